@@ -1,0 +1,142 @@
+"""GB/s from an array on a worker to the canvas, beside a ceiling and the usual designs.
+
+A publisher in a child process sends to a receiver and a canvas in this one. Two modes: items
+*update* 16 positions in turn (a preview), or each *grows* the canvas (a plate). Growing needs
+fresh memory, which costs page faults; the update is what compares with the warm ceiling.
+"""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks import peers
+from benchmarks.report import publish, table
+from dask_napari.canvas import Axes, Canvas
+from dask_napari.stream import Board, Item, Publisher, Receiver
+
+REPEATS = 5
+SIZES = {"16 KiB": 16 << 10, "64 KiB": 64 << 10, "2 MiB": 2 << 20, "8 MiB": 8 << 20}
+TOTAL = 2 << 30
+"""Bytes a run moves, at most."""
+
+_spawn = mp.get_context("spawn")
+
+
+def _count(nbytes: int, growing: bool = False) -> int:
+    return min((TOTAL // 2 if growing else TOTAL) // nbytes, 40_000)
+
+
+def _publish(
+    address: str, name: str, transport: Any, nbytes: int, count: int, growing: bool, start: Any
+) -> None:
+    array = np.ones((nbytes // 512, 512), np.uint8)
+    with Publisher(address, name=name, transport=transport, queue_bytes=256 << 20) as publisher:
+        publisher.put(Item("warm", "image", array, {"n": 0}))
+        start.wait()
+        # The queue never runs over: what is measured is the stream, not how it drops.
+        for n in range(count):
+            while len(publisher.outbox) > 256:
+                time.sleep(0.0005)
+            position = {"worker": name, "n": n if growing else n % peers.PLACES}
+            publisher.put(Item("raw", "image", array, position), "keep")
+        publisher.close(timeout=60)
+
+
+def stream(
+    nbytes: int, count: int, scheme: str, transport: str, workers: int = 1, growing: bool = False
+) -> float:
+    """Seconds from the start to the last item on the canvas."""
+    board = Board()
+    canvas = Canvas(Axes())
+    start = _spawn.Barrier(workers + 1)
+    with Receiver(["ipc://*", "tcp://127.0.0.1:*"], board) as receiver:
+        (address,) = [a for a in receiver.addresses if a.startswith(scheme)]
+        children = [
+            _spawn.Process(
+                target=_publish,
+                args=(address, f"w{n}", transport, nbytes, count // workers, growing, start),
+            )
+            for n in range(workers)
+        ]
+        for child in children:
+            child.start()
+        warm = 0
+        while warm < workers:
+            board.wait()
+            items = board.take()
+            warm += sum(item.layer == "warm" for item in items)
+        start.wait()
+        began = time.perf_counter()
+        got = 0
+        wanted = count // workers * workers
+        while got < wanted:
+            board.wait()
+            items = board.take(max_bytes=64 << 20)
+            for item in items:
+                canvas.put(item.position, item.data)
+            board.shown(items)
+            # What is replaced on the board before it was taken has travelled, too.
+            got += len(items)
+            coalesced = sum(
+                t.coalesced for (_, layer), t in board.tallies().items() if layer == "raw"
+            )
+            if got + coalesced >= wanted:
+                break
+        took = time.perf_counter() - began
+        for child in children:
+            child.join()
+    return took
+
+
+def main() -> None:
+    rows: list[list[object]] = []
+    for label, nbytes in SIZES.items():
+        count = _count(nbytes)
+        runs: dict[str, Any] = {
+            "(a) warm ring memcpy": lambda: peers.ring(nbytes, count),
+            "(b) fresh segment per item": lambda: peers.segments(nbytes, max(20, count // 8)),
+            "(c) inline frames, ipc": lambda: peers.frames_ipc(nbytes, count),
+            "(d) bare DEALER/ROUTER, TCP": lambda: peers.frames_tcp(nbytes, count),
+            "shared memory": lambda: stream(nbytes, count, "ipc", "auto"),
+            "shared memory, 2 workers": lambda: stream(nbytes, count, "ipc", "auto", 2),
+            "TCP": lambda: stream(nbytes, count, "tcp", "inline"),
+            "TCP, 2 workers": lambda: stream(nbytes, count, "tcp", "inline", 2),
+            "shared memory, growing": lambda: stream(
+                nbytes, _count(nbytes, True), "ipc", "auto", 1, True
+            ),
+        }
+        counts = {"(b) fresh segment per item": max(20, count // 8)}
+        counts["shared memory, growing"] = _count(nbytes, True)
+        # Interleaved, so that a noisy neighbour meets all alike.
+        times: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(REPEATS):
+            for name, run in runs.items():
+                times[name].append(run() / counts.get(name, count))
+        each = {name: statistics.median(found) for name, found in times.items()}
+        for name, seconds in each.items():
+            rows.append(
+                [
+                    label,
+                    name,
+                    nbytes / seconds / 1e9,
+                    1 / seconds,
+                    each["(a) warm ring memcpy"] / seconds,
+                    each["(b) fresh segment per item"] / seconds,
+                    each["(d) bare DEALER/ROUTER, TCP"] / seconds,
+                ]
+            )
+    columns = ["item", "way", "GB/s", "items/s", "of (a)", "of (b)", "of (d)"]
+    publish(
+        "throughput",
+        "python -m benchmarks.throughput",
+        table(f"Worker array to canvas, median of {REPEATS} interleaved runs", columns, rows),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""See a Dask computation in napari while it runs.
+
+Examples
+--------
+>>> from dask.distributed import Client
+>>> import dask_napari as dn
+>>> with Client() as client, dn.watch(client) as live:  # doctest: +SKIP
+...     live.tap("segment", kind="labels", layer="cells", at="{plate}/{well}_s{field:d}")
+...     futures = client.map(segment, paths)
+...     live.wait()
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from dask_napari.version import __version__
+
+if TYPE_CHECKING:
+    from dask_napari.live import Live, watch
+    from dask_napari.sink import NapariSink
+    from dask_napari.stream.control import ViewerGone
+    from dask_napari.stream.ledger import Ledger, Tally
+    from dask_napari.stream.security import Security
+    from dask_napari.tap import Tap
+    from dask_napari.viewer_process import ViewerFailed
+
+__all__ = [
+    "Ledger",
+    "Live",
+    "NapariSink",
+    "Security",
+    "Tally",
+    "Tap",
+    "ViewerFailed",
+    "ViewerGone",
+    "__version__",
+    "watch",
+]
+
+# Loaded when asked for: a viewer must start without `distributed`, a worker without the client.
+_MODULES = {
+    "Ledger": "stream.ledger",
+    "Live": "live",
+    "NapariSink": "sink",
+    "Security": "stream.security",
+    "Tally": "stream.ledger",
+    "Tap": "tap",
+    "ViewerFailed": "viewer_process",
+    "ViewerGone": "stream.control",
+    "watch": "live",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

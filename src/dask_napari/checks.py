@@ -1,0 +1,213 @@
+"""Checks of what a user hands to a tap: made uniform, or refused with the remedy."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dask_napari.stream.item import Coordinate
+
+_ANY_KIND = {"opacity", "blending", "visible", "affine", "rotate", "shear", "projection_mode"}
+_ANY_KIND |= {"depiction", "plane", "rendering", "colormap"}
+LAYER_OPTIONS = {
+    "image": frozenset(
+        _ANY_KIND
+        | {"attenuation", "contrast_limits", "custom_interpolation_kernel_2d", "gamma"}
+        | {"interpolation2d", "interpolation3d", "iso_threshold"}
+    ),
+    "labels": frozenset(_ANY_KIND | {"iso_gradient_mode"}),
+}
+"""Arguments of napari's layers that a tap may set, by kind."""
+
+_ELSEWHERE = {
+    "name": "say layer=",
+    "data": "it is what the tasks return",
+    "scale": "say scale= of the tap",
+    "translate": "say translate= of the tap",
+    "units": "say units= of the tap",
+    "rgb": "say rgb= of the tap",
+    "axis_labels": "the axes are named by at=",
+    "multiscale": "a live layer has one resolution",
+    "metadata": "the viewer keeps the provenance of each item there",
+    "cache": "a live layer is never cached",
+}
+
+
+def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
+    """Refuse a value that is not among those allowed.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name.
+    value : object
+        What was given.
+    allowed : sequence of str
+        What may be given.
+    """
+    if value not in allowed:
+        near = difflib.get_close_matches(str(value), allowed, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{name}={value!r} is none of {', '.join(map(repr, allowed))}{hint}")
+
+
+def selection(select: Any) -> str | frozenset[Any] | type | Callable[[Any], bool]:
+    """Return ``select`` as a name, a set of exact keys, a type or a predicate.
+
+    Parameters
+    ----------
+    select : object
+        See :class:`~dask_napari.tap.Tap`.
+    """
+    if isinstance(select, str):
+        if not select:
+            raise ValueError("select='' names no task; give the name that the dashboard shows")
+        return select
+    if hasattr(select, "__dask_keys__"):
+        return frozenset(_flat(select.__dask_keys__()))
+    if isinstance(select, tuple | bytes | int | float) and not isinstance(select, bool):
+        return frozenset([select])
+    if isinstance(select, list | set | frozenset):
+        keys = frozenset(key for entry in select for key in _keys(entry))
+        if not keys:
+            raise ValueError("select= holds no key; give at least one key or future")
+        return keys
+    if isinstance(select, type):
+        return select
+    if _is_future(select):
+        return frozenset([select.key])
+    if callable(select):
+        return select  # type: ignore[no-any-return]
+    raise TypeError(
+        f"select={select!r} is neither a task name, a key, futures, a type nor a function of the"
+        " key"
+    )
+
+
+def _is_future(value: object) -> bool:
+    return hasattr(value, "key") and hasattr(value, "status")
+
+
+def _keys(entry: Any) -> list[Any]:
+    if hasattr(entry, "__dask_keys__"):
+        return _flat(entry.__dask_keys__())
+    if _is_future(entry):
+        return [entry.key]
+    if isinstance(entry, str | bytes | int | float | tuple):
+        return [entry]
+    raise TypeError(f"select= holds {entry!r}, which is neither a key nor a future")
+
+
+def _flat(keys: Any) -> list[Any]:
+    return [key for entry in keys for key in _flat(entry)] if isinstance(keys, list) else [keys]
+
+
+def numbers(name: str, value: object) -> tuple[float, ...]:
+    """Return one number or several as a tuple; empty for None.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name.
+    value : object
+        What was given.
+    """
+    if value is None:
+        return ()
+    try:
+        found = tuple(float(entry) for entry in np.atleast_1d(np.asarray(value, dtype=float)))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name}={value!r} is neither a number nor a list of numbers") from error
+    if not all(map(math.isfinite, found)):
+        raise ValueError(f"{name}={value!r} holds a number that is not finite")
+    return found
+
+
+def units(value: object) -> tuple[str, ...]:
+    """Return one unit name or several as a tuple; empty for None.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    """
+    if value is None:
+        return ()
+    found = (value,) if isinstance(value, str) else value
+    if not isinstance(found, list | tuple) or not all(isinstance(u, str) and u for u in found):
+        raise TypeError(f"units={value!r} are not unit names such as 'micrometer'")
+    return tuple(found)
+
+
+def position(value: object) -> dict[str, Coordinate]:
+    """Return a position as plain numbers and text.
+
+    Parameters
+    ----------
+    value : object
+        What a function for ``at`` returned.
+    """
+    if not isinstance(value, Mapping) or not value:
+        raise TypeError(
+            f"{value!r} is no position; return a mapping such as {{'well': 'A01', 'field': 3}}"
+        )
+    found: dict[str, Coordinate] = {}
+    for axis, coordinate in value.items():
+        if not isinstance(axis, str) or not axis:
+            raise TypeError(f"axis {axis!r} is not a name")
+        found[axis] = _coordinate(axis, coordinate)
+    return found
+
+
+def _coordinate(axis: str, value: Any) -> Coordinate:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError(f"coordinate {value!r} of axis {axis!r} is neither a number nor text")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"coordinate {value!r} of axis {axis!r} is not finite")
+    return value
+
+
+def options(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a layer's options as plain data, fit for the wire.
+
+    Parameters
+    ----------
+    kind : str
+        The napari layer type.
+    given : mapping
+        What was given.
+    """
+    allowed = LAYER_OPTIONS[kind]
+    for name in given:
+        if name in _ELSEWHERE:
+            raise ValueError(f"option {name!r} is not set here: {_ELSEWHERE[name]}")
+        if name not in allowed:
+            near = difflib.get_close_matches(str(name), allowed, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {sorted(allowed)}"
+            raise ValueError(f"option {name!r} is unknown to napari's {kind} layers; {hint}")
+    return {name: _plain(name, value) for name, value in given.items()}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return an option as text, numbers, flags and lists and mappings of them."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(name, entry) for entry in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(name, entry) for key, entry in value.items()}
+    raise TypeError(
+        f"option {name!r}: a {type(value).__name__} cannot be sent to the viewer; give text,"
+        " numbers, flags, or lists of them (a colormap by its name)"
+    )

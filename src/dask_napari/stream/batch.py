@@ -1,0 +1,204 @@
+"""Items to payload bytes and back; every declared shape is checked against the bytes present."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dask_napari.stream.item import Calibration, Item, Provenance
+from dask_napari.stream.messages import ArrayHeader, ItemHeader
+
+ALIGNMENT: Final = 64
+"""Bytes; a cache line, and what the widest vector loads want."""
+
+JOIN_BELOW: Final = 64 << 10
+"""Bytes; smaller arrays of an inline batch share a frame: a frame costs more than their copy."""
+
+DATA: Final = "data"
+"""Name of the array that every item has."""
+
+_DTYPE = re.compile(r"[<>|=]?[biufcSU]\d{1,4}")
+_MAX_NDIM: Final = 32
+
+
+class BadItem(ValueError):
+    """An item header whose declaration does not fit its bytes."""
+
+
+def aligned(nbytes: int) -> int:
+    """Round up to the alignment.
+
+    Examples
+    --------
+    >>> aligned(1), aligned(64)
+    (64, 64)
+    """
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+
+
+def arrays_of(item: Item) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """All arrays of an item with their names, the data first."""
+    yield DATA, item.data
+    yield from item.arrays.items()
+
+
+def payload_size(items: Sequence[Item]) -> int:
+    """Bytes that a slot needs for the items."""
+    return sum(aligned(array.nbytes) for item in items for _, array in arrays_of(item))
+
+
+def header_of(item: Item, arrays: list[ArrayHeader]) -> ItemHeader:
+    """Describe an item whose arrays lie where ``arrays`` says."""
+    made, cal = item.provenance, item.calibration
+    return ItemHeader(
+        item.seq,
+        item.layer,
+        item.kind,
+        dict(item.position),
+        arrays,
+        made.key,
+        made.worker,
+        made.run_id,
+        made.start,
+        made.stop,
+        item.rgb,
+        cal.axes,
+        cal.scale,
+        cal.translate,
+        cal.units,
+    )
+
+
+def _copy_into(target: npt.NDArray[np.uint8], array: npt.NDArray[Any]) -> None:
+    # copyto takes any strides and byte order and releases the GIL, so a large copy never stalls
+    # the event loop of the worker (`memoryview[:] =` and `tobytes` hold it).
+    np.copyto(target.view(array.dtype).reshape(array.shape), array)
+
+
+def pack(items: Sequence[Item], target: npt.NDArray[np.uint8]) -> list[ItemHeader]:
+    """Copy the arrays of the items into a slot.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        What to copy.
+    target : ndarray of uint8, shape (n,)
+        The slot; ``n >= payload_size(items)``.
+    """
+    headers = []
+    offset = 0
+    for item in items:
+        arrays = []
+        for name, array in arrays_of(item):
+            nbytes = array.nbytes
+            if nbytes:
+                _copy_into(target[offset : offset + nbytes], array)
+            arrays.append(ArrayHeader(name, array.dtype.str, array.shape, offset, nbytes))
+            offset += aligned(nbytes)
+        headers.append(header_of(item, arrays))
+    return headers
+
+
+def pack_frames(items: Sequence[Item]) -> tuple[list[ItemHeader], list[npt.NDArray[np.uint8]]]:
+    """Lay the arrays of the items out in payload frames.
+
+    Large contiguous arrays become frames of their own without a copy; small ones share the
+    first frame.
+
+    Returns
+    -------
+    headers : list of ItemHeader
+        One an item.
+    frames : list of ndarray of uint8
+        The payload; the arrays must not change until they are sent.
+    """
+    small = sum(
+        aligned(array.nbytes)
+        for item in items
+        for _, array in arrays_of(item)
+        if array.nbytes < JOIN_BELOW
+    )
+    joint = np.empty(small, np.uint8)
+    frames = [joint]
+    headers = []
+    offset = 0
+    for item in items:
+        arrays = []
+        for name, array in arrays_of(item):
+            nbytes = array.nbytes
+            if nbytes < JOIN_BELOW:
+                if nbytes:
+                    _copy_into(joint[offset : offset + nbytes], array)
+                arrays.append(ArrayHeader(name, array.dtype.str, array.shape, offset, nbytes, 0))
+                offset += aligned(nbytes)
+            else:
+                whole = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+                at = len(frames)
+                frames.append(whole)
+                arrays.append(ArrayHeader(name, array.dtype.str, array.shape, 0, nbytes, at))
+        headers.append(header_of(item, arrays))
+    return headers, frames
+
+
+def _unpack_array(
+    header: ArrayHeader, payload: Sequence[npt.NDArray[np.uint8]]
+) -> npt.NDArray[Any]:
+    if not _DTYPE.fullmatch(header.dtype):
+        raise BadItem("dtype that is not numeric or text")
+    if len(header.shape) > _MAX_NDIM or any(n < 0 for n in header.shape):
+        raise BadItem("impossible shape")
+    try:
+        dtype = np.dtype(header.dtype)
+    except TypeError as error:
+        raise BadItem("dtype that numpy does not know") from error
+    if math.prod(header.shape) * dtype.itemsize != header.nbytes or not dtype.itemsize:
+        raise BadItem("shape that does not fit the bytes")
+    if not 0 <= header.frame < len(payload):
+        raise BadItem("frame that is not there")
+    buffer = payload[header.frame]
+    if header.offset < 0 or header.offset + header.nbytes > buffer.nbytes:
+        raise BadItem("offset outside of the payload")
+    part = buffer[header.offset : header.offset + header.nbytes]
+    return part.view(dtype).reshape(header.shape)
+
+
+def unpack(header: ItemHeader, payload: Sequence[npt.NDArray[np.uint8]], publisher: str) -> Item:
+    """Rebuild an item as views of the payload.
+
+    Parameters
+    ----------
+    header : ItemHeader
+        What the publisher declares; nothing in it is trusted.
+    payload : sequence of ndarray of uint8
+        The frames; a slot copied out of an arena is frame 0.
+    publisher : str
+        Name of the sender.
+
+    Raises
+    ------
+    BadItem
+        If the declaration does not fit the bytes.
+    """
+    arrays = {array.name: _unpack_array(array, payload) for array in header.arrays}
+    data = arrays.pop(DATA, None)
+    if data is None:
+        raise BadItem("no data")
+    if not all(math.isfinite(x) for x in (*header.scale, *header.translate)):
+        raise BadItem("calibration that is not finite")
+    return Item(
+        header.layer,
+        header.kind,
+        data,
+        header.position,
+        Provenance(header.key, header.worker, header.run_id, header.start, header.stop),
+        Calibration(header.axes, header.scale, header.translate, header.units),
+        header.rgb,
+        arrays,
+        publisher,
+        header.seq,
+    )

@@ -1,0 +1,122 @@
+"""The client's line to a viewer: one question at a time, one answer each."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import zmq
+
+from dask_napari.stream import messages as wire
+from dask_napari.stream.addresses import reachable
+from dask_napari.stream.ledger import Ledger, Tally
+from dask_napari.stream.security import Security
+from dask_napari.version import __version__
+
+
+class ViewerGone(ConnectionError):
+    """The viewer does not answer: it was closed, or it hangs."""
+
+
+class Control:
+    """Ask a viewer things from a script; safe to use from several threads.
+
+    Parameters
+    ----------
+    addresses : sequence of str
+        Addresses of the viewer's receiver, the best first.
+    security : Security, optional
+        The viewer's keys and token.
+
+    Raises
+    ------
+    ViewerGone
+        If nothing at the addresses answers, or it refuses.
+    """
+
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        *,
+        security: Security | None = None,
+        timeout: float = 10.0,
+    ) -> None:
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        tried = [address for address in addresses if reachable(address)]
+        if not tried:
+            self.close()
+            raise ViewerGone(f"no viewer listens at {', '.join(addresses)}")
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        try:
+            if security is not None:
+                security.secure_client(self._socket)
+            self._socket.connect(tried[0])
+            token = security.token if security else ""
+            self._send(wire.Hello(wire.WIRE_VERSION, __version__, "client", "client", token))
+            self._receive(time.monotonic() + timeout, wire.Welcome)
+        except BaseException:
+            self._context.destroy(linger=0)
+            raise
+
+    def _send(self, message: wire.Message) -> None:
+        self._socket.send(wire.encode(message), zmq.NOBLOCK)
+
+    def _receive(self, deadline: float, wanted: type[wire.Message], number: int = 0) -> Any:
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._socket.poll(left * 1000):
+                raise ViewerGone("the viewer does not answer; is its window closed?")
+            message = wire.decode_from_receiver(self._socket.recv())
+            if isinstance(message, wire.Refused):
+                raise ViewerGone(f"the viewer refused: {message.reason}")
+            if isinstance(message, wanted) and getattr(message, "id", 0) == number:
+                return message
+
+    def request(
+        self, name: str, arguments: dict[str, Any] | None = None, *, timeout: float = 10.0
+    ) -> dict[str, Any]:
+        """Ask and wait for the answer.
+
+        Raises
+        ------
+        ViewerGone
+            If no answer comes in time.
+        RuntimeError
+            If the viewer answers that it cannot; the text is its reason.
+        """
+        with self._lock:
+            if self._context.closed:
+                raise ViewerGone("the connection to the viewer is closed")
+            number = next(self._numbers)
+            self._send(wire.Request(number, name, arguments or {}))
+            reply = self._receive(time.monotonic() + timeout, wire.Reply, number)
+        if reply.error:
+            raise RuntimeError(f"the viewer could not do {name!r}: {reply.error}")
+        result: dict[str, Any] = reply.result
+        return result
+
+    def ledger(self, *, timeout: float = 10.0) -> Ledger:
+        """The viewer's ledger."""
+        rows = self.request("ledger", timeout=timeout)["ledger"]
+        return Ledger(
+            {
+                (name, layer): Tally(selected, shown, coalesced, Counter(dropped), pending)
+                for name, layer, selected, shown, coalesced, dropped, pending in rows
+            }
+        )
+
+    def close(self) -> None:
+        """Release the socket."""
+        with self._lock:
+            if not self._context.closed:
+                if hasattr(self, "_socket") and not self._socket.closed:
+                    self._send(wire.Request(next(self._numbers), "bye"))
+                # Long enough for the BYE to leave; a viewer that is gone costs no more.
+                self._context.destroy(linger=100)

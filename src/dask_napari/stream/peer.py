@@ -1,0 +1,106 @@
+"""What a receiver knows of the other ends: connections that come and go, and their sources."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from dask_napari.stream.arena import ArenaReader
+from dask_napari.stream.ledger import Tally
+from dask_napari.stream.messages import Count
+
+
+@dataclass(slots=True)
+class Source:
+    """A publisher over all of its connections.
+
+    Attributes
+    ----------
+    name : str
+        The publisher's name.
+    seq : int
+        Number of the last item that arrived.
+    counts : dict of str to Count
+        The publisher's side of the ledger, by layer, as of its last message.
+    alive : bool
+        Whether it may still send; false after BYE and after too long a silence.
+    """
+
+    name: str
+    host: str = ""
+    seq: int = 0
+    items: int = 0
+    nbytes: int = 0
+    transport: str = "inline"
+    alive: bool = True
+    counts: dict[str, Count] = field(default_factory=dict)
+
+    def tally(self, layer: str, here: Tally) -> Tally:
+        """Both sides of the ledger for one layer.
+
+        Parameters
+        ----------
+        layer : str
+            Name of the layer.
+        here : Tally
+            What became of the items that arrived, from the board.
+        """
+        there = self.counts.get(layer)
+        if there is None:
+            return here
+        dropped = Counter(there.dropped) + here.dropped
+        if not self.alive and there.queued:
+            dropped["worker-lost"] += there.queued
+        return Tally(
+            selected=there.selected,
+            shown=here.shown,
+            coalesced=there.coalesced + here.coalesced,
+            dropped=dropped,
+            pending=here.pending + (there.queued if self.alive else 0),
+        )
+
+
+@dataclass(slots=True)
+class Peer:
+    """One connection.
+
+    Attributes
+    ----------
+    identity : bytes
+        ZeroMQ routing id.
+    epoch : int
+        Number of the connection; messages of another one are not for it.
+    number : int
+        Number of the last batch that arrived.
+    owed : int
+        Bytes of credit to give back.
+    granted : int
+        Number of the last batch whose arrival was acknowledged.
+    """
+
+    identity: bytes
+    epoch: int
+    heard: float
+    source: Source | None = None
+    number: int = 0
+    granted: int = 0
+    owed: int = 0
+    arena: ArenaReader | None = None
+
+    def detach(self) -> None:
+        """Let go of the arena."""
+        if self.arena is not None:
+            self.arena.close()
+            self.arena = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """A publisher as the dock shows it."""
+
+    name: str
+    host: str
+    transport: str
+    alive: bool
+    items: int
+    nbytes: int

@@ -1,0 +1,334 @@
+"""The publisher: a bounded queue, one thread and one socket. It knows neither Dask nor napari."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import zmq
+
+from dask_napari.stream.addresses import reachable
+from dask_napari.stream.connection import (
+    Connection,
+    ConnectionLost,
+    Transport,
+    load,
+)
+from dask_napari.stream.item import Item, LayerSpec
+from dask_napari.stream.messages import Count
+from dask_napari.stream.outbox import Entry, Outbox, Policy, Whole
+from dask_napari.stream.security import Security
+from dask_napari.stream.wakeup import Wakeup
+
+logger = logging.getLogger(__name__)
+
+NAP: Final = 0.01
+"""Seconds between looks at the outbox while items keep coming. A wake-up for each item costs
+the event loop some 120 us (the two threads fight for the GIL); a nap costs it nothing, and an
+item that comes after a pause is sent at once."""
+
+BLOCKED_NAP: Final = 0.1
+"""Seconds between looks while the receiver gives no credit; its CREDIT ends the wait early."""
+
+BACKOFF: Final = (0.05, 5.0)
+"""First and longest pause in seconds between attempts; doubled each time, for ever."""
+
+REFUSED_PAUSE: Final = 30.0
+"""Seconds between attempts at a receiver that refused for a reason that only people mend."""
+
+BYE_TIME: Final = 0.3
+"""Seconds kept at the end of a close for BYE and its answer."""
+
+ALONE_GRACE: Final = 5.0
+"""Seconds without a receiver after which values are no longer held, only keys."""
+
+
+class Publisher:
+    """Send items to a receiver from a thread of its own.
+
+    :meth:`put` never blocks, whatever the receiver does, and holds no more than ``queue_bytes``.
+
+    Parameters
+    ----------
+    addresses : str or sequence of str
+        Addresses of one receiver, the best first; ``ipc://`` ones that do not exist on this
+        host are passed over.
+    name : str
+        Name that stays the same over reconnections; unique among the publishers.
+    security : Security, optional
+        Keys and token; needed where the receiver has them.
+    transport : {"auto", "shared-memory", "inline"}
+        ``auto`` uses shared memory if a probe shows that memory is shared.
+    arena_bytes : int
+        Size of the arena.
+    queue_bytes : int
+        Bytes of values that may wait.
+    on_want : callable, optional
+        Called from the publisher's thread when a new receiver asks for what is in memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dask_napari.stream import Board, Receiver
+    >>> board = Board()
+    >>> with Receiver("tcp://127.0.0.1:*", board) as receiver:
+    ...     with Publisher(receiver.addresses, name="me") as publisher:
+    ...         publisher.put(Item("cells", "labels", np.ones((2, 2), "uint8"), {"t": 0}))
+    ...         arrived = board.wait(timeout=10)
+    ...     [item.position for item in board.take()]
+    [{'t': 0}]
+    """
+
+    def __init__(
+        self,
+        addresses: str | Sequence[str],
+        *,
+        name: str,
+        security: Security | None = None,
+        transport: Transport = "auto",
+        arena_bytes: int = 64 << 20,
+        queue_bytes: int = 128 << 20,
+        on_want: Callable[[], None] | None = None,
+    ) -> None:
+        if transport not in ("auto", "shared-memory", "inline"):
+            raise ValueError(
+                f"transport={transport!r} is unknown; use 'auto', 'shared-memory' or 'inline'"
+            )
+        self.addresses = (addresses,) if isinstance(addresses, str) else tuple(addresses)
+        if not self.addresses:
+            raise ValueError("addresses is empty; give the address of a viewer, tcp://host:port")
+        self.name = name
+        self.state = "connecting"
+        self.transport = ""
+        self.outbox = Outbox(queue_bytes)
+        self._security = security
+        self._choice = transport
+        self._arena_bytes = arena_bytes
+        self._on_want = on_want
+        self._numbers = itertools.count(1)
+        self._layers: dict[str, LayerSpec] = {}
+        self._undeclared = False
+        self._paused = False
+        self._instance = ""
+        self._lost: list[Item] = []  # sent over a connection that broke before it acknowledged
+        self._deadline: float | None = None
+        self._logged: set[tuple[str, type[BaseException]]] = set()
+        self._wakeup = Wakeup()
+        # A daemon: an interpreter that ends without `close` must not hang on the viewer.
+        self._thread = threading.Thread(target=self._run, name="dask-napari-publisher", daemon=True)
+
+    # -- any thread ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the thread; it connects, and goes on trying for as long as it takes."""
+        self._thread.start()
+
+    def put(self, entry: Item | Entry, policy: Policy = "latest") -> None:
+        """Queue an item or an entry that will become one. Never blocks, never raises."""
+        whole = Whole(entry, policy) if isinstance(entry, Item) else entry
+        if self.outbox.put(whole):
+            self._wakeup.set()
+
+    def declare(self, layers: Iterable[LayerSpec]) -> None:
+        """Tell the receiver which layers will be filled, now and after each reconnection."""
+        self._layers.update((layer.name, layer) for layer in layers)
+        self._undeclared = True
+        self._wakeup.set()
+
+    def pause(self, paused: bool) -> None:
+        """Hold no values while the worker is short of memory."""
+        if paused != self._paused:
+            self._paused = paused
+            # At once for what comes next; what waits is let go of by the thread, since that
+            # takes time and this is called on an event loop.
+            self.outbox.withhold = "worker-paused" if paused else ""
+            self._wakeup.set()
+
+    def counts(self) -> list[Count]:
+        """This side of the ledger, per layer."""
+        return self.outbox.counts()
+
+    def close(self, timeout: float = 1.5) -> None:
+        """Send what can be sent within ``timeout`` seconds, say BYE and end the thread."""
+        if self._deadline is None:
+            self._deadline = time.monotonic() + timeout
+        self._wakeup.set()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout + 1.0)
+        self.state = "closed"
+
+    def __enter__(self) -> Publisher:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # -- the thread ------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        try:
+            self._live(context)
+        except Exception:
+            logger.exception("%s: the publisher ended by an error; the tasks go on", self.name)
+            self.outbox.withhold = "publisher-failed"
+        finally:
+            self.outbox.clear("closed")
+            self.state = "closed"
+            # In the thread that used the sockets: from `__del__` it can deadlock.
+            context.destroy(linger=0)
+            self._wakeup.close()
+
+    def _live(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        alone_since = time.monotonic()
+        pause = BACKOFF[0]
+        while self._deadline is None:
+            least = 0.0
+            for address in filter(reachable, self.addresses):
+                least = max(least, self._attempt(context, address))
+                if self.state == "connected":
+                    self.state, self.transport = "connecting", ""
+                    alone_since, pause = time.monotonic(), BACKOFF[0]
+                    break
+            self._wait_alone(alone_since, max(least, pause * random.uniform(0.5, 1.0)))
+            pause = min(2 * pause, BACKOFF[1])
+
+    def _wait_alone(self, since: float, pause: float) -> None:
+        """Let time pass without a receiver, holding only what may be held."""
+        poller = zmq.Poller()
+        poller.register(self._wakeup.fileno(), zmq.POLLIN)
+        end = time.monotonic() + pause
+        while self._deadline is None and (left := end - time.monotonic()) > 0:
+            self.outbox.place()
+            if time.monotonic() - since > ALONE_GRACE:
+                self._withhold(alone=True)
+            # `awake` stays true meanwhile: a put must not wake a thread that has no one to
+            # send to. Closing does.
+            poller.poll(left * 1000)
+            self._wakeup.clear()
+
+    def _withhold(self, *, alone: bool = False) -> None:
+        self.outbox.withhold = "worker-paused" if self._paused else "no-viewer" if alone else ""
+        if self.outbox.withhold:
+            self.outbox.forget()
+
+    def _attempt(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> float:
+        """Talk to one address until that ends; return the least pause before the next attempt."""
+        try:
+            connection = Connection(
+                context,
+                address,
+                self.name,
+                self.outbox,
+                self._numbers,
+                security=self._security,
+                transport=self._choice,
+                arena_bytes=self._arena_bytes,
+            )
+        except (zmq.ZMQError, ValueError) as error:
+            self._log_once(f"{self.name}: {address}: {error}", error)
+            return REFUSED_PAUSE
+        try:
+            self._serve(connection)
+        except ConnectionLost as error:
+            if error.final:
+                self._log_once(f"{self.name}: {error}", error)
+                return REFUSED_PAUSE
+            logger.info("%s: %s", self.name, error)
+        finally:
+            connection.close()
+            self._recover(connection)
+        return 0.0
+
+    def _serve(self, connection: Connection) -> None:
+        poller = zmq.Poller()
+        poller.register(connection.socket, zmq.POLLIN)
+        poller.register(self._wakeup.fileno(), zmq.POLLIN)
+        wait = connection.tick()
+        while True:
+            poller.poll(max(0.0, wait) * 1000)
+            self._wakeup.clear()
+            connection.receive()
+            if self._paused:
+                self._withhold()
+            self.outbox.place()
+            if not connection.open:
+                if self._deadline is not None:
+                    return
+                wait = connection.tick()
+                continue
+            if self.state != "connected":
+                self._connected(connection)
+            if self._undeclared:
+                self._undeclared = False
+                connection.declare(list(self._layers.values()))
+            if connection.wanted:
+                connection.wanted = False
+                if self._on_want is not None:
+                    self._on_want()
+            sent = connection.pump(lambda outbox: load(outbox, self._on_entry_error))
+            if self._deadline is not None and self._finish(connection):
+                return
+            wait = min(connection.tick(), self._pause(connection, sent))
+
+    def _pause(self, connection: Connection, sent: bool) -> float:
+        if connection.blocked:
+            return BLOCKED_NAP
+        if sent or self._deadline is not None or not self.outbox.rest():
+            return NAP
+        return float("inf")
+
+    def _finish(self, connection: Connection) -> bool:
+        """Go through the end of a connection; true when it is over."""
+        assert self._deadline is not None
+        left = self._deadline - time.monotonic()
+        if left < BYE_TIME or (not len(self.outbox) and connection.idle):
+            for item in connection.unsent():
+                self.outbox.drop(Whole(item), "closed")
+            self.outbox.clear("closed")
+            connection.bye()
+        return left < 0 or connection.closed
+
+    def _connected(self, connection: Connection) -> None:
+        self.state = "connected"
+        self.transport = connection.transport
+        lost, self._lost = self._lost, []
+        if connection.instance == self._instance:
+            self.outbox.unsend(item for item in lost if item.seq > connection.received)
+        else:
+            self.outbox.unsend(lost)
+            if self._instance:
+                # Another viewer: it has seen nothing of this worker, and its ledger starts here.
+                self.outbox.start_over()
+                connection.wanted = True
+            self._instance = connection.instance
+        self._withhold()
+        self._undeclared = False
+        connection.declare(list(self._layers.values()))
+        connection.status()
+        logger.info(
+            "%s: streaming to %s by %s", self.name, connection.address, connection.transport
+        )
+
+    def _recover(self, connection: Connection) -> None:
+        """Keep what a lost connection did not deliver, for the next one."""
+        self._lost += connection.unacknowledged()
+        self.outbox.unpop(Whole(item, "keep") for item in connection.unsent())
+
+    def _on_entry_error(self, layer: str, error: BaseException) -> None:
+        self._log_once(
+            f"{self.name}: an output for layer {layer!r} cannot be shown: {error}", error
+        )
+
+    def _log_once(self, text: str, error: BaseException) -> None:
+        cause = text, type(error)
+        if cause not in self._logged and len(self._logged) < 1000:
+            self._logged.add(cause)
+            expected = isinstance(error, ConnectionLost | zmq.ZMQError)
+            logger.warning("%s", text, exc_info=None if expected else error)

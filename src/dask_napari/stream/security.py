@@ -1,0 +1,202 @@
+"""Who may connect, and who may listen in: CURVE keys, a token, and rules for addresses."""
+
+from __future__ import annotations
+
+import errno
+import hmac
+import ipaddress
+import json
+import os
+import re
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from dask_napari.stream.runtime import IPC_LIMIT
+
+_TCP = re.compile(r"tcp://(\[[^\]]+\]|[^:/\[\]]+):(\d+|\*)")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Security:
+    """Keys and token of one viewer.
+
+    With keys, everything on the sockets is encrypted and both ends are authenticated (CURVE,
+    RFC 26 of ZeroMQ): only who was given the server's public key can talk to it, so that key is
+    kept as secret as the token. Without keys the token alone keeps strangers out, which is
+    enough where nobody else can listen: a private socket or the loopback interface.
+
+    Attributes
+    ----------
+    token : str
+        Password that a peer names in its HELLO.
+    server_key : str
+        The viewer's public key in Z85, empty without encryption.
+    server_secret : str
+        The viewer's secret key in Z85, empty on the workers' side.
+
+    Examples
+    --------
+    >>> viewer = Security.generate()
+    >>> worker = viewer.client()
+    >>> worker.server_secret, viewer.check_token(worker.token)
+    ('', True)
+    """
+
+    token: str
+    server_key: str = ""
+    server_secret: str = ""
+
+    @classmethod
+    def generate(cls, encrypt: bool = True) -> Security:
+        """New token, and new keys if ``encrypt``."""
+        if not encrypt:
+            return cls(secrets.token_urlsafe(32))
+        public, secret = zmq.curve_keypair()
+        return cls(secrets.token_urlsafe(32), public.decode(), secret.decode())
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether there are keys."""
+        return bool(self.server_key)
+
+    def client(self) -> Security:
+        """The half for workers and clients: all but the secret key."""
+        return Security(self.token, self.server_key)
+
+    def check_token(self, token: str) -> bool:
+        """Compare in a time that does not tell how much of it was right."""
+        return hmac.compare_digest(token.encode(), self.token.encode())
+
+    def secure_server(self, socket: zmq.Socket[Any]) -> None:
+        """Set the keys on a socket that will be bound.
+
+        Raises
+        ------
+        ValueError
+            If this is only the half for clients.
+        """
+        if not self.encrypted:
+            return
+        if not self.server_secret:
+            raise ValueError("this Security has no secret key; a viewer needs the whole of it")
+        socket.setsockopt(zmq.CURVE_SERVER, 1)
+        socket.setsockopt_string(zmq.CURVE_SECRETKEY, self.server_secret)
+
+    def secure_client(self, socket: zmq.Socket[Any]) -> None:
+        """Set the keys on a socket that will be connected; its own ones are new each time."""
+        if not self.encrypted:
+            return
+        public, secret = zmq.curve_keypair()
+        socket.setsockopt_string(zmq.CURVE_SERVERKEY, self.server_key)
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
+        socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
+
+    def dumps(self) -> str:
+        """One line of JSON, for a channel that nobody else can read."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def loads(cls, text: str) -> Security:
+        """Read what :meth:`dumps` wrote.
+
+        Raises
+        ------
+        ValueError
+            If it is something else.
+        """
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, json.JSONDecodeError) as error:
+            raise ValueError("not the keys of a dask-napari viewer") from error
+
+    def save(self, path: str | Path) -> None:
+        """Write a file that only this user can read."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(self.dumps() + "\n")
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Security:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        PermissionError
+            If other users can read the file.
+        ValueError
+            If it holds something else.
+        """
+        with open(path) as file:
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                raise PermissionError(
+                    errno.EPERM, f"others can read {path}; run chmod 600 on it, or make new keys"
+                )
+            return cls.loads(file.read())
+
+    def __repr__(self) -> str:
+        # Never the secrets: plugins are logged.
+        return f"<Security: {'CURVE and token' if self.encrypted else 'token'}>"
+
+
+def is_local(address: str) -> bool:
+    """Whether no other host can reach an address: ipc, or the loopback interface.
+
+    Examples
+    --------
+    >>> is_local("tcp://127.0.0.1:5577"), is_local("tcp://0.0.0.0:5577")
+    (True, False)
+    """
+    if address.startswith("ipc://"):
+        return True
+    match = _TCP.fullmatch(address)
+    if match is None:
+        return False
+    host = match[1].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_address(address: str, *, security: Security | None, insecure: bool) -> None:
+    """Refuse an address that cannot be listened on, or that would let strangers in.
+
+    Raises
+    ------
+    ValueError
+        With the remedy.
+    """
+    if address.startswith("ipc://"):
+        path = address.removeprefix("ipc://")
+        if not path.startswith(("/", "@")):
+            raise ValueError(
+                f"address {address!r}: an ipc address is an absolute path on this host, "
+                "ipc:///run/user/1000/viewer.sock; use tcp://host:port for another host"
+            )
+        if len(os.fsencode(path)) > IPC_LIMIT:
+            raise ValueError(
+                f"address {address!r}: longer than {IPC_LIMIT} bytes; use a shorter path"
+            )
+        if not Path(path).parent.is_dir():
+            raise ValueError(f"address {address!r}: there is no directory {Path(path).parent} here")
+        return
+    match = _TCP.fullmatch(address)
+    if match is None or (match[2] != "*" and int(match[2]) > 65535):
+        raise ValueError(f"address {address!r} is not tcp://host:port or ipc:///path")
+    encrypted = security is not None and security.encrypted
+    if not (is_local(address) or encrypted or insecure):
+        raise ValueError(
+            f"address {address!r} can be reached from other hosts and would not be encrypted; "
+            "give security=Security.generate() (--security-file), or allow it with insecure=True "
+            "(--insecure) on a network that you trust"
+        )

@@ -1,0 +1,45 @@
+"""Task functions of the cluster tests; importable on the workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import numpy as np
+
+
+def frame(n: int, size: int = 64) -> np.ndarray:
+    """A picture that tells which task made it."""
+    return np.full((size, size), n % 60_000, np.uint16)
+
+
+def slow_frame(n: int, size: int = 64, seconds: float = 0.01) -> np.ndarray:
+    """The same after a while."""
+    time.sleep(seconds)
+    return frame(n, size)
+
+
+def read(path: str) -> np.ndarray:
+    """A picture made of a file's name, as reading it would."""
+    return frame(sum(path.encode()))
+
+
+def segment(image: np.ndarray) -> np.ndarray:
+    """Labels of a picture."""
+    return (image > 0).astype(np.int64)
+
+
+def text(n: int) -> str:
+    """Something that no viewer can show."""
+    return f"not a picture {n}"
+
+
+def kill_self_once(n: int, flag: str) -> np.ndarray:
+    """Kill the worker the first time that it is run."""
+    try:
+        os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return frame(n)
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("unreachable")

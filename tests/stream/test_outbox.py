@@ -1,0 +1,220 @@
+"""The outbox: bounded bytes, coalescing, and counts that balance whatever happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dask_napari.stream.item import Item
+from dask_napari.stream.outbox import Dropped, Outbox, Policy, Whole
+
+
+@dataclass(eq=False)
+class Output:
+    """An entry whose value can be read back by key, like a task's output."""
+
+    place_: str
+    nbytes: int = 10
+    policy: Policy = "latest"
+    layer: str = "cells"
+    keyed: bool = True
+    error: Exception | None = None
+    forgotten: bool = field(default=False, init=False)
+
+    def place(self) -> str:
+        if self.error is not None:
+            raise self.error
+        return self.place_
+
+    def item(self) -> Item:
+        return Item(self.layer, "labels", np.zeros(1, "u1"), {"at": self.place_})
+
+    def forget(self) -> bool:
+        if self.keyed:
+            self.forgotten, self.nbytes = True, 0
+        return self.keyed
+
+
+def count(outbox: Outbox):
+    (found,) = outbox.counts()
+    assert found.selected == (
+        found.sent + found.coalesced + sum(found.dropped.values()) + found.queued
+    )
+    return found
+
+
+def drain(outbox: Outbox) -> list[str]:
+    outbox.place()
+    places = []
+    while (entry := outbox.pop()) is not None:
+        outbox.sent(entry.layer)
+        places.append(entry.place())
+    return places
+
+
+def test_latest_replaces_what_waits_for_the_same_place_and_keeps_its_turn():
+    outbox = Outbox(1000)
+    for place in "abca":
+        outbox.put(Output(place))
+    assert drain(outbox) == ["a", "b", "c"]
+    assert count(outbox).coalesced == 1
+
+
+def test_keep_replaces_nothing():
+    outbox = Outbox(1000)
+    for place in "aa":
+        outbox.put(Output(place, policy="keep"))
+    assert drain(outbox) == ["a", "a"]
+
+
+def test_drop_oldest_makes_room_for_the_new():
+    outbox = Outbox(20)
+    for place in "abc":
+        outbox.put(Output(place, policy="drop-oldest"))
+    assert drain(outbox) == ["b", "c"]
+    assert count(outbox).dropped == {"drop-oldest": 1}
+
+
+@pytest.mark.parametrize("policy", ["latest", "keep"])
+def test_over_the_budget_only_the_key_is_held(policy: Policy):
+    outbox = Outbox(20)
+    entries = [Output(place, policy=policy) for place in "abc"]
+    for entry in entries:
+        outbox.put(entry)
+    assert [entry.forgotten for entry in entries] == [False, False, True]
+    assert outbox.nbytes == 20
+    assert drain(outbox) == ["a", "b", "c"]
+    assert outbox.nbytes == 0
+
+
+def test_over_the_budget_an_output_without_a_key_is_dropped():
+    outbox = Outbox(5)
+    outbox.put(Output("a", keyed=False))
+    assert count(outbox).dropped == {"queue-full": 1}
+
+
+def test_nothing_is_held_while_withheld():
+    outbox = Outbox(100)
+    waiting = Output("a")
+    outbox.put(waiting)
+    outbox.withhold = "worker-paused"
+    outbox.forget()
+    outbox.put(Output("b"))
+    outbox.put(Output("c", keyed=False))
+    assert outbox.nbytes == 0
+    assert waiting.forgotten
+    assert drain(outbox) == ["a", "b"]
+    assert count(outbox).dropped == {"worker-paused": 1}
+
+
+def test_entries_are_bounded_too():
+    outbox = Outbox(1000, limit=2)
+    for place in "abc":
+        outbox.put(Output(place))
+    assert count(outbox).dropped == {"queue-full": 1}
+
+
+def test_an_entry_that_cannot_be_placed_is_dropped_with_its_reason():
+    outbox = Outbox(1000)
+    outbox.put(Output("a", error=Dropped("no position")))
+    outbox.put(Output("b", error=ZeroDivisionError("oops")))
+    outbox.put(Output("c"))
+    assert drain(outbox) == ["c"]
+    assert set(count(outbox).dropped) == {"no position", "error: ZeroDivisionError('oops')"}
+
+
+def test_only_the_first_entry_after_a_rest_wakes():
+    outbox = Outbox(1 << 30)
+    assert outbox.rest()
+    assert outbox.put(Output("a"))
+    assert not outbox.put(Output("b"))
+    assert not outbox.rest()
+
+
+def test_a_full_batch_wakes_early():
+    outbox = Outbox(1 << 30)
+    assert not outbox.put(Output("a", nbytes=3 << 20))
+    assert outbox.put(Output("b", nbytes=3 << 20))
+    small = Outbox(1 << 30)
+    assert [small.put(Output(str(n))) for n in range(65)].index(True) == 63
+
+
+def test_lost_items_are_sent_again_before_the_others():
+    outbox = Outbox(1000)
+    outbox.put(Output("new"))
+    outbox.place()
+    lost = [Item("cells", "labels", np.zeros(1, "u1"), {"at": n}) for n in range(2)]
+    for item in lost:
+        outbox.put(Whole(item))
+    outbox.place()
+    sent = [outbox.pop() for _ in range(3)]
+    for entry in sent:
+        outbox.sent(entry.layer)
+    outbox.put(Output("later"))
+    outbox.unsend(lost)
+    found = count(outbox)
+    assert (found.sent, found.queued) == (1, 3)
+    outbox.place()
+    assert [outbox.pop().item().position["at"] for _ in range(3)] == [0, 1, "later"]
+
+
+def test_counts_start_over_for_another_viewer():
+    outbox = Outbox(1000)
+    for place in "aab":
+        outbox.put(Output(place))
+    outbox.place()
+    outbox.pop()
+    outbox.sent("cells")
+    outbox.start_over()
+    found = count(outbox)
+    assert (found.selected, found.queued, found.sent, found.coalesced) == (1, 1, 0, 0)
+
+
+def test_changed_counts_are_told_once():
+    outbox = Outbox(1000)
+    outbox.put(Output("a"))
+    assert len(outbox.counts(changed=True)) == 1
+    assert outbox.counts(changed=True) == []
+
+
+POLICIES = st.sampled_from(["latest", "keep", "drop-oldest"])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.sampled_from("abc"), POLICIES, st.integers(0, 12)),
+        st.sampled_from(["place", "pop", "unpop", "forget", "withhold", "hold", "start_over"]),
+    ),
+    max_size=60,
+)
+
+
+@given(STEPS)
+def test_counts_balance_and_bytes_stay_in_the_budget(steps):
+    outbox = Outbox(20, limit=8)
+    for step in steps:
+        match step:
+            case ("put", place, policy, nbytes):
+                outbox.put(Output(place, nbytes, policy))
+            case "pop":
+                entry = outbox.pop()
+                if entry is not None:
+                    outbox.sent(entry.layer)
+            case "unpop":
+                entry = outbox.pop()
+                if entry is not None:
+                    outbox.unpop([entry])
+            case "withhold":
+                outbox.withhold = "worker-paused"
+            case "hold":
+                outbox.withhold = ""
+            case name:
+                getattr(outbox, name)()
+        if outbox.counts():
+            assert count(outbox).queued == len(outbox)
+        assert outbox.nbytes <= 20
+    drain(outbox)
+    assert outbox.nbytes == 0
+    assert len(outbox) == 0

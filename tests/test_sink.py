@@ -1,0 +1,322 @@
+"""The sink on a real cluster with processes and nannies, and a real receiver without a viewer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cluster_tasks as tasks
+import dask
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster, wait
+
+from dask_napari.sink import SINK_NAME, TAPS_NAME, NapariSink, TapsUpdate, known_tasks, worker_counts
+from dask_napari.stream import Board, Limits, Receiver
+from dask_napari.tap import Tap
+
+DEADLINE = 60.0
+
+
+def eventually(condition: Callable[[], object], what: object = "") -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {DEADLINE} s: {what() if callable(what) else what}")
+        threading.Event().wait(0.02)
+
+
+class Canvas:
+    """A stand-in for the viewer: takes everything off the board and keeps it by place."""
+
+    def __init__(self) -> None:
+        self.board = Board()
+        self.receiver = Receiver(
+            ["ipc://*", "tcp://127.0.0.1:*"], self.board, limits=Limits(heartbeat=0.5)
+        )
+        self.seen: dict[str, dict[frozenset, np.ndarray]] = {}
+        self.keys: dict[str, list[str]] = {}
+
+    def take(self) -> None:
+        items = self.board.take()
+        for item in items:
+            layer, place = item.slot
+            self.seen.setdefault(layer, {})[place] = item.data
+            self.keys.setdefault(layer, []).append(item.provenance.key)
+        self.board.shown(items)
+
+    def until(self, condition: Callable[[], object]) -> None:
+        def done() -> object:
+            self.take()
+            return condition()
+
+        eventually(done, lambda: self.receiver.ledger())
+
+    def until_shown(self, layer: str, n: int) -> None:
+        self.until(lambda: len(self.seen.get(layer, ())) >= n)
+
+    def until_settled(self) -> None:
+        self.until(lambda: not self.receiver.ledger().total.pending)
+
+
+@pytest.fixture
+def canvas() -> Iterator[Canvas]:
+    canvas = Canvas()
+    with canvas.receiver:
+        yield canvas
+
+
+@pytest.fixture(scope="module")
+def shared_cluster() -> Iterator[LocalCluster]:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def client(shared_cluster) -> Iterator[Client]:
+    with Client(shared_cluster) as client:
+        client.register_plugin(TapsUpdate({}))
+        yield client
+        for name in (TAPS_NAME, SINK_NAME):
+            with contextlib.suppress(ValueError):  # a test may have removed it
+                client.unregister_worker_plugin(name)
+
+
+def register(client: Client, canvas: Canvas, *taps: Tap, **options) -> None:
+    client.register_plugin(NapariSink(canvas.receiver.addresses, taps, **options))
+
+
+def test_results_of_map_arrive_at_their_place(client, canvas):
+    register(client, canvas, Tap("read", layer="raw", at="{plate}_{well}_s{field:d}.tif"))
+    names = [f"/data/P1_{row}{col:02d}_s{f}.tif" for row in "AB" for col in (1, 2) for f in (1, 2)]
+    futures = client.map(tasks.read, names)
+    wait(futures)
+    canvas.until_shown("raw", len(names))
+    for name in names:
+        _, well, field = Path(name).stem.split("_")
+        place = frozenset({"plate": "P1", "well": well, "field": int(field[1:])}.items())
+        np.testing.assert_array_equal(canvas.seen["raw"][place], tasks.read(name))
+    assert canvas.receiver.ledger().balanced
+    assert {peer.transport for peer in canvas.receiver.peers()} == {"shared-memory"}
+
+
+@pytest.mark.parametrize("transport", ["shared-memory", "inline"])
+def test_transport_can_be_forced(client, canvas, transport):
+    register(client, canvas, Tap("frame"), transport=transport)
+    client.gather(client.map(tasks.frame, range(20), pure=False))
+    canvas.until_shown("frame", 20)
+    assert {peer.transport for peer in canvas.receiver.peers()} == {transport}
+
+
+def test_only_what_is_tapped_travels_and_each_once(client, canvas):
+    register(client, canvas, Tap("segment", kind="labels", layer="cells"))
+    images = client.map(tasks.frame, range(30), pure=False)
+    cells = client.map(tasks.segment, images, pure=False)
+    wait(cells)
+    # Fetched by the other worker: a copy there is not another output.
+    client.submit(lambda *parts: len(parts), *cells).result()
+    canvas.until_shown("cells", 30)
+    canvas.until_settled()
+    assert list(canvas.seen) == ["cells"]
+    assert len(canvas.keys["cells"]) == 30
+    assert all(data.dtype == np.uint8 for data in canvas.seen["cells"].values())
+    assert canvas.receiver.ledger().total.selected == 30
+
+
+def test_taps_change_while_tasks_run_and_find_what_is_there_already(client, canvas):
+    register(client, canvas)
+    done = client.map(tasks.frame, range(10), pure=False)
+    wait(done)
+    later = client.map(tasks.slow_frame, range(100), pure=False)
+    client.register_plugin(
+        TapsUpdate({"a": Tap("frame", layer="done"), "b": Tap("slow_frame", layer="later")})
+    )
+    wait(later)
+    canvas.until_shown("done", 10)
+    canvas.until_shown("later", 100)
+    canvas.until_settled()
+    assert canvas.receiver.ledger().balanced
+    assert len(canvas.keys["done"]) == 10
+    client.register_plugin(TapsUpdate({}))
+    wait(client.map(tasks.frame, range(10), pure=False))
+    canvas.until_settled()
+    assert canvas.receiver.ledger()["done"].selected == 10
+
+
+def test_outputs_that_cannot_be_shown_are_counted_and_the_tasks_succeed(client, canvas):
+    register(
+        client,
+        canvas,
+        Tap("text", layer="text"),
+        Tap("frame", kind="labels", layer="placed", at="{well}_s{field:d}"),
+        Tap("slow_frame", layer="failing", at=lambda key, value, args: 1 / 0),
+    )
+    texts = client.map(tasks.text, range(5), pure=False)
+    frames = client.map(tasks.frame, range(5), pure=False)
+    slow = client.map(tasks.slow_frame, range(5), pure=False)
+    assert client.gather(texts) == [tasks.text(n) for n in range(5)]
+    wait([*frames, *slow])
+    canvas.until(lambda: canvas.receiver.ledger().total.selected == 15)
+    canvas.until_settled()
+    ledger = canvas.receiver.ledger()
+    assert ledger.balanced
+    assert ledger["text"].dropped == {"not an array": 5}
+    assert ledger["placed"].dropped == {"no position": 5}
+    assert ledger["failing"].dropped == {"no position": 5}
+
+
+def test_a_predicate_that_exits_harms_nobody(client, canvas):
+    def leave(key: object) -> bool:
+        raise SystemExit(3)
+
+    register(client, canvas, Tap(leave, layer="x"), Tap("frame", layer="fine"))
+    futures = client.map(tasks.frame, range(6), pure=False)
+    assert len(client.gather(futures)) == 6
+    assert len(client.scheduler_info()["workers"]) == 2
+
+
+def test_selection_by_key_predicate_and_type(client, canvas):
+    futures = client.map(
+        tasks.frame, range(6), key=[("frames", f"A0{n}", n) for n in range(6)], pure=False
+    )
+    register(
+        client,
+        canvas,
+        Tap([futures[0], ("frames", "A01", 1)], layer="keys"),
+        Tap(lambda key: isinstance(key, tuple) and key[2] >= 4, layer="predicate"),
+        Tap(np.ndarray, layer="type", at="frames/{well}/{n:d}"),
+    )
+    wait(futures)
+    for layer, n in {"keys": 2, "predicate": 2, "type": 6}.items():
+        canvas.until_shown(layer, n)
+    assert frozenset({"well": "A03", "n": 3}.items()) in canvas.seen["type"]
+
+
+def test_xarray_coordinates_place_and_calibrate(client, canvas):
+    xr = pytest.importorskip("xarray")
+
+    def scan(z: int) -> object:
+        return xr.DataArray(
+            np.full((4, 5), z, "u1"),
+            dims=("y", "x"),
+            coords={"y": np.arange(4) * 0.5, "x": 10 + np.arange(5) * 0.5, "z": z},
+        )
+
+    register(client, canvas, Tap("scan", layer="xr"))
+    wait(client.map(scan, range(3), pure=False))
+    canvas.until_shown("xr", 3)
+    assert frozenset({"z": 2}.items()) in canvas.seen["xr"]
+
+
+def test_a_task_that_reuses_its_buffer_is_copied_eagerly(client, canvas):
+    def ring(n: int) -> np.ndarray:
+        import distributed
+
+        worker = distributed.get_worker()
+        if not hasattr(worker, "test_buffer"):
+            worker.test_buffer = np.zeros((256, 256), np.uint16)
+        worker.test_buffer[:] = n
+        return worker.test_buffer
+
+    register(
+        client, canvas, Tap("ring", layer="ring", at=lambda k, v, a: {"n": a[0]}, copy="eager")
+    )
+    wait(client.map(ring, range(20), pure=False))
+    canvas.until_shown("ring", 20)
+    for place, data in canvas.seen["ring"].items():
+        assert (data == dict(place)["n"]).all()
+
+
+def test_a_recomputed_task_fills_its_own_place(client, canvas):
+    register(client, canvas, Tap("frame"))
+    for _ in range(2):
+        future = client.submit(tasks.frame, 1, key="frame-1")
+        wait(future)
+        n = len(canvas.keys.get("frame", ()))
+        canvas.until(lambda n=n: len(canvas.keys.get("frame", ())) > n)
+        client.cancel(future, force=True)
+        del future
+    assert canvas.keys["frame"] == ["frame-1"] * 2
+    assert len(canvas.seen["frame"]) == 1
+
+
+def test_a_new_viewer_is_filled_with_what_is_in_memory(client, tmp_path):
+    address = f"ipc://{tmp_path}/viewer"
+    client.register_plugin(NapariSink(address, [Tap("frame")]))
+    futures = client.map(tasks.frame, range(20), pure=False)
+    wait(futures)
+    for _ in range(2):
+        board = Board()
+        with Receiver(address, board, limits=Limits(heartbeat=0.5)) as receiver:
+            canvas = Canvas.__new__(Canvas)
+            canvas.board, canvas.receiver, canvas.seen, canvas.keys = board, receiver, {}, {}
+            canvas.until_shown("frame", 20)
+            canvas.until_settled()
+            assert receiver.ledger().balanced
+
+
+def test_without_a_viewer_the_tasks_run_and_nothing_is_held(client):
+    with dask.config.set({"dask-napari.queue": "1MiB"}):
+        client.register_plugin(NapariSink("tcp://127.0.0.1:1", [Tap("frame")]))
+    futures = client.map(tasks.frame, range(200), size=512, pure=False)
+    wait(futures)
+    counts = [c for worker in client.run(worker_counts).values() for c in worker["counts"]]
+    assert sum(c["selected"] for c in counts) == 200
+    assert sum(c["queued"] for c in counts) == 200
+
+
+def test_known_tasks_are_counted(client):
+    futures = client.map(tasks.frame, range(7), pure=False)
+    wait(futures)
+    ask = lambda dask_scheduler: known_tasks(["frame", "nobody"], dask_scheduler)  # noqa: E731
+    assert client.run_on_scheduler(ask)["frame"] >= 7
+
+
+def segments() -> list[str]:
+    return [p.name for p in Path("/dev/shm").iterdir() if p.name.startswith("dask-napari")]
+
+
+def sink_threads() -> int:
+    return sum(t.name.startswith("dask-napari") for t in threading.enumerate())
+
+
+@pytest.mark.parametrize("end", ["close", "retire", "restart", "unregister", "term", "kill"])
+def test_nothing_is_left_however_a_worker_ends(canvas, end):
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        register(client, canvas, Tap("slow_frame"))
+        futures = client.map(tasks.slow_frame, range(300), pure=False)
+        canvas.until_shown("slow_frame", 20)
+        pids = client.run(os.getpid)
+        address = next(iter(pids))
+        if end == "retire":
+            client.retire_workers([address])
+        elif end == "restart":
+            client.restart()
+        elif end == "unregister":
+            client.unregister_worker_plugin(SINK_NAME)
+            threads = client.run(sink_threads)
+            assert set(threads.values()) == {0}
+        elif end == "term":
+            os.kill(pids[address], signal.SIGTERM)
+        elif end == "kill":
+            os.kill(pids[address], signal.SIGKILL)
+        if end in ("term", "kill", "unregister"):
+            results = client.gather(futures)
+            assert [int(r[0, 0]) for r in results] == list(range(300))
+            if end != "unregister":
+                canvas.until_shown("slow_frame", 300)
+        # A worker that starts again has a name for the moment of its handshake.
+        eventually(lambda: not segments())
+        del futures
+    canvas.until(lambda: not any(peer.alive for peer in canvas.receiver.peers()))
+    canvas.until_settled()
+    assert not segments()
+    assert canvas.receiver.ledger().balanced

@@ -1,0 +1,223 @@
+"""Taps choose outputs, place them, and refuse what cannot work at the call."""
+
+import inspect
+
+import cloudpickle
+import numpy as np
+import pytest
+
+from dask_napari.checks import LAYER_OPTIONS
+from dask_napari.item import coerce
+from dask_napari.stream.item import LayerSpec
+from dask_napari.tap import PlacementError, Tap, Taps
+
+SITE = "{plate}_{well}_s{field:d}_w{channel:d}.tif"
+IMAGE = np.zeros((4, 4), "uint8")
+
+
+class FakeFuture:
+    status = "finished"
+
+    def __init__(self, key):
+        self.key = key
+
+
+@pytest.mark.parametrize(
+    ("select", "key", "prefix", "chosen"),
+    [
+        ("segment", "segment-1f", "segment", True),
+        ("segment", "segment-nuclei-1f", "segment-nuclei", False),
+        ("segment-1f", "segment-1f", "segment", True),
+        ("segment-2a", "segment-1f", "segment", False),
+        (("x-1f", 0, 1), ("x-1f", 0, 1), "x", True),
+        (("x-1f", 0, 1), ("x-1f", 1, 1), "x", False),
+        (["a", ("x-1f", 0, 1)], ("x-1f", 0, 1), "x", True),
+        ([FakeFuture("segment-1f")], "segment-1f", "segment", True),
+        (FakeFuture("segment-1f"), "segment-1f", "segment", True),
+        (np.ndarray, "anything", "anything", True),
+        (dict, "anything", "anything", False),
+        (lambda key: str(key).endswith("1f"), "segment-1f", "segment", True),
+        (lambda key: str(key).endswith("1f"), "segment-2a", "segment", False),
+    ],
+)
+def test_select(select, key, prefix, chosen):
+    tap = Tap(select)
+    assert tap.matches(key, prefix, IMAGE) is chosen
+    assert Taps([tap]).select(key, prefix, IMAGE) == ([tap] if chosen else [])
+
+
+def test_select_by_dask_collection():
+    da = pytest.importorskip("dask.array")
+    array = da.zeros((4, 4), chunks=2)
+    keys = [key for row in array.__dask_keys__() for key in row]
+    taps = Taps([Tap(array)])
+    assert [len(taps.select(key, "zeros", IMAGE)) for key in keys] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"kind": "image "}, "did you mean 'image'"),
+        ({"kind": "points"}, "'points' is none of"),
+        ({"policy": "newest"}, "policy='newest'"),
+        ({"copy": "deep"}, "copy='deep'"),
+        ({"layer": ""}, "layer=''"),
+        ({"layer": 3}, "layer=3"),
+        ({"at": "plate.tif"}, "names no axis"),
+        ({"at": 3}, "neither a pattern"),
+        ({"at": SITE, "axes": {"wells": "slider"}}, "no axis 'wells'.*plate, well"),
+        ({"at": SITE, "axes": {"well": "mosaik"}}, "mode 'mosaik'"),
+        ({"scale": "wide"}, "scale='wide'"),
+        ({"scale": (1, 0)}, "zero"),
+        ({"scale": float("nan")}, "not finite"),
+        ({"units": 3}, "units=3"),
+        ({"units": [""]}, "unit names"),
+        ({"options": {"colourmap": "red"}}, "did you mean 'colormap'"),
+        ({"options": {"scale": 2}}, "scale= of the tap"),
+        ({"options": {"colormap": object()}}, "cannot be sent"),
+        ({"kind": "labels", "options": {"gamma": 2}}, "labels layers"),
+        ({"kind": "labels", "rgb": True}, "rgb=True"),
+    ],
+)
+def test_bad_arguments_are_refused_at_the_call(arguments, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        Tap("segment", **arguments)
+
+
+@pytest.mark.parametrize("select", ["", [], None, [None], True, object()])
+def test_bad_select_is_refused(select):
+    with pytest.raises((TypeError, ValueError), match="select="):
+        Tap(select)
+
+
+def test_layer_is_named_after_the_task():
+    assert Tap("segment").layer == "segment"
+    assert Tap(np.ndarray).layer == "dask"
+    assert Tap("segment", layer="cells").layer == "cells"
+
+
+def test_spec_has_named_axes_first_and_every_field():
+    tap = Tap("read", layer="raw", at=SITE, axes={"channel": "layer", "well": "slider"})
+    expected = {"channel": "layer", "well": "slider", "plate": "slider", "field": "slider"}
+    assert tap.spec() == LayerSpec("raw", "image", expected, {})
+    assert list(tap.spec().axes) == list(expected)
+
+
+def test_options_travel_as_plain_data():
+    options = {"contrast_limits": np.array([0, 9]), "visible": True, "opacity": np.float32(0.5)}
+    assert Tap("a", options=options).spec().options == {
+        "contrast_limits": [0, 9],
+        "visible": True,
+        "opacity": 0.5,
+    }
+
+
+@pytest.mark.parametrize("kind", ["image", "labels"])
+def test_every_option_is_one_of_naparis(kind):
+    layers = pytest.importorskip("napari.layers")
+    signature = inspect.signature(getattr(layers, kind.capitalize()).__init__)
+    assert set(signature.parameters) >= LAYER_OPTIONS[kind]
+
+
+class Reference:
+    def __init__(self, key):
+        self.key = key
+
+
+PLACE = {"plate": "P1", "well": "A01", "field": 2, "channel": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "args", "kwargs"),
+    [
+        ("read-77", ("/data/P1_A01_s2_w1.tif",), {}),
+        ("read-77", (3, ["P1_A01_s2_w1.tif"]), {}),
+        ("read-77", (), {"path": "P1_A01_s2_w1.tif"}),
+        ("read-P1_A01_s2_w1.tif", (Reference("x"),), {}),
+        (("read", "P1_A01_s2_w1.tif"), (), {}),
+        ("correct-77", (Reference("read-P1_A01_s2_w1.tif"), 4), {}),
+    ],
+)
+def test_place_by_pattern(key, args, kwargs):
+    assert Tap("read", at=SITE).place(key, IMAGE, args, kwargs, "read") == PLACE
+
+
+def test_own_key_comes_before_those_it_depends_on():
+    tap = Tap("correct", at="{well}_s{field:d}")
+    placed = tap.place("correct-A02_s1", IMAGE, (Reference("read-A01_s1"),), {}, "correct")
+    assert placed == {"well": "A02", "field": 1}
+
+
+def test_place_without_at_is_left_to_the_data():
+    assert Tap("read").place("read-1", IMAGE, (), {}) == {}
+
+
+def test_place_names_the_pattern_and_the_names_it_met():
+    tap = Tap("read", at=SITE)
+    with pytest.raises(PlacementError, match=r"P1_A01\.tif.*read-77") as error:
+        tap.place("read-77", IMAGE, ("/data/P1_A01.tif",), {})
+    assert error.value.reason == "no position"
+
+
+def test_place_by_function():
+    tap = Tap("read", at=lambda key, value, args: {"t": np.int64(args[0]), "n": len(value)})
+    placed = tap.place("read-77", IMAGE, (7,), {})
+    assert placed == {"t": 7, "n": 4}
+    assert type(placed["t"]) is int
+
+
+@pytest.mark.parametrize("answer", [None, {}, 3, {"t": None}, {3: 1}, {"t": float("nan")}])
+def test_a_function_that_returns_no_position(answer):
+    with pytest.raises(PlacementError, match="read-77"):
+        Tap("read", at=lambda *_: answer).place("read-77", IMAGE, (), {})
+
+
+def test_a_function_that_raises():
+    with pytest.raises(PlacementError, match="IndexError"):
+        Tap("read", at=lambda key, value, args: args[9]).place("read-77", IMAGE, (), {})
+
+
+def test_check_before_the_computation():
+    tap = Tap("read", at=SITE)
+    tap.check(["/data/P1_A01_s2_w1.tif"])
+    with pytest.raises(ValueError, match="matches none"):
+        tap.check(["/data/A01.tif"])
+    Tap("read").check(["/data/A01.tif"])
+
+
+def test_calibration_of_the_tap_reaches_the_item():
+    tap = Tap("read", scale=0.65, units="micrometer", translate=(1, 2))
+    item = coerce(IMAGE, layer=tap.layer, calibration=tap.calibration)
+    assert item.calibration.scale == (0.65, 0.65)
+    assert item.calibration.units == ("micrometer", "micrometer")
+    assert item.calibration.translate == (1.0, 2.0)
+
+
+def test_travels_with_its_functions():
+    suffix = "1f"
+    tap = Tap(lambda key: key.endswith(suffix), at=lambda key, value, args: {"t": args[0]})
+    again = cloudpickle.loads(cloudpickle.dumps(tap))
+    assert again.matches("segment-1f", "segment", None)
+    assert again.place("segment-1f", None, (3,), {}) == {"t": 3}
+    by_pattern = Tap("segment", at=SITE)
+    assert cloudpickle.loads(cloudpickle.dumps(by_pattern)) == by_pattern
+
+
+def test_taps_come_in_order_and_once():
+    first, second, third = Tap(np.ndarray), Tap("read", layer="a"), Tap(["read-1"], layer="b")
+    assert Taps([first, second, third]).select("read-1", "read", IMAGE) == [first, second, third]
+    bare = Tap("read")
+    assert Taps([bare]).select("read", "read", IMAGE) == [bare]
+
+
+def test_a_failing_predicate_spares_the_others_and_is_logged_once(caplog):
+    good = Tap("read")
+    taps = Taps([Tap(lambda key: key.nothing, layer="bad"), good])
+    assert [taps.select("read-1", "read", IMAGE) for _ in range(3)] == [[good]] * 3
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "'bad'" in caplog.text
+
+
+def test_one_layer_has_one_kind():
+    with pytest.raises(ValueError, match="both 'image' and 'labels'"):
+        Taps([Tap("a", layer="x"), Tap("b", layer="x", kind="labels")])
