@@ -120,7 +120,8 @@ def segments(nbytes: int, count: int) -> float:
 
 def _fill_frames(address: str, nbytes: int, count: int) -> None:
     source = np.ones(nbytes, np.uint8)
-    credit = max(2, (64 << 20) // nbytes)
+    # No more than ZeroMQ queues by default (1000): beyond it a ROUTER drops answers.
+    credit = min(256, max(2, (64 << 20) // nbytes))
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         socket.connect(address)
         socket.send(b"")

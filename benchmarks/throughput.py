@@ -19,16 +19,33 @@ from benchmarks.report import publish, table
 from dask_napari.canvas import Axes, Canvas
 from dask_napari.stream import Board, Item, Publisher, Receiver
 
-REPEATS = 5
+REPEATS = 3
 SIZES = {"16 KiB": 16 << 10, "64 KiB": 64 << 10, "2 MiB": 2 << 20, "8 MiB": 8 << 20}
-TOTAL = 2 << 30
+TOTAL = 1 << 30
 """Bytes a run moves, at most."""
+
+TICK = 0.005
+"""Seconds between looks at the board. The viewer takes 33 ms; none takes item by item."""
 
 _spawn = mp.get_context("spawn")
 
 
 def _count(nbytes: int, growing: bool = False) -> int:
-    return min((TOTAL // 2 if growing else TOTAL) // nbytes, 40_000)
+    return min((TOTAL // 2 if growing else TOTAL) // nbytes, 20_000)
+
+
+def _warm_count(nbytes: int) -> int:
+    """Items after which every slot, slab and position has been touched."""
+    return max(8, (512 << 20) // nbytes // 4)
+
+
+def _put(publisher: Publisher, layer: str, array: Any, count: int, growing: bool) -> None:
+    # The queue never runs over: what is measured is the stream, not how it drops.
+    for n in range(count):
+        while len(publisher.outbox) > 256 or publisher.outbox.nbytes > 64 << 20:
+            time.sleep(0.0005)
+        position = {"worker": publisher.name, "n": n if growing else n % peers.PLACES}
+        publisher.put(Item(layer, "image", array, position), "keep")
 
 
 def _publish(
@@ -36,15 +53,26 @@ def _publish(
 ) -> None:
     array = np.ones((nbytes // 512, 512), np.uint8)
     with Publisher(address, name=name, transport=transport, queue_bytes=256 << 20) as publisher:
-        publisher.put(Item("warm", "image", array, {"n": 0}))
+        _put(publisher, "warm", array, _warm_count(nbytes), growing)
         start.wait()
-        # The queue never runs over: what is measured is the stream, not how it drops.
-        for n in range(count):
-            while len(publisher.outbox) > 256:
-                time.sleep(0.0005)
-            position = {"worker": name, "n": n if growing else n % peers.PLACES}
-            publisher.put(Item("raw", "image", array, position), "keep")
+        _put(publisher, "raw", array, count, growing)
         publisher.close(timeout=60)
+
+
+def _fill(board: Board, canvas: Canvas, layer: str, wanted: int) -> None:
+    """Put items on the canvas, as the viewer does, until all have come."""
+    arrived = 0
+    while arrived < wanted:
+        time.sleep(TICK)
+        if not board.wait(timeout=30):
+            raise RuntimeError(f"only {arrived} of {wanted} items came: {board.tallies()}")
+        items = board.take(max_bytes=64 << 20)
+        for item in items:
+            canvas.put(item.position, item.data)
+        board.shown(items)
+        # What was replaced on the board before it was taken has travelled, too.
+        tallies = [t for (_, name), t in board.tallies().items() if name == layer]
+        arrived = sum(t.shown + t.coalesced for t in tallies)
 
 
 def stream(
@@ -65,28 +93,10 @@ def stream(
         ]
         for child in children:
             child.start()
-        warm = 0
-        while warm < workers:
-            board.wait()
-            items = board.take()
-            warm += sum(item.layer == "warm" for item in items)
+        _fill(board, canvas, "warm", _warm_count(nbytes) * workers)
         start.wait()
         began = time.perf_counter()
-        got = 0
-        wanted = count // workers * workers
-        while got < wanted:
-            board.wait()
-            items = board.take(max_bytes=64 << 20)
-            for item in items:
-                canvas.put(item.position, item.data)
-            board.shown(items)
-            # What is replaced on the board before it was taken has travelled, too.
-            got += len(items)
-            coalesced = sum(
-                t.coalesced for (_, layer), t in board.tallies().items() if layer == "raw"
-            )
-            if got + coalesced >= wanted:
-                break
+        _fill(board, canvas, "raw", count // workers * workers)
         took = time.perf_counter() - began
         for child in children:
             child.join()

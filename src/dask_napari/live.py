@@ -27,7 +27,7 @@ from dask_napari.stream import janitor
 from dask_napari.stream.control import Control, ViewerGone
 from dask_napari.stream.ledger import Ledger, Tally
 from dask_napari.stream.receiver import ANY_IPC
-from dask_napari.stream.security import Security
+from dask_napari.stream.security import Security, is_local
 from dask_napari.tap import Tap
 from dask_napari.viewer_process import ViewerProcess
 
@@ -396,7 +396,7 @@ def _listen(client: Client, listen: str | Iterable[str] | None) -> list[str]:
     if listen is not None:
         return [listen] if isinstance(listen, str) else list(listen)
     from distributed.comm import get_address_host
-    from distributed.utils import get_ip, is_loopback
+    from distributed.utils import get_ip
 
     scheduler = client.scheduler
     assert scheduler is not None
@@ -404,14 +404,12 @@ def _listen(client: Client, listen: str | Iterable[str] | None) -> list[str]:
     if address.startswith("inproc://"):
         return [ANY_IPC, "tcp://127.0.0.1:*"]
     host = get_address_host(address)
-    own = "127.0.0.1" if is_loopback(host) else get_ip(host)
+    own = "127.0.0.1" if is_local(f"tcp://{host}:1") else get_ip(host)
     return [ANY_IPC, f"tcp://{own}:*"]
 
 
 def _security(addresses: Iterable[str], insecure: bool) -> Security:
     """A token always; keys too, unless no other host can listen in or the user says no."""
-    from dask_napari.stream.security import is_local
-
     keys = not insecure and not all(is_local(address) for address in addresses)
     return Security.generate(encrypt=keys)
 

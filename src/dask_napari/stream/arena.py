@@ -159,7 +159,7 @@ class Arena:
         self.path.unlink(missing_ok=True)
 
     def allocate(self, nbytes: int) -> Slot | None:
-        """A free slot, or None while there is no room."""
+        """Return a free slot, or None while there is no room."""
         offset = self._slots.allocate(nbytes)
         if offset is None:
             return None
@@ -176,7 +176,7 @@ class Arena:
         return self._slots.free(offset)
 
     def view(self, slot: Slot) -> npt.NDArray[np.uint8]:
-        """The bytes of a slot."""
+        """Return the bytes of a slot, to write to."""
         return self._bytes[slot.offset : slot.offset + slot.nbytes]
 
     def close(self) -> None:

@@ -1,0 +1,57 @@
+"""``python -m dask_napari.viewer``: the viewer's process; see ``dask-napari view`` for people."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+
+from dask_napari.stream.security import Security
+
+
+def _read_line() -> str:
+    # Byte by byte: what follows on the leash must stay there for the event loop to see.
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(sys.stdin.fileno(), 1)
+        if not byte:
+            break
+        line += byte
+    return line.decode()
+
+
+def main() -> int:
+    """Run the viewer; the exit code is 1 if it cannot listen or open a window."""
+    parser = argparse.ArgumentParser(prog="python -m dask_napari.viewer", description=__doc__)
+    parser.add_argument("--listen", action="append", required=True)
+    parser.add_argument("--title", default="Dask live")
+    parser.add_argument("--ready-fd", type=int)
+    parser.add_argument("--leash", action="store_true")
+    parser.add_argument("--security-stdin", action="store_true")
+    parser.add_argument("--insecure", action="store_true")
+    options = parser.parse_args()
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    security = Security.loads(_read_line()) if options.security_stdin else None
+    try:
+        from dask_napari.viewer.app import announce, run
+    except ImportError as error:
+        print(f"napari is not usable: {error}\nInstall it: pip install 'dask-napari[all]'")
+        return 1
+    try:
+        run(
+            options.listen,
+            security=security,
+            insecure=options.insecure,
+            title=options.title,
+            leash=options.leash,
+            on_ready=None if options.ready_fd is None else announce(options.ready_fd),
+        )
+    except (ValueError, OSError) as error:
+        print(f"error: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

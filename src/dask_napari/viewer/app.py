@@ -1,0 +1,95 @@
+"""The viewer as a program: napari, a receiver, and what links them to whoever started them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+import napari
+from qtpy.QtCore import QSocketNotifier, QTimer
+
+from dask_napari.stream import janitor
+from dask_napari.stream.board import Board
+from dask_napari.stream.receiver import Receiver
+from dask_napari.stream.security import Security
+from dask_napari.viewer.live_viewer import LiveViewer
+
+
+def run(
+    listen: Sequence[str],
+    *,
+    security: Security | None = None,
+    insecure: bool = False,
+    title: str = "Dask live",
+    leash: bool = False,
+    on_ready: Callable[[Receiver], None] | None = None,
+) -> None:
+    """Open a viewer and show what arrives until its window is closed.
+
+    Parameters
+    ----------
+    listen : sequence of str
+        Addresses for the receiver.
+    security : Security, optional
+        Keys and token.
+    insecure : bool
+        Allow plain TCP that other hosts can reach.
+    title : str
+        Title of the window.
+    leash : bool
+        Quit when standard input closes.
+    on_ready : callable, optional
+        Called with the receiver when it listens and the window is there.
+
+    Raises
+    ------
+    ValueError, OSError
+        If the addresses cannot be listened on.
+    """
+    janitor.sweep()
+    board = Board()
+    receiver = Receiver(listen, board, security=security, insecure=insecure)
+    receiver.start()
+    try:
+        viewer = napari.Viewer(title=title)
+        live = LiveViewer(viewer, receiver, board)
+        viewer.window.add_dock_widget(live.dock, name="Dask live", area="right")
+        # Python runs signal handlers only between bytecodes, of which an idle event loop has
+        # none: the pump's timer provides them.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: viewer.close())
+        notifier = _leash(viewer.close) if leash else None
+        if on_ready is not None:
+            QTimer.singleShot(0, lambda: on_ready(receiver))
+        napari.run()
+        del notifier
+        live.close()
+    finally:
+        receiver.close()
+
+
+def _leash(end: Callable[[], None]) -> QSocketNotifier:
+    """Call ``end`` when standard input closes: whoever started this has ended."""
+    notifier = QSocketNotifier(sys.stdin.fileno(), QSocketNotifier.Type.Read)
+
+    def read() -> None:
+        if not os.read(sys.stdin.fileno(), 4096):
+            notifier.setEnabled(False)
+            end()
+
+    notifier.activated.connect(read)
+    return notifier
+
+
+def announce(descriptor: int) -> Callable[[Receiver], None]:
+    """Write one line of JSON with the addresses to a file descriptor, and close it."""
+
+    def ready(receiver: Receiver) -> None:
+        line = json.dumps({"addresses": receiver.addresses, "pid": os.getpid()})
+        os.write(descriptor, line.encode() + b"\n")
+        os.close(descriptor)
+
+    return ready

@@ -1,0 +1,131 @@
+"""The sliders: where the viewer looks, and what that place is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from psygnal import Signal
+
+if TYPE_CHECKING:
+    import napari
+
+    from dask_napari.viewer.layers import Layers
+
+FOLLOW_INTERVAL: Final = 0.2
+"""Seconds between moves to the newest item; faster, nobody could see any of them."""
+
+
+class Sliders:
+    """Keep the sliders on what the user looks at, while axes grow under them.
+
+    Coordinates that come late get an index before others; the user then keeps looking at the
+    same coordinate under another index. As long as the user has not moved a slider, or has
+    moved all of them to their ends, the viewer follows the newest item.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Whose sliders they are.
+    layers : Layers
+        What is shown.
+    """
+
+    following_changed = Signal(bool)
+
+    def __init__(self, viewer: napari.viewer.Viewer, layers: Layers) -> None:
+        self._viewer = viewer
+        self._layers = layers
+        self._following = True
+        self._moving = False
+        self._shown: dict[str, Any] = {}
+        self._version = -1
+        self._followed_at = 0.0
+        self._moved_to: Mapping[str, Any] | None = None
+        viewer.dims.events.current_step.connect(self._on_step)
+
+    @property
+    def following(self) -> bool:
+        """Whether the viewer moves to the newest item."""
+        return self._following
+
+    @following.setter
+    def following(self, value: bool) -> None:
+        if value != self._following:
+            self._following = value
+            self.following_changed.emit(value)
+
+    def update(self, now: float) -> None:
+        """Bring the sliders in line with axes that may have grown."""
+        axes = self._layers.axes
+        if not self._layers.streams:
+            return
+        newest = self._layers.newest
+        if self._following and newest is not None and newest[0] is not self._moved_to:
+            first = not self._shown
+            if first or now - self._followed_at >= FOLLOW_INTERVAL:
+                self._followed_at = now
+                self._moved_to = newest[0]
+                self._shown = {**self._shown, **newest[0]}
+                self._move()
+        if axes.version != self._version:
+            self._version = axes.version
+            self._move()
+            self._name_axes()
+            self.describe()
+
+    def _move(self) -> None:
+        """Go to the coordinates that are, or should be, shown."""
+        axes, dims = self._layers.axes, self._viewer.dims
+        steps = list(dims.current_step)
+        offset = dims.ndim - len(axes.labels)
+        for turn, name in enumerate(axes.names):
+            coordinate = self._shown.get(name)
+            if coordinate is None:
+                self._shown[name] = axes[name][0]
+            elif axes[name].canonical(coordinate) in axes[name] and turn + offset < len(steps):
+                steps[turn + offset] = axes[name].index(axes[name].canonical(coordinate))
+        if steps != list(dims.current_step):
+            self._moving = True
+            try:
+                dims.current_step = tuple(steps)
+            finally:
+                self._moving = False
+        self.describe()
+
+    def _on_step(self) -> None:
+        if self._moving:
+            return
+        axes = self._layers.axes
+        if self._version != axes.version or len(self._viewer.dims.current_step) < len(axes):
+            return  # napari's own move while an axis grows, not the user's
+        steps = self._steps()
+        now = axes.coordinates(steps)
+        if now != self._shown:
+            self._shown = dict(now)
+            self.following = all(
+                step == size - 1 for step, size in zip(steps, axes.shape, strict=True)
+            )
+        self.describe()
+
+    def _steps(self) -> tuple[int, ...]:
+        axes, dims = self._layers.axes, self._viewer.dims
+        offset = dims.ndim - len(axes.labels)
+        steps = dims.current_step[offset : offset + len(axes)]
+        return tuple(min(step, size - 1) for step, size in zip(steps, axes.shape, strict=True))
+
+    def _name_axes(self) -> None:
+        labels, dims = self._layers.axes.labels, self._viewer.dims
+        if dims.ndim == len(labels) and tuple(dims.axis_labels) != labels:
+            dims.axis_labels = labels
+
+    def describe(self) -> None:
+        """Show the names of the current coordinates on the canvas: sliders have only numbers."""
+        axes = self._layers.axes
+        if not len(axes) or self._viewer.dims.ndim < len(axes.labels):
+            return
+        text = " · ".join(f"{name} {at}" for name, at in axes.coordinates(self._steps()).items())
+        overlay = self._viewer.canvas.overlays.text
+        if overlay.text != text:
+            overlay.text = text
+        overlay.visible = True

@@ -1,0 +1,105 @@
+"""The pump: a timer that moves items from the board to the layers, and never for long."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtCore import QObject, QTimer
+
+from dask_napari.stream.board import Board
+from dask_napari.stream.item import Item
+from dask_napari.viewer.layers import CannotShow, Layers
+from dask_napari.viewer.position import Sliders
+
+if TYPE_CHECKING:
+    from dask_napari.stream.receiver import Receiver
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_MS: Final = 33
+"""Milliseconds; 30 pictures a second. A signal per item draws fewer, not more."""
+
+BUDGET: Final = 0.010
+"""Seconds of a tick for putting items; what is left over waits for the next one, and the
+window stays responsive."""
+
+CHUNK: Final = 16
+"""Items between looks at the clock; each costs some 20 us."""
+
+
+class Pump(QObject):  # type: ignore[misc]
+    """Drain the board, then update each layer at most once.
+
+    Parameters
+    ----------
+    receiver : Receiver
+        Knows the layers' specs.
+    board : Board
+        Where items come from.
+    layers, sliders
+        What is updated.
+    """
+
+    def __init__(self, receiver: Receiver, board: Board, layers: Layers, sliders: Sliders) -> None:
+        super().__init__()
+        self._receiver = receiver
+        self._board = board
+        self._layers = layers
+        self._sliders = sliders
+        self._logged: set[str] = set()
+        self._timer = QTimer(self)
+        self._timer.setInterval(INTERVAL_MS)
+        self._timer.timeout.connect(self.tick)
+
+    def start(self) -> None:
+        """Start the timer."""
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Stop the timer."""
+        self._timer.stop()
+
+    def tick(self, budget: float = BUDGET) -> None:
+        """Put what fits into the budget, and show it."""
+        try:
+            self._put_some(time.monotonic() + budget)
+            now = time.monotonic()
+            self._layers.update(now)
+            self._sliders.update(now)
+        except Exception:
+            # One bad tick must not end the show; and not fill the log either.
+            self._log_once("a tick of the viewer", "failed")
+
+    def drain(self) -> None:
+        """Put everything that waits, however long it takes; for a picture of it all."""
+        while len(self._board):
+            self.tick(1.0)
+        self.tick()
+
+    def _put_some(self, deadline: float) -> None:
+        specs = None
+        while time.monotonic() < deadline:
+            items = self._board.take(max_items=CHUNK)
+            if not items:
+                return
+            specs = specs if specs is not None else self._receiver.layers()
+            self._board.shown([item for item in items if self._put(item, specs.get(item.layer))])
+
+    def _put(self, item: Item, spec: object) -> bool:
+        try:
+            self._layers.put(item, spec)  # type: ignore[arg-type]
+        except CannotShow as error:
+            self._board.drop(item, str(error))
+            return False
+        except Exception as error:
+            self._board.drop(item, f"error: {type(error).__name__}")
+            self._log_once(f"item of task {item.provenance.key!r} on {item.layer!r}", str(error))
+            return False
+        return True
+
+    def _log_once(self, what: str, why: str) -> None:
+        if why not in self._logged and len(self._logged) < 1000:
+            self._logged.add(why)
+            logger.exception("%s: %s", what, why)
