@@ -6,6 +6,7 @@ memory in this one, each side copying once, and returns the seconds that it took
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing as mp
 import time
 from collections.abc import Callable
@@ -71,10 +72,8 @@ def ring(nbytes: int, count: int) -> float:
 
 def _discard(memory: SharedMemory) -> None:
     memory.unlink()
-    try:
+    with contextlib.suppress(BufferError):  # a view is still referenced by a frame of ours
         memory.close()
-    except BufferError:  # a view is still referenced by a frame of ours
-        pass
 
 
 # -- (b) a fresh segment per item: the usual design ---------------------------------------------

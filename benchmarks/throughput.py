@@ -10,6 +10,8 @@ from __future__ import annotations
 import multiprocessing as mp
 import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -103,30 +105,37 @@ def stream(
     return took
 
 
+def _runs(nbytes: int) -> dict[str, tuple[int, Callable[[int, int], float]]]:
+    """Name to how many items are moved, and by what."""
+    count, growing = _count(nbytes), _count(nbytes, True)
+    return {
+        "(a) warm ring memcpy": (count, peers.ring),
+        "(b) fresh segment per item": (max(20, count // 8), peers.segments),
+        "(c) inline frames, ipc": (count, peers.frames_ipc),
+        "(d) bare DEALER/ROUTER, TCP": (count, peers.frames_tcp),
+        "shared memory": (count, partial(stream, scheme="ipc", transport="auto")),
+        "shared memory, 2 workers": (
+            count,
+            partial(stream, scheme="ipc", transport="auto", workers=2),
+        ),
+        "TCP": (count, partial(stream, scheme="tcp", transport="inline")),
+        "TCP, 2 workers": (count, partial(stream, scheme="tcp", transport="inline", workers=2)),
+        "shared memory, growing": (
+            growing,
+            partial(stream, scheme="ipc", transport="auto", growing=True),
+        ),
+    }
+
+
 def main() -> None:
     rows: list[list[object]] = []
     for label, nbytes in SIZES.items():
-        count = _count(nbytes)
-        runs: dict[str, Any] = {
-            "(a) warm ring memcpy": lambda: peers.ring(nbytes, count),
-            "(b) fresh segment per item": lambda: peers.segments(nbytes, max(20, count // 8)),
-            "(c) inline frames, ipc": lambda: peers.frames_ipc(nbytes, count),
-            "(d) bare DEALER/ROUTER, TCP": lambda: peers.frames_tcp(nbytes, count),
-            "shared memory": lambda: stream(nbytes, count, "ipc", "auto"),
-            "shared memory, 2 workers": lambda: stream(nbytes, count, "ipc", "auto", 2),
-            "TCP": lambda: stream(nbytes, count, "tcp", "inline"),
-            "TCP, 2 workers": lambda: stream(nbytes, count, "tcp", "inline", 2),
-            "shared memory, growing": lambda: stream(
-                nbytes, _count(nbytes, True), "ipc", "auto", 1, True
-            ),
-        }
-        counts = {"(b) fresh segment per item": max(20, count // 8)}
-        counts["shared memory, growing"] = _count(nbytes, True)
+        runs = _runs(nbytes)
         # Interleaved, so that a noisy neighbour meets all alike.
         times: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(REPEATS):
-            for name, run in runs.items():
-                times[name].append(run() / counts.get(name, count))
+            for name, (count, run) in runs.items():
+                times[name].append(run(nbytes, count) / count)
         each = {name: statistics.median(found) for name, found in times.items()}
         for name, seconds in each.items():
             rows.append(

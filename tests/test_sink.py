@@ -10,13 +10,20 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cluster_tasks as tasks
 import dask
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster, wait
 
-from dask_napari.sink import SINK_NAME, TAPS_NAME, NapariSink, TapsUpdate, known_tasks, worker_counts
+import cluster_tasks as tasks
+from dask_napari.sink import (
+    SINK_NAME,
+    TAPS_NAME,
+    NapariSink,
+    TapsUpdate,
+    known_tasks,
+    worker_counts,
+)
 from dask_napari.stream import Board, Limits, Receiver
 from dask_napari.tap import Tap
 

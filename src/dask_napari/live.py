@@ -24,6 +24,7 @@ from dask_napari.sink import (
     worker_counts,
 )
 from dask_napari.stream import janitor
+from dask_napari.stream.connection import Transport
 from dask_napari.stream.control import Control, ViewerGone
 from dask_napari.stream.ledger import Ledger, Tally
 from dask_napari.stream.receiver import ANY_IPC
@@ -52,7 +53,7 @@ def watch(
     client: Client,
     *,
     listen: str | Iterable[str] | None = None,
-    transport: str | None = None,
+    transport: Transport | None = None,
     title: str = "Dask live",
     insecure: bool = False,
     timeout: float | None = None,
@@ -127,7 +128,7 @@ class Live:
         client: Client,
         *,
         listen: str | Iterable[str] | None = None,
-        transport: str | None = None,
+        transport: Transport | None = None,
         title: str = "Dask live",
         insecure: bool = False,
         timeout: float | None = None,
@@ -353,7 +354,8 @@ class Live:
             return {}
         every = sorted({name for group in names.values() for name in group})
         ask = functools.partial(known_tasks, every)
-        counts = self._ask(functools.partial(self.client.run_on_scheduler, ask), {})
+        nothing: dict[str, int] = {}
+        counts = self._ask(functools.partial(self.client.run_on_scheduler, ask), nothing)
         return {
             layer: sum(counts[name] for name in group if name in counts)
             for layer, group in names.items()
@@ -361,7 +363,8 @@ class Live:
 
     def _counts(self) -> list[dict[str, Any]]:
         run = functools.partial(self.client.run, worker_counts, on_error="ignore")
-        return [counts for counts in self._ask(run, {}).values() if counts]
+        nothing: dict[str, dict[str, Any]] = {}
+        return [counts for counts in self._ask(run, nothing).values() if counts]
 
     def _ask(self, call: Callable[[], _T], otherwise: _T) -> _T:
         """Ask the cluster something that is not worth an error: it may be ending."""
@@ -434,7 +437,7 @@ def _without_viewer(workers: Iterable[dict[str, Any]], seen: Ledger) -> Ledger:
                 selected=count["selected"],
                 shown=then.shown,
                 coalesced=max(then.coalesced, count["coalesced"]),
-                dropped=Counter(count["dropped"]) | then.dropped,
+                dropped=_counter(count["dropped"]) | then.dropped,
                 pending=count["queued"],
             )
             accounted = tally.shown + tally.coalesced + tally.dropped.total() + tally.pending
@@ -443,3 +446,7 @@ def _without_viewer(workers: Iterable[dict[str, Any]], seen: Ledger) -> Ledger:
                 tally.dropped["viewer-gone"] += gone
             tallies[key] = tally
     return Ledger(tallies)
+
+
+def _counter(counts: Mapping[str, int]) -> Counter[str]:
+    return Counter(dict(counts))

@@ -1,7 +1,8 @@
 """Start the sink with a worker: ``dask worker --preload dask_napari.preload``.
 
-The address of the viewer comes from the Dask configuration (``dask-napari.address``, or
-``DASK_DASK_NAPARI__ADDRESS`` in the environment) or from an option of the preload module.
+The address of the viewer and the taps come from the Dask configuration (``dask-napari.address``
+and ``dask-napari.taps``, or ``DASK_DASK_NAPARI__ADDRESS`` in the environment); the address also
+from the option ``--napari-address`` of the preload module.
 """
 
 from __future__ import annotations
@@ -10,14 +11,33 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dask_napari import config
 from dask_napari.sink import NapariSink
+from dask_napari.stream.security import Security
+from dask_napari.tap import Tap
 
 if TYPE_CHECKING:
     from distributed import Worker
+
+
+def sink_of_config(address: str | None = None) -> NapariSink:
+    """Make the sink that the configuration describes.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no address, or a tap is not usable.
+    """
+    keys = config.get("security-file")
+    return NapariSink(
+        address,
+        [Tap(**entry) for entry in config.get("taps") or ()],
+        security=Security.load(keys) if keys else None,
+    )
 
 
 @click.command()
 @click.option("--napari-address", default=None, help="Where the viewer listens, tcp://host:port.")
 async def dask_setup(worker: Worker, napari_address: str | None) -> None:
     """Add the sink to a worker that starts."""
-    await worker.plugin_add(NapariSink(napari_address))
+    await worker.plugin_add(plugin=sink_of_config(napari_address))

@@ -25,6 +25,7 @@ from distributed.core import Status
 
 from dask_napari import config
 from dask_napari.item import CoercionError, coerce
+from dask_napari.stream.connection import Transport
 from dask_napari.stream.item import Item, Position, Provenance
 from dask_napari.stream.messages import Count
 from dask_napari.stream.outbox import Dropped, Policy
@@ -227,7 +228,7 @@ class NapariSink(WorkerPlugin):
         addresses: str | Sequence[str] | None = None,
         taps: Iterable[Tap] | Mapping[str, Tap] = (),
         *,
-        transport: str | None = None,
+        transport: Transport | None = None,
         security: Security | None = None,
     ) -> None:
         addresses = addresses or config.get("address")
@@ -237,7 +238,7 @@ class NapariSink(WorkerPlugin):
                 "dask-napari.address in the Dask configuration"
             )
         self.addresses = (addresses,) if isinstance(addresses, str) else tuple(addresses)
-        self.transport = transport or config.get("transport")
+        self.transport: Transport = transport or config.get("transport")
         self.security = security
         self._named = taps if isinstance(taps, Mapping) else {uuid.uuid4().hex: t for t in taps}
         self._taps = Taps(self._named.values())
@@ -311,7 +312,7 @@ class NapariSink(WorkerPlugin):
             self._scan(Taps(fresh))
 
     def counts(self) -> dict[str, Any]:
-        """This worker's side of the ledger and the state of its connection."""
+        """The worker's side of the ledger and the state of its connection."""
         publisher = self._publisher
         if publisher is None:
             return {"name": "", "state": "closed", "transport": "", "counts": []}

@@ -57,7 +57,7 @@ class ViewerProcess:
         insecure: bool = False,
     ) -> None:
         read, write = os.pipe()
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the viewer
         command = [sys.executable, "-m", "dask_napari.viewer", "--leash", "--security-stdin"]
         command += [f"--ready-fd={write}", f"--title={title}"]
         command += [f"--listen={address}" for address in listen]

@@ -60,6 +60,6 @@ def natural_key(value: Coordinate) -> tuple[Any, ...]:
         return (0, value)
     parts = _NUMBER.split(value.casefold())
     # Text and numbers alternate, starting with text, so that parts compare with their like.
-    parts[1::2] = [int(part) for part in parts[1::2]]  # type: ignore[call-overload]
+    parts[1::2] = [int(part) for part in parts[1::2]]
     # The raw text last: "A1" and "A01" are two coordinates and need one order.
     return (1, parts, value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import stat
 
 
 def reachable(address: str) -> bool:
@@ -19,9 +19,8 @@ def reachable(address: str) -> bool:
     """
     if not address.startswith("ipc://"):
         return True
-    path = Path(address.removeprefix("ipc://"))
     try:
-        status = path.lstat()
-    except OSError:
+        status = os.stat(address.removeprefix("ipc://"))
+    except (OSError, ValueError):
         return False
-    return path.is_socket() and status.st_uid == os.getuid()
+    return stat.S_ISSOCK(status.st_mode) and status.st_uid == os.getuid()

@@ -33,7 +33,8 @@ MAGIC: Final = b"dask-napari arena"
 
 TOKEN_BYTES: Final = 16
 
-_NAME = re.compile(r"dask-napari-\d+-[A-Za-z0-9-]{1,80}")
+NAME: Final = re.compile(r"dask-napari-[0-9]+-[A-Za-z0-9-]{1,70}-[0-9a-f]{8}")
+"""Names of segments: user, owner, eight random hexadecimal digits."""
 
 
 class ArenaError(OSError):
@@ -49,10 +50,26 @@ class Slot:
     generation: int
 
 
-def _unmap(memory: mmap.mmap) -> None:
-    # A view that somebody still holds keeps the mapping; it goes with the last of them.
-    with contextlib.suppress(BufferError):
-        memory.close()
+def _unmap(memory: mmap.mmap | None) -> None:
+    # A view that somebody still holds keeps the mapping; it goes with the last of them, provided
+    # that the caller forgets the mapping, too.
+    if memory is not None:
+        with contextlib.suppress(BufferError):
+            memory.close()
+
+
+def _unavailable(directory: Path, nbytes: int, error: OSError) -> ArenaError:
+    if error.errno == errno.ENOSPC:
+        return ArenaError(
+            errno.ENOSPC,
+            f"{directory} has no room for an arena of {nbytes} bytes; make it larger "
+            "(Docker: --shm-size) or set dask-napari.arena to less",
+        )
+    return ArenaError(
+        error.errno,
+        f"no arena in {directory}: {error.strerror}; mount a tmpfs there that this user can "
+        "write to, or set dask-napari.transport to inline",
+    )
 
 
 class Arena:
@@ -85,13 +102,14 @@ class Arena:
         self.name = path.name
         self.size = size
         self.token = secrets.token_bytes(TOKEN_BYTES)
-        self._descriptor = descriptor
-        self._memory = mmap.mmap(descriptor, size)
-        self._bytes = np.frombuffer(self._memory, np.uint8)
+        # The mapping holds the file open by a descriptor of its own, and with it the lock.
+        memory = mmap.mmap(descriptor, size)
+        self._memory: mmap.mmap | None = memory
+        self._bytes = np.frombuffer(memory, np.uint8)
         # Touched now: a first touch costs 2-4 us a page, which is the whole price of a copy.
         self._bytes[:: mmap.PAGESIZE] = 0
-        self._memory[: len(MAGIC)] = MAGIC
-        self._memory[len(MAGIC) : len(MAGIC) + TOKEN_BYTES] = self.token
+        memory[: len(MAGIC)] = MAGIC
+        memory[len(MAGIC) : len(MAGIC) + TOKEN_BYTES] = self.token
         self._slots = Allocator(size - HEADER)
         self._generations: dict[int, int] = {}
         self._count = 0
@@ -122,32 +140,26 @@ class Arena:
         size = HEADER + -(-nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
         while True:
             path = directory / f"{prefix()}{owner}-{secrets.token_hex(4)}"
-            if not _NAME.fullmatch(path.name):
+            if not NAME.fullmatch(path.name):
                 raise ValueError(f"owner={owner!r} is not usable in a name; use A-Z, a-z, 0-9, -")
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
             try:
                 descriptor = os.open(path, flags, 0o600)
             except OSError as error:
-                raise ArenaError(
-                    error.errno, f"no shared memory in {directory}: {error.strerror}"
-                ) from error
+                raise _unavailable(directory, nbytes, error) from error
             try:
-                if not (lock(descriptor) and still_named(descriptor, path)):
-                    os.close(descriptor)  # a janitor was quicker than the lock
-                    continue
-                # Reserves the memory now; a sparse file would be a SIGBUS when it is written.
-                os.posix_fallocate(descriptor, 0, size)
-                return cls(path, descriptor, size)
-            except OSError as error:
+                if lock(descriptor) and still_named(descriptor, path):
+                    # Reserves the memory now; a sparse file would be a SIGBUS when written.
+                    os.posix_fallocate(descriptor, 0, size)
+                    return cls(path, descriptor, size)
+                path.unlink(missing_ok=True)  # a janitor looked at it before it was locked
+            except BaseException as error:
                 path.unlink(missing_ok=True)
+                if isinstance(error, OSError):
+                    raise _unavailable(directory, nbytes, error) from error
+                raise
+            finally:
                 os.close(descriptor)
-                if error.errno != errno.ENOSPC:
-                    raise ArenaError(error.errno, f"no arena in {directory}: {error}") from error
-                raise ArenaError(
-                    errno.ENOSPC,
-                    f"{directory} has no room for an arena of {nbytes} bytes; make it larger "
-                    "(Docker: --shm-size) or set dask-napari.arena to less",
-                ) from error
 
     @property
     def capacity(self) -> int:
@@ -181,20 +193,32 @@ class Arena:
 
     def close(self) -> None:
         """Remove the name, unmap and unlock; may be called again."""
-        if self._descriptor < 0:
+        if self._memory is None:
             return
         self.unlink()
+        self._slots = Allocator(0)
+        self._generations.clear()
         self._bytes = np.empty(0, np.uint8)
-        _unmap(self._memory)
-        os.close(self._descriptor)
-        self._descriptor = -1
+        memory, self._memory = self._memory, None
+        _unmap(memory)
 
 
 class ArenaReader:
-    """The receiver's side: a read-only map of somebody's arena; made by :meth:`attach`."""
+    """The receiver's side: a read-only map of somebody's arena; made by :meth:`attach`.
+
+    Attributes
+    ----------
+    token : bytes
+        What the owner wrote in the header; naming it proves that the memory is shared.
+
+    Notes
+    -----
+    An owner that makes the file smaller afterwards kills who reads there (SIGBUS). Only this user
+    and root can, and they could send a signal as well.
+    """
 
     def __init__(self, memory: mmap.mmap) -> None:
-        self._memory = memory
+        self._memory: mmap.mmap | None = memory
         self._bytes = np.frombuffer(memory, np.uint8)
         self.token = bytes(memory[len(MAGIC) : len(MAGIC) + TOKEN_BYTES])
 
@@ -208,21 +232,29 @@ class ArenaReader:
             If the name is not an arena's, or there is none of this user and size.
         """
         directory = DIRECTORY if directory is None else directory
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise ArenaError(errno.EINVAL, "not the name of an arena")
+        # Not to be kept waiting by a pipe of that name.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            descriptor = os.open(directory / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(directory / name, flags)
         except OSError as error:
             raise ArenaError(error.errno, "the arena is not visible here") from error
         try:
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid():
+            if not stat.S_ISREG(status.st_mode):
+                raise ArenaError(errno.EINVAL, "the arena is not a file")
+            if status.st_uid != os.getuid():
                 raise ArenaError(errno.EPERM, "the arena belongs to another user")
             if status.st_mode & 0o077:
                 raise ArenaError(errno.EPERM, "the arena is open to other users")
             if status.st_size != size or size < HEADER:
                 raise ArenaError(errno.EINVAL, "the arena is not of the size that was said")
             memory = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
+        except ArenaError:
+            raise
+        except OSError as error:
+            raise ArenaError(error.errno, "the arena cannot be mapped here") from error
         finally:
             os.close(descriptor)
         if memory[: len(MAGIC)] != MAGIC:
@@ -243,6 +275,7 @@ class ArenaReader:
         return self._bytes[offset : offset + nbytes]
 
     def close(self) -> None:
-        """Unmap; may be called again."""
+        """Unmap; may be called again. Views that somebody holds stay valid."""
         self._bytes = np.empty(0, np.uint8)
-        _unmap(self._memory)
+        memory, self._memory = self._memory, None
+        _unmap(memory)

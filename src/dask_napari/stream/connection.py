@@ -239,7 +239,7 @@ class Connection:
         self.socket.send(wire.encode(message), zmq.NOBLOCK | (zmq.SNDMORE if frames else 0))
         for index, frame in enumerate(frames, 1):
             more = zmq.SNDMORE if index < len(frames) else 0
-            self.socket.send(frame, zmq.NOBLOCK | more, copy=False)
+            self.socket.send(frame, zmq.NOBLOCK | more, copy=False)  # type: ignore[call-overload]
 
     def declare(self, layers: list[LayerSpec]) -> None:
         """Tell the receiver which layers the taps fill."""

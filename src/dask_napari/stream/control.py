@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 import time
 from collections import Counter
@@ -71,7 +72,7 @@ class Control:
     def _receive(self, deadline: float, wanted: type[wire.Message], number: int = 0) -> Any:
         while True:
             left = deadline - time.monotonic()
-            if left <= 0 or not self._socket.poll(left * 1000):
+            if left <= 0 or not self._socket.poll(math.ceil(left * 1000)):
                 raise ViewerGone("the viewer does not answer; is its window closed?")
             message = wire.decode_from_receiver(self._socket.recv())
             if isinstance(message, wire.Refused):

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-import numpy as np
 import numpy.typing as npt
 
 Kind = Literal["image", "labels", "points", "shapes", "tracks", "vectors", "surface"]

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from dask_napari.stream import arena
-from dask_napari.stream.runtime import base, lock, prefix, still_named
+from dask_napari.stream.runtime import bases, lock, prefix, still_named
+
+Kind = Literal["segment", "directory"]
+
+_DIRECTORY: Final = re.compile(r"dask-napari-[0-9]+-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,41 +33,48 @@ class Leftover:
     nbytes : int
         Memory that a segment takes.
     age : float
-        Seconds since it was made.
+        Seconds since it was last changed.
     alive : bool
         Whether its owner lives.
     """
 
     path: Path
-    kind: Literal["segment", "directory"]
+    kind: Kind
     nbytes: int
     age: float
     alive: bool
 
 
-def _candidates() -> Iterator[tuple[Path, Literal["segment", "directory"]]]:
-    for folder, kind in ((arena.DIRECTORY, "segment"), (base(), "directory")):
-        try:
-            paths = sorted(folder.glob(f"{prefix()}*"))
-        except OSError:
-            continue
-        for path in paths:
-            yield path, kind  # type: ignore[misc]
+def _candidates() -> Iterator[tuple[Path, Kind]]:
+    # Whole names, not prefixes alone: what a user calls dask-napari-1000-results is no leftover.
+    for path in _named(arena.DIRECTORY, arena.NAME):
+        yield path, "segment"
+    for folder in dict.fromkeys(bases()):
+        for path in _named(folder, _DIRECTORY):
+            yield path, "directory"
 
 
-def _open(path: Path, kind: str) -> int | None:
-    """Descriptor of a leftover that is this user's and of its kind; None otherwise."""
-    extra = os.O_DIRECTORY if kind == "directory" else 0
+def _named(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
     try:
-        descriptor = os.open(
-            path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | extra
-        )
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    return [folder / n for n in names if n.startswith(prefix()) and pattern.fullmatch(n)]
+
+
+def _open(path: Path, kind: Kind) -> int | None:
+    """Descriptor of a leftover that is this user's and of its kind; None otherwise."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags | (os.O_DIRECTORY if kind == "directory" else 0))
     except OSError:
         return None
-    if os.fstat(descriptor).st_uid != os.getuid():
-        os.close(descriptor)
-        return None
-    return descriptor
+    status = os.fstat(descriptor)
+    right = stat.S_ISDIR if kind == "directory" else stat.S_ISREG
+    if status.st_uid == os.getuid() and right(status.st_mode):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _look(remove: bool) -> list[Leftover]:
@@ -71,16 +84,18 @@ def _look(remove: bool) -> list[Leftover]:
         if descriptor is None:
             continue
         try:
-            status = os.fstat(descriptor)
-            dead = lock(descriptor) and still_named(descriptor, path)
-            nbytes = status.st_size if kind == "segment" else 0
-            age = time.time() - status.st_mtime
-            if remove and not dead:
+            # Only to look, a shared lock: two that look at once must not take each other for
+            # the owner.
+            dead = lock(descriptor, shared=not remove)
+            if not still_named(descriptor, path) or (remove and not dead):
                 continue
+            status = os.fstat(descriptor)
             if remove and kind == "segment":
                 path.unlink(missing_ok=True)
             elif remove:
                 shutil.rmtree(path, ignore_errors=True)
+            nbytes = status.st_blocks * 512 if kind == "segment" else 0
+            age = max(0.0, time.time() - status.st_mtime)
             found.append(Leftover(path, kind, nbytes, age, not dead))
         finally:
             os.close(descriptor)
@@ -92,12 +107,20 @@ def find() -> list[Leftover]:
 
     Examples
     --------
-    >>> [left.path for left in find() if not left.alive]
-    []
+    >>> from dask_napari.stream.runtime import RuntimeDirectory
+    >>> with RuntimeDirectory() as mine:
+    ...     [left.alive for left in find() if left.path == mine.path]
+    [True]
     """
     return _look(remove=False)
 
 
 def sweep() -> list[Leftover]:
-    """Remove those whose owner is dead; return what was removed."""
+    """Remove those whose owner is dead; return what was removed.
+
+    Examples
+    --------
+    >>> any(left.alive for left in sweep())
+    False
+    """
     return _look(remove=True)

@@ -99,7 +99,7 @@ class Message(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True)
     """Base of all messages."""
 
 
-class Hello(Message, tag="HELLO"):
+class Hello(Message, tag="HELLO", frozen=True):
     """Who is calling. ``name`` stays the same over reconnections; ``token`` is the password."""
 
     wire: int
@@ -111,7 +111,7 @@ class Hello(Message, tag="HELLO"):
     pid: int = 0
 
 
-class Welcome(Message, tag="WELCOME"):
+class Welcome(Message, tag="WELCOME", frozen=True):
     """The receiver takes the caller on.
 
     ``instance`` names this run of the receiver, ``received`` is the number of the last item it
@@ -128,14 +128,14 @@ class Welcome(Message, tag="WELCOME"):
     heartbeat: float
 
 
-class Refused(Message, tag="REFUSED"):
+class Refused(Message, tag="REFUSED", frozen=True):
     """The receiver does not talk to this peer; with ``again`` it may say HELLO."""
 
     reason: str
     again: bool = False
 
 
-class Offer(Message, tag="OFFER"):
+class Offer(Message, tag="OFFER", frozen=True):
     """The publisher offers an arena under the name that it has for a moment."""
 
     epoch: int
@@ -143,7 +143,7 @@ class Offer(Message, tag="OFFER"):
     size: int
 
 
-class Probe(Message, tag="PROBE"):
+class Probe(Message, tag="PROBE", frozen=True):
     """The token that the receiver read in the arena, or why it could not."""
 
     epoch: int
@@ -151,13 +151,13 @@ class Probe(Message, tag="PROBE"):
     error: str = ""
 
 
-class Taps(Message, tag="TAPS"):
+class Taps(Message, tag="TAPS", frozen=True):
     """The layers that the taps of a publisher fill, before any item."""
 
     layers: list[LayerHeader]
 
 
-class Batch(Message, tag="BATCH"):
+class Batch(Message, tag="BATCH", frozen=True):
     """Items, in order. ``number`` counts the batches of a connection from 1."""
 
     epoch: int
@@ -167,7 +167,7 @@ class Batch(Message, tag="BATCH"):
     slot: SlotHeader | None = None
 
 
-class Credit(Message, tag="CREDIT"):
+class Credit(Message, tag="CREDIT", frozen=True):
     """All batches up to ``acknowledged`` are copied out; ``nbytes`` more may be sent."""
 
     epoch: int
@@ -175,43 +175,43 @@ class Credit(Message, tag="CREDIT"):
     nbytes: int
 
 
-class Status(Message, tag="STATUS"):
+class Status(Message, tag="STATUS", frozen=True):
     """The publisher's counts, when they change without a batch."""
 
     epoch: int
     counts: list[Count]
 
 
-class Want(Message, tag="WANT"):
+class Want(Message, tag="WANT", frozen=True):
     """The receiver asks for what is still in memory on the worker."""
 
 
-class Ping(Message, tag="PING"):
+class Ping(Message, tag="PING", frozen=True):
     """Sign of life of a publisher."""
 
     epoch: int
 
 
-class Pong(Message, tag="PONG"):
+class Pong(Message, tag="PONG", frozen=True):
     """Answer to a ping."""
 
     epoch: int
 
 
-class Bye(Message, tag="BYE"):
+class Bye(Message, tag="BYE", frozen=True):
     """The publisher ends; nothing follows."""
 
     epoch: int
     counts: list[Count]
 
 
-class ByeAck(Message, tag="BYE_ACK"):
+class ByeAck(Message, tag="BYE_ACK", frozen=True):
     """The receiver has all that came before the BYE."""
 
     epoch: int
 
 
-class Request(Message, tag="REQUEST"):
+class Request(Message, tag="REQUEST", frozen=True):
     """A client asks something of the viewer."""
 
     id: int
@@ -219,7 +219,7 @@ class Request(Message, tag="REQUEST"):
     arguments: dict[str, Any] = {}
 
 
-class Reply(Message, tag="REPLY"):
+class Reply(Message, tag="REPLY", frozen=True):
     """The answer to a request, or why there is none."""
 
     id: int

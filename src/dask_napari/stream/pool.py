@@ -68,10 +68,12 @@ class _Slab:
         self.leases[offset] = lease
         return part
 
-    def take_back(self, lease: _Lease) -> None:
+    def take_back(self, lease: _Lease) -> bool:
+        """Free what a block took; true if it was the last one here."""
         del self.leases[lease.offset]
         self.space.free(lease.offset)
         self.room = self.nbytes
+        return not self.leases
 
 
 class BlockPool:
@@ -153,7 +155,8 @@ class BlockPool:
             part = slab.lend(nbytes, self._on_death)
             if part is not None:
                 return part
-        slab = _Slab(max(self._slab_bytes, -(-nbytes // HUGE_PAGE) * HUGE_PAGE))
+        large = nbytes > self._slab_bytes
+        slab = _Slab(-(-nbytes // HUGE_PAGE) * HUGE_PAGE if large else self._slab_bytes)
         self._slabs.append(slab)
         part = slab.lend(nbytes, self._on_death)
         assert part is not None
@@ -173,8 +176,8 @@ class BlockPool:
             try:
                 while self._dead:
                     lease = self._dead.popleft()
-                    lease.slab.take_back(lease)
-                self._trim()
+                    if lease.slab.take_back(lease):
+                        self._trim()
             finally:
                 self._lock.release()
 

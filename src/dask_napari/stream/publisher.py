@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import random
 import threading
 import time
@@ -150,7 +151,7 @@ class Publisher:
             self._wakeup.set()
 
     def counts(self) -> list[Count]:
-        """This side of the ledger, per layer."""
+        """The publisher's side of the ledger, per layer."""
         return self.outbox.counts()
 
     def close(self, timeout: float = 1.5) -> None:
@@ -210,7 +211,7 @@ class Publisher:
                 self._withhold(alone=True)
             # `awake` stays true meanwhile: a put must not wake a thread that has no one to
             # send to. Closing does.
-            poller.poll(left * 1000)
+            poller.poll(math.ceil(left * 1000))
             self._wakeup.clear()
 
     def _withhold(self, *, alone: bool = False) -> None:
@@ -252,7 +253,7 @@ class Publisher:
         poller.register(self._wakeup.fileno(), zmq.POLLIN)
         wait = connection.tick()
         while True:
-            poller.poll(max(0.0, wait) * 1000)
+            poller.poll(math.ceil(max(0.0, wait) * 1000))
             self._wakeup.clear()
             connection.receive()
             if self._paused:

@@ -271,7 +271,7 @@ class Receiver:
         try:
             while not self._stop:
                 nap = WITHHELD_NAP if self._withheld else self.limits.heartbeat / 2
-                ready = dict(poller.poll(nap * 1000))
+                ready = dict(poller.poll(int(nap * 1000)))
                 self._wakeup.clear()
                 if self._socket in ready:
                     self._receive()

@@ -16,27 +16,41 @@ IPC_LIMIT: Final = 107
 
 
 def prefix() -> str:
-    """What the names of this user's segments and directories begin with."""
+    """Return what the names of this user's segments and directories begin with."""
     return f"dask-napari-{os.getuid()}-"
 
 
 def base() -> Path:
-    """Where private directories are made: ``$XDG_RUNTIME_DIR``, or the directory for temporaries."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    # It may be named and not exist, in containers and under `su`.
-    if runtime and os.access(runtime, os.W_OK | os.X_OK):
-        return Path(runtime)
-    return Path(tempfile.gettempdir())
+    """Where private directories are made: ``$XDG_RUNTIME_DIR`` or that of temporary files."""
+    return bases()[0]
 
 
-def lock(descriptor: int) -> bool:
+def bases() -> list[Path]:
+    """Every directory that :func:`base` may be for this user, as the environment changes."""
+    found = [Path(tempfile.gettempdir())]
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or ".")
+    # It may be named and not exist, in containers, or be another user's, under `su`.
+    with contextlib.suppress(OSError):
+        if (
+            runtime.is_absolute()
+            and runtime.is_dir()
+            and runtime.stat().st_uid == os.getuid()
+            and os.access(runtime, os.W_OK | os.X_OK)
+        ):
+            found.insert(0, runtime)
+    return found
+
+
+def lock(descriptor: int, *, shared: bool = False) -> bool:
     """Lock an open file or directory for as long as it is open; false if another holds it.
 
     The kernel gives the lock back when its owner ends, however it ends: that is how the janitor
-    tells what a crash has left from what is in use.
+    tells what a crash has left from what is in use. A shared lock only looks: any number may
+    have it, none while the owner lives.
     """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -51,7 +65,9 @@ def still_named(descriptor: int, path: Path) -> bool:
 
 
 class RuntimeDirectory:
-    """A directory that only this user can enter, removed with its owner.
+    """A directory that only this user can enter, removed when its owner closes it.
+
+    Of an owner that was killed, the janitor removes it.
 
     Parameters
     ----------
@@ -66,14 +82,28 @@ class RuntimeDirectory:
     """
 
     def __init__(self, parent: Path | None = None) -> None:
-        parent = parent or base()
-        while True:
+        parent = base() if parent is None else parent
+        self._descriptor = -1
+        while self._descriptor < 0:
             self.path = parent / f"{prefix()}{secrets.token_hex(6)}"
             self.path.mkdir(mode=0o700)
-            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            if lock(self._descriptor) and still_named(self._descriptor, self.path):
-                return
-            os.close(self._descriptor)
+            self._descriptor = self._hold()
+
+    def _hold(self) -> int:
+        """Descriptor of the directory, locked; -1 if a janitor came before the lock."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return -1
+        held = False
+        try:
+            held = lock(descriptor) and still_named(descriptor, self.path)
+        finally:
+            if not held:
+                os.close(descriptor)
+                with contextlib.suppress(OSError):
+                    self.path.rmdir()
+        return descriptor if held else -1
 
     def socket(self, name: str) -> str:
         """Address of a socket in the directory.
@@ -96,8 +126,7 @@ class RuntimeDirectory:
         if self._descriptor < 0:
             return
         shutil.rmtree(self.path, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            os.close(self._descriptor)
+        os.close(self._descriptor)
         self._descriptor = -1
 
     def __enter__(self) -> RuntimeDirectory:

@@ -17,12 +17,17 @@ import zmq
 
 from dask_napari.stream.runtime import IPC_LIMIT
 
-_TCP = re.compile(r"tcp://(\[[^\]]+\]|[^:/\[\]]+):(\d+|\*)")
+_TCP = re.compile(r"tcp://(\[[^\]\s]+\]|[^:/\[\]\s]+):([0-9]{1,5}|\*)")
+
+_Z85_KEY = re.compile(r"[0-9A-Za-z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Security:
     """Keys and token of one viewer.
+
+    Pickling leaves the secret key out: what is sent to workers never has it. Neither it nor the
+    token is in the ``repr``.
 
     With keys, everything on the sockets is encrypted and both ends are authenticated (CURVE,
     RFC 26 of ZeroMQ): only who was given the server's public key can talk to it, so that key is
@@ -38,6 +43,11 @@ class Security:
     server_secret : str
         The viewer's secret key in Z85, empty on the workers' side.
 
+    Raises
+    ------
+    ValueError
+        If the token is empty, or a key is not one.
+
     Examples
     --------
     >>> viewer = Security.generate()
@@ -50,9 +60,19 @@ class Security:
     server_key: str = ""
     server_secret: str = ""
 
+    def __post_init__(self) -> None:
+        # No value is named: messages are logged.
+        if not isinstance(self.token, str) or not self.token:
+            raise ValueError("the token is empty or no text; use Security.generate()")
+        for key in (self.server_key, self.server_secret):
+            if not isinstance(key, str) or (key and not _Z85_KEY.fullmatch(key)):
+                raise ValueError("a key is not 40 characters of Z85; use Security.generate()")
+        if self.server_secret and not self.server_key:
+            raise ValueError("there is a secret key without its public one")
+
     @classmethod
     def generate(cls, encrypt: bool = True) -> Security:
-        """New token, and new keys if ``encrypt``."""
+        """Make a new token, and new keys if ``encrypt``."""
         if not encrypt:
             return cls(secrets.token_urlsafe(32))
         public, secret = zmq.curve_keypair()
@@ -64,12 +84,15 @@ class Security:
         return bool(self.server_key)
 
     def client(self) -> Security:
-        """The half for workers and clients: all but the secret key."""
+        """Return the half for workers and clients: all but the secret key."""
         return Security(self.token, self.server_key)
 
     def check_token(self, token: str) -> bool:
         """Compare in a time that does not tell how much of it was right."""
-        return hmac.compare_digest(token.encode(), self.token.encode())
+        # As bytes: text beyond ASCII is refused by `compare_digest`, and half a surrogate pair by
+        # `encode`.
+        given, right = (t.encode("utf-8", "surrogatepass") for t in (token, self.token))
+        return hmac.compare_digest(given, right)
 
     def secure_server(self, socket: zmq.Socket[Any]) -> None:
         """Set the keys on a socket that will be bound.
@@ -110,8 +133,9 @@ class Security:
         """
         try:
             return cls(**json.loads(text))
-        except (TypeError, json.JSONDecodeError) as error:
-            raise ValueError("not the keys of a dask-napari viewer") from error
+        except (TypeError, ValueError):
+            # Without its cause, which holds the text.
+            raise ValueError("not the keys of a dask-napari viewer") from None
 
     def save(self, path: str | Path) -> None:
         """Write a file that only this user can read."""
@@ -119,9 +143,13 @@ class Security:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(self.dumps() + "\n")
-        part.replace(path)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(self.dumps() + "\n")
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
     @classmethod
     def load(cls, path: str | Path) -> Security:
@@ -140,6 +168,15 @@ class Security:
                     errno.EPERM, f"others can read {path}; run chmod 600 on it, or make new keys"
                 )
             return cls.loads(file.read())
+
+    def __reduce__(self) -> tuple[type[Security], tuple[str, str]]:
+        return Security, (self.token, self.server_key)
+
+    def __copy__(self) -> Security:
+        return self  # copies within the process go by pickle's way otherwise
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Security:
+        return self
 
     def __repr__(self) -> str:
         # Never the secrets: plugins are logged.
@@ -178,7 +215,7 @@ def check_address(address: str, *, security: Security | None, insecure: bool) ->
     """
     if address.startswith("ipc://"):
         path = address.removeprefix("ipc://")
-        if not path.startswith(("/", "@")):
+        if not path.startswith("/"):
             raise ValueError(
                 f"address {address!r}: an ipc address is an absolute path on this host, "
                 "ipc:///run/user/1000/viewer.sock; use tcp://host:port for another host"

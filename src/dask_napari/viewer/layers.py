@@ -83,9 +83,7 @@ class Layers:
             canvas = Canvas(self.axes, labels=item.kind == "labels", colour=colour)
             options = dict(spec.options) if spec else {}
             if channels and item.kind == "image" and not item.rgb:
-                colours = self._colours.setdefault(
-                    item.layer, itertools.cycle(CHANNEL_COLORMAPS)
-                )
+                colours = self._colours.setdefault(item.layer, itertools.cycle(CHANNEL_COLORMAPS))
                 options = {"colormap": next(colours), "blending": "additive", **options}
             fixed = "contrast_limits" in options or item.rgb
             stream = Stream(
@@ -109,17 +107,32 @@ class Layers:
         stream.touched |= self._displays(stream, change)
         self.newest = sliders, change.grew
 
+    @property
+    def offset(self) -> int | None:
+        """Dimensions of the viewer before ours; None while it does not have all of ours.
+
+        A layer of the user's own may have more dimensions, and with all layers removed napari
+        falls back to two.
+        """
+        offset = int(self.viewer.dims.ndim) - len(self.axes.labels)
+        return offset if offset >= 0 else None
+
+    def steps(self) -> tuple[int, ...] | None:
+        """Index of each slider axis that is looked at, None if they are not all there."""
+        offset = self.offset
+        if offset is None:
+            return None
+        steps = self.viewer.dims.current_step[offset : offset + len(self.axes)]
+        return tuple(min(step, size - 1) for step, size in zip(steps, self.axes.shape, strict=True))
+
     def _displays(self, stream: Stream, change: Change) -> bool:
         """Whether a change is to be seen at the present position of the sliders."""
-        n = len(self.axes)
-        if stream.layer is None or n > self.viewer.dims.ndim:
+        steps, offset = self.steps(), self.offset
+        if stream.layer is None or steps is None or offset is None:
             return True
-        displayed = set(self.viewer.dims.displayed)
-        if any(turn in displayed for turn in range(n)):
+        if any(offset <= axis < offset + len(steps) for axis in self.viewer.dims.displayed):
             return True  # a slider axis is shown in space
-        steps = self.viewer.dims.current_step[:n]
-        at = tuple(min(step, size - 1) for step, size in zip(steps, self.axes.shape, strict=True))
-        return stream.canvas.place_at(at) == change.place
+        return stream.canvas.place_at(steps) == change.place
 
     def update(self, now: float) -> bool:
         """Bring the layers up to date, each at most once; return whether any was redrawn."""
@@ -128,14 +141,17 @@ class Layers:
             if stream.layer is None:
                 self._add(name, stream)
                 drawn = True
+            elif stream.layer not in self.viewer.layers:
+                continue  # the user has removed it; what comes is kept, but not shown
             elif stream.grew or stream.version != self.axes.version:
                 self._grow(stream)
                 drawn = True
-            elif stream.touched:
+            elif stream.touched and stream.layer is not None:
                 # Only what is displayed has changed: extent and highlight are as they were.
                 stream.layer.refresh(extent=False, highlight=False, thumbnail=False)
                 stream.thumbnail_due = True
                 drawn = True
+            assert stream.layer is not None
             if stream.thumbnail_due and now - stream.thumbnail_at >= THUMBNAIL_INTERVAL:
                 stream.thumbnail_due, stream.thumbnail_at = False, now
                 stream.layer.refresh(extent=False, highlight=False, data_displayed=False)

@@ -47,6 +47,7 @@ class LiveViewer:
         self.sliders = Sliders(viewer, self.layers)
         self.pump = Pump(receiver, board, self.layers, self.sliders)
         self.dock = LiveDock(receiver, self.sliders)
+        self._serving = False
         self._requests = QTimer()
         self._requests.setInterval(REQUEST_INTERVAL_MS)
         self._requests.timeout.connect(self._serve)
@@ -54,6 +55,15 @@ class LiveViewer:
         self.pump.start()
 
     def _serve(self) -> None:
+        if self._serving:
+            return  # called by the event loop while a screenshot lets it run
+        self._serving = True
+        try:
+            self._serve_all()
+        finally:
+            self._serving = False
+
+    def _serve_all(self) -> None:
         while True:
             try:
                 request = self.receiver.requests.get_nowait()
@@ -87,3 +97,4 @@ class LiveViewer:
         """Stop the timers; layers and window stay."""
         self.pump.stop()
         self._requests.stop()
+        self.sliders.close()

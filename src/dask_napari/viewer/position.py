@@ -44,6 +44,10 @@ class Sliders:
         self._moved_to: Mapping[str, Any] | None = None
         viewer.dims.events.current_step.connect(self._on_step)
 
+    def close(self) -> None:
+        """Let go of the viewer."""
+        self._viewer.dims.events.current_step.disconnect(self._on_step)
+
     @property
     def following(self) -> bool:
         """Whether the viewer moves to the newest item."""
@@ -77,13 +81,15 @@ class Sliders:
     def _move(self) -> None:
         """Go to the coordinates that are, or should be, shown."""
         axes, dims = self._layers.axes, self._viewer.dims
+        offset = self._layers.offset
+        if offset is None:
+            return
         steps = list(dims.current_step)
-        offset = dims.ndim - len(axes.labels)
         for turn, name in enumerate(axes.names):
             coordinate = self._shown.get(name)
             if coordinate is None:
                 self._shown[name] = axes[name][0]
-            elif axes[name].canonical(coordinate) in axes[name] and turn + offset < len(steps):
+            elif axes[name].canonical(coordinate) in axes[name]:
                 steps[turn + offset] = axes[name].index(axes[name].canonical(coordinate))
         if steps != list(dims.current_step):
             self._moving = True
@@ -97,9 +103,9 @@ class Sliders:
         if self._moving:
             return
         axes = self._layers.axes
-        if self._version != axes.version or len(self._viewer.dims.current_step) < len(axes):
+        steps = self._layers.steps()
+        if steps is None or self._version != axes.version:
             return  # napari's own move while an axis grows, not the user's
-        steps = self._steps()
         now = axes.coordinates(steps)
         if now != self._shown:
             self._shown = dict(now)
@@ -107,12 +113,6 @@ class Sliders:
                 step == size - 1 for step, size in zip(steps, axes.shape, strict=True)
             )
         self.describe()
-
-    def _steps(self) -> tuple[int, ...]:
-        axes, dims = self._layers.axes, self._viewer.dims
-        offset = dims.ndim - len(axes.labels)
-        steps = dims.current_step[offset : offset + len(axes)]
-        return tuple(min(step, size - 1) for step, size in zip(steps, axes.shape, strict=True))
 
     def _name_axes(self) -> None:
         labels, dims = self._layers.axes.labels, self._viewer.dims
@@ -122,9 +122,10 @@ class Sliders:
     def describe(self) -> None:
         """Show the names of the current coordinates on the canvas: sliders have only numbers."""
         axes = self._layers.axes
-        if not len(axes) or self._viewer.dims.ndim < len(axes.labels):
+        steps = self._layers.steps()
+        if not steps:
             return
-        text = " · ".join(f"{name} {at}" for name, at in axes.coordinates(self._steps()).items())
+        text = " · ".join(f"{name} {at}" for name, at in axes.coordinates(steps).items())
         overlay = self._viewer.canvas.overlays.text
         if overlay.text != text:
             overlay.text = text

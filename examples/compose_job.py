@@ -1,0 +1,38 @@
+"""The job of ``docker-compose.yml``: stream to a viewer that waits elsewhere.
+
+``python examples/compose_job.py tcp://scheduler:8786 tcp://viewer:5577``
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from dask.distributed import Client, as_completed
+
+import dask_napari as dn
+from dask_napari.demo import expose, segment
+
+
+def main() -> None:
+    """Run the example."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scheduler", help="address, for instance tcp://scheduler:8786")
+    parser.add_argument("viewer", help="address, for instance tcp://viewer:5577")
+    parser.add_argument("--fields", type=int, default=96)
+    options = parser.parse_args()
+    names = [f"P1_A{n // 4 + 1:02d}_s{n % 4 + 1}" for n in range(options.fields)]
+    at = "{plate}_{well}_s{field:d}"
+    with Client(options.scheduler) as client:
+        taps = [
+            dn.Tap("expose", layer="raw", at=at),
+            dn.Tap("segment", kind="labels", layer="cells", at=at),
+        ]
+        client.register_plugin(dn.NapariSink(options.viewer, taps))
+        fields = client.map(expose, names, pure=False)
+        cells = client.map(segment, fields, key=[f"segment-{name}" for name in names])
+        for done, future in enumerate(as_completed(cells), 1):
+            print(f"{done} of {len(cells)}: {future.key}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

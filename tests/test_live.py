@@ -1,0 +1,175 @@
+"""`watch` from end to end: a real cluster, a real viewer in its own process, a real screen."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from distributed import Client, LocalCluster, wait
+
+import cluster_tasks as tasks
+import dask_napari as dn
+from dask_napari.stream import janitor
+
+DEADLINE = 60.0
+SHAPE_OF_PNG = b"\x89PNG"
+
+
+def eventually(condition: Callable[[], object], what: object = "") -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {DEADLINE} s: {what() if callable(what) else what}")
+        threading.Event().wait(0.02)
+
+
+def leftovers() -> list[object]:
+    viewers = [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if "dask_napari.viewer" in (process.info["cmdline"] or [])
+    ]
+    threads = [t.name for t in threading.enumerate() if t.name.startswith("dask-napari")]
+    return [*viewers, *threads, *janitor.find()]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_results_of_map_are_shown_while_they_come(client, tmp_path):
+    with dn.watch(client) as live:
+        live.tap("slow_frame", layer="raw", at=lambda key, value, args: {"n": args[0]})
+        futures = client.map(tasks.slow_frame, range(60), pure=False)
+        eventually(lambda: live.ledger().total.shown)
+        assert not all(future.done() for future in futures)
+        live.tap("segment", kind="labels", layer="cells")
+        cells = client.map(tasks.segment, futures, pure=False)
+        wait(cells)
+        ledger = live.wait(DEADLINE)
+        assert ledger.balanced
+        assert ledger["raw"].shown == 60
+        assert ledger["cells"].shown == 60
+        path = live.screenshot(tmp_path / "shots" / "live.png")
+        assert path.read_bytes().startswith(SHAPE_OF_PNG)
+        assert "viewer open, 2 taps" in repr(live)
+    assert not live.open
+    assert "closed" in repr(live)
+    assert not leftovers()
+    with pytest.raises(RuntimeError, match="closed"):
+        live.tap("frame")
+    live.close()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_computation_goes_on_when_the_viewer_ends(client, how):
+    with dn.watch(client) as live:
+        live.tap("slow_frame")
+        futures = client.map(tasks.slow_frame, range(200), pure=False)
+        eventually(lambda: live.ledger().total.shown)
+        os.kill(live._viewer.process.pid, how)
+        results = client.gather(futures)
+        assert [int(result[0, 0]) for result in results] == list(range(200))
+        eventually(lambda: not live.open)
+        ledger = live.wait(DEADLINE)
+        assert ledger.total.selected == 200
+        assert ledger.balanced
+        with pytest.raises(dn.ViewerGone):
+            live.screenshot("nowhere.png")
+        live.block()
+    assert not leftovers()
+
+
+def test_the_computation_goes_on_when_the_viewer_is_stopped(client):
+    with dn.watch(client) as live:
+        live.tap("frame")
+        wait(client.map(tasks.frame, range(10), pure=False))
+        live.wait(DEADLINE)
+        os.kill(live._viewer.process.pid, signal.SIGSTOP)
+        try:
+            futures = client.map(tasks.frame, range(300), size=256, pure=False)
+            assert len(client.gather(futures)) == 300
+        finally:
+            os.kill(live._viewer.process.pid, signal.SIGCONT)
+        ledger = live.wait(DEADLINE)
+        assert ledger.balanced
+        assert ledger.total.shown == 310
+    assert not leftovers()
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {tests!r})
+import cluster_tasks as tasks
+from distributed import Client
+import dask_napari as dn
+
+if __name__ == "__main__":
+    client = Client({address!r})
+    live = dn.watch(client)
+    live.tap("frame")
+    client.gather(client.map(tasks.frame, range(5), pure=False))
+    live.wait(60)
+    print(live._viewer.process.pid, flush=True)
+    {end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [("", 0), ("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", -9)],
+)
+def test_nothing_is_left_however_the_script_ends(client, tmp_path, end, code):
+    script = tmp_path / "script.py"
+    tests = str(Path(__file__).parent)
+    script.write_text(SCRIPT.format(tests=tests, address=client.scheduler.address, end=end))
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == code, done.stderr
+    eventually(lambda: not psutil.pid_exists(int(done.stdout)))
+    eventually(lambda: not leftovers(), leftovers)
+
+
+def test_bad_arguments_are_told_at_the_call(client):
+    with pytest.raises(TypeError, match=r"distributed\.Client"):
+        dn.watch("tcp://127.0.0.1:8786")
+    with pytest.raises(ValueError, match="transport"):
+        dn.watch(client, transport="pigeon")
+    with pytest.raises(dn.ViewerFailed, match="tcp://host:port"):
+        dn.watch(client, listen="http://127.0.0.1")
+    with pytest.raises(dn.ViewerFailed, match=r"taken"):
+        dn.watch(client, listen=f"tcp://{client.scheduler.address.split('//')[1]}")
+    assert not leftovers()
+
+
+def test_a_tap_that_is_wrong_is_told_at_the_call(client):
+    with dn.watch(client) as live:
+        for wrong, match in (
+            ({"kind": "picture"}, "kind"),
+            ({"at": "{well"}, "pattern"),
+            ({"at": "nothing"}, "names no axis"),
+            ({"at": "{well}", "axes": {"channel": "layer"}}, "channel"),
+        ):
+            with pytest.raises(ValueError, match=match):
+                live.tap("frame", **wrong)
+        tap = live.tap("frame", kind="labels")
+        with pytest.raises(ValueError, match="both"):
+            live.tap("segment", layer="frame")
+        assert live.taps == (tap,)
+        live.untap(tap)
+        with pytest.raises(ValueError, match="not in force"):
+            live.untap(tap)
