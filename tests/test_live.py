@@ -149,8 +149,12 @@ def test_bad_arguments_are_told_at_the_call(client):
         dn.watch("tcp://127.0.0.1:8786")
     with pytest.raises(ValueError, match="transport"):
         dn.watch(client, transport="pigeon")
-    with pytest.raises(dn.ViewerFailed, match="tcp://host:port"):
+    with pytest.raises(ValueError, match="tcp://host:port"):
         dn.watch(client, listen="http://127.0.0.1")
+    with pytest.raises(ValueError, match="no directory"):
+        dn.watch(client, listen="ipc:///of/another/host")
+    with pytest.raises(dn.ViewerFailed, match=r"cannot listen on tcp://192\.0\.2\.1"):
+        dn.watch(client, listen="tcp://192.0.2.1:5577")
     with pytest.raises(dn.ViewerFailed, match=r"taken"):
         dn.watch(client, listen=f"tcp://{client.scheduler.address.split('//')[1]}")
     assert not leftovers()

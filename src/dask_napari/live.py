@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import logging
 import threading
@@ -24,11 +25,11 @@ from dask_napari.sink import (
     worker_counts,
 )
 from dask_napari.stream import janitor
-from dask_napari.stream.connection import Transport
+from dask_napari.stream.connection import Transport, check_transport
 from dask_napari.stream.control import Control, ViewerGone
 from dask_napari.stream.ledger import Ledger, Tally
 from dask_napari.stream.receiver import ANY_IPC
-from dask_napari.stream.security import Security, is_local
+from dask_napari.stream.security import Security, check_address, is_local
 from dask_napari.tap import Tap
 from dask_napari.viewer_process import ViewerProcess
 
@@ -134,6 +135,7 @@ class Live:
         timeout: float | None = None,
     ) -> None:
         _check_client(client)
+        check_transport(transport or config.get("transport"))
         self.client = client
         self._taps: dict[str, Tap] = {}
         self._seen = Ledger()
@@ -141,6 +143,9 @@ class Live:
         self._lock = threading.Lock()
         addresses = _listen(client, listen)
         security = _security(addresses, insecure)
+        for address in addresses:
+            if address != ANY_IPC:
+                check_address(address, security=security, insecure=insecure)
         janitor.sweep()
         self._viewer = ViewerProcess(
             addresses,
@@ -150,15 +155,16 @@ class Live:
             timeout=config.get_seconds("viewer-timeout") if timeout is None else timeout,
         )
         self.addresses = self._viewer.addresses
-        try:
-            self._control = Control(self.addresses, security=security)
-            self._sink = NapariSink(
-                self.addresses, self._taps, transport=transport, security=security.client()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._viewer.close)
+            self._control = Control(
+                self.addresses, security=security, alive=lambda: self._viewer.running
             )
-            client.register_plugin(self._sink)
-        except BaseException:
-            self._viewer.close()
-            raise
+            undo.callback(self._control.close)
+            sink = NapariSink(self.addresses, transport=transport, security=security.client())
+            client.register_plugin(sink)
+            client.register_plugin(TapsUpdate({}))
+            undo.pop_all()
         # A script that ends without `close` must not leave a window behind. Weak, so that the
         # registration does not keep a forgotten handle alive.
         atexit.register(_close, weakref.ref(self))

@@ -25,7 +25,7 @@ from distributed.core import Status
 
 from dask_napari import config
 from dask_napari.item import CoercionError, coerce
-from dask_napari.stream.connection import Transport
+from dask_napari.stream.connection import Transport, check_transport
 from dask_napari.stream.item import Item, Position, Provenance
 from dask_napari.stream.messages import Count
 from dask_napari.stream.outbox import Dropped, Policy
@@ -239,6 +239,7 @@ class NapariSink(WorkerPlugin):
             )
         self.addresses = (addresses,) if isinstance(addresses, str) else tuple(addresses)
         self.transport: Transport = transport or config.get("transport")
+        check_transport(self.transport)
         self.security = security
         self._named = taps if isinstance(taps, Mapping) else {uuid.uuid4().hex: t for t in taps}
         self._taps = Taps(self._named.values())

@@ -81,7 +81,7 @@ class ViewerProcess:
                 self.process.stdin.flush()
                 ready = self._read_line(pipe.fileno(), time.monotonic() + timeout)
             self.addresses: tuple[str, ...] = tuple(json.loads(ready)["addresses"])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError) as error:
             self.close(timeout=0)
             raise ViewerFailed(
                 f"the viewer did not open within {timeout:.0f} s:\n{self.log() or error}\n"

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,21 @@ from dask_napari.version import __version__
 logger = logging.getLogger(__name__)
 
 Transport = Literal["auto", "shared-memory", "inline"]
+
+
+def check_transport(transport: str) -> None:
+    """Refuse a transport that there is not.
+
+    Raises
+    ------
+    ValueError
+        With those that there are.
+    """
+    if transport not in get_args(Transport):
+        raise ValueError(
+            f"transport={transport!r} is unknown; use 'auto', 'shared-memory' or 'inline'"
+        )
+
 
 BATCH_BYTES: Final = 4 << 20
 """A batch is closed at so many bytes: larger ones gain no speed and delay their first item."""

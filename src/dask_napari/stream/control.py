@@ -7,8 +7,8 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import zmq
 
@@ -17,6 +17,10 @@ from dask_napari.stream.addresses import reachable
 from dask_napari.stream.ledger import Ledger, Tally
 from dask_napari.stream.security import Security
 from dask_napari.version import __version__
+
+
+ALIVE_INTERVAL: Final = 0.2
+"""Seconds between looks at whether the viewer's process is there."""
 
 
 class ViewerGone(ConnectionError):
@@ -32,6 +36,10 @@ class Control:
         Addresses of the viewer's receiver, the best first.
     security : Security, optional
         The viewer's keys and token.
+    timeout : float
+        Seconds to wait for the viewer's welcome.
+    alive : callable, optional
+        Tells whether the viewer's process is there, so that nobody waits for a dead one.
 
     Raises
     ------
@@ -45,7 +53,9 @@ class Control:
         *,
         security: Security | None = None,
         timeout: float = 10.0,
+        alive: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._alive = alive
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -72,8 +82,10 @@ class Control:
     def _receive(self, deadline: float, wanted: type[wire.Message], number: int = 0) -> Any:
         while True:
             left = deadline - time.monotonic()
-            if left <= 0 or not self._socket.poll(math.ceil(left * 1000)):
+            if left <= 0 or not self._alive():
                 raise ViewerGone("the viewer does not answer; is its window closed?")
+            if not self._socket.poll(math.ceil(min(left, ALIVE_INTERVAL) * 1000)):
+                continue
             message = wire.decode_from_receiver(self._socket.recv())
             if isinstance(message, wire.Refused):
                 raise ViewerGone(f"the viewer refused: {message.reason}")

@@ -18,6 +18,7 @@ from dask_napari.stream.connection import (
     Connection,
     ConnectionLost,
     Transport,
+    check_transport,
     load,
 )
 from dask_napari.stream.item import Item, LayerSpec
@@ -96,10 +97,7 @@ class Publisher:
         queue_bytes: int = 128 << 20,
         on_want: Callable[[], None] | None = None,
     ) -> None:
-        if transport not in ("auto", "shared-memory", "inline"):
-            raise ValueError(
-                f"transport={transport!r} is unknown; use 'auto', 'shared-memory' or 'inline'"
-            )
+        check_transport(transport)
         self.addresses = (addresses,) if isinstance(addresses, str) else tuple(addresses)
         if not self.addresses:
             raise ValueError("addresses is empty; give the address of a viewer, tcp://host:port")

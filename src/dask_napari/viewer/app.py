@@ -17,6 +17,9 @@ from dask_napari.stream.receiver import Receiver
 from dask_napari.stream.security import Security
 from dask_napari.viewer.live_viewer import LiveViewer
 
+WINDOW_SIZE = (1400, 860)
+"""Pixels; fits the smallest screens of today, and shows names and counts in full."""
+
 
 def run(
     listen: Sequence[str],
@@ -55,6 +58,7 @@ def run(
     receiver.start()
     try:
         viewer = napari.Viewer(title=title)
+        viewer.window.resize(*WINDOW_SIZE)
         live = LiveViewer(viewer, receiver, board)
         viewer.window.add_dock_widget(live.dock, name="Dask live", area="right")
         # Python runs signal handlers only between bytecodes, of which an idle event loop has
