@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -129,8 +130,9 @@ def test_view_shows_what_a_publisher_with_its_keys_sends(tmp_path):
         control = Control([address], security=security)
         with Publisher(address, name="me", security=security) as publisher:
             publisher.put(Item("raw", "image", np.ones((8, 8), "u1"), {"t": 0}))
+        deadline = time.monotonic() + 60
         while not control.ledger().total.shown:
-            pass
+            assert time.monotonic() < deadline, control.ledger()
         control.close()
         viewer.send_signal(signal.SIGTERM)
         assert viewer.wait(timeout=60) == 0

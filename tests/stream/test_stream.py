@@ -436,3 +436,10 @@ def test_no_address_is_an_error(board):
         Publisher([], name="me")
     with pytest.raises(ValueError, match="empty"):
         Receiver([], board)
+
+
+def test_what_is_put_just_before_the_close_is_delivered(receiver, board):
+    for transport in ("shared-memory", "inline"):
+        with Publisher(receiver.addresses, name=transport, transport=transport) as publisher:
+            publisher.put(Item("raw", "image", np.ones((8, 8)), {"t": transport}))
+    assert {item.position["t"] for item in board.take()} == {"shared-memory", "inline"}

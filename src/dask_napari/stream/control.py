@@ -18,7 +18,6 @@ from dask_napari.stream.ledger import Ledger, Tally
 from dask_napari.stream.security import Security
 from dask_napari.version import __version__
 
-
 ALIVE_INTERVAL: Final = 0.2
 """Seconds between looks at whether the viewer's process is there."""
 

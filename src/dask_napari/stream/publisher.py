@@ -187,16 +187,25 @@ class Publisher:
     def _live(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         alone_since = time.monotonic()
         pause = BACKOFF[0]
-        while self._deadline is None:
+        # Once more when closing: what was put just before is worth a last handshake.
+        while self._time_left():
             least = 0.0
             for address in filter(reachable, self.addresses):
                 least = max(least, self._attempt(context, address))
-                if self.state == "connected":
+                if self.state == "connected" or not self._time_left():
                     self.state, self.transport = "connecting", ""
                     alone_since, pause = time.monotonic(), BACKOFF[0]
                     break
+            if self._deadline is not None:
+                return
             self._wait_alone(alone_since, max(least, pause * random.uniform(0.5, 1.0)))
             pause = min(2 * pause, BACKOFF[1])
+
+    def _time_left(self) -> bool:
+        """Whether to go on: for ever, or until a close is through or out of time."""
+        if self._deadline is None:
+            return True
+        return time.monotonic() < self._deadline and len(self.outbox) > 0
 
     def _wait_alone(self, since: float, pause: float) -> None:
         """Let time pass without a receiver, holding only what may be held."""
@@ -258,9 +267,9 @@ class Publisher:
                 self._withhold()
             self.outbox.place()
             if not connection.open:
-                if self._deadline is not None:
+                if not self._time_left():
                     return
-                wait = connection.tick()
+                wait = min(connection.tick(), NAP if self._deadline is not None else 60.0)
                 continue
             if self.state != "connected":
                 self._connected(connection)
