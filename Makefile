@@ -1,7 +1,9 @@
 # All targets set up what they need: a virtual environment in .venv, and on Debian and Ubuntu the
 # libraries that napari's window needs.
 
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || echo python3)
+# The first that runs and is new enough; a name alone proves nothing (pyenv has shims for all).
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 STAMP := .venv/.ready
 export LIBGL_ALWAYS_SOFTWARE ?= $(if $(DISPLAY),,1)
@@ -41,8 +43,8 @@ system:
 	@examples/tools/system-packages
 
 $(STAMP): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Use: make PYTHON=python3.11"; exit 1; }
+	@test -n "$(PYTHON)" || \
+	  { echo "Python 3.11 or newer is needed, and none is on the PATH. Use: make PYTHON=/path/to/it"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev

@@ -17,6 +17,9 @@ from dask_napari.stream import Board, Control, Receiver
 from dask_napari.stream.control import ViewerGone
 from dask_napari.stream.security import Security, check_address, is_local
 
+QUIET = 500
+"""Milliseconds in which a message that may pass would have, many times over."""
+
 # -- keys on sockets ---------------------------------------------------------------------------
 
 
@@ -28,41 +31,21 @@ def context() -> Iterator[zmq.Context]:
 
 
 def pair(context, server: Security | None, client: Security | None):
-    """A ROUTER and a DEALER on the loopback interface, and whether they agreed."""
+    """A ROUTER and a DEALER on the loopback interface."""
     router, dealer = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
     if server is not None:
         server.secure_server(router)
     if client is not None:
         client.secure_client(dealer)
-    events = dealer.get_monitor_socket()
     port = router.bind_to_random_port("tcp://127.0.0.1")
     dealer.connect(f"tcp://127.0.0.1:{port}")
-    agreed = handshake(events)
-    dealer.disable_monitor()  # a context does not end while a full monitor waits to be read
-    return router, dealer, agreed
-
-
-def handshake(events) -> bool:
-    failures = {
-        zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
-        zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
-        zmq.EVENT_HANDSHAKE_FAILED_AUTH,
-        zmq.EVENT_DISCONNECTED,
-    }
-    while events.poll(10_000):
-        event = int.from_bytes(events.recv_multipart()[0][:2], "little")
-        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            return True
-        if event in failures:
-            return False
-    raise AssertionError("no handshake within 10 s")
+    return router, dealer
 
 
 def test_keys_that_went_by_pickle_work(context):
     security = Security.generate()
     worker = pickle.loads(pickle.dumps(security))
-    router, dealer, agreed = pair(context, security, worker)
-    assert agreed
+    router, dealer = pair(context, security, worker)
     dealer.send(b"question")
     assert router.poll(10_000)
     identity, question = router.recv_multipart()
@@ -75,17 +58,16 @@ def test_keys_that_went_by_pickle_work(context):
 @pytest.mark.parametrize("keys", ["of another viewer", "none"])
 def test_without_the_right_server_key_nothing_passes(context, keys):
     client = Security.generate().client() if keys == "of another viewer" else None
-    router, dealer, agreed = pair(context, Security.generate(), client)
-    assert not agreed
-    dealer.send(b"let me in")
-    assert not router.poll(200)
+    router, dealer = pair(context, Security.generate(), client)
+    dealer.send(b"let me in", zmq.NOBLOCK)
+    assert not router.poll(QUIET)
     assert not dealer.poll(0)
 
 
 def test_a_client_with_keys_does_not_talk_to_a_plain_server(context):
-    router, _, agreed = pair(context, None, Security.generate().client())
-    assert not agreed
-    assert not router.poll(200)
+    router, dealer = pair(context, None, Security.generate().client())
+    dealer.send(b"token", zmq.NOBLOCK)
+    assert not router.poll(QUIET)
 
 
 def test_the_clients_half_is_refused_on_a_server(context):
@@ -96,8 +78,7 @@ def test_the_clients_half_is_refused_on_a_server(context):
 def test_without_keys_sockets_stay_plain(context):
     plain = Security.generate(encrypt=False)
     assert not plain.encrypted
-    router, dealer, agreed = pair(context, plain, plain.client())
-    assert agreed
+    router, dealer = pair(context, plain, plain.client())
     dealer.send(b"x")
     assert router.poll(10_000)
     assert router.getsockopt(zmq.MECHANISM) == zmq.NULL

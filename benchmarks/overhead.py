@@ -1,0 +1,147 @@
+"""What the sink costs a computation: makespans without it, and with it in every state.
+
+Two graphs: many trivial tasks, where the hook would show, and tasks that each make 2 MiB, where
+the copies would. The variants take turns, so that a noisy neighbour meets all alike, and the
+spread of the runs without a plugin says what a difference is worth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from distributed import Client, LocalCluster, wait
+
+from benchmarks.report import publish, table
+from dask_napari.sink import SINK_NAME, NapariSink
+from dask_napari.tap import Tap
+
+VIEWER = """
+import sys
+from dask_napari.stream import Board, Receiver
+board = Board()
+with Receiver("ipc://*", board) as receiver:
+    print(receiver.addresses[0], flush=True)
+    while True:
+        board.wait()
+        board.shown(board.take())
+"""
+
+
+def trivial(n: int) -> int:
+    return n
+
+
+def small(n: int) -> np.ndarray:
+    return np.zeros(8, np.uint8)
+
+
+def frame(n: int) -> np.ndarray:
+    """2 MiB, with the work of a filter on them."""
+    picture = np.arange(1 << 20, dtype=np.uint16).reshape(1024, 1024)
+    for _ in range(4):
+        picture = picture ^ (picture >> np.uint16(1)) + np.uint16(n % 7)
+    return picture
+
+
+@contextmanager
+def viewer(end: int | None) -> Iterator[str]:
+    """A consumer in a process of its own, in the state that a signal leaves it in."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(VIEWER)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    address = process.stdout.readline().strip()
+    try:
+        yield address
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def run(client: Client, function: object, count: int) -> float:
+    began = time.perf_counter()
+    futures = client.map(function, range(count), pure=False)
+    wait(futures)
+    took = time.perf_counter() - began
+    client.cancel(futures)
+    return took
+
+
+def variant(client: Client, name: str, function: object, count: int) -> float:
+    if name == "no plugin":
+        return run(client, function, count)
+    end = {"viewer stopped": signal.SIGSTOP, "viewer killed": signal.SIGKILL}.get(name)
+    with viewer(end) as address:
+        tap = Tap(function.__name__ if name != "nothing selected" else "nobody", layer="x")
+        client.register_plugin(NapariSink(address, [tap]))
+        try:
+            run(client, function, 50)
+            if end is not None:
+                (pid,) = _pids(address)
+                os.kill(pid, end)
+            return run(client, function, count)
+        finally:
+            client.unregister_worker_plugin(SINK_NAME)
+
+
+def _pids(address: str) -> list[int]:
+    """Processes that run the consumer; there is one at a time."""
+    found = subprocess.run(
+        ["pgrep", "-f", "receiver.addresses\\[0\\]"], capture_output=True, text=True, check=True
+    )
+    return [int(line) for line in found.stdout.split()]
+
+
+VARIANTS = ["no plugin", "nothing selected", "all selected", "viewer stopped", "viewer killed"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--tasks", type=int, default=10_000)
+    options = parser.parse_args()
+    rows: list[list[object]] = []
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        graphs = [(small, options.tasks), (frame, options.tasks // 20)]
+        for function, count in graphs:
+            run(client, function, count // 4)  # imports, and the scheduler's guesses
+            times: dict[str, list[float]] = {name: [] for name in VARIANTS}
+            for _ in range(options.repeats):
+                for name in VARIANTS:
+                    times[name].append(variant(client, name, function, count))
+            base = statistics.median(times["no plugin"])
+            for name, found in times.items():
+                middle = statistics.median(found)
+                rows.append(
+                    [
+                        f"{count} x {function.__name__}",
+                        name,
+                        middle,
+                        f"{min(found):.2f} to {max(found):.2f}",
+                        f"{100 * (middle / base - 1):+.1f} %",
+                        f"{100 * (min(found) / min(times['no plugin']) - 1):+.1f} %",
+                    ]
+                )
+    columns = ["graph", "variant", "median s", "range s", "median vs none", "best vs none"]
+    publish(
+        "overhead",
+        "python -m benchmarks.overhead",
+        table(f"Makespan, {options.repeats} interleaved runs", columns, rows),
+    )
+
+
+if __name__ == "__main__":
+    main()
