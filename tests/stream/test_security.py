@@ -26,6 +26,7 @@ QUIET = 500
 @pytest.fixture
 def context() -> Iterator[zmq.Context]:
     context = zmq.Context()
+    context.linger = 0  # for sockets that are collected before the end, too
     yield context
     context.destroy(linger=0)
 
