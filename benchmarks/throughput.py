@@ -38,7 +38,7 @@ def _count(nbytes: int, growing: bool = False) -> int:
 
 def _warm_count(nbytes: int) -> int:
     """Items after which every slot, slab and position has been touched."""
-    return max(8, (512 << 20) // nbytes // 4)
+    return max(8 * peers.PLACES, (128 << 20) // nbytes)
 
 
 def _put(publisher: Publisher, layer: str, array: Any, count: int, growing: bool) -> None:

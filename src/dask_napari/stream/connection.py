@@ -45,10 +45,10 @@ def check_transport(transport: str) -> None:
 BATCH_BYTES: Final = 4 << 20
 """A batch is closed at so many bytes: larger ones gain no speed and delay their first item."""
 
-ARENA_WINDOW: Final = 16 << 20
-"""Bytes of slots that may be with the receiver. It copies a batch in under a millisecond, so four
-batches keep both ends busy; more would only spread the same copies over memory that is not in the
-processor's cache (measured: 64 MiB in flight cost a third of the throughput)."""
+ARENA_WINDOW: Final = 8 << 20
+"""Bytes of slots that may be with the receiver, and two batches whatever their size. It copies a
+batch in under a millisecond, so two keep both ends busy; more would only spread the same copies
+over memory that is not in the processor's cache (64 MiB in flight cost a third of the speed)."""
 
 BATCH_ITEMS: Final = 64
 """A batch is closed at so many items: the cost of a message is spread thin by then."""
@@ -216,7 +216,7 @@ class Connection:
             self.open = True
             return
         try:
-            owner = "".join(c if c.isalnum() else "-" for c in self._name)[-40:]
+            owner = "".join(c if c.isascii() and c.isalnum() else "-" for c in self._name)[-40:]
             self._arena = Arena.create(owner, self._arena_bytes)
         except (ArenaError, OSError, ValueError) as error:
             self._refuse_arena(str(error))
@@ -298,7 +298,7 @@ class Connection:
 
     @property
     def _window_full(self) -> bool:
-        return self._use_arena and self._flying >= ARENA_WINDOW
+        return self._use_arena and self._flying >= ARENA_WINDOW and len(self._flight) > 1
 
     def _form(self, load: Callable[[Outbox], Item | None]) -> None:
         nbytes = 0

@@ -22,7 +22,7 @@ from dask_napari.stream import messages as wire
 from dask_napari.stream.arena import ArenaError, ArenaReader
 from dask_napari.stream.batch import BadItem, unpack
 from dask_napari.stream.board import Board
-from dask_napari.stream.item import LayerSpec
+from dask_napari.stream.item import Item, LayerSpec
 from dask_napari.stream.ledger import Ledger, Tally
 from dask_napari.stream.peer import Peer, PeerInfo, Source
 from dask_napari.stream.pool import BlockPool
@@ -426,14 +426,36 @@ class Receiver:
         if peer.arena is None:
             raise _Rejected("slot without an arena")
         try:
-            lent = peer.arena.view(batch.slot.offset, batch.slot.nbytes)
+            return [peer.arena.view(batch.slot.offset, batch.slot.nbytes)]
         except (ArenaError, ValueError) as error:
             raise _Rejected("slot outside of the arena") from error
-        # Copied whole, in one go that releases the GIL: the slot goes back at once and nothing
-        # that the worker does later can change what is shown.
-        block = self._pool.empty((lent.nbytes,), np.dtype(np.uint8))
-        np.copyto(block, lent)
-        return [block]
+
+    def _copied(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        # The slot goes back at once, and nothing that the worker does later can change what is
+        # shown. Array by array: copied as a whole, a batch would live as long as its last item.
+        block = self._pool.empty(array.shape, array.dtype)
+        np.copyto(block, array)
+        return block
+
+    def _unpack(
+        self,
+        source: Source,
+        batch: wire.Batch,
+        payload: list[npt.NDArray[np.uint8]],
+    ) -> list[Item | tuple[str, str]]:
+        """Items, or layer and reason of those that are malformed."""
+        found: list[Item | tuple[str, str]] = []
+        for header in batch.items:
+            try:
+                item = unpack(header, payload, source.name)
+            except BadItem as error:
+                found.append((header.layer, str(error)))
+                continue
+            if batch.slot is not None:
+                item.data = self._copied(item.data)
+                item.arrays = {name: self._copied(part) for name, part in item.arrays.items()}
+            found.append(item)
+        return found
 
     def _batch(
         self, peer: Peer, source: Source, batch: wire.Batch, frames: list[zmq.Frame]
@@ -449,14 +471,17 @@ class Receiver:
             self._forget(peer)
             raise
         nbytes = sum(part.nbytes for part in payload)
+        found = self._unpack(source, batch, payload)
+        # Both sides of the ledger change together, so that nobody reads one without the other.
         with self._lock:
-            for header in batch.items:
-                source.seq = max(source.seq, header.seq)
-                try:
-                    self.board.put(unpack(header, payload, source.name))
-                except BadItem as error:
-                    self.rejected[str(error)] += 1
-                    self.board.reject(source.name, header.layer, f"malformed: {error}")
+            for each in found:
+                if isinstance(each, Item):
+                    self.board.put(each)
+                else:
+                    layer, reason = each
+                    self.rejected[reason] += 1
+                    self.board.reject(source.name, layer, f"malformed: {reason}")
+            source.seq = max([source.seq, *(header.seq for header in batch.items)])
             source.counts.update((count.layer, count) for count in batch.counts)
             source.items += len(batch.items)
             source.nbytes += nbytes
