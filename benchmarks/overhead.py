@@ -1,7 +1,8 @@
 """What the sink costs a computation: makespans without it, and with it in every state.
 
-Two graphs: many trivial tasks, where the hook would show, and tasks that each make 2 MiB, where
-the copies would. The variants take turns, so that a noisy neighbour meets all alike, and the
+Three graphs: many trivial tasks, where the hook would show; a filter whose tasks make 2 MiB each; and
+2 MiB made in no time, the worst case: there are no more cores than workers, so each copy and the
+viewer itself take from the tasks. The variants take turns, so that a noisy neighbour meets all alike, and the
 spread of the runs without a plugin says what a difference is worth.
 """
 
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from distributed import Client, LocalCluster, wait
+from scipy import ndimage
 
 from benchmarks.report import publish, table
 from dask_napari.sink import SINK_NAME, NapariSink
@@ -37,16 +39,19 @@ with Receiver("ipc://*", board) as receiver:
 """
 
 
-def trivial(n: int) -> int:
-    return n
-
-
 def small(n: int) -> np.ndarray:
-    return np.zeros(8, np.uint8)
+    return np.zeros((8, 8), np.uint8)
+
+
+def smooth(n: int) -> np.ndarray:
+    """2 MiB, by a filter as pipelines have it."""
+    random = np.random.default_rng(n)
+    picture = random.integers(0, 60_000, (1024, 1024), np.uint16)
+    return ndimage.gaussian_filter(picture, 3)
 
 
 def frame(n: int) -> np.ndarray:
-    """2 MiB, with the work of a filter on them."""
+    """2 MiB with next to no work: the processor's memory is all that is busy."""
     picture = np.arange(1 << 20, dtype=np.uint16).reshape(1024, 1024)
     for _ in range(4):
         picture = picture ^ (picture >> np.uint16(1)) + np.uint16(n % 7)
@@ -115,7 +120,11 @@ def main() -> None:
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
-        graphs = [(small, options.tasks), (frame, options.tasks // 20)]
+        graphs = [
+            (small, options.tasks),
+            (smooth, options.tasks // 50),
+            (frame, options.tasks // 20),
+        ]
         for function, count in graphs:
             run(client, function, count // 4)  # imports, and the scheduler's guesses
             times: dict[str, list[float]] = {name: [] for name in VARIANTS}

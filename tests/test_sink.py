@@ -48,6 +48,7 @@ class Canvas:
         )
         self.seen: dict[str, dict[frozenset, np.ndarray]] = {}
         self.keys: dict[str, list[str]] = {}
+        self.latencies: list[float] = []
 
     def take(self) -> None:
         items = self.board.take()
@@ -55,6 +56,7 @@ class Canvas:
             layer, place = item.slot
             self.seen.setdefault(layer, {})[place] = item.data
             self.keys.setdefault(layer, []).append(item.provenance.key)
+            self.latencies.append(time.time() - item.provenance.stop)
         self.board.shown(items)
 
     def until(self, condition: Callable[[], object]) -> None:
@@ -110,6 +112,7 @@ def test_results_of_map_arrive_at_their_place(client, canvas):
         np.testing.assert_array_equal(canvas.seen["raw"][place], tasks.read(name))
     assert canvas.receiver.ledger().balanced
     assert {peer.transport for peer in canvas.receiver.peers()} == {"shared-memory"}
+    assert all(0 <= latency < DEADLINE for latency in canvas.latencies)
 
 
 @pytest.mark.parametrize("transport", ["shared-memory", "inline"])
@@ -264,6 +267,7 @@ def test_a_new_viewer_is_filled_with_what_is_in_memory(client, tmp_path):
         with Receiver(address, board, limits=Limits(heartbeat=0.5)) as receiver:
             canvas = Canvas.__new__(Canvas)
             canvas.board, canvas.receiver, canvas.seen, canvas.keys = board, receiver, {}, {}
+            canvas.latencies = []
             canvas.until_shown("frame", 20)
             canvas.until_settled()
             assert receiver.ledger().balanced

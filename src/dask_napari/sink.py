@@ -4,7 +4,7 @@ The only module that touches the internals of ``distributed``. What it relies on
 
 - ``WorkerPlugin.transition`` is called on the event loop after a state change;
 - ``worker.state.tasks[key]``: ``prefix``, ``run_spec`` (a :class:`dask._task_spec.Task`),
-  ``run_id``, ``start_time``, ``stop_time``, ``startstops``, ``state``;
+  ``run_id``, ``startstops``, ``nbytes``, ``state``;
 - ``worker.data``: a mapping, with ``fast`` and ``slow`` where it can spill (zict mappings, which
   may be read from another thread);
 - ``scheduler.task_prefixes[name].states``.
@@ -95,8 +95,11 @@ class Selection:
         self.prefix: str = task.prefix
         self.spec = task.run_spec
         self.run_id: int = task.run_id
-        self.start = task.start_time or 0.0
-        self.stop = task.stop_time or 0.0
+        ran: dict[str, Any] = next(
+            (done for done in reversed(task.startstops) if done["action"] == "compute"), {}
+        )
+        self.start: float = ran.get("start", 0.0)
+        self.stop: float = ran.get("stop", 0.0)
         self.nbytes = 0 if value is None else _nbytes(value, task)
         self._value = value
         self._worker = worker
