@@ -1,8 +1,10 @@
 """What the sink costs a computation: makespans without it, and with it in every state.
 
-Three graphs: many trivial tasks, where the hook would show; a filter whose tasks make 2 MiB each; and
-2 MiB made in no time, the worst case: there are no more cores than workers, so each copy and the
-viewer itself take from the tasks. The variants take turns, so that a noisy neighbour meets all alike, and the
+Three graphs: many trivial tasks, where the hook would show; a filter whose tasks make 2 MiB each;
+and 2 MiB made in no time, the worst case: there are no more cores than workers, so each copy and
+the viewer itself take from the tasks.
+
+The variants take turns, so that a noisy neighbour meets all alike, and the
 spread of the runs without a plugin says what a difference is worth.
 """
 
@@ -59,15 +61,15 @@ def frame(n: int) -> np.ndarray:
 
 
 @contextmanager
-def viewer(end: int | None) -> Iterator[str]:
-    """A consumer in a process of its own, in the state that a signal leaves it in."""
+def viewer() -> Iterator[tuple[str, int]]:
+    """Address and process id of a consumer."""
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(VIEWER)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     address = process.stdout.readline().strip()
     try:
-        yield address
+        yield address, process.pid
     finally:
         process.kill()
         process.communicate()
@@ -86,25 +88,16 @@ def variant(client: Client, name: str, function: object, count: int) -> float:
     if name == "no plugin":
         return run(client, function, count)
     end = {"viewer stopped": signal.SIGSTOP, "viewer killed": signal.SIGKILL}.get(name)
-    with viewer(end) as address:
+    with viewer() as (address, pid):
         tap = Tap(function.__name__ if name != "nothing selected" else "nobody", layer="x")
         client.register_plugin(NapariSink(address, [tap]))
         try:
             run(client, function, 50)
             if end is not None:
-                (pid,) = _pids(address)
                 os.kill(pid, end)
             return run(client, function, count)
         finally:
             client.unregister_worker_plugin(SINK_NAME)
-
-
-def _pids(address: str) -> list[int]:
-    """Processes that run the consumer; there is one at a time."""
-    found = subprocess.run(
-        ["pgrep", "-f", "receiver.addresses\\[0\\]"], capture_output=True, text=True, check=True
-    )
-    return [int(line) for line in found.stdout.split()]
 
 
 VARIANTS = ["no plugin", "nothing selected", "all selected", "viewer stopped", "viewer killed"]

@@ -121,6 +121,7 @@ class Outbox:
         """Why no values are held at present, for instance "worker-paused"; empty if they are."""
         self.awake = True
         """Whether the publisher's thread looks here soon by itself."""
+        self._shut = ""
         self._lock = threading.Lock()
         self._intake: deque[Entry] = deque()
         self._ready: dict[Hashable, Entry] = {}
@@ -144,6 +145,9 @@ class Outbox:
         with self._lock:
             tally = self._tally(entry.layer)
             tally.selected += 1
+            if self._shut:
+                tally.dropped[self._shut] += 1
+                return False
             if len(self._intake) + len(self._ready) >= self.limit:
                 tally.dropped["queue-full"] += 1
                 return False
@@ -277,6 +281,11 @@ class Outbox:
                 held = entry.nbytes
                 if held and entry.forget():
                     self._nbytes -= held - entry.nbytes
+
+    def shut(self, reason: str) -> None:
+        """Drop everything that waits, and whatever comes from here on."""
+        self._shut = reason
+        self.clear(reason)
 
     def clear(self, reason: str) -> None:
         """Drop everything that waits."""

@@ -172,13 +172,14 @@ class Publisher:
 
     def _run(self) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        reason = "closed"
         try:
             self._live(context)
         except Exception:
             logger.exception("%s: the publisher ended by an error; the tasks go on", self.name)
-            self.outbox.withhold = "publisher-failed"
+            reason = "publisher-failed"
         finally:
-            self.outbox.clear("closed")
+            self.outbox.shut(reason)
             self.state = "closed"
             # In the thread that used the sockets: from `__del__` it can deadlock.
             context.destroy(linger=0)
@@ -249,6 +250,10 @@ class Publisher:
                 self._log_once(f"{self.name}: {error}", error)
                 return REFUSED_PAUSE
             logger.info("%s: %s", self.name, error)
+        except Exception as error:
+            # A bug of ours; another connection may well do, in a while.
+            self._log_once(f"{self.name}: the connection to {address} failed: {error!r}", error)
+            return REFUSED_PAUSE
         finally:
             connection.close()
             self._recover(connection)

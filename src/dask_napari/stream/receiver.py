@@ -311,6 +311,12 @@ class Receiver:
             except (wire.MalformedMessage, _Rejected) as error:
                 self.rejected[str(error)] += 1
                 logger.debug("message rejected: %s", error)
+            except Exception as error:
+                # Whatever a peer sends, the others' stream goes on.
+                reason = f"error: {type(error).__name__}"
+                if not self.rejected[reason]:
+                    logger.exception("a message could not be handled")
+                self.rejected[reason] += 1
 
     def _handle(
         self, identity: bytes, message: wire.FromPublisher, frames: list[zmq.Frame]
