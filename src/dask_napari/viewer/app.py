@@ -63,8 +63,10 @@ def run(
         viewer.window.add_dock_widget(live.dock, name="Dask live", area="right")
         # Python runs signal handlers only between bytecodes, of which an idle event loop has
         # none: the pump's timer provides them.
+        # And the window is closed from the event loop, since a handler may run in the middle of
+        # a tick or a draw.
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: viewer.close())
+            signal.signal(number, lambda *_: QTimer.singleShot(0, viewer.close))
         notifier = _leash(viewer.close) if leash else None
         if on_ready is not None:
             QTimer.singleShot(0, lambda: on_ready(receiver))

@@ -87,7 +87,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.follow.setToolTip("Switched off by moving a slider, on by moving all to their ends")
         self.follow.setChecked(sliders.following)
         self.follow.toggled.connect(lambda on: setattr(sliders, "following", on))
-        sliders.following_changed.connect(self.follow.setChecked)
+        sliders.following_changed.connect(self.follow.setChecked, check_nargs=False)
 
         rows = QWidget()
         self._grid = QGridLayout(rows)
