@@ -12,7 +12,7 @@ again. A client says HELLO, then REQUEST -> REPLY.
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -253,9 +253,16 @@ def encode(message: Message) -> bytes:
     return _encoder.encode(message)
 
 
-def _check_size(frame: bytes | memoryview) -> None:
+_T = TypeVar("_T")
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[_T], frame: bytes | memoryview) -> _T:
     if len(frame) > HEADER_LIMIT:
         raise MalformedMessage(f"header of more than {HEADER_LIMIT} bytes")
+    try:
+        return decoder.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedMessage("header that does not decode") from error
 
 
 def decode_from_publisher(frame: bytes | memoryview) -> FromPublisher:
@@ -266,11 +273,7 @@ def decode_from_publisher(frame: bytes | memoryview) -> FromPublisher:
     MalformedMessage
         If the frame is too large, not msgpack, or of no known type.
     """
-    _check_size(frame)
-    try:
-        return _from_publisher.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedMessage("header that does not decode") from error
+    return _decode(_from_publisher, frame)
 
 
 def decode_from_receiver(frame: bytes | memoryview) -> FromReceiver:
@@ -281,8 +284,4 @@ def decode_from_receiver(frame: bytes | memoryview) -> FromReceiver:
     MalformedMessage
         If the frame is too large, not msgpack, or of no known type.
     """
-    _check_size(frame)
-    try:
-        return _from_receiver.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedMessage("header that does not decode") from error
+    return _decode(_from_receiver, frame)
