@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
 from dask_napari.stream.board import Board
 from dask_napari.stream.receiver import ANY_IPC, Receiver
 from dask_napari.viewer.live_viewer import LiveViewer
@@ -11,20 +13,35 @@ from dask_napari.viewer.live_viewer import LiveViewer
 if TYPE_CHECKING:
     import napari
 
-    from dask_napari.viewer.dock import LiveDock
 
+class LiveWidget(QWidget):  # type: ignore[misc]
+    """Listen on this host, and show the address for ``NapariSink``.
 
-def live_widget(viewer: napari.viewer.Viewer) -> LiveDock:
-    """Listen on this host, and show the addresses for ``NapariSink`` in the widget."""
-    board = Board()
-    receiver = Receiver([ANY_IPC, "tcp://127.0.0.1:*"], board)
-    receiver.start()
-    live = LiveViewer(viewer, receiver, board)
+    A class, because napari looks for the viewer among the parameters of ``__init__``.
 
-    def close() -> None:
-        live.close()
-        receiver.close()
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Where the layers will be.
+    """
 
-    live.dock.destroyed.connect(close)
-    viewer.window._qt_window.destroyed.connect(close)
-    return live.dock
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        # Plugins get a proxy that hides private names, down to the layers; napari itself uses
+        # them when it is called through it.
+        viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        board = Board()
+        receiver = Receiver([ANY_IPC, "tcp://127.0.0.1:*"], board)
+        receiver.start()
+        live = LiveViewer(viewer, receiver, board)
+        self.receiver = receiver
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(live.dock)
+
+        def close() -> None:
+            live.close()
+            receiver.close()
+
+        # Not a method: when the signal comes, the widget is no more.
+        self.destroyed.connect(close)
