@@ -26,13 +26,13 @@ def receiving() -> bool:
 def test_the_widget_listens_shows_what_comes_and_ends_with_the_window():
     viewer = napari.Viewer(show=False)
     _, dock = viewer.window.add_plugin_dock_widget("dask-napari", "Dask live")
-    addresses = dock.receiver.addresses
-    with Publisher(addresses, name="me") as publisher:
+    receiver = dock.receiver
+    del dock
+    with Publisher(receiver.addresses, name="me") as publisher:
         publisher.put(Item("stack", "image", np.ones((4, 16, 16), "u1"), {"t": 0}))
         until(lambda: "stack" in viewer.layers)
         viewer.dims.ndisplay = 3
         publisher.put(Item("stack", "image", np.full((4, 16, 16), 2, "u1"), {"t": 1}))
-        until(lambda: dock.receiver.ledger().total.shown == 2)
+        until(lambda: receiver.ledger().total.shown == 2)
     viewer.close()
-    del dock
     until(lambda: not receiving())
