@@ -160,6 +160,16 @@ def test_bad_arguments_are_told_at_the_call(client):
     assert not leftovers()
 
 
+def test_closing_a_watch_leaves_the_sinks_of_a_later_one(client):
+    first = dn.watch(client)
+    with dn.watch(client) as second:
+        second.tap("frame")
+        first.close()
+        wait(client.map(tasks.frame, range(10), pure=False))
+        assert second.wait(DEADLINE)["frame"].shown == 10
+    assert not leftovers()
+
+
 def test_a_tap_that_is_wrong_is_told_at_the_call(client):
     with dn.watch(client) as live:
         for wrong, match in (

@@ -2,11 +2,12 @@
 
 Examples
 --------
->>> from dask.distributed import Client
+>>> from dask.distributed import Client, wait
 >>> import dask_napari as dn
 >>> with Client() as client, dn.watch(client) as live:  # doctest: +SKIP
 ...     live.tap("segment", kind="labels", layer="cells", at="{plate}/{well}_s{field:d}")
 ...     futures = client.map(segment, paths)
+...     done = wait(futures)
 ...     live.wait()
 """
 

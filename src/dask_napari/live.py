@@ -94,10 +94,11 @@ def watch(
 
     Examples
     --------
-    >>> from dask.distributed import Client
+    >>> from dask.distributed import Client, wait
     >>> with Client() as client, watch(client) as live:  # doctest: +SKIP
     ...     live.tap("segment", kind="labels", at="{well}_s{field:d}.tif")
     ...     futures = client.map(segment, paths)
+    ...     done = wait(futures)
     ...     live.wait()
     """
     return Live(
@@ -161,6 +162,11 @@ class Live:
                 self.addresses, security=security, alive=lambda: self._viewer.running
             )
             undo.callback(self._control.close)
+            if others := self._others():
+                logger.warning(
+                    "a sink of this cluster streams to %s; it will stream here instead",
+                    ", ".join(sorted(others)),
+                )
             sink = NapariSink(self.addresses, transport=transport, security=security.client())
             client.register_plugin(sink)
             client.register_plugin(TapsUpdate({}))
@@ -308,7 +314,8 @@ class Live:
                 return
             self._closed.set()
         atexit.unregister(_close)
-        if self.client.status == "running":
+        # Another `watch` may have taken the sinks over; then they are not ours to remove.
+        if self.client.status == "running" and not self._others():
             for name in (TAPS_NAME, SINK_NAME):
                 self._ask(functools.partial(self.client.unregister_worker_plugin, name), {})
         self._control.close()
@@ -371,6 +378,11 @@ class Live:
         run = functools.partial(self.client.run, worker_counts, on_error="ignore")
         nothing: dict[str, dict[str, Any]] = {}
         return [counts for counts in self._ask(run, nothing).values() if counts]
+
+    def _others(self) -> set[str]:
+        """Addresses of other viewers that sinks of this cluster stream to."""
+        found = {address for counts in self._counts() for address in counts["addresses"]}
+        return found - set(self.addresses)
 
     def _ask(self, call: Callable[[], _T], otherwise: _T) -> _T:
         """Ask the cluster something that is not worth an error: it may be ending."""

@@ -319,13 +319,15 @@ class NapariSink(WorkerPlugin):
         """The worker's side of the ledger and the state of its connection."""
         publisher = self._publisher
         if publisher is None:
-            return {"name": "", "state": "closed", "transport": "", "counts": []}
+            state = {"name": "", "state": "closed", "transport": "", "counts": []}
+            return {**state, "addresses": list(self.addresses)}
         counts = [_plain(count) for count in publisher.counts()]
         return {
             "name": publisher.name,
             "state": publisher.state,
             "transport": publisher.transport,
             "counts": counts,
+            "addresses": list(self.addresses),
         }
 
     # -- selection -------------------------------------------------------------------------

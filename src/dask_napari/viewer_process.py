@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from dask_napari.stream import janitor
 from dask_napari.stream.security import Security
 
 QUIT_TIMEOUT: Final = 10.0
@@ -83,6 +84,7 @@ class ViewerProcess:
             self.addresses: tuple[str, ...] = tuple(json.loads(ready)["addresses"])
         except (OSError, EOFError, ValueError, KeyError) as error:
             self.close(timeout=0)
+            janitor.sweep()  # a window that fails takes its receiver down with it, unclosed
             raise ViewerFailed(
                 f"the viewer did not open within {timeout:.0f} s:\n{self.log() or error}\n"
                 "Run `dask-napari doctor` to see what is missing."

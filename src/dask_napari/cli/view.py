@@ -45,7 +45,11 @@ def view(
     """
     console = Console(stderr=True)
     addresses = listen or [DEFAULT_LISTEN]
-    security = _security(security_file)
+    try:
+        security = _security(security_file)
+    except (ValueError, OSError) as error:
+        console.print(f"[red]error:[/red] {error}", highlight=False)
+        raise typer.Exit(1) from None
     if security is None and not insecure and not all(map(is_local, addresses)):
         console.print(
             "[red]Other hosts can reach these addresses, and nothing would be encrypted.[/red]\n"
