@@ -115,6 +115,44 @@ def coerce(
     )
 
 
+def coerce_all(
+    value: object,
+    *,
+    kind: Kind = "image",
+    layer: str = "dask",
+    position: Position | None = None,
+    provenance: Provenance | None = None,
+    calibration: Calibration | None = None,
+    rgb: bool | None = None,
+) -> list[Item | CoercionError]:
+    """Make the items of a task output, one a part; parts that cannot be shown are errors.
+
+    Parameters
+    ----------
+    value, kind, layer, position, provenance, calibration, rgb
+        See :func:`coerce`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [item.kind for item in coerce_all(np.zeros((4, 4)))]
+    ['image']
+    """
+    try:
+        item = coerce(
+            value,
+            kind=kind,
+            layer=layer,
+            position=position,
+            provenance=provenance,
+            calibration=calibration,
+            rgb=rgb,
+        )
+    except CoercionError as error:
+        return [error]
+    return [item]
+
+
 def _as_array(value: object) -> npt.NDArray[Any]:
     """Return the output as a plain numeric array, without a copy where that is possible."""
     # A DataArray has the method always, and a graph only when it wraps a dask array.

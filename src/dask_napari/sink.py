@@ -24,7 +24,7 @@ from distributed import WorkerPlugin
 from distributed.core import Status
 
 from dask_napari import config
-from dask_napari.item import CoercionError, coerce
+from dask_napari.item import CoercionError, coerce_all
 from dask_napari.stream.connection import Transport, check_transport
 from dask_napari.stream.item import Item, Position, Provenance
 from dask_napari.stream.messages import Count
@@ -148,15 +148,15 @@ class Selection:
         except KeyError:
             raise Dropped("released") from None
 
-    def item(self) -> Item:
-        """Make the item. Raises :class:`Dropped`."""
+    def items(self) -> Sequence[Item | Dropped]:
+        """Make the item, or one a part of the output. Raises :class:`Dropped`."""
         position = self.position()
         tap = self.tap
         provenance = Provenance(
             str(self.key), self._worker.address, self.run_id, self.start, self.stop
         )
         try:
-            return coerce(
+            parts = coerce_all(
                 self.value(),
                 kind=tap.kind,
                 layer=self.layer,
@@ -165,15 +165,18 @@ class Selection:
                 calibration=tap.calibration,
                 rgb=tap.rgb,
             )
-        except CoercionError as error:
-            self._report(error.reason, self.key, error)
-            raise Dropped(error.reason) from error
         except Dropped:
             raise
         except Exception as error:
-            reason = f"error: {type(error).__name__}"
-            self._report(reason, self.key, error)
-            raise Dropped(reason) from error
+            raise self._dropped(error) from error
+        return [self._dropped(part) if isinstance(part, Exception) else part for part in parts]
+
+    def _dropped(self, error: Exception) -> Dropped:
+        reason = f"error: {type(error).__name__}"
+        if isinstance(error, CoercionError):
+            reason = error.reason
+        self._report(reason, self.key, error)
+        return Dropped(reason)
 
     def forget(self) -> bool:
         """Let go of the value: it can be read back as long as Dask keeps it."""

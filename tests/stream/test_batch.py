@@ -68,6 +68,10 @@ def test_what_is_known_of_an_item_travels():
         Provenance("segment-1", "tcp://1.2.3.4:5", 7, 1.5, 2.5),
         Calibration(("y", "x"), (0.5, 0.5), (1.0, 2.0), ("um", "um")),
         rgb=True,
+        origin=(2, 3),
+        whole=(10, 20),
+        part="nuclei",
+        options={"opacity": 0.5, "text": {"string": "{area}"}},
     )
     slot = np.empty(payload_size([item]), np.uint8)
     (header,) = pack([item], slot)

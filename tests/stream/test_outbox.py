@@ -30,8 +30,8 @@ class Output:
             raise self.error
         return self.place_
 
-    def item(self) -> Item:
-        return Item(self.layer, "labels", np.zeros(1, "u1"), {"at": self.place_})
+    def items(self) -> list[Item]:
+        return [Item(self.layer, "labels", np.zeros(1, "u1"), {"at": self.place_})]
 
     def forget(self) -> bool:
         if self.keyed:
@@ -159,7 +159,7 @@ def test_lost_items_are_sent_again_before_the_others():
     found = count(outbox)
     assert (found.sent, found.queued) == (1, 3)
     outbox.place()
-    assert [outbox.pop().item().position["at"] for _ in range(3)] == [0, 1, "later"]
+    assert [outbox.pop().items()[0].position["at"] for _ in range(3)] == [0, 1, "later"]
 
 
 def test_counts_start_over_for_another_viewer():
@@ -218,3 +218,18 @@ def test_counts_balance_and_bytes_stay_in_the_budget(steps):
     drain(outbox)
     assert outbox.nbytes == 0
     assert len(outbox) == 0
+
+
+def test_an_output_with_parts_counts_as_its_parts():
+    outbox = Outbox(1000)
+    outbox.put(Output("a"))
+    outbox.place()
+    entry = outbox.pop()
+    (whole,) = entry.items()
+    assert outbox.split(entry, [whole, Dropped("dtype"), whole]) == [whole, whole]
+    assert (count(outbox).selected, count(outbox).queued) == (3, 2)
+    assert count(outbox).dropped == {"dtype": 1}
+    outbox.put(Output("b"))
+    outbox.place()
+    assert outbox.split(outbox.pop(), []) == []
+    assert count(outbox).dropped == {"dtype": 1, "empty": 1}

@@ -71,6 +71,10 @@ def header_of(item: Item, arrays: list[ArrayHeader]) -> ItemHeader:
         cal.scale,
         cal.translate,
         cal.units,
+        item.origin,
+        item.whole,
+        item.part,
+        item.options,
     )
 
 
@@ -199,6 +203,10 @@ def unpack(header: ItemHeader, payload: Sequence[npt.NDArray[np.uint8]], publish
         Calibration(header.axes, header.scale, header.translate, header.units),
         header.rgb,
         arrays,
+        header.origin,
+        header.whole,
+        header.part,
+        header.options,
         publisher,
         header.seq,
     )

@@ -7,10 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dask_napari.stream.item import Coordinate, Item
+from dask_napari.stream.item import Item, Slot
 from dask_napari.stream.ledger import Tally
-
-Place = tuple[str, frozenset[tuple[str, Coordinate]]]
 
 
 @dataclass(slots=True)
@@ -55,7 +53,7 @@ class Board:
     def __init__(self, limit: int = 256 << 20) -> None:
         self.limit = limit
         self._lock = threading.Lock()
-        self._waiting: dict[Place, Item] = {}
+        self._waiting: dict[Slot, Item] = {}
         self._nbytes = 0
         self._tallies: dict[tuple[str, str], BoardTally] = {}
         self._arrived = threading.Condition(self._lock)

@@ -128,6 +128,7 @@ class Connection:
         self._epoch = 0
         self._credit = 0
         self._number = 0
+        self._loaded: deque[Item] = deque()
         self._formed: list[Item] = []
         self._flight: deque[_Flight] = deque()
         self._flying = 0
@@ -266,16 +267,21 @@ class Connection:
 
     def declare(self, layers: list[LayerSpec]) -> None:
         """Tell the receiver which layers the taps fill."""
-        headers = [wire.LayerHeader(s.name, s.kind, dict(s.axes), dict(s.options)) for s in layers]
+        headers = [
+            wire.LayerHeader(
+                s.name, s.kind, dict(s.axes), dict(s.options), dict(s.layouts), s.sizes, s.fill
+            )
+            for s in layers
+        ]
         self._send(wire.Taps(headers))
 
-    def pump(self, load: Callable[[Outbox], Item | None]) -> bool:
+    def pump(self, load: Callable[[Outbox], list[Item]]) -> bool:
         """Send batches while there is credit, room and something to send.
 
         Parameters
         ----------
         load : callable
-            Takes the next item out of the outbox, or None when there is none.
+            Takes the items of the next output out of the outbox, none when it is empty.
 
         Returns
         -------
@@ -300,12 +306,14 @@ class Connection:
     def _window_full(self) -> bool:
         return self._use_arena and self._flying >= ARENA_WINDOW and len(self._flight) > 1
 
-    def _form(self, load: Callable[[Outbox], Item | None]) -> None:
+    def _form(self, load: Callable[[Outbox], list[Item]]) -> None:
         nbytes = 0
         while len(self._formed) < BATCH_ITEMS and nbytes < BATCH_BYTES:
-            item = load(self._outbox)
-            if item is None:
+            if not self._loaded:
+                self._loaded.extend(load(self._outbox))
+            if not self._loaded:
                 return
+            item = self._loaded.popleft()
             self._formed.append(item)
             nbytes += item.nbytes
 
@@ -381,12 +389,14 @@ class Connection:
     @property
     def idle(self) -> bool:
         """Whether nothing is being sent or unacknowledged."""
-        return not self._formed and not self._flight
+        return not (self._loaded or self._formed or self._flight)
 
     def unsent(self) -> list[Item]:
-        """Items that were formed into a batch but never sent."""
-        formed, self._formed = self._formed, []
-        return formed
+        """Items that were made but never sent."""
+        items = [*self._formed, *self._loaded]
+        self._formed = []
+        self._loaded.clear()
+        return items
 
     def unacknowledged(self) -> list[Item]:
         """Items that were sent and may not have arrived, oldest first."""
@@ -402,15 +412,18 @@ class Connection:
             self._arena = None
 
 
-def load(outbox: Outbox, on_error: Callable[[str, BaseException], None]) -> Item | None:
-    """Take the next entry that can be made an item; count and report those that cannot."""
+def load(outbox: Outbox, on_error: Callable[[str, BaseException], None]) -> list[Item]:
+    """Take the next output of which anything can be shown; count and report what cannot."""
     while (entry := outbox.pop()) is not None:
         try:
-            return entry.item()
+            items = outbox.split(entry, entry.items())
         except Dropped as error:
             outbox.drop(entry, error.reason)
         except Exception as error:
             # A bug or an odd output: the stream goes on with the next one.
             outbox.drop(entry, f"error: {type(error).__name__}")
             on_error(entry.layer, error)
-    return None
+        else:
+            if items:
+                return items
+    return []

@@ -17,11 +17,22 @@ Coordinate = int | float | str
 Position = Mapping[str, Coordinate]
 """Axis name -> coordinate, in the order in which the axes were named."""
 
-AxisMode = Literal["slider", "layer"]
-"""How an axis is laid out: a dims slider, or one napari layer per value."""
+AxisMode = Literal["slider", "layer", "mosaic"]
+"""How an axis is laid out: a dims slider, one napari layer per value, or side by side in space."""
+
+Order = Literal["row", "column", "snake", "column-snake", "stage"]
+"""How the tiles of a mosaic follow each other: ``snake`` turns around at the end of each row (a
+meander), ``stage`` takes each item's own translation."""
+
+Sizes = Literal["pad", "separate"]
+"""Images of different sizes: padded to the largest, or one layer a size."""
 
 KINDS: tuple[str, ...] = get_args(Kind)
 AXIS_MODES: tuple[str, ...] = get_args(AxisMode)
+ORDERS: tuple[str, ...] = get_args(Order)
+
+FEATURE = "feature:"
+"""What the names of the arrays that hold feature columns begin with."""
 
 ARRIVAL_AXIS = "item"
 """Axis of items that have no position: coordinates are task keys, ordered by arrival."""
@@ -75,6 +86,13 @@ class Calibration:
     units: tuple[str, ...] = ()
 
 
+SHAPE_TYPES = ("polygon", "rectangle", "ellipse", "line", "path")
+"""napari's, in the order in which an item numbers them."""
+
+Slot = tuple[str, str, tuple[int, ...], frozenset[tuple[str, Coordinate]]]
+"""Layer, part, origin and position: identity of the place that an item fills."""
+
+
 @dataclass(slots=True)
 class Item:
     """One task output on its way to the canvas.
@@ -86,7 +104,9 @@ class Item:
     kind : Kind
         The napari layer type.
     data : numpy.ndarray
-        Pixels for images and labels, coordinates for the other kinds.
+        Pixels for images and labels. Coordinates in pixels for the others: points ``(n, D)``,
+        vertices of all shapes ``(v, D)``, tracks ``(n, 1 + D)`` with the track's number first,
+        vectors ``(n, 2, D)`` as start and projection, vertices of a surface ``(v, D)``.
     position : Position
         Where on the axes it belongs; empty means "in the order of arrival".
     provenance : Provenance
@@ -96,7 +116,21 @@ class Item:
     rgb : bool
         Whether the last axis of ``data`` is colour (3 or 4 long).
     arrays : dict of str to numpy.ndarray
-        Further arrays that belong to the item, for instance feature columns.
+        Further arrays that belong to the item. Feature columns are ``"feature:<name>"``, one
+        element a point, shape, row of a track or vector, and for labels one a label with
+        ``"feature:index"`` naming it. Shapes have ``"offsets"`` ``(n + 1,)`` of where in the
+        vertices each begins and ``"types"`` ``(n,)``, indices into :data:`SHAPE_TYPES`; tracks
+        may have ``"graph"`` ``(e, 2)`` of child and parent; surfaces have ``"faces"`` ``(f, 3)``
+        and may have ``"values"`` ``(v,)``.
+    origin : tuple of int
+        Index of the first element of ``data`` in the array that it is a chunk of, one a spatial
+        axis; empty for what is no chunk. Only for images and labels.
+    whole : tuple of int
+        Shape of that array, as far as it is known; empty otherwise.
+    part : str
+        Name of the napari layer, where an output has several parts; the layer's otherwise.
+    options : dict of str to object
+        Arguments of the napari layer that came with the output; those of the tap win.
     publisher : str
         Name of the publisher that sent it; set by the receiver.
     seq : int
@@ -118,6 +152,10 @@ class Item:
     calibration: Calibration = Calibration()
     rgb: bool = False
     arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    origin: tuple[int, ...] = ()
+    whole: tuple[int, ...] = ()
+    part: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
     publisher: str = ""
     seq: int = 0
 
@@ -131,14 +169,63 @@ class Item:
         return self.data.nbytes + sum(array.nbytes for array in self.arrays.values())
 
     @property
-    def slot(self) -> tuple[str, frozenset[tuple[str, Coordinate]]]:
+    def name(self) -> str:
+        """Name of the napari layer, before axes in mode ``layer`` add to it."""
+        return self.part or self.layer
+
+    @property
+    def slot(self) -> Slot:
         """Hashable identity of the place it fills: two items with one slot replace each other.
 
         Items without a position are told apart by their task key, so that a recomputed task
-        replaces its own output and no other.
+        replaces its own output and no other. A chunk needs no position: it has an origin.
         """
-        where = self.position or {ARRIVAL_AXIS: self.provenance.key}
-        return self.layer, frozenset(where.items())
+        where = self.position
+        if not where and not self.whole:
+            where = {ARRIVAL_AXIS: self.provenance.key}
+        return self.layer, self.part, self.origin, frozenset(where.items())
+
+    @property
+    def features(self) -> dict[str, npt.NDArray[Any]]:
+        """The feature columns, by their own names."""
+        return {
+            name.removeprefix(FEATURE): column
+            for name, column in self.arrays.items()
+            if name.startswith(FEATURE)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the coordinates of one axis lie in space, and what they are called.
+
+    Attributes
+    ----------
+    plate : int
+        Wells of a plate that the coordinates name, such as ``"B03"``: 6, 12, 24, 48, 96, 384 or
+        1536; 0 if they are none.
+    rows, columns : int
+        Size of a grid; 0 for as many as are needed.
+    order : Order
+        How the grid is filled.
+    gutter : float
+        Space between tiles, as a share of a tile.
+    places : dict of str to tuple of float
+        Where each coordinate (as text) lies: y and x, in world units.
+    names : dict of str to str
+        What a coordinate (as text) is called.
+    colors : dict of str to str
+        Colour of a coordinate (as text): a name that napari knows, or ``"#rrggbb"``.
+    """
+
+    plate: int = 0
+    rows: int = 0
+    columns: int = 0
+    order: Order = "row"
+    gutter: float = 0.0
+    places: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    colors: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +242,12 @@ class LayerSpec:
         Mode of each axis of the position, in slider order; axes not named are sliders.
     options : dict of str to object
         Keyword arguments for napari's ``add_<kind>``: text, numbers, flags and lists of them.
+    layouts : dict of str to Layout
+        More on axes that have more to say than their mode.
+    sizes : {"pad", "separate"}
+        Whether images of different sizes share a layer, or have one a size.
+    fill : float
+        What an image shows where there is nothing.
 
     Examples
     --------
@@ -166,3 +259,6 @@ class LayerSpec:
     kind: Kind
     axes: Mapping[str, AxisMode] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    sizes: Sizes = "pad"
+    fill: float = 0.0

@@ -16,9 +16,9 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from dask_napari.stream.item import AxisMode, Coordinate, Kind
+from dask_napari.stream.item import AxisMode, Coordinate, Kind, Layout, Sizes
 
-WIRE_VERSION: Final = 1
+WIRE_VERSION: Final = 2
 """Raised when a change cannot be read by the older side; new optional fields do not raise it."""
 
 HEADER_LIMIT: Final = 4 << 20
@@ -62,6 +62,10 @@ class ItemHeader(msgspec.Struct, frozen=True, array_like=True):
     scale: tuple[float, ...] = ()
     translate: tuple[float, ...] = ()
     units: tuple[str, ...] = ()
+    origin: tuple[int, ...] = ()
+    whole: tuple[int, ...] = ()
+    part: str = ""
+    options: dict[str, Any] = {}
 
 
 class SlotHeader(msgspec.Struct, frozen=True, array_like=True):
@@ -93,6 +97,9 @@ class LayerHeader(msgspec.Struct, frozen=True):
     kind: Kind
     axes: dict[Name, AxisMode] = {}
     options: dict[str, Any] = {}
+    layouts: dict[Name, Layout] = {}
+    sizes: Sizes = "pad"
+    fill: float = 0.0
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):

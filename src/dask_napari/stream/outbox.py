@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
@@ -51,8 +51,8 @@ class Entry(Protocol):
     def place(self) -> Hashable:
         """Identity of the place that it will fill. Raises :class:`Dropped`."""
 
-    def item(self) -> Item:
-        """Make the item. Raises :class:`Dropped`."""
+    def items(self) -> Sequence[Item | Dropped]:
+        """Make the item, or one a part of the output; parts that cannot be are `Dropped`."""
 
     def forget(self) -> bool:
         """Let go of the value; false if it could not be found again afterwards."""
@@ -75,9 +75,9 @@ class Whole:
         """Identity of the place that it will fill."""
         return self.value.slot
 
-    def item(self) -> Item:
+    def items(self) -> Sequence[Item]:
         """Return the item."""
-        return self.value
+        return (self.value,)
 
     def forget(self) -> bool:
         """Return false: the item is nowhere else."""
@@ -110,7 +110,7 @@ class Outbox:
     >>> item = Item("cells", "labels", np.zeros((2, 2), "uint8"), {"well": "A01"})
     >>> wake = [outbox.put(Whole(item)) for _ in range(2)]
     >>> outbox.place()
-    >>> outbox.pop().value is item, outbox.counts()[0].coalesced
+    >>> outbox.pop().items() == (item,), outbox.counts()[0].coalesced
     (True, 1)
     """
 
@@ -242,6 +242,21 @@ class Outbox:
             tally = self._tally(layer)
             tally.queued -= 1
             tally.sent += 1
+
+    def split(self, entry: Entry, parts: Sequence[Item | Dropped]) -> list[Item]:
+        """Count a popped entry as what it was made into; return those that can be sent."""
+        items = [part for part in parts if isinstance(part, Item)]
+        with self._lock:
+            if not parts:
+                self._drop(entry, "empty")
+                return items
+            tally = self._tally(entry.layer)
+            tally.selected += len(parts) - 1
+            tally.queued += len(parts) - 1
+            for part in parts:
+                if isinstance(part, Dropped):
+                    self._drop(entry, part.reason)
+        return items
 
     def drop(self, entry: Entry, reason: str) -> None:
         """Count a popped entry as dropped."""

@@ -415,7 +415,13 @@ class Receiver:
         with self._lock:
             for layer in layers:
                 self._layers[layer.name] = LayerSpec(
-                    layer.name, layer.kind, layer.axes, layer.options
+                    layer.name,
+                    layer.kind,
+                    layer.axes,
+                    layer.options,
+                    layer.layouts,
+                    layer.sizes,
+                    layer.fill,
                 )
 
     def _count(self, source: Source, counts: list[wire.Count]) -> None:
