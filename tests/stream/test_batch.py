@@ -28,7 +28,8 @@ ARRAYS = hnp.arrays(
 def same(left: Item, right: Item) -> None:
     assert left.data.dtype == right.data.dtype
     np.testing.assert_array_equal(left.data, right.data)
-    for name in ("layer", "kind", "position", "provenance", "calibration", "rgb", "seq"):
+    names = "layer kind position provenance calibration rgb seq origin whole part options".split()
+    for name in names:
         assert getattr(left, name) == getattr(right, name)
     assert left.arrays.keys() == right.arrays.keys()
     for name, array in left.arrays.items():
