@@ -28,7 +28,19 @@ ARRAYS = hnp.arrays(
 def same(left: Item, right: Item) -> None:
     assert left.data.dtype == right.data.dtype
     np.testing.assert_array_equal(left.data, right.data)
-    names = "layer kind position provenance calibration rgb seq origin whole part options".split()
+    names = [
+        "layer",
+        "kind",
+        "position",
+        "provenance",
+        "calibration",
+        "rgb",
+        "seq",
+        "origin",
+        "whole",
+        "part",
+        "options",
+    ]
     for name in names:
         assert getattr(left, name) == getattr(right, name)
     assert left.arrays.keys() == right.arrays.keys()
