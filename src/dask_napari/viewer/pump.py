@@ -10,8 +10,9 @@ from qtpy.QtCore import QObject, QTimer
 
 from dask_napari.stream.board import Board
 from dask_napari.stream.item import Item
-from dask_napari.viewer.layers import CannotShow, Layers
+from dask_napari.viewer.layers import Layers
 from dask_napari.viewer.position import Sliders
+from dask_napari.viewer.stream import CannotShow
 
 if TYPE_CHECKING:
     from dask_napari.stream.receiver import Receiver

@@ -1,0 +1,159 @@
+"""What the layers of all kinds have in common: the napari layer, its state, its updates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from dask_napari.canvas import Axes
+from dask_napari.stream.item import Calibration, Item, LayerSpec
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Layer
+
+THUMBNAIL_INTERVAL: Final = 1.0
+"""Seconds between thumbnails of a layer that changes: they cost as much as the canvas."""
+
+
+class CannotShow(ValueError):
+    """An item that has no place in the viewer; the text is the reason in the ledger."""
+
+
+class Stream:
+    """A napari layer and what it shows; one subclass a group of kinds.
+
+    Parameters
+    ----------
+    name : str
+        Name of the napari layer.
+    viewer : napari.Viewer
+        Where the layer is added.
+    axes : Axes
+        The axes of the viewer.
+    item : Item
+        The first one; it says kind and calibration.
+    spec : LayerSpec, optional
+        What the tap says of the layer.
+    options : dict of str to object
+        Arguments for napari's ``add_<kind>``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        viewer: napari.viewer.Viewer,
+        axes: Axes,
+        item: Item,
+        spec: LayerSpec | None,
+        options: dict[str, Any],
+    ) -> None:
+        self.name = name
+        self.viewer = viewer
+        self.axes = axes
+        self.kind = item.kind
+        self.calibration: Calibration = item.calibration
+        self.spec = spec
+        self.options = options
+        self.layer: Layer | None = None
+        self.grew = True
+        """Whether the shape, the axes or the type of the canvas changed since the last update."""
+        self.touched = False
+        """Whether anything that is displayed changed since the last update."""
+        self._thumbnail_due = False
+        self._thumbnail_at = 0.0
+        self._version = -1
+        self._structure = -1
+
+    # -- for subclasses ----------------------------------------------------------------------
+
+    def put(self, item: Item, sliders: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
+        """Lay an item on the canvas; true if an axis grew.
+
+        ``steps`` is where the viewer looks on the slider axes, None if that cannot be told.
+
+        Raises
+        ------
+        CannotShow, TypeError, ValueError
+            If it cannot be shown; nothing has changed then.
+        """
+        raise NotImplementedError
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of the napari layer."""
+        raise NotImplementedError
+
+    def add(self) -> Layer:
+        """Make the napari layer."""
+        raise NotImplementedError
+
+    def set_data(self) -> None:
+        """Make napari ask for shape and content again, after the canvas has grown."""
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        """Draw again what is displayed; extent and highlight are as they were."""
+        assert self.layer is not None
+        self.layer.refresh(extent=False, highlight=False, thumbnail=False)
+
+    # -- what is the same for all ------------------------------------------------------------
+
+    def update(self, now: float) -> bool:
+        """Bring the napari layer up to date; true if it was redrawn."""
+        drawn = self._show()
+        if self._thumbnail_due and now - self._thumbnail_at >= THUMBNAIL_INTERVAL:
+            self._thumbnail_due, self._thumbnail_at = False, now
+            assert self.layer is not None
+            self.layer.refresh(extent=False, highlight=False, data_displayed=False)
+        self.grew = self.touched = False
+        self._version = self.axes.version
+        return drawn
+
+    def _show(self) -> bool:
+        if self.layer is None:
+            self._structure = self.axes.structure
+            active = self.viewer.layers.selection.active
+            self.layer = self.add()
+            if active is not None:
+                self.viewer.layers.selection.active = active
+        elif self.layer not in self.viewer.layers:
+            return False  # the user has removed it; what comes is kept, but not shown
+        elif self.grew or self._version != self.axes.version:
+            self.set_data()
+            if self._structure != self.axes.structure:
+                self._structure = self.axes.structure
+                self.layer.axis_labels = self.labels
+                self.layer.units = self.units
+            self._thumbnail_due = True
+        elif self.touched:
+            self.refresh()
+            self._thumbnail_due = True
+        else:
+            return False
+        return True
+
+    def arguments(self) -> dict[str, Any]:
+        """What is the same for napari's ``add_<kind>`` of all kinds."""
+        return {
+            "name": self.name,
+            "axis_labels": self.labels,
+            "units": self.units,
+            "scale": self.spread(self.calibration.scale, 1.0),
+            "translate": self.spread(self.calibration.translate, 0.0),
+        }
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the axes of the layer."""
+        return self.axes.labels[: self.ndim]
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """A unit for every axis: napari ignores all units if one layer has none."""
+        return self.spread(self.calibration.units, "pixel")
+
+    def spread(self, values: tuple[Any, ...], other: Any) -> tuple[Any, ...]:
+        """Give the last axes their values and those before them a neutral one."""
+        values = values[-self.ndim :] if values else ()
+        return (other,) * (self.ndim - len(values)) + tuple(values)
