@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from dask_napari.canvas.axes import Axes, Axis
-from dask_napari.canvas.canvas import Canvas, Change
+from dask_napari.canvas.canvas import Canvas, Change, Laid
 from dask_napari.canvas.layout import split
-from dask_napari.canvas.view import CanvasView
+from dask_napari.canvas.mosaic import Heading, Mosaic
+from dask_napari.canvas.tile import Held, Hold
+from dask_napari.canvas.view import CanvasView, Level
 
-__all__ = ["Axes", "Axis", "Canvas", "CanvasView", "Change", "split"]
+__all__ = [
+    "Axes",
+    "Axis",
+    "Canvas",
+    "CanvasView",
+    "Change",
+    "Heading",
+    "Held",
+    "Hold",
+    "Laid",
+    "Level",
+    "Mosaic",
+    "split",
+]

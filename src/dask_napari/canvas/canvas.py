@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from dask_napari.canvas.axes import Axes
 from dask_napari.canvas.dtypes import promote, storable
-from dask_napari.canvas.order import Coordinate
-from dask_napari.canvas.view import Selector, Sliced
+from dask_napari.canvas.mosaic import Mosaic, Pair
+from dask_napari.canvas.order import Coordinate, coerce
+from dask_napari.canvas.plane import Plane, Window
+from dask_napari.canvas.tile import Hold, InMemory, Tile
+from dask_napari.canvas.view import Level, Selector, Sliced
 
 Signature = tuple[str, ...]
 Place = tuple[Signature, tuple[Coordinate, ...]]
-"""Identity of a block's place: axis names, and the coordinate on each."""
+"""Identity of a place on the sliders: axis names, and the coordinate on each."""
+
+PYRAMID_ABOVE: Final = 4096
+"""Length of a spatial axis above which there are coarser levels; up to it, a graphics card takes
+the whole as one texture, and drawing it costs less than choosing a level."""
+
+COARSEST: Final = 1024
+"""Length that the coarsest level does not exceed: about that of a window on a screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +36,7 @@ class Change:
     Attributes
     ----------
     place : tuple
-        Identity of the place that was filled, as :meth:`Canvas.place_at` gives it.
+        Identity of the place on the sliders; see :meth:`Canvas.seen`.
     grew : bool
         Whether shape, number of axes or type of the canvas (or of its axes) changed.
     replaced : bool
@@ -38,13 +48,23 @@ class Change:
     replaced: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A block on a canvas, and all that says where."""
+
+    position: Mapping[str, Coordinate]
+    block: npt.NDArray[Any]
+    origin: tuple[int, ...]
+
+
 class Canvas(Sliced):
     """Sparse N-D array that grows block by block; enough of an array for napari and numpy.
 
-    A block lies at a position on the slider axes; along axes that its position does not name
-    it is repeated, and so it is along spatial axes that it lacks. Nothing is ever moved or
-    restacked: a coordinate gets an index on its axis, and blocks are found by coordinates.
-    Places that nothing filled are 0, and so is the room beside blocks smaller than others.
+    A block lies at a position. Its coordinates on slider axes select it; those on the axes of
+    the mosaic, and its origin if it is a chunk of a larger array, say where in space it lies.
+    Along axes that its position does not name it is repeated, and so it is along spatial axes
+    that it lacks. Nothing is ever moved or restacked: a coordinate gets an index on its axis,
+    and blocks are found by coordinates. Where nothing lies, the canvas shows ``fill``.
 
     Parameters
     ----------
@@ -54,6 +74,14 @@ class Canvas(Sliced):
         Whether elements are labels: their type then stays an integer one.
     colour : int
         Length of the colour axis that blocks end in, 0 if they have none.
+    fill : float
+        What is where nothing lies, as far as the type of the elements can say it.
+    mosaic : Mosaic, optional
+        Shared by all canvases of a viewer.
+    pixel : tuple of float
+        Height and width of a pixel in world units, for the mosaic.
+    hold : callable
+        Takes blocks into keeping.
 
     Examples
     --------
@@ -63,27 +91,48 @@ class Canvas(Sliced):
     >>> change = canvas.put({"t": 5}, np.full((2, 2), 5, "uint8"))
     >>> canvas.shape, canvas[0].tolist()
     ((2, 2, 3), [[5, 5, 0], [5, 5, 0]])
+    >>> chunks = Canvas(Axes())
+    >>> change = chunks.put({}, np.ones((1, 2), "uint8"), origin=(0, 2), whole=(1, 4))
+    >>> np.asarray(chunks).tolist()
+    [[0, 0, 1, 1]]
     """
 
-    def __init__(self, axes: Axes, *, labels: bool = False, colour: int = 0) -> None:
+    def __init__(
+        self,
+        axes: Axes,
+        *,
+        labels: bool = False,
+        colour: int = 0,
+        fill: float = 0.0,
+        mosaic: Mosaic | None = None,
+        pixel: Pair = (1.0, 1.0),
+        hold: Hold = InMemory,
+    ) -> None:
         self.axes = axes
         self.labels = labels
         self.colour = colour
-        self._blocks: dict[Signature, dict[tuple[Coordinate, ...], npt.NDArray[Any]]] = {}
+        self.fill = 0.0 if labels else fill
+        self.mosaic = Mosaic() if mosaic is None else mosaic
+        self.pixel = pixel
+        self._hold = hold
+        self._planes: dict[Signature, dict[tuple[Coordinate, ...], Plane]] = {}
         self._space: tuple[int, ...] = ()
+        self._laid_out = False  # whether any block lies by the mosaic
         self._dtype: np.dtype[Any] | None = None
         # Signatures, most specific first, with the slider index of each of their axes.
         self._plan: list[tuple[Signature, tuple[int, ...]]] = []
         self._planned = -1
-        self._nothing: npt.NDArray[Any] | None = None
 
     def put(
         self,
         position: Mapping[str, Any],
         block: npt.NDArray[Any],
         *,
+        origin: tuple[int, ...] = (),
+        whole: tuple[int, ...] = (),
         order: Sequence[str] = (),
         names: Sequence[str] = (),
+        stage: Pair | None = None,
     ) -> Change:
         """Lay a block at a position; an earlier one there is replaced.
 
@@ -95,10 +144,16 @@ class Canvas(Sliced):
             Axis names to coordinates.
         block : numpy.ndarray
             Pixels; the spatial axes, then the colour axis if the canvas has one.
+        origin : tuple of int
+            Where the block begins in the array that it is a chunk of, one a spatial axis.
+        whole : tuple of int
+            Shape of that array in space, if it is known.
         order : sequence of str
             Preferred order of sliders that were not seen before.
         names : sequence of str
             Names of the spatial axes.
+        stage : tuple of float, optional
+            Where the block is by its own account: y and x in world units.
 
         Raises
         ------
@@ -106,19 +161,56 @@ class Canvas(Sliced):
             If the block or a coordinate cannot be shown; the canvas is as it was.
         """
         block = storable(block, labels=self.labels)
-        space = self._space_of(block)
-        grew = self.axes.admit(position, order)
-        grew |= self.axes.admit_space(space, names)
-        signature = tuple(sorted(position))
-        place = signature, tuple(self.axes[name].canonical(position[name]) for name in signature)
-        if signature not in self._blocks:
-            self._blocks[signature] = {}
+        shape = self._space_of(block)
+        origin = origin or (0,) * len(shape)
+        end = _end(shape, origin, whole)
+        sliders, cell = self._divided(position)
+        signature = tuple(sorted(sliders))
+        at = tuple(coerce(axis, sliders[axis]) for axis in signature)
+        size = end[-2] * self.pixel[0], end[-1] * self.pixel[1]
+        grew = bool(cell) and self.mosaic.admit(cell, size, self.pixel, stage)
+        grew |= self.axes.admit(sliders, order)
+        grew |= self.axes.admit_space(end, names)
+        planes = self._planes.get(signature)
+        if planes is None:
+            planes = self._planes[signature] = {}
             self._planned = -1
-        blocks = self._blocks[signature]
-        replaced = place[1] in blocks
-        blocks[place[1]] = block
-        grew |= self._fit(space, block.dtype)
-        return Change(place, grew, replaced)
+        plane = planes.get(at)
+        if plane is None:
+            plane = planes[at] = Plane()
+            plane.version = self.mosaic.version
+        elif cell:
+            self._arrange(plane)
+        start = self._start(cell, origin) if cell else origin
+        replaced = plane.put((cell, origin), Tile(block, start, cell, self._hold))
+        self._laid_out |= bool(cell)
+        grew |= self._fit(end, block.dtype)
+        return Change((signature, at), grew, replaced)
+
+    def _divided(self, position: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[Any, ...]]:
+        """Split a position into its sliders and its cell in the mosaic."""
+        laid_out = self.mosaic.axes
+        if not laid_out:
+            return position, ()
+        clean = {axis: coerce(axis, position[axis]) for axis in laid_out if axis in position}
+        sliders = {axis: value for axis, value in position.items() if axis not in clean}
+        return sliders, self.mosaic.cell(clean)
+
+    def _start(self, cell: tuple[Any, ...], origin: tuple[int, ...]) -> tuple[int, ...]:
+        y, x = self.mosaic.offset(cell)
+        # The mosaic puts tiles on whole pixels of the coarsest canvas; rounded for others.
+        y, x = y / self.pixel[0], x / self.pixel[1]
+        return (*origin[:-2], origin[-2] + round(y), origin[-1] + round(x))
+
+    def _arrange(self, plane: Plane) -> None:
+        """Move the tiles of a plane to where the mosaic puts them now."""
+        if plane.version == self.mosaic.version:
+            return
+        plane.version = self.mosaic.version
+        for (cell, origin), tile in plane.tiles.items():
+            if cell:
+                tile.move(self._start(cell, origin))
+        plane.moved()
 
     def _space_of(self, block: npt.NDArray[Any]) -> tuple[int, ...]:
         space = block.shape[:-1] if self.colour else block.shape
@@ -154,10 +246,23 @@ class Canvas(Sliced):
         return np.dtype("uint8") if self._dtype is None else self._dtype
 
     @property
+    def space(self) -> tuple[int, ...]:
+        """Length of the spatial axes that the canvas has itself."""
+        if not self._laid_out:
+            return self._space
+        y, x = (
+            max(own, round(length / pixel))
+            for own, length, pixel in zip(
+                self._space[-2:], self.mosaic.extent, self.pixel, strict=True
+            )
+        )
+        return (*self._space[:-2], y, x)
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Sliders, spatial axes, colour."""
         colour = (self.colour,) if self.colour else ()
-        return (*self.axes.shape, *self._repeats, *self._space, *colour)
+        return (*self.axes.shape, *self._repeats, *self.space, *colour)
 
     @property
     def selectors(self) -> tuple[Selector, ...]:
@@ -174,71 +279,126 @@ class Canvas(Sliced):
         """Number of axes before the canvas's own spatial ones."""
         return len(self.axes) + len(self._repeats)
 
+    # -- levels ------------------------------------------------------------------------------
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels that a viewer should have of it."""
+        longest = max(self.space[-2:], default=0)
+        if longest <= PYRAMID_ABOVE:
+            return 1
+        return 1 + (-(-longest // COARSEST) - 1).bit_length()
+
+    @property
+    def levels(self) -> list[Sliced]:
+        """The canvas and its coarser copies, the finest first."""
+        return [self, *(Level(self, level) for level in range(1, self.n_levels))]
+
+    def shape_at(self, level: int) -> tuple[int, ...]:
+        """Shape at a level."""
+        shape = list(self.shape)
+        for axis in (-2, -1):
+            axis -= bool(self.colour)
+            shape[axis] = -(-shape[axis] >> level)
+        return tuple(shape)
+
     # -- blocks ------------------------------------------------------------------------------
 
-    def find(self, indices: Sequence[int]) -> tuple[Place, npt.NDArray[Any]] | None:
-        """Return the place and the block seen at an index of each slider, if there is one."""
+    def _planes_at(self, indices: Sequence[int]) -> Iterator[Plane]:
+        """Planes that are seen at an index of each slider, the most specific first."""
         if self._planned != self.axes.structure:
             where = {name: turn for turn, name in enumerate(self.axes.names)}
-            most_specific_first = sorted(self._blocks, key=len, reverse=True)
+            most_specific_first = sorted(self._planes, key=len, reverse=True)
             self._plan = [(s, tuple(where[name] for name in s)) for s in most_specific_first]
             self._planned = self.axes.structure
         for signature, turns in self._plan:
             at = tuple(
                 self.axes[name][indices[turn]] for name, turn in zip(signature, turns, strict=True)
             )
-            block = self._blocks[signature].get(at)
-            if block is not None:
-                return (signature, at), block
-        return None
+            plane = self._planes[signature].get(at)
+            if plane is not None:
+                self._arrange(plane)
+                yield plane
 
-    def place_at(self, indices: Sequence[int]) -> Place | None:
-        """Return the identity of what is seen at an index of each slider."""
-        found = self.find(indices)
-        return None if found is None else found[0]
+    def seen(self, place: Place, indices: Sequence[int]) -> bool:
+        """Whether a place is looked at with an index of each slider."""
+        names = self.axes.names
+        return all(
+            self.axes[name][indices[names.index(name)]] == at
+            for name, at in zip(*place, strict=True)
+        )
 
     def holds(self, indices: Sequence[int]) -> bool:
         """Return whether anything is seen at an index of each slider."""
-        return self.find(indices) is not None
+        return next(self._planes_at(indices), None) is not None
 
     @property
     def n_blocks(self) -> int:
-        """Number of places filled."""
-        return sum(map(len, self._blocks.values()))
-
-    def one(self, selectors: tuple[Selector, ...]) -> npt.NDArray[Any]:
-        """Return a part of what is seen at one index of each leading axis."""
-        inside = tuple(
-            part if isinstance(part, int) else _as_slice(part)
-            for part in selectors[self.n_leading :]
+        """Number of blocks."""
+        return sum(
+            len(plane.tiles) for planes in self._planes.values() for plane in planes.values()
         )
-        found = self.find([part for part in selectors[: len(self.axes)] if isinstance(part, int)])
-        full = self._blank() if found is None else self._filled(found[1])
-        result: npt.NDArray[Any] = full[inside]
-        return result
 
-    def _blank(self) -> npt.NDArray[Any]:
-        shape = self.shape[self.n_leading :]
-        if (
-            self._nothing is None
-            or self._nothing.shape != shape
-            or self._nothing.dtype != self.dtype
-        ):
-            self._nothing = np.zeros(shape, self.dtype)
-            self._nothing.flags.writeable = False
-        return self._nothing
+    def blocks(self) -> Iterator[Laid]:
+        """All blocks with all that says where they lie, in the order in which they came."""
+        for signature, planes in self._planes.items():
+            for at, plane in planes.items():
+                sliders = dict(zip(signature, at, strict=True))
+                for (cell, origin), tile in plane.tiles.items():
+                    yield Laid({**sliders, **dict(cell)}, tile.at(0), origin)
 
-    def _filled(self, block: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return a block in the type of the canvas and in all of its space."""
-        block = block.astype(self.dtype, copy=False)
-        shape = self.shape[self.n_leading :]
-        if block.ndim < len(shape):  # a plane among stacks is seen at every depth
-            block = np.broadcast_to(block, shape[: len(shape) - block.ndim] + block.shape)
-        if block.shape == shape:
-            return block
-        full = np.zeros(shape, self.dtype)
-        full[tuple(slice(length) for length in block.shape)] = block
-        return full
+    def blank(self, lengths: Sequence[int]) -> npt.NDArray[Any]:
+        """Return an array in which nothing lies."""
+        fill = np.array(self.fill)
+        if not np.can_cast(np.min_scalar_type(self.fill), self.dtype, "same_kind"):
+            fill = np.array(0)
+        if not fill:
+            return np.zeros(lengths, self.dtype)
+        return np.full(lengths, fill.astype(self.dtype), self.dtype)
+
+    def one(self, selectors: tuple[Selector, ...], level: int = 0) -> npt.NDArray[Any]:
+        """Return a part of what is seen at one index of each leading axis."""
+        sliders = [part for part in selectors[: len(self.axes)] if isinstance(part, int)]
+        inside = selectors[self.n_leading :]
+        space, colour = inside[: len(self._space)], inside[len(self._space) :]
+        # As ranges that run upwards; what they were is put right at the end.
+        window = tuple(_upwards(part) for part in space)
+        after: tuple[Any, ...] = tuple(
+            0 if isinstance(part, int) else slice(None, None, -1 if part.step < 0 else 1)
+            for part in space
+        ) + tuple(part if isinstance(part, int) else _as_slice(part) for part in colour)
+        picture: npt.NDArray[Any] = self._picture(sliders, window, level)[after]
+        return picture
+
+    def _picture(self, sliders: Sequence[int], window: Window, level: int) -> npt.NDArray[Any]:
+        planes = list(self._planes_at(sliders))
+        if len(planes) == 1:
+            only = planes[0].sole(window, level)
+            if only is not None:
+                return only.astype(self.dtype, copy=False)
+        colour = [self.colour] if self.colour else []
+        picture = self.blank([*map(len, window), *colour])
+        for plane in reversed(planes):
+            plane.draw(picture, window, level)
+        return picture
+
+
+def _end(
+    shape: tuple[int, ...], origin: tuple[int, ...], whole: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Shape of the space that a chunk needs, checked."""
+    if len(origin) != len(shape) or (whole and len(whole) != len(shape)):
+        raise ValueError(f"a chunk of {len(shape)} axes at {len(origin)} of {len(whole)}")
+    end = tuple(at + length for at, length in zip(origin, shape, strict=True))
+    if min(origin) < 0 or (whole and any(a > b for a, b in zip(end, whole, strict=True))):
+        raise ValueError("a chunk outside of its array")
+    return whole or end
+
+
+def _upwards(part: Selector) -> range:
+    if isinstance(part, int):
+        return range(part, part + 1)
+    return part if part.step > 0 else part[::-1]
 
 
 def _as_slice(part: range) -> slice:

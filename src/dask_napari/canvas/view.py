@@ -20,7 +20,7 @@ Selector = int | range
 class Sliced:
     """What canvases and their views share: shape arithmetic, slicing and materialising.
 
-    Subclasses provide :attr:`canvas` and :attr:`selectors`.
+    Subclasses provide :attr:`canvas`, :attr:`selectors` and :attr:`level`.
     """
 
     @property
@@ -29,8 +29,13 @@ class Sliced:
         raise NotImplementedError
 
     @property
+    def level(self) -> int:
+        """Of the pyramid; 0 is the finest, each next one half as large."""
+        return 0
+
+    @property
     def selectors(self) -> tuple[Selector, ...]:
-        """What is taken of each axis of the canvas."""
+        """What is taken of each axis of the canvas, at this level."""
         raise NotImplementedError
 
     @property
@@ -69,9 +74,9 @@ class Sliced:
         if selectors is None:  # arrays, masks or new axes: numpy knows best
             return np.asarray(self)[key]
         if all(isinstance(part, int) for part in selectors[: self.canvas.n_leading]):
-            # One block: handed out as it is, without a copy wherever it fits.
-            return self.canvas.one(selectors)
-        return CanvasView(self.canvas, selectors)
+            # One place: handed out as it is, without a copy wherever one tile fills it.
+            return self.canvas.one(selectors, self.level)
+        return CanvasView(self.canvas, selectors, self.level)
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
@@ -83,11 +88,11 @@ class Sliced:
         canvas, selectors = self.canvas, self.selectors
         leading, rest = selectors[: canvas.n_leading], selectors[canvas.n_leading :]
         choices = [(part,) if isinstance(part, int) else part for part in leading]
-        array = np.zeros([len(choice) for choice in choices] + _lengths(rest), self.dtype)
+        array = canvas.blank([len(choice) for choice in choices] + _lengths(rest))
         for target in product(*(range(len(choice)) for choice in choices)):
             where = tuple(choice[at] for choice, at in zip(choices, target, strict=True))
-            if canvas.holds(where):
-                array[target] = canvas.one((*where, *rest))
+            if canvas.holds(where[: len(canvas.axes)]):
+                array[target] = canvas.one((*where, *rest), self.level)
         return array.reshape(self.shape)
 
     def __repr__(self) -> str:
@@ -101,9 +106,10 @@ class CanvasView(Sliced):
     to views.
     """
 
-    def __init__(self, canvas: Canvas, selectors: tuple[Selector, ...]) -> None:
+    def __init__(self, canvas: Canvas, selectors: tuple[Selector, ...], level: int = 0) -> None:
         self._canvas = canvas
         self._selectors = selectors
+        self._level = level
 
     @property
     def canvas(self) -> Canvas:
@@ -111,9 +117,47 @@ class CanvasView(Sliced):
         return self._canvas
 
     @property
+    def level(self) -> int:
+        """Of the pyramid."""
+        return self._level
+
+    @property
     def selectors(self) -> tuple[Selector, ...]:
-        """What is taken of each axis of the canvas."""
+        """What is taken of each axis of the canvas, at this level."""
         return self._selectors
+
+
+class Level(Sliced):
+    """A coarser copy of all of a canvas, as it is at any moment.
+
+    It has every ``2**level``-th element along the last two spatial axes.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        The canvas.
+    level : int
+        Of the pyramid.
+    """
+
+    def __init__(self, canvas: Canvas, level: int) -> None:
+        self._canvas = canvas
+        self._level = level
+
+    @property
+    def canvas(self) -> Canvas:
+        """The canvas that holds the blocks."""
+        return self._canvas
+
+    @property
+    def level(self) -> int:
+        """Of the pyramid."""
+        return self._level
+
+    @property
+    def selectors(self) -> tuple[Selector, ...]:
+        """Everything."""
+        return tuple(range(length) for length in self._canvas.shape_at(self._level))
 
 
 def _lengths(selectors: tuple[Selector, ...]) -> list[int]:

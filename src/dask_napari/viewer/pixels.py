@@ -47,9 +47,7 @@ class PixelStream(Stream):
         change = self.canvas.put(sliders, item.data, order=order, names=item.calibration.axes)
         self.contrast.observe(item.data)
         self.grew |= change.grew
-        self.touched |= (
-            self.layer is None or steps is None or self.canvas.place_at(steps) == change.place
-        )
+        self.touched |= self.layer is None or steps is None or self.canvas.seen(change.place, steps)
         return change.grew
 
     @property

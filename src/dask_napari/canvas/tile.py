@@ -1,0 +1,104 @@
+"""A tile: one block of a canvas, where it lies, and coarser copies of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Held(Protocol):
+    """An array in somebody's keeping: in memory, or where it can be read back from."""
+
+    def get(self) -> npt.NDArray[Any]:
+        """Return the array, which must not be written to."""
+
+
+class InMemory:
+    """An array that is kept as it is."""
+
+    __slots__ = ("_array",)
+
+    def __init__(self, array: npt.NDArray[Any]) -> None:
+        self._array = array
+
+    def get(self) -> npt.NDArray[Any]:
+        """Return the array."""
+        return self._array
+
+
+Hold = Callable[[npt.NDArray[Any]], Held]
+"""Takes an array into keeping."""
+
+
+class Tile:
+    """A block and where it lies.
+
+    Level ``k`` takes every ``2**k``-th element of the canvas along the last two spatial axes,
+    counted from the corner of the canvas, not of the tile. So the levels of tiles join without
+    seams wherever the tiles lie, and a label stays the label it is.
+
+    Parameters
+    ----------
+    block : numpy.ndarray
+        The spatial axes, then colour if there is one.
+    start : tuple of int
+        Where its first element lies, one entry a spatial axis of the block.
+    cell : tuple
+        The part of its position that a mosaic lays out, as (axis, coordinate) pairs.
+    hold : callable
+        Takes the block, and coarser copies of it, into keeping.
+
+    Examples
+    --------
+    >>> tile = Tile(np.arange(6).reshape(1, 6), (0, 3), (), InMemory)
+    >>> tile.start_at(1), tile.at(1).tolist()  # columns 4, 6 and 8
+    ((0, 2), [[1, 3, 5]])
+    """
+
+    __slots__ = ("_coarser", "_held", "_hold", "cell", "shape", "start", "turn")
+
+    def __init__(
+        self,
+        block: npt.NDArray[Any],
+        start: tuple[int, ...],
+        cell: tuple[Any, ...],
+        hold: Hold = InMemory,
+    ) -> None:
+        self.start = start
+        self.shape: tuple[int, ...] = block.shape[: len(start)]
+        self.cell = cell
+        self.turn = 0
+        """How many came before it; tiles that overlap are drawn in this order."""
+        self._hold = hold
+        self._held = hold(block)
+        self._coarser: list[Held] = []
+
+    @property
+    def end(self) -> tuple[int, ...]:
+        """Where it ends along each axis."""
+        return tuple(at + n for at, n in zip(self.start, self.shape, strict=True))
+
+    def move(self, start: tuple[int, ...]) -> None:
+        """Let it lie somewhere else."""
+        if start != self.start:
+            self.start = start
+            self._coarser = []  # other elements fall on the coarser grids now
+
+    def start_at(self, level: int) -> tuple[int, ...]:
+        """Where its first element lies at a level."""
+        return (*self.start[:-2], *(-(-at >> level) for at in self.start[-2:]))
+
+    def at(self, level: int) -> npt.NDArray[Any]:
+        """Return its elements at a level."""
+        # Each level from the one before: all of them together cost little more than the first.
+        while len(self._coarser) < level:
+            depth = len(self._coarser)
+            finer, coarser = self.start_at(depth), self.start_at(depth + 1)
+            first = [2 * to - at for at, to in zip(finer[-2:], coarser[-2:], strict=True)]
+            skip = (slice(None),) * (len(self.start) - 2)
+            part = self.at(depth)[(*skip, slice(first[0], None, 2), slice(first[1], None, 2))]
+            self._coarser.append(self._hold(np.ascontiguousarray(part)))
+        return (self._coarser[level - 1] if level else self._held).get()
