@@ -41,11 +41,15 @@ class Change:
         Whether shape, number of axes or type of the canvas (or of its axes) changed.
     replaced : bool
         Whether an earlier block lay there.
+    start, shape : tuple of int
+        Where in space the block lies.
     """
 
     place: Place
     grew: bool
     replaced: bool
+    start: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,9 @@ class Laid:
 
     position: Mapping[str, Coordinate]
     block: npt.NDArray[Any]
-    origin: tuple[int, ...]
+    origin: tuple[int, ...] = ()
+    whole: tuple[int, ...] = ()
+    stage: Pair | None = None
 
 
 class Canvas(Sliced):
@@ -182,10 +188,12 @@ class Canvas(Sliced):
         elif cell:
             self._arrange(plane)
         start = self._start(cell, origin) if cell else origin
-        replaced = plane.put((cell, origin), Tile(block, start, cell, self._hold))
+        tile = Tile(block, start, self._hold)
+        tile.whole, tile.stage = whole, stage
+        replaced = plane.put((cell, origin), tile)
         self._laid_out |= bool(cell)
         grew |= self._fit(end, block.dtype)
-        return Change((signature, at), grew, replaced)
+        return Change((signature, at), grew, replaced, start, shape)
 
     def _divided(self, position: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[Any, ...]]:
         """Split a position into its sliders and its cell in the mosaic."""
@@ -345,7 +353,10 @@ class Canvas(Sliced):
             for at, plane in planes.items():
                 sliders = dict(zip(signature, at, strict=True))
                 for (cell, origin), tile in plane.tiles.items():
-                    yield Laid({**sliders, **dict(cell)}, tile.at(0), origin)
+                    # A whole has an origin, too; only a chunk needs it.
+                    place = origin if tile.whole or any(origin) else ()
+                    position = {**sliders, **dict(cell)}
+                    yield Laid(position, tile.at(0), place, tile.whole, tile.stage)
 
     def blank(self, lengths: Sequence[int]) -> npt.NDArray[Any]:
         """Return an array in which nothing lies."""

@@ -9,9 +9,12 @@ T = TypeVar("T")
 
 
 def split(
-    stream: str, position: Mapping[str, T], modes: Mapping[str, str]
+    stream: str,
+    position: Mapping[str, T],
+    modes: Mapping[str, str],
+    names: Mapping[str, Mapping[str, str]] | None = None,
 ) -> tuple[str, dict[str, T], dict[str, T]]:
-    """Split a position into the part that names a layer and the part that sliders show.
+    """Split a position into the part that names a layer and the rest.
 
     Parameters
     ----------
@@ -20,22 +23,27 @@ def split(
     position : mapping of str to coordinate
         Where an item belongs.
     modes : mapping of str to str
-        Axis name to ``"layer"`` or ``"slider"``; axes not named are sliders.
+        Axis name to ``"layer"`` or another mode.
+    names : mapping of str to mapping of str to str, optional
+        For each axis, what a coordinate (as text) is called.
 
     Returns
     -------
     name : str
         Layer name, such as ``"raw [DAPI]"``.
-    sliders, layers : dict
+    rest, layers : dict
         The two parts of the position.
 
     Examples
     --------
-    >>> split("raw", {"well": "A01", "channel": "DAPI"}, {"channel": "layer"})
-    ('raw [DAPI]', {'well': 'A01'}, {'channel': 'DAPI'})
+    >>> names = {"channel": {"1": "DAPI"}}
+    >>> split("raw", {"well": "A01", "channel": 1}, {"channel": "layer"}, names)
+    ('raw [DAPI]', {'well': 'A01'}, {'channel': 1})
     """
     layers = {axis: at for axis, at in position.items() if modes.get(axis) == "layer"}
     if not layers:
         return stream, dict(position), {}
-    sliders = {axis: at for axis, at in position.items() if axis not in layers}
-    return f"{stream} [{', '.join(map(str, layers.values()))}]", sliders, layers
+    rest = {axis: at for axis, at in position.items() if axis not in layers}
+    known = names or {}
+    called = [known.get(axis, {}).get(str(at), str(at)) for axis, at in layers.items()]
+    return f"{stream} [{', '.join(called)}]", rest, layers

@@ -298,6 +298,11 @@ class Mosaic:
         return y, x
 
     @property
+    def by_stage(self) -> bool:
+        """Whether any axis is laid out by where its tiles are by their own account."""
+        return any(level.layout.order == "stage" for level in self._levels.values())
+
+    @property
     def extent(self) -> Pair:
         """Height and width of the whole; 0 before the first tile."""
         self._measure()

@@ -31,9 +31,9 @@ class Plane:
     --------
     >>> import numpy as np
     >>> plane = Plane()
-    >>> plane.put(((), (0, 0)), Tile(np.ones((2, 2)), (0, 0), ()))
+    >>> plane.put(((), (0, 0)), Tile(np.ones((2, 2)), (0, 0)))
     False
-    >>> plane.put(((), (0, 2)), Tile(np.full((2, 2), 2.0), (0, 2), ()))
+    >>> plane.put(((), (0, 2)), Tile(np.full((2, 2), 2.0), (0, 2)))
     False
     >>> picture = np.zeros((1, 3))
     >>> plane.draw(picture, (range(0, 1), range(1, 4)))

@@ -46,32 +46,32 @@ class Tile:
         The spatial axes, then colour if there is one.
     start : tuple of int
         Where its first element lies, one entry a spatial axis of the block.
-    cell : tuple
-        The part of its position that a mosaic lays out, as (axis, coordinate) pairs.
     hold : callable
         Takes the block, and coarser copies of it, into keeping.
 
     Examples
     --------
-    >>> tile = Tile(np.arange(6).reshape(1, 6), (0, 3), (), InMemory)
+    >>> tile = Tile(np.arange(6).reshape(1, 6), (0, 3))
     >>> tile.start_at(1), tile.at(1).tolist()  # columns 4, 6 and 8
     ((0, 2), [[1, 3, 5]])
     """
 
-    __slots__ = ("_coarser", "_held", "_hold", "cell", "shape", "start", "turn")
+    __slots__ = ("_coarser", "_held", "_hold", "shape", "stage", "start", "turn", "whole")
 
     def __init__(
         self,
         block: npt.NDArray[Any],
         start: tuple[int, ...],
-        cell: tuple[Any, ...],
         hold: Hold = InMemory,
     ) -> None:
         self.start = start
         self.shape: tuple[int, ...] = block.shape[: len(start)]
-        self.cell = cell
         self.turn = 0
         """How many came before it; tiles that overlap are drawn in this order."""
+        self.whole: tuple[int, ...] = ()
+        """Shape of the array that it is a chunk of."""
+        self.stage: tuple[float, float] | None = None
+        """Where it is by its own account."""
         self._hold = hold
         self._held = hold(block)
         self._coarser: list[Held] = []

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dask_napari.canvas import Axes, split
-from dask_napari.stream.item import ARRIVAL_AXIS, Item, LayerSpec
+from dask_napari.canvas import Axes
+from dask_napari.stream.item import ARRIVAL_AXIS, AxisMode, Coordinate, Item, LayerSpec
+from dask_napari.viewer.headings import Headings
+from dask_napari.viewer.modes import Modes
 from dask_napari.viewer.pixels import PixelStream
-from dask_napari.viewer.stream import CannotShow, Stream
+from dask_napari.viewer.stream import CannotShow, Stream, Surroundings
 
 if TYPE_CHECKING:
     import napari
+
+logger = logging.getLogger(__name__)
 
 STREAMS: Final[dict[str, type[Stream]]] = {"image": PixelStream, "labels": PixelStream}
 """What shows the items of each kind."""
@@ -35,11 +40,16 @@ class Layers:
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self.viewer = viewer
+        self.modes = Modes()
         self.axes = Axes(arrival=(ARRIVAL_AXIS,))
         self.streams: dict[str, Stream] = {}
         self.newest: tuple[Mapping[str, Any], bool] | None = None
-        """Position of the last item, and whether it made an axis grow."""
+        """Position of the last item on the sliders, and whether it made an axis grow."""
+        self._known: dict[str, None] = {}
         self._colours: dict[str, itertools.cycle[str]] = {}
+        self._headings = Headings(viewer)
+        self.on_relayout: list[Callable[[], None]] = []
+        """Called after axes have changed their modes."""
 
     def put(self, item: Item, spec: LayerSpec | None) -> None:
         """Lay an item on its canvas.
@@ -49,23 +59,92 @@ class Layers:
         CannotShow, TypeError, ValueError
             If it cannot be shown; nothing has changed then.
         """
+        if spec is not None and self.modes.declare(spec):
+            self._relayout()
+        stream, position = self._stream(item, spec)
+        grew = stream.put(item, position, self._seen_steps())
+        self.streams[stream.name] = stream
+        self._known.update(dict.fromkeys(item.position))
+        mosaic = self.modes.mosaic.axes
+        self.newest = {axis: at for axis, at in position.items() if axis not in mosaic}, grew
+
+    def _stream(self, item: Item, spec: LayerSpec | None) -> tuple[Stream, dict[str, Coordinate]]:
+        """The stream of an item, a new one if need be, and the item's position on it."""
         if item.kind not in STREAMS:
             raise CannotShow(f"kind {item.kind} is not shown yet")
-        modes = spec.axes if spec else {}
-        position = item.position or {ARRIVAL_AXIS: item.provenance.key}
-        name, sliders, channels = split(item.name, position, modes)
+        position = item.position
+        if not position and not item.whole:
+            position = {ARRIVAL_AXIS: item.provenance.key}
+        name, rest, channel = self.modes.divide(item, position, spec)
         stream = self.streams.get(name)
         if stream is None:
-            options = {**item.options, **(spec.options if spec else {})}
-            if channels and item.kind == "image" and not item.rgb:
+            said = {**item.options, **(spec.options if spec else {})}
+            if "colormap" in said:
+                channel.pop("colormap", None)
+            elif channel.get("colormap", "") is None:
                 colours = self._colours.setdefault(item.name, itertools.cycle(CHANNEL_COLORMAPS))
-                options = {"colormap": next(colours), "blending": "additive", **options}
-            stream = STREAMS[item.kind](name, self.viewer, self.axes, item, spec, options)
+                channel["colormap"] = next(colours)
+            around = Surroundings(self.viewer, self.axes, self.modes.mosaic)
+            stream = STREAMS[item.kind](name, around, item, spec, {**channel, **said})
         if stream.kind != item.kind:
             raise CannotShow(f"{item.kind} on a layer of {stream.kind}")
-        grew = stream.put(item, sliders, self._seen_steps())
-        self.streams[name] = stream
-        self.newest = sliders, grew
+        return stream, rest
+
+    # -- modes -------------------------------------------------------------------------------
+
+    @property
+    def position_axes(self) -> tuple[str, ...]:
+        """Axes of the positions of all items so far, whatever their modes."""
+        return tuple(self._known)
+
+    def choose(self, axis: str, mode: AxisMode) -> None:
+        """Show an axis another way from now on; nothing is sent or copied for that.
+
+        Parameters
+        ----------
+        axis : str
+            Name of the axis.
+        mode : {"slider", "layer", "mosaic"}
+            How to show it.
+        """
+        coordinates = {
+            item.position[axis]
+            for stream in self.streams.values()
+            for item in stream.items()
+            if axis in item.position
+        }
+        self.modes.choose(axis, mode, coordinates)
+        self._relayout()
+
+    def _relayout(self) -> None:
+        """Lay everything out again by the present modes."""
+        old, self.streams = self.streams, {}
+        order = {axis.name: axis.coordinates for axis in self.axes}
+        self.modes.restart()
+        self.axes = Axes(arrival=(ARRIVAL_AXIS,))
+        self.newest = None
+        if ARRIVAL_AXIS in order:  # the one axis on which the order is known to us alone
+            for at in order[ARRIVAL_AXIS]:
+                self.axes.admit({ARRIVAL_AXIS: at})
+        for stream in old.values():
+            for item in stream.items():
+                try:
+                    fresh, position = self._stream(item, stream.spec)
+                    fresh.put(item, position, None)
+                except ValueError as error:
+                    # A well outside of the plate, say. It is counted as shown; it was.
+                    logger.warning("an item of %s is not shown any more: %s", stream.name, error)
+                    continue
+                if fresh.name not in self.streams and fresh.name in old:
+                    fresh.take_over(old.pop(fresh.name))
+                self.streams[fresh.name] = fresh
+        for stream in old.values():
+            if stream.layer is not None and stream.layer in self.viewer.layers:
+                self.viewer.layers.remove(stream.layer)
+        for tell in self.on_relayout:
+            tell()
+
+    # -- where the viewer looks --------------------------------------------------------------
 
     @property
     def offset(self) -> int | None:
@@ -93,14 +172,18 @@ class Layers:
         displayed = self.viewer.dims.displayed
         return None if any(offset <= axis < offset + len(steps) for axis in displayed) else steps
 
-    def update(self, now: float) -> bool:
+    # -- the layers --------------------------------------------------------------------------
+
+    def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the layers up to date, each at most once; return whether any was redrawn."""
         drawn = False
         for stream in self.streams.values():
             fresh = stream.layer is None
-            drawn |= stream.update(now)
+            drawn |= stream.update(now, force=force)
             if fresh:
                 self._stack(stream)
+        unit = next((stream.units[-1] for stream in self.streams.values()), "pixel")
+        self._headings.update(self.modes.mosaic, unit)
         return drawn
 
     def _stack(self, stream: Stream) -> None:

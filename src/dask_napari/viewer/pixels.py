@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dask_napari.canvas import Axes, Canvas
+from dask_napari.canvas import Canvas, Change
 from dask_napari.stream.item import Item, LayerSpec
 from dask_napari.viewer.contrast import RunningContrast
-from dask_napari.viewer.stream import CannotShow, Stream
+from dask_napari.viewer.stream import CannotShow, Stream, Surroundings
 
 if TYPE_CHECKING:
-    import napari
     from napari.layers import Layer
+
+logger = logging.getLogger(__name__)
 
 
 class PixelStream(Stream):
@@ -20,61 +23,164 @@ class PixelStream(Stream):
 
     Parameters
     ----------
-    name, viewer, axes, item, spec, options
+    name, around, item, spec, options
         See :class:`~dask_napari.viewer.stream.Stream`.
     """
 
     def __init__(
         self,
         name: str,
-        viewer: napari.viewer.Viewer,
-        axes: Axes,
+        around: Surroundings,
         item: Item,
         spec: LayerSpec | None,
         options: dict[str, Any],
     ) -> None:
-        super().__init__(name, viewer, axes, item, spec, options)
-        colour = item.data.shape[-1] if item.rgb else 0
-        self.canvas = Canvas(axes, labels=item.kind == "labels", colour=colour)
+        super().__init__(name, around, item, spec, options)
+        scale = self.calibration.scale or (1.0, 1.0)
+        self.canvas = Canvas(
+            self.axes,
+            labels=item.kind == "labels",
+            colour=item.data.shape[-1] if item.rgb else 0,
+            fill=spec.fill if spec else 0.0,
+            mosaic=self.mosaic,
+            pixel=(abs(scale[-2]), abs(scale[-1])),
+        )
         follows = item.kind == "image" and not item.rgb and "contrast_limits" not in options
         self.contrast = RunningContrast(fixed=not follows)
+        self._given: tuple[object, ...] = ()  # shape and type that napari knows
 
-    def put(self, item: Item, sliders: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
+    def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
         """Lay an item on the canvas; true if an axis grew."""
         if item.rgb != bool(self.canvas.colour):
             raise CannotShow("colour and grey images on one layer")
-        order = tuple(self.spec.axes) if self.spec else ()
-        change = self.canvas.put(sliders, item.data, order=order, names=item.calibration.axes)
+        stage = item.calibration.translate[-2:]
+        dtype = self.canvas.dtype if self.canvas.n_blocks else None
+        change = self.canvas.put(
+            position,
+            item.data,
+            origin=item.origin,
+            whole=item.whole,
+            order=tuple(self.spec.axes) if self.spec else (),
+            names=item.calibration.axes,
+            stage=(stage[0], stage[1]) if len(stage) == 2 else None,
+        )
+        if dtype is not None and dtype != self.canvas.dtype:
+            logger.info(
+                "layer %r: %s and %s are shown as %s",
+                self.name,
+                dtype,
+                item.data.dtype,
+                self.canvas.dtype,
+            )
         self.contrast.observe(item.data)
         self.grew |= change.grew
-        self.touched |= self.layer is None or steps is None or self.canvas.seen(change.place, steps)
+        self.touched |= self._displays(change, steps)
         return change.grew
+
+    def _displays(self, change: Change, steps: tuple[int, ...] | None) -> bool:
+        """Whether a change is to be seen, as far as that can be told."""
+        if self.layer is None or steps is None:
+            return True
+        if not self.canvas.seen(change.place, steps):
+            return False
+        displayed = self.viewer.dims.displayed
+        if not self.layer.multiscale or len(displayed) != 2 or self.layer.ndim < 2:
+            return True
+        # Only a part of a large picture is on the screen, and drawn.
+        corners, level = self.layer.corner_pixels, self.layer.data_level
+        return all(
+            at <= (last + 1) << level and at + length >= first << level
+            for at, length, first, last in zip(
+                change.start[-2:], change.shape[-2:], *corners[:, -2:], strict=True
+            )
+        )
+
+    def items(self) -> Iterator[Item]:
+        """What was put, with all that is needed to put it elsewhere."""
+        layer, part = self.source
+        for laid in self.canvas.blocks():
+            calibration = self.calibration
+            if laid.stage is not None:
+                lead = (0.0,) * (len(calibration.scale or (1.0, 1.0)) - 2)
+                calibration = replace(calibration, translate=(*lead, *laid.stage))
+            yield Item(
+                layer,
+                self.kind,
+                laid.block,
+                laid.position,
+                calibration=calibration,
+                rgb=bool(self.canvas.colour),
+                origin=laid.origin,
+                whole=laid.whole,
+                part=part,
+            )
+
+    def take_over(self, other: Stream) -> None:
+        """Show in the napari layer of a stream that this one replaces; what the user set stays."""
+        super().take_over(other)
+        assert isinstance(other, PixelStream)
+        self.contrast = other.contrast
 
     @property
     def ndim(self) -> int:
         """Number of axes of the napari layer."""
         return self.canvas.ndim - bool(self.canvas.colour)
 
+    def arguments(self) -> dict[str, Any]:
+        """What napari is told of place and size."""
+        arguments = super().arguments()
+        if self.mosaic.by_stage:  # then the translation of each item is where its tile lies
+            arguments["translate"] = (0.0,) * self.ndim
+        return arguments
+
     def add(self) -> Layer:
         """Make the napari layer."""
-        options = {**self.arguments(), "multiscale": False}
+        levels = self.canvas.levels
+        options = {**self.arguments(), "multiscale": len(levels) > 1}
+        self._given = self._state
+        data = levels if len(levels) > 1 else self.canvas
         if self.kind == "labels":
-            return self.viewer.add_labels(self.canvas, **options, **self.options)
+            return self.viewer.add_labels(data, **options, **self.options)
         options["rgb"] = bool(self.canvas.colour)
         if not self.canvas.colour and "contrast_limits" not in self.options:
             options["contrast_limits"] = self.contrast.limits
-        layer = self.viewer.add_image(self.canvas, **options, **self.options)
+        layer = self.viewer.add_image(data, **options, **self.options)
         self.contrast.attach(layer)
         return layer
+
+    @property
+    def _state(self) -> tuple[object, ...]:
+        return self.canvas, self.canvas.shape, self.canvas.dtype
 
     def set_data(self) -> None:
         """Make napari ask for shape and type again; it copies nothing."""
         assert self.layer is not None
-        self.layer.data = self.layer.data
+        if self._state == self._given:
+            if self.touched:
+                self.refresh()
+            return
+        self._given = self._state
+        levels = self.canvas.levels
+        if len(levels) > 1:
+            # napari asks this of a layer at each look; it need not be so from the beginning.
+            self.layer.multiscale = True
+        self.layer.data = levels if self.layer.multiscale else self.canvas
+        scale = self.arguments()
+        for name in ("scale", "translate"):
+            if tuple(getattr(self.layer, name)) != scale[name]:
+                setattr(self.layer, name, scale[name])
 
-    def update(self, now: float) -> bool:
+    def refresh(self) -> None:
+        """Draw again what is displayed."""
+        assert self.layer is not None
+        if self.layer.multiscale and self.layer.ndim == 2:
+            # napari keeps a copy of the coarsest level of what has no sliders.
+            self.layer._reset_thumbnail_level_data()
+        super().refresh()
+
+    def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the napari layer up to date; true if it was redrawn."""
-        drawn = super().update(now)
+        drawn = super().update(now, force=force)
         if self.layer is not None and not self.contrast.fixed:
             self.contrast.apply(self.layer)
         return drawn

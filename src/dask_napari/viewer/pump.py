@@ -62,12 +62,12 @@ class Pump(QObject):  # type: ignore[misc]
         """Stop the timer."""
         self._timer.stop()
 
-    def tick(self, budget: float = BUDGET) -> None:
-        """Put what fits into the budget, and show it."""
+    def tick(self, budget: float = BUDGET, *, force: bool = False) -> None:
+        """Put what fits into the budget, and show it; with ``force`` whatever that takes."""
         try:
             self._put_some(time.monotonic() + budget)
             now = time.monotonic()
-            self._layers.update(now)
+            self._layers.update(now, force=force)
             self._sliders.update(now)
         except Exception:
             # One bad tick must not end the show; and not fill the log either.
@@ -77,7 +77,7 @@ class Pump(QObject):  # type: ignore[misc]
         """Put everything that waits, however long it takes; for a picture of it all."""
         while len(self._board):
             self.tick(1.0)
-        self.tick()
+        self.tick(force=True)
 
     def _put_some(self, deadline: float) -> None:
         specs = None

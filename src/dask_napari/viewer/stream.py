@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from dask_napari.canvas import Axes
+from dask_napari.canvas import Axes, Mosaic
 from dask_napari.stream.item import Calibration, Item, LayerSpec
 
 if TYPE_CHECKING:
@@ -15,9 +17,32 @@ if TYPE_CHECKING:
 THUMBNAIL_INTERVAL: Final = 1.0
 """Seconds between thumbnails of a layer that changes: they cost as much as the canvas."""
 
+REST: Final = 2.0
+"""Times as long as a redraw took, a layer waits for the next: so redraws of what is large leave
+the window two thirds of its time."""
+
 
 class CannotShow(ValueError):
     """An item that has no place in the viewer; the text is the reason in the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all streams of a viewer share.
+
+    Attributes
+    ----------
+    viewer : napari.Viewer
+        Where layers are added.
+    axes : Axes
+        Sliders and spatial axes.
+    mosaic : Mosaic
+        Where tiles lie.
+    """
+
+    viewer: napari.viewer.Viewer
+    axes: Axes
+    mosaic: Mosaic
 
 
 class Stream:
@@ -27,10 +52,8 @@ class Stream:
     ----------
     name : str
         Name of the napari layer.
-    viewer : napari.Viewer
-        Where the layer is added.
-    axes : Axes
-        The axes of the viewer.
+    around : Surroundings
+        What it shares with others.
     item : Item
         The first one; it says kind and calibration.
     spec : LayerSpec, optional
@@ -42,16 +65,18 @@ class Stream:
     def __init__(
         self,
         name: str,
-        viewer: napari.viewer.Viewer,
-        axes: Axes,
+        around: Surroundings,
         item: Item,
         spec: LayerSpec | None,
         options: dict[str, Any],
     ) -> None:
         self.name = name
-        self.viewer = viewer
-        self.axes = axes
+        self.viewer = around.viewer
+        self.axes = around.axes
+        self.mosaic = around.mosaic
         self.kind = item.kind
+        self.source = item.layer, item.part
+        """Layer and part of the items, for those that are made again from what is here."""
         self.calibration: Calibration = item.calibration
         self.spec = spec
         self.options = options
@@ -62,21 +87,27 @@ class Stream:
         """Whether anything that is displayed changed since the last update."""
         self._thumbnail_due = False
         self._thumbnail_at = 0.0
+        self._rest_until = 0.0
         self._version = -1
         self._structure = -1
 
     # -- for subclasses ----------------------------------------------------------------------
 
-    def put(self, item: Item, sliders: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
+    def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
         """Lay an item on the canvas; true if an axis grew.
 
-        ``steps`` is where the viewer looks on the slider axes, None if that cannot be told.
+        ``position`` is the item's, without axes that have one layer a value; ``steps`` is where
+        the viewer looks on the slider axes, None if that cannot be told.
 
         Raises
         ------
         CannotShow, TypeError, ValueError
             If it cannot be shown; nothing has changed then.
         """
+        raise NotImplementedError
+
+    def items(self) -> Iterator[Item]:
+        """What was put, with all that is needed to put it elsewhere."""
         raise NotImplementedError
 
     @property
@@ -99,26 +130,31 @@ class Stream:
 
     # -- what is the same for all ------------------------------------------------------------
 
-    def update(self, now: float) -> bool:
-        """Bring the napari layer up to date; true if it was redrawn."""
-        drawn = self._show()
-        if self._thumbnail_due and now - self._thumbnail_at >= THUMBNAIL_INTERVAL:
+    def update(self, now: float, *, force: bool = False) -> bool:
+        """Bring the napari layer up to date; true if it was redrawn.
+
+        ``force`` is for a picture of all there is: what has just been redrawn is redrawn again.
+        """
+        drawn = self._show(now, force)
+        if self._thumbnail_due and (force or now - self._thumbnail_at >= THUMBNAIL_INTERVAL):
             self._thumbnail_due, self._thumbnail_at = False, now
             assert self.layer is not None
             self.layer.refresh(extent=False, highlight=False, data_displayed=False)
-        self.grew = self.touched = False
-        self._version = self.axes.version
         return drawn
 
-    def _show(self) -> bool:
+    def take_over(self, other: Stream) -> None:
+        """Show in the napari layer of a stream that this one replaces; what the user set stays."""
+        self.layer = other.layer
+
+    def _show(self, now: float, force: bool) -> bool:
+        if self.layer is not None and self.layer not in self.viewer.layers:
+            return False  # the user has removed it; what comes is kept, but not shown
         if self.layer is None:
             self._structure = self.axes.structure
             active = self.viewer.layers.selection.active
             self.layer = self.add()
             if active is not None:
                 self.viewer.layers.selection.active = active
-        elif self.layer not in self.viewer.layers:
-            return False  # the user has removed it; what comes is kept, but not shown
         elif self.grew or self._version != self.axes.version:
             self.set_data()
             if self._structure != self.axes.structure:
@@ -126,11 +162,15 @@ class Stream:
                 self.layer.axis_labels = self.labels
                 self.layer.units = self.units
             self._thumbnail_due = True
-        elif self.touched:
+        elif self.touched and (force or now >= self._rest_until):
+            began = time.monotonic()
             self.refresh()
+            self._rest_until = now + REST * (time.monotonic() - began)
             self._thumbnail_due = True
         else:
             return False
+        self.grew = self.touched = False
+        self._version = self.axes.version
         return True
 
     def arguments(self) -> dict[str, Any]:
