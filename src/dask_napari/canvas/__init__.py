@@ -5,7 +5,7 @@ from __future__ import annotations
 from dask_napari.canvas.axes import Axes, Axis
 from dask_napari.canvas.canvas import Canvas, Change, Laid
 from dask_napari.canvas.layout import split
-from dask_napari.canvas.mosaic import Heading, Mosaic
+from dask_napari.canvas.mosaic import Heading, Mosaic, NoPlace
 from dask_napari.canvas.tile import Held, Hold
 from dask_napari.canvas.view import CanvasView, Level
 
@@ -21,5 +21,6 @@ __all__ = [
     "Laid",
     "Level",
     "Mosaic",
+    "NoPlace",
     "split",
 ]

@@ -46,7 +46,7 @@ class LiveViewer:
         self.layers = Layers(viewer)
         self.sliders = Sliders(viewer, self.layers)
         self.pump = Pump(receiver, board, self.layers, self.sliders)
-        self.dock = LiveDock(receiver, self.sliders)
+        self.dock = LiveDock(receiver, self.sliders, self.layers)
         self._serving = False
         self._requests = QTimer()
         self._requests.setInterval(REQUEST_INTERVAL_MS)
