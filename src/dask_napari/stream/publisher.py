@@ -8,7 +8,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import zmq
@@ -147,6 +147,15 @@ class Publisher:
             # takes time and this is called on an event loop.
             self.outbox.withhold = "worker-paused" if paused else ""
             self._wakeup.set()
+
+    def refuses(self, nbytes: int, policy: Policy) -> str:
+        """Why a value of so many bytes that cannot be found again has no room; empty if it has."""
+        return self.outbox.refuses(nbytes, policy)
+
+    @property
+    def layers(self) -> Mapping[str, LayerSpec]:
+        """The layers declared."""
+        return self._layers
 
     def counts(self) -> list[Count]:
         """The publisher's side of the ledger, per layer."""
