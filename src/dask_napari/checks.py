@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import difflib
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from dask_napari.placement import Placement
 from dask_napari.stream.item import Coordinate
 
 _ANY_KIND = {"opacity", "blending", "visible", "affine", "rotate", "shear", "projection_mode"}
@@ -128,6 +130,23 @@ def numbers(name: str, value: object) -> tuple[float, ...]:
     return found
 
 
+def names(name: str, value: object) -> tuple[str, ...]:
+    """Return names as a tuple; empty for None.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name.
+    value : object
+        What was given.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(isinstance(n, str) and n for n in value):
+        raise TypeError(f"{name}={value!r} is no list of names, such as ['z', 'y', 'x']")
+    return tuple(value)
+
+
 def units(value: object) -> tuple[str, ...]:
     """Return one unit name or several as a tuple; empty for None.
 
@@ -162,6 +181,52 @@ def position(value: object) -> dict[str, Coordinate]:
             raise TypeError(f"axis {axis!r} is not a name")
         found[axis] = _coordinate(axis, coordinate)
     return found
+
+
+def placement(value: object) -> Placement:
+    """Return a position in which slices say where in a larger image a tile lies.
+
+    Parameters
+    ----------
+    value : object
+        What a function for ``at`` returned.
+
+    Examples
+    --------
+    >>> where = placement({"well": "A01", "y": slice(512, 1024), "x": slice(0, 512)})
+    >>> where.position, where.origin, where.whole
+    ({'well': 'A01'}, (512, 0), (1024, 512))
+    """
+    slices = (
+        {axis: entry for axis, entry in value.items() if isinstance(entry, slice)}
+        if isinstance(value, Mapping)
+        else {}
+    )
+    if not slices:
+        return Placement(position(value))
+    assert isinstance(value, Mapping)
+    others = {axis: entry for axis, entry in value.items() if axis not in slices}
+    ends = [_ends(axis, entry) for axis, entry in slices.items()]
+    return Placement(
+        position(others) if others else {},
+        tuple(start for start, _ in ends),
+        tuple(stop for _, stop in ends),
+        tuple(stop - start for start, stop in ends),
+        leading=True,
+    )
+
+
+def _ends(axis: object, value: slice) -> tuple[int, int]:
+    try:
+        start, stop = operator.index(value.start or 0), operator.index(value.stop)
+    except TypeError:
+        start, stop = 0, 0
+    if not 0 <= start < stop or value.step not in (None, 1):
+        raise ValueError(
+            f"{value!r} of axis {axis!r} says no place; give slice(start, stop) in pixels of the"
+            " whole image"
+        )
+    return start, stop
 
 
 def _coordinate(axis: str, value: Any) -> Coordinate:

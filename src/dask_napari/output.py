@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import copy as copying
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from dask_napari.item import CoercionError, coerce_all
+from dask_napari.placement import Placement, PlacementError
 from dask_napari.stream.item import Item, Position, Provenance
 from dask_napari.stream.outbox import Dropped, Policy
 from dask_napari.tap import Tap
 
 Report = Callable[[str, object, BaseException], None]
 """Called with reason, key and error of an output that is not shown; logs a cause once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where an output belongs.
-
-    Attributes
-    ----------
-    position : Position
-        Axis -> coordinate; may be empty.
-    origin, whole : tuple of int
-        Of a chunk, see :class:`~dask_napari.stream.item.Item`; empty for what is no chunk.
-    """
-
-    position: Position = field(default_factory=dict)
-    origin: tuple[int, ...] = ()
-    whole: tuple[int, ...] = ()
 
 
 class Output:
@@ -50,7 +33,7 @@ class Output:
         See :data:`Report`.
     """
 
-    __slots__ = ("key", "layer", "nbytes", "policy", "report", "tap")
+    __slots__ = ("_placement", "key", "layer", "nbytes", "policy", "report", "tap")
 
     def __init__(self, tap: Tap, key: object, nbytes: int, report: Report) -> None:
         assert tap.layer is not None
@@ -60,10 +43,22 @@ class Output:
         self.key = key
         self.nbytes = nbytes
         self.report = report
+        self._placement: Placement | None = None
+
+    def find(self) -> Placement:
+        """Find where the output belongs. Raises :class:`Dropped` and any error."""
+        raise NotImplementedError
 
     def placement(self) -> Placement:
-        """Where the output belongs. Raises :class:`Dropped`."""
-        raise NotImplementedError
+        """Where the output belongs, found once. Raises :class:`Dropped`."""
+        if self._placement is None:
+            try:
+                self._placement = self.find()
+            except Dropped:
+                raise
+            except Exception as error:
+                raise self.dropped(error) from error
+        return self._placement
 
     def value(self) -> object:
         """The output. Raises :class:`Dropped`."""
@@ -79,38 +74,42 @@ class Output:
 
     def place(self) -> Hashable:
         """Identity of the place that it will fill."""
-        where = self.placement()
-        position = frozenset(where.position.items())
-        if not position and not where.whole:
-            return self.layer, str(self.key)
-        return self.layer, where.origin, position
+        return self.layer, self.placement().identity(self.key)
 
     def items(self) -> Sequence[Item | Dropped]:
         """Make the item, or one a part of the output. Raises :class:`Dropped`."""
-        where, tap = self.placement(), self.tap
+        where, made = self.placement(), self.provenance()
+        found: list[Item | Dropped] = []
         try:
-            parts = coerce_all(
-                self.value(),
-                kind=tap.kind,
-                layer=self.layer,
-                position=where.position,
-                provenance=self.provenance(),
-                calibration=tap.calibration,
-                rgb=tap.rgb,
-            )
+            for value, position in where.parts(self.value()):
+                for part in self._coerce(value, position, made):
+                    if isinstance(part, Item):
+                        where.settle(part)
+                    found.append(part if isinstance(part, Item) else self.dropped(part))
         except Dropped:
             raise
         except Exception as error:
             raise self.dropped(error) from error
-        for part in parts:
-            if isinstance(part, Item):
-                part.origin, part.whole = where.origin, where.whole
-        return [self.dropped(part) if isinstance(part, Exception) else part for part in parts]
+        return found
+
+    def _coerce(
+        self, value: object, position: Position, made: Provenance
+    ) -> Sequence[Item | CoercionError]:
+        tap = self.tap
+        return coerce_all(
+            value,
+            kind=tap.kind,
+            layer=self.layer,
+            position=position,
+            provenance=made,
+            calibration=tap.calibration,
+            rgb=tap.rgb,
+        )
 
     def dropped(self, error: Exception) -> Dropped:
         """Report an error; return what the outbox counts."""
         reason = f"error: {type(error).__name__}"
-        if isinstance(error, CoercionError):
+        if isinstance(error, CoercionError | PlacementError):
             reason = error.reason
         self.report(reason, self.key, error)
         return Dropped(reason)
@@ -125,8 +124,8 @@ class Shown(Output):
         As what kind, onto which layer.
     value : object
         The copy; see :func:`kept`.
-    where : Placement
-        Where it belongs.
+    where : Placement or callable
+        Where it belongs, or what finds that out.
     made : Provenance
         The task that showed it.
     report : callable
@@ -136,16 +135,21 @@ class Shown(Output):
     __slots__ = ("_made", "_value", "_where")
 
     def __init__(
-        self, tap: Tap, value: object, where: Placement, made: Provenance, report: Report
+        self,
+        tap: Tap,
+        value: object,
+        where: Placement | Callable[[], Placement],
+        made: Provenance,
+        report: Report,
     ) -> None:
         super().__init__(tap, made.key, nbytes_of(value), report)
         self._value = value
         self._where = where
         self._made = made
 
-    def placement(self) -> Placement:
-        """Where it belongs, as was said."""
-        return self._where
+    def find(self) -> Placement:
+        """Find where it belongs, as was said."""
+        return self._where() if callable(self._where) else self._where
 
     def value(self) -> object:
         """The copy."""

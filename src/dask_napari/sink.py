@@ -8,6 +8,7 @@ The only module that touches the internals of ``distributed``. What it relies on
 - ``worker.data``: a mapping, with ``fast`` and ``slow`` where it can spill (zict mappings, which
   may be read from another thread);
 - ``scheduler.task_prefixes[name].states``;
+- ``dask._task_spec.Alias``, the spec of a task that gives another's output a second name;
 - in a task: ``get_worker()``, ``worker.active_threads`` (thread -> key), and the asyncio task of an
   asynchronous one, which is called ``execute(<key>)``.
 """
@@ -24,18 +25,20 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from dask._task_spec import Alias
 from distributed import Worker, WorkerPlugin, get_worker
 from distributed.core import Status
 
 from dask_napari import config
-from dask_napari.output import Output, Placement, Report, Shown, kept, nbytes_of
+from dask_napari.output import Output, Report, Shown, kept, nbytes_of
+from dask_napari.placement import Placement
 from dask_napari.stream.connection import Transport, check_transport
 from dask_napari.stream.item import Provenance
 from dask_napari.stream.messages import Count
 from dask_napari.stream.outbox import Dropped
 from dask_napari.stream.publisher import Publisher
 from dask_napari.stream.security import Security
-from dask_napari.tap import PlacementError, Tap, Taps
+from dask_napari.tap import Tap, Taps
 from dask_napari.xarrays import position_of
 
 if TYPE_CHECKING:
@@ -67,7 +70,6 @@ class Selection(Output):
     """
 
     __slots__ = (
-        "_placement",
         "_value",
         "_worker",
         "prefix",
@@ -90,30 +92,18 @@ class Selection(Output):
         self.stop: float = ran.get("stop", 0.0)
         self._value = value
         self._worker = worker
-        self._placement: Placement | None = None
 
-    def placement(self) -> Placement:
-        """Where the output belongs, found once. Raises :class:`Dropped`."""
-        if self._placement is None:
-            args = getattr(self.spec, "args", ())
-            kwargs = getattr(self.spec, "kwargs", {})
-            try:
-                at = self.tap.at
-                # A pattern needs no value; reading one back only to place it would be a waste.
-                value = None if isinstance(at, str) else self.value()
-                position = self.tap.place(self.key, value, args, kwargs, self.prefix)
-                self._placement = Placement(position or position_of(value))
-            except PlacementError as error:
-                self.report(error.reason, self.key, error)
-                raise Dropped(error.reason) from error
-            except Exception as error:
-                reason = f"error: {type(error).__name__}"
-                if not isinstance(error, Dropped):
-                    self.report(reason, self.key, error)
-                    raise Dropped(reason) from error
-                raise
-            self.spec = None  # the arguments have served
-        return self._placement
+    def find(self) -> Placement:
+        """Find where the output belongs."""
+        args = getattr(self.spec, "args", ())
+        kwargs = getattr(self.spec, "kwargs", {})
+        # Reading a value back only to place it would be a waste where its name will do.
+        value = self.value() if self.tap.places_by_value else None
+        where = self.tap.placement(self.key, value, args, kwargs, self.prefix)
+        if not where.position and not where.whole:
+            where = Placement(position_of(value))
+        self.spec = None  # the arguments have served
+        return where
 
     def value(self) -> object:
         """The output, read back if it was forgotten. Raises :class:`Dropped`."""
@@ -257,7 +247,7 @@ class NapariSink(WorkerPlugin):
         self,
         value: object,
         tap: Tap,
-        where: Placement | None = None,
+        where: Placement | Callable[[], Placement] | None = None,
         keep: Callable[[], object] | None = None,
     ) -> bool:
         """Stream a value that a task has in hands. Any thread; never raises, never waits.
@@ -268,7 +258,7 @@ class NapariSink(WorkerPlugin):
             What to show; copied here unless nobody can write to it.
         tap : Tap
             As what kind, onto which layer; what it selects does not matter.
-        where : Placement, optional
+        where : Placement or callable, optional
             Where it belongs; without one, its own coordinates say it, or the order of arrival.
         keep : callable, optional
             Makes the copy, for callers who share it among sinks.
@@ -291,8 +281,9 @@ class NapariSink(WorkerPlugin):
             if refused:  # before the copy, which would have been for nothing
                 publisher.outbox.refuse(tap.layer, refused)
                 return False
-            where = where or Placement(position_of(value))
             held = keep() if keep is not None else kept(value)
+            if where is None:
+                where = Placement(position_of(held))
             publisher.put(Shown(tap, held, where, made, self._report))
         except Exception as error:
             reason = "error: " + type(error).__name__
@@ -300,6 +291,45 @@ class NapariSink(WorkerPlugin):
             publisher.outbox.refuse(str(tap.layer), reason)
             return False
         return True
+
+    def show_chunk(
+        self, source: str, numbers: tuple[int, ...], block: object, keep: Callable[[], object]
+    ) -> None:
+        """Stream a chunk of a watched array from inside the task that passes it on.
+
+        Parameters
+        ----------
+        source : str
+            Name of the array that is watched.
+        numbers : tuple of int
+            Number of the chunk along each axis.
+        block : object
+            The chunk.
+        keep : callable
+            Makes the copy, which sinks share.
+        """
+        worker = self._worker
+        watching = self._taps.watching(source)
+        if worker is None or not watching:
+            return
+        running, _ = _running(worker)
+        task = worker.state.tasks.get(running)
+        for tap in watching:
+            assert tap.chunks is not None
+            key = tap.chunks.name, *numbers
+            # A task of the chunk's own name ends in `transition`, which needs no copy; others,
+            # into which Dask has fused this one, do not come by there with the chunk.
+            if running == key or key not in tap.chunks or self._comes_by_itself(tap, key, task):
+                continue
+            self.show(block, tap, functools.partial(tap.placement, key, block), keep)
+
+    def _comes_by_itself(self, tap: Tap, key: tuple[Any, ...], task: Any) -> bool:
+        """Whether a tap on the array that a watched one passes on streams the chunk already."""
+        assert tap.chunks is not None
+        source = tap.chunks.source
+        if not source or task is None or not self._taps.taps_array(source, tap.layer):
+            return False
+        return any(other.key == (source, *key[1:]) for other in task.dependencies)
 
     def _declare(self, publisher: Publisher, tap: Tap) -> None:
         # A tap in force has said what its layer is; a value that is shown must not overrule it.
@@ -346,8 +376,15 @@ class NapariSink(WorkerPlugin):
         publisher.pause(worker.status == Status.paused)
         value = worker.data[key]
         for tap in chosen:
+            if tap.chunks is not None and tap.chunks.source and self._passed_on(tap, key, task):
+                continue
             held = kept(value) if tap.copy == "eager" else value
             publisher.put(Selection(tap, task, held, worker, self._report))
+
+    def _passed_on(self, tap: Tap, key: Any, task: Any) -> bool:
+        """Whether the chunk of a watched array has been streamed by another task."""
+        # An alias stands for the task that made the chunk under another name, and showed it.
+        return isinstance(task.run_spec, Alias) or self._comes_by_itself(tap, key, task)
 
     def _on_want(self) -> None:
         # From the publisher's thread.
@@ -414,7 +451,9 @@ def sinks_here() -> list[NapariSink]:
     return [plugin for plugin in list(worker.plugins.values()) if isinstance(plugin, NapariSink)]
 
 
-def show_here(value: object, tap: Tap, where: Placement | None = None) -> bool:
+def show_here(
+    value: object, tap: Tap, where: Placement | Callable[[], Placement] | None = None
+) -> bool:
     """Stream a value from inside a task to all viewers of its worker; see `NapariSink.show`.
 
     Parameters
@@ -429,6 +468,19 @@ def show_here(value: object, tap: Tap, where: Placement | None = None) -> bool:
     """
     keep = functools.cache(lambda: kept(value))
     return any([sink.show(value, tap, where, keep) for sink in sinks_here()])
+
+
+def show_chunk(source: str, numbers: tuple[int, ...], block: object) -> None:
+    """Stream a chunk of a watched array to all viewers of the worker that runs the task.
+
+    Parameters
+    ----------
+    source, numbers, block
+        See :meth:`NapariSink.show_chunk`.
+    """
+    keep = functools.cache(lambda: kept(block))
+    for sink in sinks_here():
+        sink.show_chunk(source, numbers, block, keep)
 
 
 def _running(worker: Worker) -> tuple[object, Provenance]:
