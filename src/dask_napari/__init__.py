@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dask_napari.version import __version__
 
 if TYPE_CHECKING:
+    from dask_napari.axes import Axis, channels, mosaic
     from dask_napari.live import Live, watch
     from dask_napari.sink import NapariSink
     from dask_napari.stream.control import ViewerGone
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from dask_napari.viewer_process import ViewerFailed
 
 __all__ = [
+    "Axis",
     "Ledger",
     "Live",
     "NapariSink",
@@ -37,11 +39,14 @@ __all__ = [
     "ViewerFailed",
     "ViewerGone",
     "__version__",
+    "channels",
+    "mosaic",
     "watch",
 ]
 
 # Loaded when asked for: a viewer must start without `distributed`, a worker without the client.
 _MODULES = {
+    "Axis": "axes",
     "Ledger": "stream.ledger",
     "Live": "live",
     "NapariSink": "sink",
@@ -50,6 +55,8 @@ _MODULES = {
     "Tap": "tap",
     "ViewerFailed": "viewer_process",
     "ViewerGone": "stream.control",
+    "channels": "axes",
+    "mosaic": "axes",
     "watch": "live",
 }
 

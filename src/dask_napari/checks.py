@@ -147,6 +147,22 @@ def names(name: str, value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def number(name: str, value: object) -> float:
+    """Return one finite number, numpy's too, as a float.
+
+    Parameters
+    ----------
+    name : str
+        What it is.
+    value : object
+        What was given.
+    """
+    found = numbers(name, value)
+    if len(found) != 1 or isinstance(value, bool | str | list | tuple):
+        raise TypeError(f"{name}={value!r} is not one number")
+    return found[0]
+
+
 def units(value: object) -> tuple[str, ...]:
     """Return one unit name or several as a tuple; empty for None.
 

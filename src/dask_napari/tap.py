@@ -9,17 +9,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from dask_napari import arrays, checks
+from dask_napari.axes import Axes, Axis, read
 from dask_napari.chunks import Chunks
 from dask_napari.item import STREAMABLE
 from dask_napari.pattern import Pattern, compiled, names_in, names_of_key, references_in
 from dask_napari.placement import Placement, PlacementError
 from dask_napari.stream.item import (
-    AXIS_MODES,
+    SIZES,
     AxisMode,
     Calibration,
     Kind,
     LayerSpec,
     Position,
+    Sizes,
 )
 
 logger = logging.getLogger(__name__)
@@ -60,8 +62,10 @@ class Tap:
         as in ``{"well": "A01", "y": slice(512, 1024), "x": slice(0, 512)}``, says where in a
         larger image a tile lies. Without it the scalar coordinates of an ``xarray.DataArray``
         count, or else the order of arrival.
-    axes : mapping of str to {"slider", "layer"}, optional
-        How axes are laid out; those not named are sliders. Named ones come first, in order.
+    axes : mapping, Axis, str or sequence of them, optional
+        How axes are laid out: axis -> ``"slider"``, ``"layer"`` or ``"mosaic"``, or what
+        :func:`~dask_napari.mosaic` and :func:`~dask_napari.channels` return. Those not named are
+        sliders. Named ones come first, in order.
     scale, translate : float or sequence of float, optional
         Pixel size, and world coordinate of the first pixel, along each spatial axis.
     units : str or sequence of str, optional
@@ -76,6 +80,10 @@ class Tap:
         Further arguments of napari's layer, for instance ``{"colormap": "magma"}``.
     dims : sequence of str, optional
         Names of the axes of a dask array.
+    sizes : {"pad", "separate"}
+        Images of different sizes: padded to the largest, or one layer a size.
+    fill : float
+        What an image shows where there is nothing.
 
     Raises
     ------
@@ -95,7 +103,7 @@ class Tap:
     kind: Kind = "image"
     layer: str | None = None
     at: At | None = None
-    axes: Mapping[str, AxisMode] | None = None
+    axes: Axes = None
     scale: float | Sequence[float] | None = None
     units: str | Sequence[str] | None = None
     translate: float | Sequence[float] | None = None
@@ -104,6 +112,8 @@ class Tap:
     rgb: bool | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     dims: Sequence[str] | None = None
+    sizes: Sizes = "pad"
+    fill: float = 0.0
 
     def __post_init__(self) -> None:
         checks.one_of("kind", self.kind, STREAMABLE)
@@ -116,8 +126,9 @@ class Tap:
         if not isinstance(self.layer, str) or not self.layer:
             raise TypeError(f"layer={self.layer!r} is not a layer name; give some text")
         self._check_at()
-        self._set("axes", dict(self.axes or {}))
+        self._set("axes", read(self.axes))
         self._check_axes()
+        self._check_canvas()
         self._set("scale", checks.numbers("scale", self.scale))
         self._set("translate", checks.numbers("translate", self.translate))
         if not all(checks.numbers("scale", self.scale)):
@@ -160,19 +171,29 @@ class Tap:
             )
 
     def _check_axes(self) -> None:
-        assert self.axes is not None
-        for axis, mode in self.axes.items():
-            if mode not in AXIS_MODES:
-                raise ValueError(f"axes: mode {mode!r} of {axis!r} is none of {AXIS_MODES}")
         pattern = self.pattern
         if pattern is None:
             return
-        unknown = [axis for axis in self.axes if axis not in pattern.fields]
+        unknown = [axis for axis in self.modes if axis not in pattern.fields]
         if unknown:
             raise ValueError(
                 f"axes: no axis {unknown[0]!r} in pattern {pattern.text!r}, whose fields are"
                 f" {', '.join(pattern.fields)}"
             )
+
+    def _check_canvas(self) -> None:
+        checks.one_of("sizes", self.sizes, SIZES)
+        if self.sizes != "pad" and self.kind not in ("image", "labels"):
+            raise ValueError(f"sizes={self.sizes!r} is for pixels, and kind is {self.kind!r}")
+        self._set("fill", checks.number("fill", self.fill))
+        if self.fill and self.kind != "image":
+            raise ValueError(f"fill={self.fill!r} is for images, and kind is {self.kind!r}")
+
+    @property
+    def modes(self) -> dict[str, Axis]:
+        """The axes that are named, with what was said of each."""
+        assert isinstance(self.axes, dict)  # made uniform at the call
+        return self.axes
 
     @property
     def pattern(self) -> Pattern | None:
@@ -320,11 +341,18 @@ class Tap:
     def spec(self) -> LayerSpec:
         """Return what is known of the layer before its first item."""
         assert self.layer is not None
-        assert self.axes is not None
-        modes: dict[str, AxisMode] = dict(self.axes)
+        modes: dict[str, AxisMode] = {name: axis.mode for name, axis in self.modes.items()}
         for name in self.pattern.fields if self.pattern else ():
             modes.setdefault(name, "slider")
-        return LayerSpec(self.layer, self.kind, modes, dict(self.options))
+        return LayerSpec(
+            self.layer,
+            self.kind,
+            modes,
+            dict(self.options),
+            {name: axis.layout for name, axis in self.modes.items() if axis.layout is not None},
+            self.sizes,
+            self.fill,
+        )
 
     def check(self, names: Iterable[str]) -> None:
         """Refuse names of which the pattern matches none; for a check before a computation.
