@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dask_napari.version import __version__
 
 if TYPE_CHECKING:
+    from dask_napari import conventions
     from dask_napari.axes import Axis, channels, mosaic
     from dask_napari.live import Live, watch
     from dask_napari.sink import NapariSink
@@ -40,6 +41,7 @@ __all__ = [
     "ViewerGone",
     "__version__",
     "channels",
+    "conventions",
     "mosaic",
     "watch",
 ]
@@ -62,6 +64,8 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "conventions":
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

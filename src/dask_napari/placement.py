@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,13 @@ from dask_napari.stream.item import Coordinate, Item, Position
 class PlacementError(ValueError):
     """An output whose position cannot be found.
 
+    Parameters
+    ----------
+    text : str
+        Why.
+    explain : callable, optional
+        Says more; called where the text is read, which is once for many outputs.
+
     Attributes
     ----------
     reason : str
@@ -20,6 +27,13 @@ class PlacementError(ValueError):
     """
 
     reason = "no position"
+
+    def __init__(self, text: str, explain: Callable[[], str] | None = None) -> None:
+        super().__init__(text)
+        self._explain = explain
+
+    def __str__(self) -> str:
+        return super().__str__() + (self._explain() if self._explain else "")
 
 
 class ShapeError(PlacementError):

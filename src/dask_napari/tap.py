@@ -12,7 +12,8 @@ from dask_napari import arrays, checks
 from dask_napari.axes import Axes, Axis, read
 from dask_napari.chunks import Chunks
 from dask_napari.item import STREAMABLE
-from dask_napari.pattern import Pattern, compiled, names_in, names_of_key, references_in
+from dask_napari.matching import Matcher
+from dask_napari.pattern import compiled, names_in, names_of_key, references_in
 from dask_napari.placement import Placement, PlacementError
 from dask_napari.stream.item import (
     SIZES,
@@ -35,8 +36,9 @@ Policy = Literal["latest", "drop-oldest", "keep"]
 Select = Any
 """A task name, exact keys, futures or a collection, an output type, or a predicate."""
 
-At = str | Mapping[str, Any] | Callable[[Any, Any, tuple[Any, ...]], Mapping[str, Any]]
-"""A pattern, the position itself, or a function of key, value and arguments."""
+At = str | Matcher | Mapping[str, Any] | Callable[[Any, Any, tuple[Any, ...]], Mapping[str, Any]]
+"""A pattern, a convention or its name, the position itself, or a function of key, value and
+arguments."""
 
 POLICIES: tuple[str, ...] = get_args(Policy)
 
@@ -55,13 +57,14 @@ class Tap:
         What to show the outputs as.
     layer : str, optional
         The layer's name; the task's name if not given.
-    at : str, mapping or callable, optional
-        The position: a pattern such as ``"{well}_s{field:d}.tif"``, looked for in the file
-        names among the task's arguments, then in its key, then in the keys it depends on; or
-        a function ``(key, value, args) -> position``; or the position of all outputs. A slice,
-        as in ``{"well": "A01", "y": slice(512, 1024), "x": slice(0, 512)}``, says where in a
-        larger image a tile lies. Without it the scalar coordinates of an ``xarray.DataArray``
-        count, or else the order of arrival.
+    at : str, Convention, mapping or callable, optional
+        The position: a pattern such as ``"{well}_s{field:d}.tif"``, or one of
+        :mod:`dask_napari.conventions` or its name, looked for in the file names among the
+        task's arguments, then in its key, then in the keys it depends on; or a function
+        ``(key, value, args) -> position``; or the position of all outputs. A slice, as in
+        ``{"well": "A01", "y": slice(512, 1024), "x": slice(0, 512)}``, says where in a larger
+        image a tile lies. Without it the scalar coordinates of an ``xarray.DataArray`` count,
+        or else the order of arrival.
     axes : mapping, Axis, str or sequence of them, optional
         How axes are laid out: axis -> ``"slider"``, ``"layer"`` or ``"mosaic"``, or what
         :func:`~dask_napari.mosaic` and :func:`~dask_napari.channels` return. Those not named are
@@ -160,24 +163,27 @@ class Tap:
 
     def _check_at(self) -> None:
         if isinstance(self.at, str):
-            compiled(self.at)
+            if "{" in self.at or "}" in self.at:
+                compiled(self.at)
+            else:
+                self._set("at", _convention(self.at))
         elif isinstance(self.at, Mapping):
             checks.placement(self.at)
             self._set("at", dict(self.at))
-        elif self.at is not None and not callable(self.at):
+        elif self.at is not None and not isinstance(self.at, Matcher) and not callable(self.at):
             raise TypeError(
-                f"at={self.at!r} is neither a pattern such as '{{well}}_s{{field:d}}.tif' nor a"
-                " function (key, value, args) -> position"
+                f"at={self.at!r} is neither a pattern such as '{{well}}_s{{field:d}}.tif', a"
+                " convention, nor a function (key, value, args) -> position"
             )
 
     def _check_axes(self) -> None:
         pattern = self.pattern
-        if pattern is None:
-            return
+        if pattern is None or self.chunks is not None:
+            return  # the axes of an array are none of the pattern's
         unknown = [axis for axis in self.modes if axis not in pattern.fields]
         if unknown:
             raise ValueError(
-                f"axes: no axis {unknown[0]!r} in pattern {pattern.text!r}, whose fields are"
+                f"axes: no axis {unknown[0]!r} in {pattern.title}, whose fields are"
                 f" {', '.join(pattern.fields)}"
             )
 
@@ -196,9 +202,11 @@ class Tap:
         return self.axes
 
     @property
-    def pattern(self) -> Pattern | None:
-        """The compiled pattern of ``at``, None if it is a function or not given."""
-        return compiled(self.at) if isinstance(self.at, str) else None
+    def pattern(self) -> Matcher | None:
+        """What reads names for ``at``, None if it is a function or not given."""
+        if isinstance(self.at, str):
+            return compiled(self.at)
+        return self.at if isinstance(self.at, Matcher) else None
 
     @property
     def calibration(self) -> Calibration:
@@ -312,23 +320,26 @@ class Tap:
         where = self.chunks.placement(key)
         return replace(where, position={**where.position, **said.position})
 
-    def _match(self, pattern: Pattern, key: Any, given: Any, prefix: str) -> Position:
+    def _match(self, pattern: Matcher, key: Any, given: Any, prefix: str) -> Position:
         # Lazily, in this order: most tasks are placed by their first argument.
         found = pattern.first(
             itertools.chain(names_in(given), names_of_key(key, prefix), references_in(given))
         )
         if found is None:
-            names = itertools.islice(
-                itertools.chain(names_in(given), names_of_key(key, prefix), references_in(given)), 4
+            named = itertools.chain(
+                names_in(given), names_of_key(key, prefix), references_in(given)
             )
+            names = list(itertools.islice(named, 4))
             raise PlacementError(
-                f"pattern {pattern.text!r} matches no name of task {key!r}, which goes by"
-                f" {', '.join(map(repr, names))}"
+                f"{pattern.title} matches no name of task {key!r}, which goes by"
+                f" {', '.join(map(repr, names))}",
+                lambda: f"; {pattern.explain(names)}" if names else "",
             )
         return found
 
     def _call(self, key: Any, value: object, args: tuple[Any, ...]) -> Placement:
         assert callable(self.at)
+        assert not isinstance(self.at, Matcher)
         try:
             answer = self.at(key, value, args)
         except Exception as error:
@@ -369,6 +380,18 @@ class Tap:
         """
         if self.pattern is not None:
             self.pattern.check(names)
+
+
+def _convention(name: str) -> Matcher:
+    # Only here: most taps need no convention, and a worker should start fast.
+    from dask_napari import conventions
+
+    try:
+        return conventions.named(name)
+    except ValueError as error:
+        raise ValueError(
+            f"at={name!r} names no axis in braces, as '{{well}}_s{{field:d}}.tif' does, and {error}"
+        ) from None
 
 
 class Taps:
