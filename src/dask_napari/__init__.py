@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dask_napari import conventions
     from dask_napari.axes import Axis, channels, mosaic
     from dask_napari.live import Live, watch
+    from dask_napari.showing import show
     from dask_napari.sink import NapariSink
     from dask_napari.stream.control import ViewerGone
     from dask_napari.stream.ledger import Ledger, Tally
@@ -43,6 +44,7 @@ __all__ = [
     "channels",
     "conventions",
     "mosaic",
+    "show",
     "watch",
 ]
 
@@ -59,6 +61,7 @@ _MODULES = {
     "ViewerGone": "stream.control",
     "channels": "axes",
     "mosaic": "axes",
+    "show": "showing",
     "watch": "live",
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import difflib
 import math
 import operator
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dask_napari.placement import Placement
-from dask_napari.stream.item import Coordinate
+from dask_napari.stream.gather import plain
 
 _ANY_KIND = {"opacity", "blending", "visible", "affine", "rotate", "shear", "projection_mode"}
 _ANY_KIND |= {"depiction", "plane", "rendering", "colormap"}
@@ -179,26 +178,6 @@ def units(value: object) -> tuple[str, ...]:
     return tuple(found)
 
 
-def position(value: object) -> dict[str, Coordinate]:
-    """Return a position as plain numbers and text.
-
-    Parameters
-    ----------
-    value : object
-        What a function for ``at`` returned.
-    """
-    if not isinstance(value, Mapping) or not value:
-        raise TypeError(
-            f"{value!r} is no position; return a mapping such as {{'well': 'A01', 'field': 3}}"
-        )
-    found: dict[str, Coordinate] = {}
-    for axis, coordinate in value.items():
-        if not isinstance(axis, str) or not axis:
-            raise TypeError(f"axis {axis!r} is not a name")
-        found[axis] = _coordinate(axis, coordinate)
-    return found
-
-
 def placement(value: object) -> Placement:
     """Return a position in which slices say where in a larger image a tile lies.
 
@@ -219,12 +198,12 @@ def placement(value: object) -> Placement:
         else {}
     )
     if not slices:
-        return Placement(position(value))
+        return Placement(plain(value))
     assert isinstance(value, Mapping)
     others = {axis: entry for axis, entry in value.items() if axis not in slices}
     ends = [_ends(axis, entry) for axis, entry in slices.items()]
     return Placement(
-        position(others) if others else {},
+        plain(others) if others else {},
         tuple(start for start, _ in ends),
         tuple(stop for _, stop in ends),
         tuple(stop - start for start, stop in ends),
@@ -243,18 +222,6 @@ def _ends(axis: object, value: slice) -> tuple[int, int]:
             " whole image"
         )
     return start, stop
-
-
-def _coordinate(axis: str, value: Any) -> Coordinate:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise TypeError(f"coordinate {value!r} of axis {axis!r} is neither a number nor text")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"coordinate {value!r} of axis {axis!r} is not finite")
-    return value
 
 
 def options(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -58,6 +59,8 @@ def items_of(
 def plain(position: object) -> dict[str, Coordinate]:
     """Return a position as plain numbers and text, fit for the wire.
 
+    Dates and times become text.
+
     Parameters
     ----------
     position : object
@@ -70,8 +73,8 @@ def plain(position: object) -> dict[str, Coordinate]:
 
     Examples
     --------
-    >>> plain({"well": "A01", "t": np.int64(3)})
-    {'well': 'A01', 't': 3}
+    >>> plain({"well": "A01", "t": np.int64(3), "day": datetime.date(2024, 5, 1)})
+    {'well': 'A01', 't': 3, 'day': '2024-05-01'}
     """
     if not isinstance(position, Mapping) or not position:
         raise TypeError(
@@ -83,6 +86,8 @@ def plain(position: object) -> dict[str, Coordinate]:
             raise TypeError(f"axis {axis!r} is not a name")
         if isinstance(value, np.generic):
             value = value.item()
+        if isinstance(value, datetime.date | datetime.time):
+            value = value.isoformat()
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise TypeError(f"coordinate {value!r} of axis {axis!r} is neither a number nor text")
         if isinstance(value, float) and not math.isfinite(value):
