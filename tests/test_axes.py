@@ -3,22 +3,23 @@
 import numpy as np
 import pytest
 import yaml
-from test_colors import ome
 
-from dask_napari.axes import PLATES, Axis, channels, mosaic, read
+from dask_napari.axes import PLATE_GUTTER, PLATES, Axis, channels, mosaic, read
 from dask_napari.stream.item import Layout
 from dask_napari.stream.messages import LayerHeader, Taps, decode_from_publisher, encode
 
 
 @pytest.mark.parametrize("wells", PLATES)
 def test_plates(wells):
-    assert mosaic("well", plate=wells) == Axis("well", "mosaic", Layout(plate=wells))
+    assert mosaic("well", plate=wells, gutter=0) == Axis("well", "mosaic", Layout(plate=wells))
+    assert mosaic("well", plate=wells).layout.gutter == PLATE_GUTTER
 
 
 @pytest.mark.parametrize(
     ("arguments", "layout"),
     [
         ({}, Layout()),
+        ({"plate": 96, "gutter": 0}, Layout(plate=96)),
         ({"plate": 96, "gutter": 0.1}, Layout(plate=96, gutter=0.1)),
         ({"grid": (2, 3)}, Layout(rows=2, columns=3)),
         ({"grid": [None, 3], "order": "column"}, Layout(columns=3, order="column")),
@@ -92,7 +93,10 @@ def test_channels_that_are_named_by_their_coordinates():
 
 
 def test_channels_of_ome_metadata():
-    xml = ome('Name="DNA" Color="-16776961"', 'Name="GFP"', 'ID="3" Color="65535"')
+    xml = (
+        '<OME><Image><Pixels><Channel Name="DNA" Color="-16776961"/><Channel Name="GFP"/>'
+        '<Channel Color="65535"/></Pixels></Image></OME>'
+    )
     layout = channels("channel", ome=xml, first=1).layout
     assert layout.names == {"1": "DNA", "2": "GFP"}
     assert [layout.colors[value] for value in "123"] == ["#ff0000", "green", "#0000ff"]

@@ -12,6 +12,9 @@ from dask_napari.stream.item import AXIS_MODES, ORDERS, AxisMode, Coordinate, La
 PLATES: Final = (6, 12, 24, 48, 96, 384, 1536)
 """Wells of the plates that there are."""
 
+PLATE_GUTTER: Final = 0.06
+"""Share of a well; enough to tell wells apart at any zoom."""
+
 MosaicOrder = Order | Literal["meander"]
 """How the tiles of a mosaic follow each other; a meander is another word for a snake."""
 
@@ -50,7 +53,7 @@ def mosaic(
     grid: tuple[int | None, int | None] | None = None,
     order: MosaicOrder | None = None,
     places: Mapping[Coordinate, tuple[float, float]] | None = None,
-    gutter: float = 0.0,
+    gutter: float | None = None,
 ) -> Axis:
     """Lay the coordinates of an axis out in space: wells of a plate, fields of a well.
 
@@ -70,8 +73,8 @@ def mosaic(
         takes the translation of each item instead: of the tap, of the output's coordinates.
     places : mapping of coordinate to tuple of float, optional
         Where each coordinate lies, y and x in world units.
-    gutter : float
-        Space between tiles, as a share of a tile.
+    gutter : float, optional
+        Space between tiles, as a share of a tile; a little between wells, none in a grid.
 
     Returns
     -------
@@ -101,6 +104,8 @@ def mosaic(
     if order is not None:
         checks.one_of("order", order, _ORDERS)
     rows, columns = (0, 0) if grid is None else _grid(axis, grid)
+    if gutter is None:
+        gutter = PLATE_GUTTER if plate else 0.0
     space = checks.number(f"mosaic {axis!r}: gutter", gutter)
     if space < 0:
         raise ValueError(f"mosaic {axis!r}: gutter={gutter!r} is less than nothing")
