@@ -4,14 +4,17 @@ import pickle
 import re
 import uuid
 
+import numpy as np
 import pytest
+from distributed import Client, LocalCluster
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dask_napari import conventions
+from dask_napari import NapariSink, conventions
 from dask_napari.conventions import Convention
 from dask_napari.pattern import Pattern
 from dask_napari.tap import PlacementError, Tap
+from headless import Headless
 
 GUID = "836B5662-3526-47FE-A453-0D1775E08D17"
 
@@ -296,3 +299,29 @@ def test_what_cannot_be_registered(name, matcher, words):
 def test_what_is_no_convention(forms, words):
     with pytest.raises((TypeError, ValueError), match=words):
         Convention("mine", *forms)
+
+
+def test_outputs_of_a_cluster_are_placed_by_a_convention_of_ones_own(capfd):
+    def read(path: str) -> np.ndarray:
+        return np.full((4, 4), 7, np.uint8)
+
+    mine = Convention("mine", [r"W(?P<row>\d)(?P<column>\d\d)", r"-P(?P<field>\d+)"])
+    paths = [f"/data/W2{column:02d}-P{field}.tif" for column in (3, 12) for field in (1, 2)]
+    with (
+        Headless() as viewer,
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        taps = [Tap("read", layer="raw", at=mine)]
+        client.register_plugin(NapariSink(viewer.receiver.addresses, taps=taps))
+        futures = client.map(read, [*paths, "/data/W203-Q1.tif"])
+        client.gather(futures)
+        viewer.until_shown("raw", 4)
+        viewer.until_settled()
+        placed = [tuple(item.position.values()) for item in viewer.items]
+        assert sorted(placed) == [("B03", 1), ("B03", 2), ("B12", 1), ("B12", 2)]
+        viewer.until(lambda: viewer.receiver.ledger()["raw"].selected == 5)
+        assert viewer.receiver.ledger()["raw"].dropped == {"no position": 1}
+    # The worker's log, once and with the reason.
+    logged = capfd.readouterr().err
+    assert logged.count("'W203-Q1.tif' matches up to 'W203', then expects '-P") == 1

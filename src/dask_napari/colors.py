@@ -117,6 +117,10 @@ def ome_channels(xml: str) -> list[tuple[str, str]]:
     >>> ome_channels(f"<OME><Image><Pixels>{channel}</Pixels></Image></OME>")
     [('GFP', '#00ff00')]
     """
+    if "<" not in xml:
+        raise ValueError(
+            f"ome={xml[:80]!r} is not OME-XML; of a file it is tifffile.TiffFile(path).ome_metadata"
+        )
     try:
         root: Element = fromstring(xml, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError) as error:

@@ -62,7 +62,7 @@ class Convention(Matcher):
     >>> mine.match("/data/W203--P7.tif")
     {'well': 'B03', 'field': 7}
     >>> print(mine.mismatch("/data/W203-7.tif"))
-    'W203-7.tif' matches up to 'W203', then expects '--P(?P<field>\\d+)', found '-7.tif'
+    'W203-7.tif' matches up to 'W203', then expects '--P(?P<field>\d+)', found '-7.tif'
     """
 
     def __init__(self, name: str, *forms: str | Sequence[Part], text: Sequence[str] = ()) -> None:
@@ -185,7 +185,7 @@ def _parts(name: str, form: str | Sequence[Part]) -> tuple[tuple[str, str], ...]
     parts = [form] if isinstance(form, str) else list(form)
     found = []
     for part in parts:
-        pair = (part, repr(part)) if isinstance(part, str) else part
+        pair = (part, f"'{part}'") if isinstance(part, str) else part
         if not isinstance(pair, tuple) or [type(text) for text in pair] != [str, str]:
             raise TypeError(
                 f"convention {name!r}: part {part!r} is no regular expression, nor one and words"
