@@ -1,11 +1,13 @@
 """Taps choose outputs, place them, and refuse what cannot work at the call."""
 
+import dataclasses
 import inspect
 
 import cloudpickle
 import numpy as np
 import pytest
 
+from dask_napari.axes import channels, mosaic
 from dask_napari.checks import LAYER_OPTIONS
 from dask_napari.item import coerce
 from dask_napari.stream.item import LayerSpec
@@ -77,6 +79,11 @@ def test_select_by_dask_collection():
         ({"options": {"colormap": object()}}, "cannot be sent"),
         ({"kind": "labels", "options": {"gamma": 2}}, "labels layers"),
         ({"kind": "labels", "rgb": True}, "rgb=True"),
+        ({"sizes": "separated"}, "did you mean 'separate'"),
+        ({"fill": "black"}, "fill='black'"),
+        ({"fill": (0, 1)}, "fill="),
+        ({"fill": float("inf")}, "not finite"),
+        ({"fill": 1, "kind": "labels"}, "fill=1.* is for images"),
     ],
 )
 def test_bad_arguments_are_refused_at_the_call(arguments, words):
@@ -101,6 +108,29 @@ def test_spec_has_named_axes_first_and_every_field():
     expected = {"channel": "layer", "well": "slider", "plate": "slider", "field": "slider"}
     assert tap.spec() == LayerSpec("raw", "image", expected, {})
     assert list(tap.spec().axes) == list(expected)
+
+
+def test_spec_says_how_axes_are_laid_out():
+    axes = [mosaic("well", plate=96), channels("channel", names={1: "DAPI"})]
+    tap = Tap("read", at=SITE, axes=axes, sizes="separate", fill=7)
+    spec = tap.spec()
+    assert spec.axes == {
+        "well": "mosaic",
+        "channel": "layer",
+        "plate": "slider",
+        "field": "slider",
+    }
+    assert spec.layouts["well"].plate == 96
+    assert spec.layouts["channel"].colors == {"1": "blue"}
+    assert set(spec.layouts) == {"well", "channel"}
+    assert (spec.sizes, spec.fill) == ("separate", 7.0)
+
+
+def test_layouts_survive_a_changed_copy_of_the_tap_and_the_way_to_the_worker():
+    tap = Tap("read", at=SITE, axes=mosaic("field", grid=(2, 2)))
+    again = cloudpickle.loads(cloudpickle.dumps(dataclasses.replace(tap, layer="raw")))
+    assert again.spec().layouts == tap.spec().layouts
+    assert again.spec().layouts["field"].rows == 2
 
 
 def test_options_travel_as_plain_data():

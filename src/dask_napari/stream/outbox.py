@@ -176,6 +176,16 @@ class Outbox:
             tally.selected += 1
             tally.dropped[reason] += 1
 
+    def refuses(self, nbytes: int, policy: Policy) -> str:
+        """Why a value that cannot be found again has no room now; empty if it has.
+
+        For a caller who would have to copy it first; the answer may be out of date.
+        """
+        if self._shut or self.withhold:
+            return self._shut or self.withhold
+        room = self.budget if policy == "drop-oldest" else self.budget - self._nbytes
+        return "queue-full" if nbytes > room or len(self) >= self.limit else ""
+
     def _make_room(self, entry: Entry) -> bool:
         if entry.policy != "drop-oldest" or self.withhold:
             return entry.forget()

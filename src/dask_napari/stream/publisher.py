@@ -8,9 +8,10 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, get_args
 
+import numpy.typing as npt
 import zmq
 
 from dask_napari.stream.addresses import reachable
@@ -21,7 +22,8 @@ from dask_napari.stream.connection import (
     check_transport,
     load,
 )
-from dask_napari.stream.item import Item, LayerSpec
+from dask_napari.stream.gather import items_of
+from dask_napari.stream.item import Item, Kind, LayerSpec, Position
 from dask_napari.stream.messages import Count
 from dask_napari.stream.outbox import Entry, Outbox, Policy, Whole
 from dask_napari.stream.security import Security
@@ -133,6 +135,53 @@ class Publisher:
         if self.outbox.put(whole):
             self._wakeup.set()
 
+    def save_batch(
+        self,
+        values: Iterable[Item | npt.NDArray[Any]],
+        positions: Iterable[Position],
+        *,
+        layer: str,
+        kind: Kind = "image",
+        policy: Policy = "latest",
+    ) -> None:
+        """Queue several values of one layer, each at its position: all of them, or none.
+
+        Never blocks. Values are held, not copied: do not write to them until they are sent.
+        :func:`dask_napari.item.coerce` makes an item of anything that can be shown.
+
+        Parameters
+        ----------
+        values : iterable of Item or array
+            Items of the layer, or numeric arrays.
+        positions : iterable of Position
+            One a value; it takes the place of an item's own.
+        layer : str
+            The layer.
+        kind : Kind
+            What arrays are shown as; an item says so itself.
+        policy : {"latest", "drop-oldest", "keep"}
+            What happens when there is no room.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If there are not as many positions as values, or one of either cannot be sent;
+            nothing is queued then.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> publisher = Publisher("tcp://127.0.0.1:5577", name="me")
+        >>> planes = np.zeros((2, 4, 4), "uint8")
+        >>> publisher.save_batch(planes, [{"t": 0}, {"t": 1}], layer="raw")
+        >>> len(publisher.outbox)
+        2
+        """
+        if policy not in get_args(Policy):
+            raise ValueError(f"policy={policy!r} is none of {', '.join(get_args(Policy))}")
+        for item in items_of(values, positions, layer, kind):
+            self.put(item, policy)
+
     def declare(self, layers: Iterable[LayerSpec]) -> None:
         """Tell the receiver which layers will be filled, now and after each reconnection."""
         self._layers.update((layer.name, layer) for layer in layers)
@@ -147,6 +196,15 @@ class Publisher:
             # takes time and this is called on an event loop.
             self.outbox.withhold = "worker-paused" if paused else ""
             self._wakeup.set()
+
+    def refuses(self, nbytes: int, policy: Policy) -> str:
+        """Why a value of so many bytes that cannot be found again has no room; empty if it has."""
+        return self.outbox.refuses(nbytes, policy)
+
+    @property
+    def layers(self) -> Mapping[str, LayerSpec]:
+        """The layers declared."""
+        return self._layers
 
     def counts(self) -> list[Count]:
         """The publisher's side of the ledger, per layer."""
