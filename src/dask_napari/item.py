@@ -206,7 +206,7 @@ class _Given:
             raise CoercionValueError("kind", f"kind {part.kind!r} is none of {STREAMABLE}")
         position = self.position or position_in(part.meta) or position_of(part.value)
         axes = checks.axis_names(part.meta.get("axis_labels"))
-        rgb = part.meta.get("rgb", self.rgb if part.kind == "image" else None)
+        rgb = part.meta.get("rgb", self.rgb if part.kind == self.kind else None)
         hints = Hints(
             self.layer,
             None if rgb is None else bool(rgb),

@@ -106,6 +106,8 @@ def _read(value: Any) -> Array:
         inner = value.data
         return _read(inner) if is_array(inner) else np.asarray(value)
     if _on_host(value):
+        if not _converts(value):
+            return np.from_dlpack(value)
         try:
             return np.asarray(value)
         except Exception:
@@ -116,10 +118,14 @@ def _read(value: Any) -> Array:
         return np.asarray(get())
     if hasattr(value, "cpu"):  # torch
         return _read(_call(value, ("detach", "cpu")))
-    try:
-        return np.asarray(value)  # JAX copies by itself
-    except Exception:
-        return np.from_dlpack(value, device="cpu", copy=True)
+    if _converts(value):  # JAX copies by itself
+        return np.asarray(value)
+    return np.from_dlpack(value, device="cpu", copy=True)
+
+
+def _converts(value: Any) -> bool:
+    """Whether numpy can read a value without DLPack, of which ``asarray`` knows nothing."""
+    return hasattr(value, "__array__") or hasattr(value, "__array_interface__")
 
 
 def _on_host(value: Any) -> bool:

@@ -106,7 +106,9 @@ def stack(table: Table, names: Sequence[str], what: str) -> Array:
     found = []
     for name in names:
         try:
-            values = coordinates(column(as_column(name, table[name], what)), f"column {name!r}")
+            values = column(as_column(name, table[name], what))
+            # A list of nothing is not known to be one of numbers.
+            values = coordinates(values if len(values) else np.empty(0), f"column {name!r}")
         except CoercionTypeError as error:
             raise CoercionTypeError("dtype", f"column {name!r} of {what}: {error}") from error
         if values.ndim != 1 or (found and len(values) != len(found[0])):

@@ -11,14 +11,11 @@ import numpy as np
 from dask_napari.kinds.arrays import is_array, to_host
 from dask_napari.kinds.errors import CoercionError, CoercionTypeError, CoercionValueError
 from dask_napari.kinds.made import Array
-from dask_napari.kinds.tables import COLUMNS, Table, table_of
+from dask_napari.kinds.tables import COLUMNS, Table, table_of, unused
 from dask_napari.stream.item import FEATURE
 
 TEXT: Final = 256
 """Characters of one text; numpy gives every row the length of the longest."""
-
-NAME: Final = 256
-"""Characters of a column's name."""
 
 BYTES: Final = 64 << 20
 """Bytes of all columns of one item: a million rows of eight numbers."""
@@ -69,8 +66,8 @@ def features_of(table: object, count: int, what: str) -> dict[str, Array]:
                     f"the features exceed {COLUMNS} columns or {BYTES >> 20} MiB at column"
                     f" {name!r}; return only those of interest",
                 )
-            found[FEATURE + full[:NAME]] = column
-    return found
+            found[unused(full, found)] = column
+    return {FEATURE + name: column for name, column in found.items()}
 
 
 def _columns(name: str, values: Any, count: int, what: str) -> Iterable[tuple[str, Array]]:
@@ -227,9 +224,12 @@ def rows_to_table(rows: Sequence[Mapping[str, Any] | None]) -> Table:
     >>> rows_to_table([{"name": "a"}, None, {"name": "b", "z": 3}])
     {'name': ['a', None, 'b'], 'z': [None, None, 3]}
     """
-    names: dict[str, None] = {}
+    names: dict[Any, None] = {}
     for row in rows:
         names.update(dict.fromkeys(row or ()))
         if len(names) > COLUMNS:
             raise CoercionValueError("too many columns", f"more than {COLUMNS} features")
-    return {str(name): [(row or {}).get(name) for row in rows] for name in names}
+    table: Table = {}
+    for name in names:
+        table[unused(str(name), table)] = [(row or {}).get(name) for row in rows]
+    return table

@@ -98,7 +98,7 @@ def _split(value: Any, kind: Kind, layer: str) -> list[Part]:
         ]
     if isinstance(value, list | tuple) and value and any(map(_is_layer, value)):
         return [_single(entry, kind, layer) for entry in value]
-    if isinstance(value, list | tuple) and _are_parts(value, kind):
+    if isinstance(value, list | tuple) and not _beside(value, kind) and _are_parts(value, kind):
         if _placed_apart(value):
             return [Part(entry, kind) for entry in value]
         return [_single(entry, kind, layer, f"{layer} {n}") for n, entry in enumerate(value)]
@@ -112,11 +112,17 @@ def _single(value: Any, kind: Kind, layer: str, name: str = "") -> Part:
         return _renamed(part, name) if name else part
     if is_labelled(value) and value.attrs.get("kind") in KINDS:
         kind = value.attrs["kind"]
-    if isinstance(value, tuple) and len(value) == 2 and kind not in ("tracks", "surface"):
-        data, beside = value
-        if is_frame(beside) or is_columns(beside) or (kind == "labels" and are_regions(beside)):
-            return Part(data, kind, name, features=beside)
+    if _beside(value, kind):
+        return Part(value[0], kind, name, features=value[1])
     return Part(value, kind, name)
+
+
+def _beside(value: Any, kind: Kind) -> bool:
+    """Whether a value is a pair of data and a table of its features."""
+    if not isinstance(value, tuple) or len(value) != 2 or kind in ("tracks", "surface"):
+        return False
+    table = value[1]
+    return is_frame(table) or is_columns(table) or (kind == "labels" and are_regions(table))
 
 
 def _renamed(part: Part, name: str) -> Part:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Container, Mapping
 from datetime import date, time, timedelta
 from typing import Any, Final
 
@@ -15,6 +16,9 @@ Table = dict[str, Any]
 """Name -> column: an array, a series of a data frame or a list."""
 
 _SCALARS: Final = (str, bytes, bool, int, float, complex, np.generic, date, time, timedelta)
+
+NAME: Final = 256
+"""Characters of a column's name."""
 
 COLUMNS: Final = 256
 """Columns of one table. The headers of a batch of 64 such items are a quarter of what a message
@@ -41,7 +45,8 @@ def is_frame(value: object) -> bool:
     if hasattr(value, "column_names") and hasattr(value, "column"):
         return True
     rows = hasattr(value, "iloc") or hasattr(value, "to_series") or hasattr(value, "collect")
-    return rows and hasattr(value, "columns")
+    # Of the type: a LazyFrame would work out its columns when asked.
+    return rows and hasattr(type(value), "columns")
 
 
 def is_columns(value: object) -> bool:
@@ -124,10 +129,25 @@ def _named(names: list[Any], columns: list[Any]) -> Table:
     found: Table = {}
     for name, column in zip(names, columns, strict=True):
         text = " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
-        number = 0
-        unique = text
-        while unique in found:
-            number += 1
-            unique = f"{text} [{number}]"
-        found[unique] = column
+        found[unused(text, found)] = column
     return found
+
+
+def unused(name: str, names: Container[str]) -> str:
+    """Return the name of a column, numbered if there is one of that name.
+
+    Parameters
+    ----------
+    name : str
+        Any text.
+    names : container of str
+        The names in use.
+
+    Examples
+    --------
+    >>> unused("area", ["area"]), unused("", [])
+    ('area [1]', 'unnamed')
+    """
+    name = name[:NAME] or "unnamed"
+    candidates = (f"{name} [{number}]" for number in itertools.count(1))
+    return name if name not in names else next(c for c in candidates if c not in names)
