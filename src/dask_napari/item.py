@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from dask_napari import checks
-from dask_napari.kinds.calibration import merged
+from dask_napari.kinds.calibration import merged, of_meta
 from dask_napari.kinds.errors import CoercionError, CoercionTypeError, CoercionValueError
 from dask_napari.kinds.made import Hints, Made
 from dask_napari.kinds.options import options_of
@@ -205,7 +204,7 @@ class _Given:
         if part.kind not in _MAKERS:
             raise CoercionValueError("kind", f"kind {part.kind!r} is none of {STREAMABLE}")
         position = self.position or position_in(part.meta) or position_of(part.value)
-        axes = checks.axis_names(part.meta.get("axis_labels"))
+        told = of_meta(part.meta)
         rgb = part.meta.get("rgb", self.rgb if part.kind == self.kind else None)
         hints = Hints(
             self.layer,
@@ -213,12 +212,14 @@ class _Given:
             part.features,
             part.meta,
             frozenset(map(str, position)),
-            max(2, len(axes), len(self.calibration.scale)),
+            max(2, len(told.axes), len(told.scale), len(self.calibration.scale)),
         )
         made = _MAKERS[part.kind](part.value, hints)
-        return [self._item(one, part, position) for one in made]
+        return [self._item(one, part, position, told) for one in made]
 
-    def _item(self, made: Made, part: Part, position: Position) -> Item:
+    def _item(self, made: Made, part: Part, position: Position, told: Calibration) -> Item:
+        # First: options for each element become arrays.
+        options = options_of(made, part.meta, self.layer)
         name = part.name
         if made.beside:
             name = f"{name or self.layer} {made.beside}"
@@ -228,9 +229,9 @@ class _Given:
             data=made.data,
             position=dict(position),
             provenance=self.provenance,
-            calibration=merged(self.calibration, part.meta, made),
+            calibration=merged(self.calibration, told, made),
             rgb=made.rgb,
             arrays=made.arrays,
             part=name,
-            options=options_of(made, part.meta, self.layer),
+            options=options,
         )

@@ -109,8 +109,10 @@ def calibration_of(
 
 def _size(array: Any, dim: Any, said: Size | None) -> Size | None:
     """Return what is known of one axis: by its coordinates, or else by the attributes."""
-    coords = array.coords[dim].values if dim in array.coords else None
-    spacing = None if coords is None else _spacing(coords)
+    if dim not in array.coords:
+        return said
+    coords = array.coords[dim].values
+    spacing = _spacing(coords)
     if spacing is None:
         return said
     unit = _unit(array, dim)

@@ -14,7 +14,7 @@ NOT_IN_SPACE: Final = frozenset({"t", "time", "frame", "c", "channel", "ch"})
 """Axes for which a pixel size that is given once does not hold."""
 
 
-def merged(said: Calibration, meta: Mapping[str, Any], made: Made) -> Calibration:
+def merged(said: Calibration, told: Calibration, made: Made) -> Calibration:
     """Return the calibration of what was made.
 
     The tap wins over the arguments of the layer, and these win over the array.
@@ -23,8 +23,8 @@ def merged(said: Calibration, meta: Mapping[str, Any], made: Made) -> Calibratio
     ----------
     said : Calibration
         Of the tap.
-    meta : mapping
-        Arguments of napari's layer that came with the output.
+    told : Calibration
+        Of the arguments of napari's layer that came with the output.
     made : Made
         The arrays, and what their source knows.
 
@@ -37,10 +37,9 @@ def merged(said: Calibration, meta: Mapping[str, Any], made: Made) -> Calibratio
     --------
     >>> import numpy as np
     >>> made = Made("points", np.zeros((1, 3)), spatial=3, known=Calibration(axes=("t", "y", "x")))
-    >>> merged(Calibration(scale=(0.5,)), {}, made).scale
+    >>> merged(Calibration(scale=(0.5,)), Calibration(), made).scale
     (1.0, 0.5, 0.5)
     """
-    told = _of_meta(meta)
     sources = (said, told, made.known)
     axes = next((source.axes for source in sources if source.axes), ())
     if axes and len(axes) != made.spatial:
@@ -72,7 +71,24 @@ def _unfit(name: str, entry: tuple[Any, ...], spatial: int) -> CoercionValueErro
     )
 
 
-def _of_meta(meta: Mapping[str, Any]) -> Calibration:
+def of_meta(meta: Mapping[str, Any]) -> Calibration:
+    """Return the calibration among the arguments of a layer.
+
+    Parameters
+    ----------
+    meta : mapping
+        The second element of a layer-data tuple.
+
+    Raises
+    ------
+    CoercionValueError
+        If an argument is no number, no unit or no name.
+
+    Examples
+    --------
+    >>> of_meta({"scale": 0.5, "units": "um", "opacity": 1}).scale
+    (0.5,)
+    """
     try:
         units = meta.get("units")
         if units is not None and not isinstance(units, str):

@@ -103,7 +103,7 @@ def stack(table: Table, names: Sequence[str], what: str) -> Array:
     array([[1., 3.],
            [2., 4.]])
     """
-    found = []
+    found: list[Array] = []
     for name in names:
         try:
             values = column(as_column(name, table[name], what))

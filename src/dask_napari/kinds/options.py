@@ -16,7 +16,11 @@ LEAVES: Final = 1000
 """Numbers and texts in all options of an item: they travel in the header of its message, where
 64 items have 4 MiB together."""
 
-_PER_ELEMENT: Final = frozenset({"points", "shapes", "vectors"})
+_PER_ELEMENT: Final = frozenset(
+    {"size", "symbol", "border_width", "border_color", "face_color", "edge_color", "edge_width"}
+    | {"z_index"}
+)
+"""Options of points, shapes and vectors that may have an entry for each of them."""
 
 
 def options_of(made: Made, meta: Mapping[str, Any], layer: str) -> dict[str, Any]:
@@ -42,18 +46,18 @@ def options_of(made: Made, meta: Mapping[str, Any], layer: str) -> dict[str, Any
         if name not in checks.LAYER_OPTIONS[made.kind]:
             note(layer, f"the argument {str(name)[:60]!r} of a {made.kind} layer is left out")
             continue
-        if made.kind in _PER_ELEMENT and _is_per_element(value, made):
+        if name in _PER_ELEMENT and _is_per_element(value, made):
             _as_feature(made, name, value, layer)
             continue
         try:
             plain = checks.plain(name, value)
-            left -= _leaves(plain)
+            cost = _leaves(plain)
         except (TypeError, ValueError, RecursionError):
-            left -= LEAVES + 1
-        if left < 0:
-            left += LEAVES + 1 if left < -LEAVES else 0
+            cost = LEAVES + 1
+        if cost > left:
             note(layer, f"the argument {name!r} is left out: it is no plain data, or too long")
             continue
+        left -= cost
         found[name] = plain
     return found
 

@@ -194,8 +194,8 @@ def _is_layers(value: Mapping[Any, Any], kind: Kind) -> bool:
         return False
     if kind in ("image", "labels"):
         return True
-    # Columns of nothing at all may be layers without a shape.
-    empty = all(hasattr(entry, "__len__") and not len(entry) for entry in value.values())
+    # Lists of nothing at all are layers without a shape, unless their names are axes.
+    empty = all(isinstance(entry, list | tuple) and not entry for entry in value.values())
     if is_columns(value) and not empty:
         return False
     return not axis_columns(table_of(value) or {})

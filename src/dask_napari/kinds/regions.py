@@ -168,4 +168,5 @@ def outline(region: Any) -> Array | None:
     longest: Array = max(found, key=len)[:-1]
     corner = [part.start - 1 for part in region.slice]
     offset = np.asarray(getattr(region, "_offset", 0))
-    return longest + corner + offset
+    moved: Array = longest + corner + offset
+    return moved

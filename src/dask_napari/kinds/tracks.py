@@ -140,7 +140,7 @@ def _parents(data: Array, table: Table) -> dict[int, Any] | None:
     if len(parents) != len(data):
         return None  # it is refused as a feature
     there = np.isfinite(parents) & np.isfinite(data[:, 0])
-    known = set(data[there, 0].tolist())
+    known = set(data[:, 0].tolist())
     pairs = set(zip(data[there, 0].tolist(), parents[there].tolist(), strict=True))
     graph: dict[int, list[int]] = {}
     for child, parent in sorted(pairs):
