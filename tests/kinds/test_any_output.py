@@ -1,4 +1,4 @@
-"""Whatever a task returns: an item that every receiver takes, or a refusal."""
+"""Whatever a task returns: an item that receivers and napari take, or a refusal."""
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from dask_napari.item import CoercionError, coerce_all
 from dask_napari.stream.batch import pack, payload_size, unpack
 from dask_napari.stream.item import Calibration
 from dask_napari.stream.kinds import check
+from napari_layers import layer_of
 
 calibrations = st.sampled_from(
     [None, Calibration(scale=(0.5,)), Calibration(scale=(1.0, 2.0), units=("um", "um"))]
@@ -32,5 +33,7 @@ def test_coercion_makes_only_what_a_receiver_takes(value, kind, calibration, pos
         check(item)
         slot = np.empty(payload_size([item]), np.uint8)
         (header,) = pack([item], slot)
-        unpack(header, [slot], "")
+        again = unpack(header, [slot], "")
+        again.options = {}  # whatever was drawn
+        layer_of(again)
     assert len(set(slots)) == len(slots)
