@@ -10,7 +10,7 @@ import pytest
 from dask_napari.axes import channels, mosaic
 from dask_napari.checks import LAYER_OPTIONS
 from dask_napari.item import coerce
-from dask_napari.stream.item import LayerSpec
+from dask_napari.stream.item import KINDS, LayerSpec
 from dask_napari.tap import PlacementError, Tap, Taps
 
 SITE = "{plate}_{well}_s{field:d}_w{channel:d}.tif"
@@ -60,7 +60,13 @@ def test_select_by_dask_collection():
     ("arguments", "words"),
     [
         ({"kind": "image "}, "did you mean 'image'"),
-        ({"kind": "points"}, "'points' is none of"),
+        ({"kind": "point"}, "did you mean 'points'"),
+        ({"kind": "points", "rgb": True}, "rgb=True"),
+        ({"kind": "points", "options": {"sise": 3}}, "did you mean 'size'"),
+        ({"kind": "points", "options": {"features": {}}}, "come with what the tasks return"),
+        ({"kind": "shapes", "options": {"shape_type": "path"}}, "'polygon'"),
+        ({"kind": "tracks", "options": {"graph": {}}}, "tracks, graph"),
+        ({"kind": "vectors", "options": {"colormap": "red"}}, "vectors layers"),
         ({"policy": "newest"}, "policy='newest'"),
         ({"copy": "deep"}, "copy='deep'"),
         ({"layer": ""}, "layer=''"),
@@ -142,11 +148,38 @@ def test_options_travel_as_plain_data():
     }
 
 
-@pytest.mark.parametrize("kind", ["image", "labels"])
-def test_every_option_is_one_of_naparis(kind):
+# What a tap may not say, because it comes from elsewhere or is no plain data.
+NOT_OPTIONS = {
+    *("self", "data", "name", "scale", "translate", "units", "axis_labels", "metadata", "cache"),
+    *("rgb", "multiscale", "features", "properties", "feature_defaults", "property_choices"),
+    *("ndim", "shape_type", "graph", "shown", "experimental_clipping_planes", "auto_contrast"),
+    *("colormaps_dict", "locked_data_level", "texcoords", "texture", "vertex_colors"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_options_are_those_of_napari(kind):
     layers = pytest.importorskip("napari.layers")
     signature = inspect.signature(getattr(layers, kind.capitalize()).__init__)
-    assert set(signature.parameters) >= LAYER_OPTIONS[kind]
+    assert set(signature.parameters) - NOT_OPTIONS == LAYER_OPTIONS[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("points", {"size": 3, "symbol": "disc", "face_color": "area", "face_colormap": "magma"}),
+        ("points", {"face_contrast_limits": (0, 9), "text": {"string": "{area:.0f}", "size": 8}}),
+        ("shapes", {"edge_color": "area", "edge_width": 2, "face_color": "transparent"}),
+        ("shapes", {"text": "name", "edge_contrast_limits": [0, 1]}),
+        ("tracks", {"tail_length": 50, "color_by": "speed", "colormap": "viridis"}),
+        ("vectors", {"edge_color": "speed", "length": 2, "vector_style": "arrow"}),
+        ("surface", {"shading": "smooth", "colormap": "gray", "contrast_limits": [0, 1]}),
+    ],
+)
+def test_layers_are_coloured_and_labelled_by_features(kind, options):
+    spec = Tap("measure", kind=kind, options=options).spec()
+    assert spec.kind == kind
+    assert spec.options.keys() == options.keys()
 
 
 class Reference:

@@ -14,20 +14,42 @@ from dask_napari.placement import Placement
 from dask_napari.stream.gather import plain
 
 _ANY_KIND = {"opacity", "blending", "visible", "affine", "rotate", "shear", "projection_mode"}
-_ANY_KIND |= {"depiction", "plane", "rendering", "colormap"}
+_VOLUME = {"depiction", "plane", "rendering", "colormap"}
+_FACE = {"face_color", "face_color_cycle", "face_colormap", "face_contrast_limits"}
+_EDGE = {"edge_color", "edge_color_cycle", "edge_colormap", "edge_contrast_limits", "edge_width"}
+_BORDER = {"border_color", "border_color_cycle", "border_colormap", "border_contrast_limits"}
+_BORDER |= {"border_width", "border_width_is_relative"}
 LAYER_OPTIONS = {
     "image": frozenset(
         _ANY_KIND
+        | _VOLUME
         | {"attenuation", "contrast_limits", "custom_interpolation_kernel_2d", "gamma"}
         | {"interpolation2d", "interpolation3d", "iso_threshold"}
     ),
-    "labels": frozenset(_ANY_KIND | {"iso_gradient_mode"}),
+    "labels": frozenset(_ANY_KIND | _VOLUME | {"iso_gradient_mode"}),
+    "points": frozenset(
+        _ANY_KIND
+        | _FACE
+        | _BORDER
+        | {"antialiasing", "canvas_size_limits", "shading", "size", "symbol", "text"}
+    ),
+    "shapes": frozenset(_ANY_KIND | _FACE | _EDGE | {"text", "z_index"}),
+    "tracks": frozenset(
+        _ANY_KIND
+        | {"color_by", "colormap", "head_length", "hide_completed_tracks", "tail_length"}
+        | {"tail_width"}
+    ),
+    "vectors": frozenset(_ANY_KIND | _EDGE | {"length", "vector_style"}),
+    "surface": frozenset(
+        _ANY_KIND | {"colormap", "contrast_limits", "gamma", "normals", "shading", "wireframe"}
+    ),
 }
 """Arguments of napari's layers that a tap may set, by kind."""
 
 _ELSEWHERE = {
     "name": "say layer=",
     "data": "it is what the tasks return",
+    "ndim": "it is that of what the tasks return",
     "scale": "say scale= of the tap",
     "translate": "say translate= of the tap",
     "units": "say units= of the tap",
@@ -36,6 +58,10 @@ _ELSEWHERE = {
     "multiscale": "a live layer has one resolution",
     "metadata": "the viewer keeps the provenance of each item there",
     "cache": "a live layer is never cached",
+    "features": "they come with what the tasks return",
+    "properties": "features come with what the tasks return",
+    "shape_type": "it comes with what the tasks return, as (vertices, 'polygon')",
+    "graph": "it comes with what the tasks return, as (tracks, graph)",
 }
 
 
@@ -178,6 +204,21 @@ def units(value: object) -> tuple[str, ...]:
     return tuple(found)
 
 
+def axis_names(value: object) -> tuple[str, ...]:
+    """Return names of axes as a tuple; empty for None.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise TypeError(f"axis_labels={value!r} are not names of axes such as ('y', 'x')")
+    return tuple(value)
+
+
 def placement(value: object) -> Placement:
     """Return a position in which slices say where in a larger image a tile lies.
 
@@ -242,19 +283,27 @@ def options(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
             near = difflib.get_close_matches(str(name), allowed, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {sorted(allowed)}"
             raise ValueError(f"option {name!r} is unknown to napari's {kind} layers; {hint}")
-    return {name: _plain(name, value) for name, value in given.items()}
+    return {name: option(name, value) for name, value in given.items()}
 
 
-def _plain(name: str, value: Any) -> Any:
-    """Return an option as text, numbers, flags and lists and mappings of them."""
+def option(name: str, value: Any) -> Any:
+    """Return an option as text, numbers, flags and lists and mappings of them.
+
+    Parameters
+    ----------
+    name : str
+        The option's name.
+    value : object
+        What was given.
+    """
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, list | tuple):
-        return [_plain(name, entry) for entry in value]
+        return [option(name, entry) for entry in value]
     if isinstance(value, Mapping):
-        return {key: _plain(name, entry) for key, entry in value.items()}
+        return {key: option(name, entry) for key, entry in value.items()}
     raise TypeError(
         f"option {name!r}: a {type(value).__name__} cannot be sent to the viewer; give text,"
         " numbers, flags, or lists of them (a colormap by its name)"

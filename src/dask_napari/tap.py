@@ -53,8 +53,9 @@ class Tap:
         A task's name as the dashboard shows it (or its whole key); a tuple key; several keys
         or futures; a type that the output must be an instance of; or a function of the key. The
         chunks of a dask array (or of the ``DataArray`` around one) lie at their places in it.
-    kind : {"image", "labels"}
-        What to show the outputs as.
+    kind : {"image", "labels", "points", "shapes", "tracks", "vectors", "surface"}
+        What to show the outputs as, unless they say it themselves, as napari's layer-data tuples
+        do.
     layer : str, optional
         The layer's name; the task's name if not given.
     at : str, Convention, mapping or callable, optional
@@ -80,7 +81,8 @@ class Tap:
     rgb : bool, optional
         Whether the last axis is colour; guessed if not given.
     options : mapping, optional
-        Further arguments of napari's layer, for instance ``{"colormap": "magma"}``.
+        Further arguments of napari's layer, for instance ``{"colormap": "magma"}``, or
+        ``{"text": "{area:.0f}", "face_color": "area"}`` to label and colour by a feature.
     dims : sequence of str, optional
         Names of the axes of a dask array.
     sizes : {"pad", "separate"}

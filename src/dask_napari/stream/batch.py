@@ -11,7 +11,23 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.stream.item import Calibration, Item, Provenance
+from dask_napari.stream.kinds import BadItem, check
 from dask_napari.stream.messages import ArrayHeader, ItemHeader
+
+__all__ = [
+    "ALIGNMENT",
+    "DATA",
+    "JOIN_BELOW",
+    "BadItem",
+    "aligned",
+    "arrays_of",
+    "header_of",
+    "pack",
+    "pack_frames",
+    "payload_size",
+    "rebuild",
+    "unpack",
+]
 
 ALIGNMENT: Final = 64
 """Bytes; a cache line, and what the widest vector loads want."""
@@ -24,10 +40,6 @@ DATA: Final = "data"
 
 _DTYPE = re.compile(r"[<>|=]?[biufcSU]\d{1,4}")
 _MAX_NDIM: Final = 32
-
-
-class BadItem(ValueError):
-    """An item header whose declaration does not fit its bytes."""
 
 
 def aligned(nbytes: int) -> int:
@@ -172,6 +184,22 @@ def _unpack_array(
 
 
 def unpack(header: ItemHeader, payload: Sequence[npt.NDArray[np.uint8]], publisher: str) -> Item:
+    """Rebuild an item as views of the payload, fit for its kind.
+
+    Parameters
+    ----------
+    header, payload, publisher
+        See :func:`rebuild`.
+
+    Raises
+    ------
+    BadItem
+        If the declaration does not fit the bytes, or the arrays do not fit the kind.
+    """
+    return check(rebuild(header, payload, publisher))
+
+
+def rebuild(header: ItemHeader, payload: Sequence[npt.NDArray[np.uint8]], publisher: str) -> Item:
     """Rebuild an item as views of the payload.
 
     Parameters
