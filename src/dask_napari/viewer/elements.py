@@ -266,7 +266,8 @@ class ElementStream(Stream):
         assert self.layer is not None
         wanted, appendable = self._wanted()
         if wanted == self._loaded:
-            self.layer.refresh(highlight=False, thumbnail=False)  # sliders may have grown
+            # Only the sliders may have grown: napari asks for that when a layer seems to move.
+            self.layer.translate = self.layer.translate
             return
         rows = self.rows()
         more = appendable is not None and appendable == self._appendable

@@ -149,7 +149,7 @@ class Layers:
         if ARRIVAL_AXIS in order:  # the one axis on which the order is known to us alone
             for at in order[ARRIVAL_AXIS]:
                 self.axes.admit({ARRIVAL_AXIS: at})
-        for stream in old.values():
+        for stream in list(old.values()):
             for item in stream.items():
                 try:
                     fresh, position = self._stream(item, stream.spec)

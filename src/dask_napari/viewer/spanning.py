@@ -58,6 +58,31 @@ class Shapes(Spanning, _Shapes):  # type: ignore[misc]
 
     _wider: int | None = None
 
+    # napari tells the features of points and labels; for shapes it has them, but is silent.
+
+    def get_status(self, position: Any = None, **where: Any) -> dict[str, str]:
+        """What the status bar shows."""
+        status: dict[str, str] = super().get_status(position, **where)
+        if position is not None and (told := self._told(position, where)):
+            for name in ("coordinates", "value"):
+                status[name] += "; " + ", ".join(told)
+        return status
+
+    def _get_tooltip_text(self, position: Any, **where: Any) -> str:
+        return "\n".join(self._told(position, where))
+
+    def _told(self, position: Any, where: dict[str, Any]) -> list[str]:
+        """The features of the shape at a position."""
+        if not len(self.features.columns):
+            return []
+        where.pop("value", None)
+        value = self.get_value(position, **where)
+        shape = value[0] if isinstance(value, tuple) else value
+        if shape is None or not 0 <= shape < len(self.features):
+            return []
+        row = self.features.iloc[int(shape)]
+        return [f"{name}: {_text(each)}" for name, each in row.items() if each == each]
+
     def _get_ndim(self) -> int:
         return int(super()._get_ndim()) if self._wider is None else self._wider
 
@@ -98,6 +123,10 @@ class Tracks(Spanning, _Tracks):  # type: ignore[misc]
             return super().current_time
         now = self.now()
         return self._manager.max_time if now is None else now
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
 
 
 def _with_axes(data: npt.NDArray[Any], ndim: int) -> npt.NDArray[Any]:

@@ -66,8 +66,13 @@ class SurfaceStream(ElementStream):
         """Give the napari layer its elements."""
         assert isinstance(self.layer, Surface)
         self.layer.data = self._mesh(rows)
-        if self._contrast is not None:
+
+    def update(self, now: float, *, force: bool = False) -> bool:
+        """Bring the napari layer up to date; true if it was redrawn."""
+        drawn = super().update(now, force=force)
+        if self.layer is not None and self._contrast is not None:
             self._contrast.apply(self.layer)
+        return drawn
 
     def _mesh(self, rows: Rows) -> Mesh:
         """Return the meshes as one, each one's faces counting from its own vertices."""
