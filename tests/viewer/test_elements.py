@@ -178,8 +178,7 @@ def test_of_many_points_the_layer_holds_what_is_seen(viewer, live, source, put, 
     monkeypatch.setattr(ElementStream, "limit", 100)
     rng = np.random.default_rng(0)
     for t in range(4):
-        put(points(*rng.uniform(0, 60, (50 + t, 2)), t=t, table={"t": [t] * (50 + t)})
-        )
+        put(points(*rng.uniform(0, 60, (50 + t, 2)), t=t, table={"t": [t] * (50 + t)}))
     layer = viewer.layers["spots"]
     live.sliders.following = False
     for t in (2, 0, 3, 1):
@@ -388,7 +387,9 @@ def test_every_type_of_shape_is_shown_also_in_space(viewer, live, source, put, k
         (square(1, np.nan), "polygon", "shapes with vertices that are not finite"),
     ],
 )
-def test_shapes_that_napari_cannot_draw_are_counted(viewer, live, source, put, vertices, kind, reason):
+def test_shapes_that_napari_cannot_draw_are_counted(
+    viewer, live, source, put, vertices, kind, reason
+):
     put(shapes(square(1, 1), t=0), shapes(vertices, kind=kind, t=1))
     assert source.ledger().total.dropped == {reason: 1}
     assert viewer.layers["cells"].nshapes == 1
@@ -492,7 +493,8 @@ def test_surfaces_at_one_place_are_one_mesh(viewer, live, source, put):
     live.pump.tick()
     assert layer.data[2].tolist() == [1, 1, 1]
     assert viewer.dims.nsteps[axis] == 2
-    put(Item(
+    put(
+        Item(
             "mesh",
             "surface",
             np.empty((0, 2)),
