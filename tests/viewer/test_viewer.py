@@ -147,7 +147,6 @@ def test_items_without_a_position_come_one_after_the_other(viewer, live, source,
 def test_what_cannot_be_shown_is_counted_and_the_rest_is_shown(viewer, live, source, put):
     put(
         item(1, t=0),
-        Item("spots", "points", np.zeros((3, 2)), {"t": 0}),
         item(1, "raw", "labels", t=1),
         Item("raw", "image", np.zeros((5, 5, 3), "u1"), {"t": 2}, rgb=True),
         Item("flat", "image", np.zeros(5), {"t": 3}),
@@ -156,7 +155,6 @@ def test_what_cannot_be_shown_is_counted_and_the_rest_is_shown(viewer, live, sou
     tallies = source.ledger()
     assert tallies.balanced
     assert tallies.total.shown == 2
-    assert tallies["spots"].dropped["kind points is not shown yet"] == 1
     assert tallies["raw"].dropped["labels on a layer of image"] == 1
     assert "flat" not in [layer.name for layer in viewer.layers]
 

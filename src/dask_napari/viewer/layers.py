@@ -12,14 +12,27 @@ from dask_napari.stream.item import ARRIVAL_AXIS, AxisMode, Coordinate, Item, La
 from dask_napari.viewer.headings import Headings
 from dask_napari.viewer.modes import Modes
 from dask_napari.viewer.pixels import PixelStream
+from dask_napari.viewer.points import PointsStream
+from dask_napari.viewer.shapes import ShapesStream
 from dask_napari.viewer.stream import CannotShow, Stream, Surroundings
+from dask_napari.viewer.surface import SurfaceStream
+from dask_napari.viewer.tracks import TracksStream
+from dask_napari.viewer.vectors import VectorsStream
 
 if TYPE_CHECKING:
     import napari
 
 logger = logging.getLogger(__name__)
 
-STREAMS: Final[dict[str, type[Stream]]] = {"image": PixelStream, "labels": PixelStream}
+STREAMS: Final[dict[str, type[Stream]]] = {
+    "image": PixelStream,
+    "labels": PixelStream,
+    "points": PointsStream,
+    "shapes": ShapesStream,
+    "surface": SurfaceStream,
+    "tracks": TracksStream,
+    "vectors": VectorsStream,
+}
 """What shows the items of each kind."""
 
 STACK: Final = ("image", "surface", "labels", "shapes", "vectors", "tracks", "points")
@@ -136,7 +149,7 @@ class Layers:
         if ARRIVAL_AXIS in order:  # the one axis on which the order is known to us alone
             for at in order[ARRIVAL_AXIS]:
                 self.axes.admit({ARRIVAL_AXIS: at})
-        for stream in old.values():
+        for stream in list(old.values()):
             for item in stream.items():
                 try:
                     fresh, position = self._stream(item, stream.spec)
@@ -149,8 +162,7 @@ class Layers:
                     fresh.take_over(old[fresh.name])
                 self.streams[fresh.name] = fresh
         for name in old.keys() - self.streams.keys():
-            if (layer := old[name].layer) is not None and layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
+            old[name].remove()
         self._fit_view = True
 
     # -- where the viewer looks --------------------------------------------------------------

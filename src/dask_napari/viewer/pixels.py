@@ -12,6 +12,7 @@ import numpy as np
 from dask_napari.canvas import Canvas, Change
 from dask_napari.stream.item import Item, LayerSpec
 from dask_napari.viewer.contrast import RunningContrast
+from dask_napari.viewer.label_features import LabelFeatures
 from dask_napari.viewer.stream import CannotShow, Stream, Surroundings
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class PixelStream(Stream):
         )
         follows = item.kind == "image" and not item.rgb and "contrast_limits" not in options
         self.contrast = RunningContrast(fixed=not follows)
+        self.features = LabelFeatures(self.viewer, self.axes) if item.kind == "labels" else None
         self._given: tuple[object, ...] = ()  # shape and type that napari knows
 
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
@@ -75,6 +77,9 @@ class PixelStream(Stream):
                 self.canvas.dtype,
             )
         self.contrast.observe(item.data)
+        if self.features is not None:
+            cell = self.mosaic.cell(position)
+            self.features.put(change.place, (cell, item.origin), item.features)
         self.grew |= change.grew
         if self.layer is None or steps is None or self.canvas.seen(change.place, steps):
             self.touched |= self._in_view(change)
@@ -103,11 +108,16 @@ class PixelStream(Stream):
             if laid.stage is not None:
                 lead = (0.0,) * (len(calibration.scale or (1.0, 1.0)) - 2)
                 calibration = replace(calibration, translate=(*lead, *laid.stage))
+            arrays = {}
+            if self.features is not None:
+                cell = self.mosaic.cell(laid.position)
+                arrays = self.features.arrays(laid.position, (cell, laid.origin))
             yield Item(
                 layer,
                 self.kind,
                 laid.block,
                 {**laid.position, **self.channel},
+                arrays=arrays,
                 calibration=calibration,
                 rgb=bool(self.canvas.colour),
                 origin=laid.origin,
@@ -209,4 +219,6 @@ class PixelStream(Stream):
         drawn = super().update(now, force=force)
         if self.layer is not None and not self.contrast.fixed:
             self.contrast.apply(self.layer)
+        if self.layer is not None and self.features is not None:
+            self.features.apply(self.layer)
         return drawn

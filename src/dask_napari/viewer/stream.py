@@ -153,6 +153,11 @@ class Stream:
         """Show in the napari layer of a stream that this one replaces; what the user set stays."""
         self.layer = other.layer
 
+    def remove(self) -> None:
+        """Take the napari layer away: nothing is on it any more."""
+        if self.layer is not None and self.layer in self.viewer.layers:
+            self.viewer.layers.remove(self.layer)
+
     def _show(self, now: float, force: bool) -> bool:
         if self.layer is not None and self.layer not in self.viewer.layers:
             return False  # the user has removed it; what comes is kept, but not shown
