@@ -11,18 +11,7 @@ from typing import Any
 import numpy as np
 
 from dask_napari.stream.item import Coordinate
-
-_ANY_KIND = {"opacity", "blending", "visible", "affine", "rotate", "shear", "projection_mode"}
-_ANY_KIND |= {"depiction", "plane", "rendering", "colormap"}
-LAYER_OPTIONS = {
-    "image": frozenset(
-        _ANY_KIND
-        | {"attenuation", "contrast_limits", "custom_interpolation_kernel_2d", "gamma"}
-        | {"interpolation2d", "interpolation3d", "iso_threshold"}
-    ),
-    "labels": frozenset(_ANY_KIND | {"iso_gradient_mode"}),
-}
-"""Arguments of napari's layers that a tap may set, by kind."""
+from dask_napari.stream.options import LAYER_OPTIONS
 
 _ELSEWHERE = {
     "name": "say layer=",

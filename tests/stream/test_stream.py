@@ -210,8 +210,8 @@ def test_a_receiver_that_forgot_a_peer_loses_nothing(receiver, board):
         for n in range(1, 300):
             publisher.put(image(n))
             if n % 100 == 0:
-                for peer in list(receiver._peers.values()):
-                    receiver._forget(peer)
+                for peer in list(receiver.exchange.peers.values()):
+                    receiver.exchange.forget(peer)
         consumer.until(300)
         eventually(lambda: settled(receiver))
     assert receiver.ledger().balanced
@@ -266,7 +266,7 @@ def test_a_killed_publisher_leaves_nothing_and_is_accounted_for(receiver, board,
 
     eventually(over)
     assert receiver.ledger().balanced
-    eventually(lambda: not receiver._peers)
+    eventually(lambda: not receiver.exchange.peers)
 
 
 def test_a_stopped_and_continued_publisher_goes_on(receiver, board):
@@ -280,7 +280,7 @@ def test_a_stopped_and_continued_publisher_goes_on(receiver, board):
 
         def given_up() -> bool:
             consumer.take()
-            return not receiver._peers
+            return not receiver.exchange.peers
 
         eventually(given_up)
         before = len(consumer.seen)
@@ -420,7 +420,7 @@ def test_nothing_is_left(receiver, board):
         with Publisher(receiver.addresses, name="me") as publisher:
             publisher.put(image(0))
             Consumer(board).until(1)
-    eventually(lambda: not receiver._peers)
+    eventually(lambda: not receiver.exchange.peers)
     assert {t.ident for t in threading.enumerate()} == threads
     eventually(lambda: len(os.listdir("/proc/self/fd")) <= descriptors, "descriptors closed")
 

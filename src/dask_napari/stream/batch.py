@@ -168,7 +168,10 @@ def _unpack_array(
     if header.offset < 0 or header.offset + header.nbytes > buffer.nbytes:
         raise BadItem("offset outside of the payload")
     part = buffer[header.offset : header.offset + header.nbytes]
-    return part.view(dtype).reshape(header.shape)
+    try:
+        return part.view(dtype).reshape(header.shape)
+    except (ValueError, OverflowError) as error:
+        raise BadItem("shape that numpy cannot have") from error
 
 
 def unpack(header: ItemHeader, payload: Sequence[npt.NDArray[np.uint8]], publisher: str) -> Item:
@@ -194,6 +197,8 @@ def unpack(header: ItemHeader, payload: Sequence[npt.NDArray[np.uint8]], publish
         raise BadItem("no data")
     if not all(math.isfinite(x) for x in (*header.scale, *header.translate)):
         raise BadItem("calibration that is not finite")
+    if not all(math.isfinite(x) for x in header.position.values() if isinstance(x, float)):
+        raise BadItem("coordinate that is not finite")
     return Item(
         header.layer,
         header.kind,
