@@ -272,10 +272,10 @@ class ArenaReader:
         ArenaError
             If they are not all inside of the arena, or the arena is not as large any more.
         """
-        if self._memory is None or self._memory.size() < self._bytes.nbytes:
-            raise ArenaError(errno.EFAULT, "the arena was made smaller")
         if offset < HEADER or nbytes < 0 or offset + nbytes > self._bytes.nbytes:
             raise ArenaError(errno.EFAULT, "slot outside of the arena")
+        if self._memory is not None and self._memory.size() < self._bytes.nbytes:
+            raise ArenaError(errno.EFAULT, "the arena was made smaller")
         return self._bytes[offset : offset + nbytes]
 
     def close(self) -> None:

@@ -75,7 +75,8 @@ class Exchange:
         self._transmit = send
         self._intake = Intake()
         self._instance = uuid.uuid4().hex
-        self._epochs = 0
+        self.epochs = 0
+        """Connections so far."""
         self._owing: dict[bytes, Peer] = {}
         self._looked = 0.0
 
@@ -170,7 +171,7 @@ class Exchange:
         if identity in self.peers:
             self._lose(self.peers[identity])
         received = 0
-        self._epochs += 1
+        self.epochs += 1
         if hello.role == "client":
             self.clients.admit(identity)
         else:
@@ -181,7 +182,7 @@ class Exchange:
                 wire.WIRE_VERSION,
                 __version__,
                 self._instance,
-                self._epochs,
+                self.epochs,
                 received,
                 self._limits.credit,
                 self._limits.heartbeat,
@@ -201,7 +202,7 @@ class Exchange:
             self.send(identity, wire.Refused(f"{error}; restart the viewer if they are yours"))
             raise
         now = source.heard = time.monotonic()
-        self.peers[identity] = Peer(identity, self._epochs, now, source, self._limits.credit)
+        self.peers[identity] = Peer(identity, self.epochs, now, source, self._limits.credit)
         return source.seq
 
     def _make_room(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,11 @@ from dask_napari.stream.arena import ArenaError, ArenaReader
 from dask_napari.stream.batch import BadItem, unpack
 from dask_napari.stream.item import Item
 from dask_napari.stream.limits import Rejected
+from dask_napari.stream.options import permitted
 from dask_napari.stream.pool import BlockPool
+
+AXIS_LIMIT: Final = 2**31 - 1
+"""Elements along an axis of an array; the steps of a slider are such integers."""
 
 Payload = list[npt.NDArray[np.uint8]]
 
@@ -28,12 +32,25 @@ def sane(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if array.dtype.kind == "b" and array.size:
         flags = array.view(np.uint8)
         if flags.max() > 1:
-            return flags != 0
+            return np.not_equal(flags, 0)
     elif array.dtype.kind == "U" and array.size:
         codes = array.reshape(-1).view(array.dtype.str[0] + "u4")
         if codes.max() > sys.maxunicode:
             raise BadItem("text that is not Unicode")
     return array
+
+
+def _check_chunk(item: Item) -> None:
+    """Refuse a chunk that lies outside of the array that it says it is from."""
+    if any(length > AXIS_LIMIT for length in (*item.origin, *item.whole)):
+        raise BadItem("array that is too large")
+    if item.whole and item.origin:
+        shape = item.data.shape[: len(item.whole)]
+        if not len(item.whole) == len(item.origin) == len(shape):
+            raise BadItem("chunk of another dimension than its array")
+        for start, length, end in zip(item.origin, shape, item.whole, strict=True):
+            if start + length > end:
+                raise BadItem("chunk outside of its array")
 
 
 class Intake:
@@ -83,11 +100,14 @@ class Intake:
             try:
                 item = unpack(header, payload, publisher)
                 own = self._copied if batch.slot is not None else sane
+                _check_chunk(item)
                 item.data = own(item.data)
                 item.arrays = {name: own(part) for name, part in item.arrays.items()}
             except BadItem as error:
                 found.append((header.layer, str(error)))
                 continue
+            if item.options:
+                item.options = permitted(item.kind, item.options)
             found.append(item)
         return found
 

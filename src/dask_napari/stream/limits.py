@@ -31,6 +31,8 @@ class Limits:
         Requests that wait for the viewer.
     layers : int
         Layers that taps declare, over all publishers.
+    specs : int
+        Bytes of what they say of their layers.
     sources : int
         Publishers remembered, those that have ended included.
     tallies : int
@@ -45,6 +47,7 @@ class Limits:
     clients: int = 256
     requests: int = 64
     layers: int = 1024
+    specs: int = 64 << 20
     sources: int = 8192
     tallies: int = 65_536
     heartbeat: float = 2.0

@@ -55,7 +55,9 @@ SHORT_LIMIT: Final = 4096
 Bytes = bytes | memoryview
 Name = Annotated[str, Meta(max_length=NAME_LIMIT)]
 Short = Annotated[str, Meta(max_length=SHORT_LIMIT)]
-Natural = Annotated[int, Meta(ge=0)]
+Natural = Annotated[int, Meta(ge=0, le=2**53)]
+"""Large enough for anything that is counted, and sums of many still fit into a message."""
+
 Place = int | float | Name
 """A coordinate, text as short as a name."""
 

@@ -244,7 +244,14 @@ class Receiver:
 
     def _send(self, identity: bytes, message: wire.Message) -> bool:
         try:
-            self._socket.send_multipart([identity, wire.encode(message)], zmq.NOBLOCK)
+            header = wire.encode(message)
+        except (TypeError, ValueError, OverflowError) as error:
+            # An answer of the viewer's that msgpack does not know; whoever asked must not wait.
+            logger.exception("%s cannot be encoded", type(message).__name__)
+            number = message.id if isinstance(message, wire.Reply) else 0
+            header = wire.encode(wire.Reply(number, error=f"no answer: {error}"))
+        try:
+            self._socket.send_multipart([identity, header], zmq.NOBLOCK)
         except zmq.ZMQError as error:
             if error.errno not in (errno.EHOSTUNREACH, errno.EAGAIN):
                 raise

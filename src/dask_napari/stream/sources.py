@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from dask_napari.stream import messages as wire
 from dask_napari.stream.board import Board
 from dask_napari.stream.item import LayerSpec
@@ -36,6 +38,7 @@ class Sources:
         self._board = board
         self._sources: dict[str, Source] = {}
         self._layers: dict[str, LayerSpec] = {}
+        self._sizes: dict[str, int] = {}
         self._tallies = 0
 
     def __iter__(self) -> Iterator[Source]:
@@ -116,13 +119,17 @@ class Sources:
         refused = ""
         with self.lock:
             for layer in layers:
-                full = len(self._layers) >= self._limits.layers
-                if full and layer.name not in self._layers:
+                size = len(msgspec.msgpack.encode(layer))
+                total = sum(self._sizes.values()) - self._sizes.get(layer.name, 0) + size
+                known = layer.name in self._layers
+                full = len(self._layers) >= self._limits.layers and not known
+                if full or total > self._limits.specs:
                     refused = "too many layers"
                     continue
                 options = permitted(layer.kind, layer.options)
                 if len(options) < len(layer.options):
                     refused = refused or "option that a layer may not have"
+                self._sizes[layer.name] = size
                 self._layers[layer.name] = LayerSpec(
                     layer.name,
                     layer.kind,
