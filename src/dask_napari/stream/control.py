@@ -16,6 +16,7 @@ from dask_napari.stream import messages as wire
 from dask_napari.stream.addresses import reachable
 from dask_napari.stream.ledger import Ledger, Tally
 from dask_napari.stream.security import Security
+from dask_napari.stream.versions import complaint
 from dask_napari.version import __version__
 
 ALIVE_INTERVAL: Final = 0.2
@@ -24,6 +25,10 @@ ALIVE_INTERVAL: Final = 0.2
 
 class ViewerGone(ConnectionError):
     """The viewer does not answer: it was closed, or it hangs."""
+
+
+class _Forgotten(Exception):
+    """The viewer has had too many clients since to know this one."""
 
 
 class Control:
@@ -68,12 +73,15 @@ class Control:
             if security is not None:
                 security.secure_client(self._socket)
             self._socket.connect(tried[0])
-            token = security.token if security else ""
-            self._send(wire.Hello(wire.WIRE_VERSION, __version__, "client", "client", token))
-            self._receive(time.monotonic() + timeout, wire.Welcome)
+            self._token = security.token if security else ""
+            self._introduce(time.monotonic() + timeout)
         except BaseException:
             self._context.destroy(linger=0)
             raise
+
+    def _introduce(self, deadline: float) -> None:
+        self._send(wire.Hello(wire.WIRE_VERSION, __version__, "client", "client", self._token))
+        self._receive(deadline, wire.Welcome)
 
     def _send(self, message: wire.Message) -> None:
         self._socket.send(wire.encode(message), zmq.NOBLOCK)
@@ -85,8 +93,15 @@ class Control:
                 raise ViewerGone("the viewer does not answer; is its window closed?")
             if not self._socket.poll(math.ceil(min(left, ALIVE_INTERVAL) * 1000)):
                 continue
-            message = wire.decode_from_receiver(self._socket.recv())
+            try:
+                message = wire.decode_from_receiver(self._socket.recv())
+            except wire.ForeignMessage as stranger:
+                raise ViewerGone(complaint(stranger)) from stranger
+            except wire.MalformedMessage as error:
+                raise ViewerGone(f"the viewer sent a {error}") from error
             if isinstance(message, wire.Refused):
+                if message.again:
+                    raise _Forgotten
                 raise ViewerGone(f"the viewer refused: {message.reason}")
             if isinstance(message, wanted) and getattr(message, "id", 0) == number:
                 return message
@@ -107,8 +122,14 @@ class Control:
             if self._context.closed:
                 raise ViewerGone("the connection to the viewer is closed")
             number = next(self._numbers)
-            self._send(wire.Request(number, name, arguments or {}))
-            reply = self._receive(time.monotonic() + timeout, wire.Reply, number)
+            deadline = time.monotonic() + timeout
+            while True:
+                self._send(wire.Request(number, name, arguments or {}))
+                try:
+                    reply = self._receive(deadline, wire.Reply, number)
+                    break
+                except _Forgotten:
+                    self._introduce(deadline)
         if reply.error:
             raise RuntimeError(f"the viewer could not do {name!r}: {reply.error}")
         result: dict[str, Any] = reply.result
