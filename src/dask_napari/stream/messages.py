@@ -386,7 +386,7 @@ def _complaint(frame: Bytes, known: frozenset[str]) -> MalformedMessage:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return MalformedMessage("header that does not decode")
     other = isinstance(envelope.wire, int) and envelope.wire != WIRE_VERSION
-    if other or envelope.type not in known:
+    if other or isinstance(envelope.reason, str) or envelope.type not in known:
         return ForeignMessage(envelope)
     return MalformedMessage("header that does not decode")
 
