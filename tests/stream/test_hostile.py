@@ -19,7 +19,7 @@ import psutil
 import pytest
 import zmq
 
-from dask_napari.stream import Board, Control, Item, Limits, Publisher, Receiver
+from dask_napari.stream import Board, Control, Item, Limits, Publisher, Receiver, Security
 from dask_napari.stream import messages as wire
 
 DEADLINE = 20.0
@@ -264,15 +264,21 @@ def test_a_client_that_was_forgotten_introduces_itself_again():
         assert len(receiver.exchange.clients) <= 2
 
 
-def test_questions_that_nobody_answers_do_not_pile_up(neighbour):
-    with zmq.Context() as context, context.socket(zmq.DEALER) as link:
+def test_questions_that_nobody_answers_do_not_pile_up():
+    security = Security.generate(encrypt=False)
+    with (
+        Receiver("tcp://127.0.0.1:*", Board(), security=security) as receiver,
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as link,
+    ):
         link.linger = 0
-        link.connect(neighbour.address)
-        link.send(wire.encode(wire.Hello(wire.WIRE_VERSION, "0", "client", "curious")))
+        link.connect(receiver.addresses[0])
+        hello = wire.Hello(wire.WIRE_VERSION, "0", "client", "curious", security.token)
+        link.send(wire.encode(hello))
         for n in range(1000):
             link.send(wire.encode(wire.Request(n, "screenshot", {"x": "y" * 1000})))
-        eventually(lambda: neighbour.receiver.rejected["too many requests"] > 900)
-    assert neighbour.receiver.requests.qsize() == neighbour.receiver.limits.requests
+        eventually(lambda: receiver.rejected["too many requests"] > 900)
+        assert receiver.requests.qsize() == receiver.limits.requests
 
 
 TRUNCATED = """

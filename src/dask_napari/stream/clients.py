@@ -45,6 +45,8 @@ class Clients:
         How many are remembered, and how much may wait.
     ledger : callable
         Returns the ledger that they ask for.
+    trusted : bool
+        Whether they have named a token; others are told the ledger and nothing else.
     post : callable
         Sends a message to an identity; from any thread.
     """
@@ -54,7 +56,10 @@ class Clients:
         limits: Limits,
         ledger: Callable[[], Ledger],
         post: Callable[[bytes, wire.Message], None],
+        *,
+        trusted: bool,
     ) -> None:
+        self._trusted = trusted
         self._limits = limits
         self._ledger = ledger
         self._post = post
@@ -113,6 +118,9 @@ class Clients:
         elif request.name == "bye":
             self.forget(identity)
             answer({}, "")
+        elif not self._trusted:
+            answer({}, "this viewer asks for no token, so anybody could; start it with one")
+            raise Rejected("request without a token")
         else:
             try:
                 self.requests.put_nowait(Request(request.name, request.arguments, answer))

@@ -13,6 +13,7 @@ from typing import Any, Final
 import zmq
 
 from dask_napari.stream import messages as wire
+from dask_napari.stream import nearby
 from dask_napari.stream.addresses import reachable
 from dask_napari.stream.ledger import Ledger, Tally
 from dask_napari.stream.security import Security
@@ -39,7 +40,7 @@ class Control:
     addresses : sequence of str
         Addresses of the viewer's receiver, the best first.
     security : Security, optional
-        The viewer's keys and token.
+        The viewer's keys and token; found where this user's viewer has left them if not given.
     timeout : float
         Seconds to wait for the viewer's welcome.
     alive : callable, optional
@@ -70,6 +71,7 @@ class Control:
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
         try:
+            security = security or nearby.find(tried[0])
             if security is not None:
                 security.secure_client(self._socket)
             self._socket.connect(tried[0])

@@ -65,7 +65,7 @@ class Exchange:
     ) -> None:
         self.rejected: Counter[str] = Counter()
         self.sources = Sources(limits, board)
-        self.clients = Clients(limits, self.sources.ledger, post)
+        self.clients = Clients(limits, self.sources.ledger, post, trusted=security is not None)
         self.peers: dict[bytes, Peer] = {}
         self.withheld = False
         """Whether credit is owed that the board has no room for."""

@@ -14,6 +14,7 @@ from typing import Final
 import zmq
 
 from dask_napari.stream import messages as wire
+from dask_napari.stream import nearby
 from dask_napari.stream.board import Board
 from dask_napari.stream.clients import Request
 from dask_napari.stream.exchange import Exchange
@@ -55,6 +56,8 @@ class Receiver:
         Allow plain TCP that other hosts can reach.
     limits : Limits
         What is granted.
+    share_keys : bool
+        Leave the clients' half of the keys where sinks of this user on this host find it.
 
     Raises
     ------
@@ -76,6 +79,7 @@ class Receiver:
         security: Security | None = None,
         insecure: bool = False,
         limits: Limits | None = None,
+        share_keys: bool = False,
     ) -> None:
         wanted = (addresses,) if isinstance(addresses, str) else tuple(addresses)
         if not wanted:
@@ -87,6 +91,7 @@ class Receiver:
         self.board = board
         self.limits = limits or Limits()
         self._security = security
+        self._share_keys = share_keys and security is not None
         self._outgoing: deque[tuple[bytes, wire.Message]] = deque()
         self.exchange = Exchange(board, self.limits, security, self._send, self._post)
         self._stop = False
@@ -118,6 +123,9 @@ class Receiver:
             if self._security is not None:
                 self._security.secure_server(self._socket)
             self.addresses = tuple(self._bind(address) for address in self.addresses)
+            if self._share_keys:
+                assert self._security is not None
+                nearby.leave(self._private().path, self.addresses, self._security)
         except BaseException:
             context.destroy(linger=0)
             self._release()
@@ -125,10 +133,13 @@ class Receiver:
         self._context = context
         self._thread.start()
 
+    def _private(self) -> RuntimeDirectory:
+        self._runtime = self._runtime or RuntimeDirectory()
+        return self._runtime
+
     def _bind(self, address: str) -> str:
         if address == ANY_IPC:
-            self._runtime = self._runtime or RuntimeDirectory()
-            address = self._runtime.socket("receiver")
+            address = self._private().socket("receiver")
         if address.startswith("tcp://") and address.endswith(":0"):
             address = address[:-1] + "*"
         try:
