@@ -144,7 +144,7 @@ class Live:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         addresses = _listen(client, listen)
-        required = bool(client.security and client.security.require_encryption)
+        required = _requires_encryption(client)
         if required and insecure:
             check_encrypted(addresses, None)
         security = _security(addresses, insecure, required)
@@ -440,6 +440,11 @@ def _security(addresses: Iterable[str], insecure: bool, required: bool) -> Secur
     """
     keys = not insecure and (required or not all(is_local(address) for address in addresses))
     return Security.generate(encrypt=keys)
+
+
+def _requires_encryption(client: Client) -> bool:
+    own = client.security is not None and client.security.require_encryption
+    return own or config.encryption_required()
 
 
 def _settled(ledger: Ledger, wanted: Iterable[tuple[str, str, int]]) -> bool:
