@@ -8,7 +8,9 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 export LIBGL_ALWAYS_SOFTWARE ?= $(if $(DISPLAY),,1)
 
-.PHONY: help demo test lint bench clean system
+FUZZ_SECONDS ?= 600
+
+.PHONY: help demo test lint bench fuzz clean system
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -36,8 +38,13 @@ bench: $(STAMP) system  ## Run all benchmarks; figures go to docs/benchmarks wit
 	  examples/tools/with-screen $(BIN)/python -m benchmarks.$$name || exit 1; \
 	done
 
+fuzz: $(STAMP)  ## Play hostile messages to the receiver for FUZZ_SECONDS (600)
+	@$(BIN)/python -m pip install --quiet --only-binary=:all: --group fuzz 2>/dev/null || \
+	  echo "atheris has no wheel for $$($(BIN)/python --version)"
+	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
+
 clean:  ## Remove the environment and caches
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .fuzz-corpus build dist
 
 system:
 	@examples/tools/system-packages

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from dask_napari.axes import channels, mosaic
-from dask_napari.checks import LAYER_OPTIONS
 from dask_napari.item import coerce
 from dask_napari.stream.item import KINDS, LayerSpec
+from dask_napari.stream.options import LAYER_OPTIONS
 from dask_napari.tap import PlacementError, Tap, Taps
 
 SITE = "{plate}_{well}_s{field:d}_w{channel:d}.tif"

@@ -12,39 +12,7 @@ import numpy as np
 
 from dask_napari.placement import Placement
 from dask_napari.stream.gather import plain
-
-_ANY_KIND = {"opacity", "blending", "visible", "affine", "rotate", "shear", "projection_mode"}
-_VOLUME = {"depiction", "plane", "rendering", "colormap"}
-_FACE = {"face_color", "face_color_cycle", "face_colormap", "face_contrast_limits"}
-_EDGE = {"edge_color", "edge_color_cycle", "edge_colormap", "edge_contrast_limits", "edge_width"}
-_BORDER = {"border_color", "border_color_cycle", "border_colormap", "border_contrast_limits"}
-_BORDER |= {"border_width", "border_width_is_relative"}
-LAYER_OPTIONS = {
-    "image": frozenset(
-        _ANY_KIND
-        | _VOLUME
-        | {"attenuation", "contrast_limits", "custom_interpolation_kernel_2d", "gamma"}
-        | {"interpolation2d", "interpolation3d", "iso_threshold"}
-    ),
-    "labels": frozenset(_ANY_KIND | _VOLUME | {"iso_gradient_mode"}),
-    "points": frozenset(
-        _ANY_KIND
-        | _FACE
-        | _BORDER
-        | {"antialiasing", "canvas_size_limits", "shading", "size", "symbol", "text"}
-    ),
-    "shapes": frozenset(_ANY_KIND | _FACE | _EDGE | {"text", "z_index"}),
-    "tracks": frozenset(
-        _ANY_KIND
-        | {"color_by", "colormap", "head_length", "hide_completed_tracks", "tail_length"}
-        | {"tail_width"}
-    ),
-    "vectors": frozenset(_ANY_KIND | _EDGE | {"length", "vector_style"}),
-    "surface": frozenset(
-        _ANY_KIND | {"colormap", "contrast_limits", "gamma", "normals", "shading", "wireframe"}
-    ),
-}
-"""Arguments of napari's layers that a tap may set, by kind."""
+from dask_napari.stream.options import LAYER_OPTIONS
 
 _ELSEWHERE = {
     "name": "say layer=",

@@ -31,7 +31,7 @@ from dask_napari.stream.connection import Transport, check_transport
 from dask_napari.stream.control import Control, ViewerGone
 from dask_napari.stream.ledger import Ledger, Tally
 from dask_napari.stream.receiver import ANY_IPC
-from dask_napari.stream.security import Security, check_address, is_local
+from dask_napari.stream.security import Security, check_address, check_encrypted, is_local
 from dask_napari.tap import Tap
 from dask_napari.viewer_process import ViewerProcess
 
@@ -90,7 +90,8 @@ def watch(
     TypeError
         If ``client`` is not a synchronous client.
     ValueError
-        If ``listen`` or ``transport`` is not usable.
+        If ``listen`` or ``transport`` is not usable, or ``insecure`` is given while Dask requires
+        encryption.
     ViewerFailed
         If the window does not open.
 
@@ -145,7 +146,10 @@ class Live:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         addresses = _listen(client, listen)
-        security = _security(addresses, insecure)
+        required = _requires_encryption(client)
+        if required and insecure:
+            check_encrypted(addresses, None)
+        security = _security(addresses, insecure, required)
         for address in addresses:
             if address != ANY_IPC:
                 check_address(address, security=security, insecure=insecure)
@@ -497,10 +501,18 @@ def _listen(client: Client, listen: str | Iterable[str] | None) -> list[str]:
     return [ANY_IPC, f"tcp://{own}:*"]
 
 
-def _security(addresses: Iterable[str], insecure: bool) -> Security:
-    """A token always; keys too, unless no other host can listen in or the user says no."""
-    keys = not insecure and not all(is_local(address) for address in addresses)
+def _security(addresses: Iterable[str], insecure: bool, required: bool) -> Security:
+    """A token always; keys too, unless no other host can listen in or the user says no.
+
+    Where Dask requires encryption, on this host too.
+    """
+    keys = not insecure and (required or not all(is_local(address) for address in addresses))
     return Security.generate(encrypt=keys)
+
+
+def _requires_encryption(client: Client) -> bool:
+    own = client.security is not None and client.security.require_encryption
+    return own or config.encryption_required()
 
 
 def _settled(ledger: Ledger, wanted: Iterable[tuple[str, str, int]]) -> bool:

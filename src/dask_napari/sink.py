@@ -7,6 +7,7 @@ The only module that touches the internals of ``distributed``. What it relies on
   ``run_id``, ``startstops``, ``nbytes``, ``state``;
 - ``worker.data``: a mapping, with ``fast`` and ``slow`` where it can spill (zict mappings, which
   may be read from another thread);
+- ``worker.security.require_encryption``;
 - ``scheduler.task_prefixes[name].states``;
 - ``dask._task_spec.Alias``, the spec of a task that gives another's output a second name;
 - in a task: ``get_worker()``, ``worker.active_threads`` (thread -> key), and the asyncio task of an
@@ -32,12 +33,13 @@ from distributed.core import Status
 from dask_napari import config
 from dask_napari.output import Output, Report, Shown, kept, nbytes_of
 from dask_napari.placement import Placement
+from dask_napari.stream import nearby
 from dask_napari.stream.connection import Transport, check_transport
 from dask_napari.stream.item import Provenance
 from dask_napari.stream.messages import Count
 from dask_napari.stream.outbox import Dropped
 from dask_napari.stream.publisher import Publisher
-from dask_napari.stream.security import Security
+from dask_napari.stream.security import Security, check_encrypted
 from dask_napari.tap import Tap, Taps
 from dask_napari.xarrays import position_of
 
@@ -203,9 +205,18 @@ class NapariSink(WorkerPlugin):
     # -- WorkerPlugin ----------------------------------------------------------------------
 
     def setup(self, worker: Worker) -> None:
-        """Start streaming. Called by Dask; an error here is logged and leaves the worker be."""
+        """Start streaming. Called by Dask; an error here is logged and leaves the worker be.
+
+        Raises
+        ------
+        ValueError
+            If Dask requires encryption and the stream would have none.
+        """
         self._worker = worker
         self._loop = asyncio.get_running_loop()
+        required = bool(worker.security.require_encryption)
+        if required and not any(map(nearby.find, self.addresses)):
+            check_encrypted(self.addresses, self.security)
         self._publisher = Publisher(
             self.addresses,
             name=f"{worker.address}#{uuid.uuid4().hex[:8]}",
@@ -213,6 +224,7 @@ class NapariSink(WorkerPlugin):
             transport=self.transport,
             arena_bytes=config.get_bytes("arena"),
             queue_bytes=config.get_bytes("queue"),
+            encrypt=required,
             on_want=self._on_want,
         )
         self._publisher.declare(tap.spec() for tap in self._taps)

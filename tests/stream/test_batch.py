@@ -84,7 +84,7 @@ def test_what_is_known_of_an_item_travels():
         origin=(2, 3),
         whole=(10, 20),
         part="nuclei",
-        options={"opacity": 0.5, "text": {"string": "{area}"}},
+        options={"opacity": 0.5, "contrast_limits": [0, 9]},
     )
     slot = np.empty(payload_size([item]), np.uint8)
     (header,) = pack([item], slot)

@@ -11,6 +11,7 @@ from dask_napari.kinds.features import features_of
 from dask_napari.kinds.made import Made
 from dask_napari.kinds.notes import note
 from dask_napari.kinds.parts import META
+from dask_napari.stream.options import LAYER_OPTIONS
 
 LEAVES: Final = 1000
 """Numbers and texts in all options of an item: they travel in the header of its message, where
@@ -43,7 +44,7 @@ def options_of(made: Made, meta: Mapping[str, Any], layer: str) -> dict[str, Any
     for name, value in meta.items():
         if name in META or value is None:
             continue
-        if name not in checks.LAYER_OPTIONS[made.kind]:
+        if name not in LAYER_OPTIONS[made.kind]:
             note(layer, f"the argument {str(name)[:60]!r} of a {made.kind} layer is left out")
             continue
         if name in _PER_ELEMENT and _is_per_element(value, made):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from dask_napari.stream.item import Calibration, Item, Provenance
 from dask_napari.stream.kinds import BadItem, check
 from dask_napari.stream.messages import ArrayHeader, ItemHeader
+from dask_napari.stream.options import permitted
 
 __all__ = [
     "ALIGNMENT",
@@ -180,7 +181,10 @@ def _unpack_array(
     if header.offset < 0 or header.offset + header.nbytes > buffer.nbytes:
         raise BadItem("offset outside of the payload")
     part = buffer[header.offset : header.offset + header.nbytes]
-    return part.view(dtype).reshape(header.shape)
+    try:
+        return part.view(dtype).reshape(header.shape)
+    except (ValueError, OverflowError) as error:
+        raise BadItem("shape that numpy cannot have") from error
 
 
 def unpack(header: ItemHeader, payload: Sequence[npt.NDArray[np.uint8]], publisher: str) -> Item:
@@ -222,6 +226,8 @@ def rebuild(header: ItemHeader, payload: Sequence[npt.NDArray[np.uint8]], publis
         raise BadItem("no data")
     if not all(math.isfinite(x) for x in (*header.scale, *header.translate)):
         raise BadItem("calibration that is not finite")
+    if not all(math.isfinite(x) for x in header.position.values() if isinstance(x, float)):
+        raise BadItem("coordinate that is not finite")
     return Item(
         header.layer,
         header.kind,
@@ -234,7 +240,7 @@ def rebuild(header: ItemHeader, payload: Sequence[npt.NDArray[np.uint8]], publis
         header.origin,
         header.whole,
         header.part,
-        header.options,
+        permitted(header.kind, header.options) if header.options else {},
         publisher,
         header.seq,
     )

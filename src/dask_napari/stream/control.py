@@ -13,9 +13,11 @@ from typing import Any, Final
 import zmq
 
 from dask_napari.stream import messages as wire
+from dask_napari.stream import nearby
 from dask_napari.stream.addresses import reachable
 from dask_napari.stream.ledger import Ledger, Tally
 from dask_napari.stream.security import Security
+from dask_napari.stream.versions import complaint
 from dask_napari.version import __version__
 
 ALIVE_INTERVAL: Final = 0.2
@@ -26,6 +28,10 @@ class ViewerGone(ConnectionError):
     """The viewer does not answer: it was closed, or it hangs."""
 
 
+class _Forgotten(Exception):
+    """The viewer has had too many clients since to know this one."""
+
+
 class Control:
     """Ask a viewer things from a script; safe to use from several threads.
 
@@ -34,7 +40,7 @@ class Control:
     addresses : sequence of str
         Addresses of the viewer's receiver, the best first.
     security : Security, optional
-        The viewer's keys and token.
+        The viewer's keys and token; found where this user's viewer has left them if not given.
     timeout : float
         Seconds to wait for the viewer's welcome.
     alive : callable, optional
@@ -65,15 +71,19 @@ class Control:
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
         try:
+            security = security or nearby.find(tried[0])
             if security is not None:
                 security.secure_client(self._socket)
             self._socket.connect(tried[0])
-            token = security.token if security else ""
-            self._send(wire.Hello(wire.WIRE_VERSION, __version__, "client", "client", token))
-            self._receive(time.monotonic() + timeout, wire.Welcome)
+            self._token = security.token if security else ""
+            self._introduce(time.monotonic() + timeout)
         except BaseException:
             self._context.destroy(linger=0)
             raise
+
+    def _introduce(self, deadline: float) -> None:
+        self._send(wire.Hello(wire.WIRE_VERSION, __version__, "client", "client", self._token))
+        self._receive(deadline, wire.Welcome)
 
     def _send(self, message: wire.Message) -> None:
         self._socket.send(wire.encode(message), zmq.NOBLOCK)
@@ -85,8 +95,15 @@ class Control:
                 raise ViewerGone("the viewer does not answer; is its window closed?")
             if not self._socket.poll(math.ceil(min(left, ALIVE_INTERVAL) * 1000)):
                 continue
-            message = wire.decode_from_receiver(self._socket.recv())
+            try:
+                message = wire.decode_from_receiver(self._socket.recv())
+            except wire.ForeignMessage as stranger:
+                raise ViewerGone(complaint(stranger)) from stranger
+            except wire.MalformedMessage as error:
+                raise ViewerGone(f"the viewer sent a {error}") from error
             if isinstance(message, wire.Refused):
+                if message.again:
+                    raise _Forgotten
                 raise ViewerGone(f"the viewer refused: {message.reason}")
             if isinstance(message, wanted) and getattr(message, "id", 0) == number:
                 return message
@@ -107,8 +124,14 @@ class Control:
             if self._context.closed:
                 raise ViewerGone("the connection to the viewer is closed")
             number = next(self._numbers)
-            self._send(wire.Request(number, name, arguments or {}))
-            reply = self._receive(time.monotonic() + timeout, wire.Reply, number)
+            deadline = time.monotonic() + timeout
+            while True:
+                self._send(wire.Request(number, name, arguments or {}))
+                try:
+                    reply = self._receive(deadline, wire.Reply, number)
+                    break
+                except _Forgotten:
+                    self._introduce(deadline)
         if reply.error:
             raise RuntimeError(f"the viewer could not do {name!r}: {reply.error}")
         result: dict[str, Any] = reply.result

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dask_napari.stream.arena import ArenaReader
 from dask_napari.stream.ledger import Tally
-from dask_napari.stream.messages import Count
+from dask_napari.stream.messages import Count, Trouble
 
 
 @dataclass(slots=True)
@@ -24,6 +24,10 @@ class Source:
         The publisher's side of the ledger, by layer, as of its last message.
     alive : bool
         Whether it may still send; false after BYE and after too long a silence.
+    layers : set of str
+        Layers that it has counts or items of.
+    troubles : dict of (str, str) to Trouble
+        The last error of each cause, by layer and reason.
     """
 
     name: str
@@ -33,7 +37,10 @@ class Source:
     nbytes: int = 0
     transport: str = "inline"
     alive: bool = True
+    heard: float = 0.0
     counts: dict[str, Count] = field(default_factory=dict)
+    layers: set[str] = field(default_factory=set)
+    troubles: dict[tuple[str, str], Trouble] = field(default_factory=dict)
 
     def tally(self, layer: str, here: Tally) -> Tally:
         """Both sides of the ledger for one layer.
@@ -74,6 +81,10 @@ class Peer:
         Number of the last batch that arrived.
     owed : int
         Bytes of credit to give back.
+    allowance : int
+        Bytes of credit that it has not used; it may send while there are any.
+    established : bool
+        Whether it has sent anything after its HELLO.
     granted : int
         Number of the last batch whose arrival was acknowledged.
     """
@@ -81,7 +92,9 @@ class Peer:
     identity: bytes
     epoch: int
     heard: float
-    source: Source | None = None
+    source: Source
+    allowance: int
+    established: bool = False
     number: int = 0
     granted: int = 0
     owed: int = 0

@@ -14,6 +14,7 @@ from typing import Any, Final, get_args
 import numpy.typing as npt
 import zmq
 
+from dask_napari.stream import nearby
 from dask_napari.stream.addresses import reachable
 from dask_napari.stream.connection import (
     Connection,
@@ -26,7 +27,7 @@ from dask_napari.stream.gather import items_of
 from dask_napari.stream.item import Item, Kind, LayerSpec, Position
 from dask_napari.stream.messages import Count
 from dask_napari.stream.outbox import Entry, Outbox, Policy, Whole
-from dask_napari.stream.security import Security
+from dask_napari.stream.security import Security, check_encrypted
 from dask_napari.stream.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,8 @@ class Publisher:
         Size of the arena.
     queue_bytes : int
         Bytes of values that may wait.
+    encrypt : bool
+        Never use plain TCP, not even on this host.
     on_want : callable, optional
         Called from the publisher's thread when a new receiver asks for what is in memory.
 
@@ -97,6 +100,7 @@ class Publisher:
         transport: Transport = "auto",
         arena_bytes: int = 64 << 20,
         queue_bytes: int = 128 << 20,
+        encrypt: bool = False,
         on_want: Callable[[], None] | None = None,
     ) -> None:
         check_transport(transport)
@@ -110,6 +114,7 @@ class Publisher:
         self._security = security
         self._choice = transport
         self._arena_bytes = arena_bytes
+        self._encrypt = encrypt
         self._on_want = on_want
         self._numbers = itertools.count(1)
         self._layers: dict[str, LayerSpec] = {}
@@ -257,6 +262,13 @@ class Publisher:
                     break
             if self._deadline is not None:
                 return
+            if not least and time.monotonic() - alone_since > ALONE_GRACE:
+                self._log_once(
+                    f"{self.name}: no viewer answers at {', '.join(self.addresses)}; the tasks go "
+                    "on, and outputs are kept by their keys until one does. One that listens "
+                    "there may want keys: NapariSink(..., security=...)",
+                    ConnectionLost("no answer"),
+                )
             self._wait_alone(alone_since, max(least, pause * random.uniform(0.5, 1.0)))
             pause = min(2 * pause, BACKOFF[1])
 
@@ -288,13 +300,16 @@ class Publisher:
     def _attempt(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> float:
         """Talk to one address until that ends; return the least pause before the next attempt."""
         try:
+            security = self._security or nearby.find(address)
+            if self._encrypt:
+                check_encrypted([address], security)
             connection = Connection(
                 context,
                 address,
                 self.name,
                 self.outbox,
                 self._numbers,
-                security=self._security,
+                security=security,
                 transport=self._choice,
                 arena_bytes=self._arena_bytes,
             )

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import napari
 
     from dask_napari.stream.board import Board
-    from dask_napari.stream.receiver import Receiver, Request
+    from dask_napari.stream.clients import Request
+    from dask_napari.stream.receiver import Receiver
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,81 @@
+"""What one receiver grants and holds, and the error for whatever goes beyond it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+ITEM_COST: Final = 1 << 10
+"""Bytes that an item without any pixels costs its receiver; so credit bounds tiny items too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one receiver grants, and what it holds of its peers.
+
+    Memory that peers can make a receiver hold is bounded by these, and for each message by the
+    limits in :mod:`~dask_napari.stream.messages`. Pictures that were shown are the viewer's.
+
+    Attributes
+    ----------
+    credit : int
+        Bytes that one publisher may have on the way.
+    frame : int
+        Bytes of the largest payload frame, hence of the largest inline array.
+    peers : int
+        Connections of publishers at once.
+    clients : int
+        Clients remembered; beyond it the one that has been silent for longest is forgotten, and
+        welcome to introduce itself again.
+    requests : int
+        Requests that wait for the viewer.
+    layers : int
+        Layers that taps declare, over all publishers.
+    specs : int
+        Bytes of what they say of their layers.
+    sources : int
+        Publishers remembered, those that have ended included.
+    tallies : int
+        Counts kept, one for each layer of each publisher.
+    heartbeat : float
+        Seconds between signs of life.
+    """
+
+    credit: int = 64 << 20
+    frame: int = 4 << 30
+    peers: int = 4096
+    clients: int = 256
+    requests: int = 64
+    layers: int = 1024
+    specs: int = 64 << 20
+    sources: int = 8192
+    tallies: int = 65_536
+    heartbeat: float = 2.0
+
+
+class Rejected(Exception):
+    """A message that cannot be used.
+
+    Parameters
+    ----------
+    reason : str
+        What it is counted as: one of a few texts, without anything that the peer wrote.
+    """
+
+
+def cost_of(payload: int, header: int, items: int) -> int:
+    """Credit that a batch takes; both ends compute it.
+
+    Parameters
+    ----------
+    payload, header : int
+        Bytes of the arrays, and of the first frame.
+    items : int
+        Number of items.
+
+    Examples
+    --------
+    >>> cost_of(payload=4096, header=200, items=1)
+    5320
+    """
+    return payload + header + ITEM_COST * items
