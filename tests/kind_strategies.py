@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 floats = st.floats(width=32)
+# With halves of characters, as names of files may have.
+words = st.text(max_size=4) | st.sampled_from(["\udcff", "x" * 2000, "\0"])
 columns = st.one_of(
-    st.lists(st.one_of(st.none(), floats, st.integers(), st.text(max_size=5), st.booleans())),
+    st.lists(st.one_of(st.none(), floats, st.integers(), words, st.booleans())),
     hnp.arrays(
         st.one_of(hnp.floating_dtypes(), hnp.datetime64_dtypes(), hnp.unicode_string_dtypes()),
         st.integers(0, 4),
@@ -14,7 +16,7 @@ columns = st.one_of(
 )
 tables = st.dictionaries(
     st.sampled_from(["y", "x", "z", "t", "track_id", "frame", "parent", "label", "area", "dy"])
-    | st.text(max_size=4),
+    | words,
     columns,
     max_size=6,
 )
@@ -47,15 +49,17 @@ graphs = st.dictionaries(st.integers(0, 5), st.integers(0, 5) | st.lists(st.inte
 metas = st.fixed_dictionaries(
     {},
     optional={
-        "name": st.text(max_size=4),
+        "name": words,
         "features": tables,
         "scale": st.lists(floats, max_size=3),
         "units": st.sampled_from(["um", ["um", "um"], 3]),
-        "metadata": st.sampled_from([{}, {"at": {"t": 1}}, {"at": 3}]),
+        "metadata": st.sampled_from([{}, {"at": {"t": 1}}, {"at": {"t": "\udcff"}}, {"at": 3}]),
         "size": floats | st.lists(floats, max_size=3),
         "shape_type": names | st.lists(names, max_size=3),
         "graph": graphs,
-        "face_color": st.text(max_size=5) | arrays,
+        "face_color": words | arrays,
+        "contrast_limits": st.lists(st.integers() | floats, max_size=2),
+        "axis_labels": st.lists(words, max_size=2),
         "colour": st.integers(),
     },
 )
@@ -93,5 +97,5 @@ outputs = st.one_of(
     layers,
     st.lists(single | layers, max_size=4),
     st.lists(single | layers, max_size=4).map(tuple),
-    st.dictionaries(st.text(max_size=3) | st.integers(), single | layers, max_size=3),
+    st.dictionaries(words | st.integers(), single | layers, max_size=3),
 )

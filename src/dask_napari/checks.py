@@ -266,12 +266,16 @@ def option(name: str, value: Any) -> Any:
     """
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
-    if value is None or isinstance(value, str | int | float | bool):
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"option {name!r}: {value} is no number of 64 bits")
+    if value is None or isinstance(value, int | float | bool):
         return value
     if isinstance(value, list | tuple):
         return [option(name, entry) for entry in value]
-    if isinstance(value, Mapping):
-        return {key: option(name, entry) for key, entry in value.items()}
+    if isinstance(value, Mapping) and all(isinstance(k, str | int | None) for k in value):
+        return {option(name, key): option(name, entry) for key, entry in value.items()}
     raise TypeError(
         f"option {name!r}: a {type(value).__name__} cannot be sent to the viewer; give text,"
         " numbers, flags, or lists of them (a colormap by its name)"

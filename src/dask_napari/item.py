@@ -16,6 +16,7 @@ from dask_napari.kinds.shapes import shapes
 from dask_napari.kinds.surface import surface
 from dask_napari.kinds.tracks import tracks
 from dask_napari.kinds.vectors import vectors
+from dask_napari.kinds.words import clean
 from dask_napari.stream.item import KINDS, Calibration, Item, Kind, Position, Provenance
 from dask_napari.xarrays import position_of
 
@@ -227,11 +228,14 @@ class _Given:
             layer=self.layer,
             kind=made.kind,
             data=made.data,
-            position=dict(position),
+            position={
+                clean(axis): clean(place) if isinstance(place, str) else place
+                for axis, place in position.items()
+            },
             provenance=self.provenance,
             calibration=merged(self.calibration, told, made),
             rgb=made.rgb,
             arrays=made.arrays,
-            part=name,
+            part=clean(name),
             options=options,
         )

@@ -1,5 +1,6 @@
 """Whatever a task returns: an item that receivers and napari take, or a refusal."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from dask_napari.item import CoercionError, coerce_all
 from dask_napari.stream.batch import pack, payload_size, unpack
 from dask_napari.stream.item import Calibration
 from dask_napari.stream.kinds import check
+from dask_napari.stream.messages import ItemHeader
 from napari_layers import layer_of
 
 calibrations = st.sampled_from(
@@ -33,6 +35,7 @@ def test_coercion_makes_only_what_a_receiver_takes(value, kind, calibration, pos
         check(item)
         slot = np.empty(payload_size([item]), np.uint8)
         (header,) = pack([item], slot)
+        header = msgspec.msgpack.decode(msgspec.msgpack.encode(header), type=ItemHeader)
         again = unpack(header, [slot], "")
         again.options = {}  # whatever was drawn
         layer_of(again)

@@ -89,6 +89,7 @@ BAD = [
     item("points", XY, feature_a=np.zeros(6, "S1")),
     item("points", XY, feature_=np.zeros(6)),
     item("points", XY, graph=[[1, 2]]),
+    item("points", XY, feature_a=np.full(12, 0x110000, "u4").view("U2")),
     item("shapes", XY),
     item("shapes", XY, offsets=np.array([0, 6])),
     shapes([0, 6], np.empty(0, int)),

@@ -8,6 +8,7 @@ from typing import Any, Final
 from dask_napari import checks
 from dask_napari.kinds.errors import CoercionValueError
 from dask_napari.kinds.made import Made
+from dask_napari.kinds.words import clean
 from dask_napari.stream.item import Calibration
 
 NOT_IN_SPACE: Final = frozenset({"t", "time", "frame", "c", "channel", "ch"})
@@ -60,7 +61,8 @@ def merged(said: Calibration, told: Calibration, made: Made) -> Calibration:
             raise _unfit(name, entry, made.spatial)
         return entry
 
-    return Calibration(axes, pick("scale", 1.0), pick("translate", 0.0), pick("units", "pixel"))
+    units = tuple(map(clean, pick("units", "pixel")))
+    return Calibration(tuple(map(clean, axes)), pick("scale", 1.0), pick("translate", 0.0), units)
 
 
 def _unfit(name: str, entry: tuple[Any, ...], spatial: int) -> CoercionValueError:

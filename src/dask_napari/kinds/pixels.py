@@ -41,6 +41,8 @@ def image(value: object, hints: Hints) -> list[Made]:
     >>> made.rgb, made.spatial
     (True, 2)
     """
+    if hints.features is not None:
+        note(hints.layer, "features of images are left out")
     data = _numbers(_stacked(value))
     rgb = _is_rgb(data, hints.rgb)
     data = _drawable(data, hints.layer)

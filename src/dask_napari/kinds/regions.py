@@ -17,16 +17,12 @@ MEASURED: Final = (
     "area",
     "equivalent_diameter_area",
     "extent",
-    "eccentricity",
-    "axis_major_length",
-    "axis_minor_length",
-    "orientation",
     "intensity_mean",
     "intensity_min",
     "intensity_max",
 )
-"""Properties that become features: scalars that take tens of microseconds a region. Others, such
-as those of the convex hull, take milliseconds; ``regionprops_table`` gives them."""
+"""Properties that become features: scalars that take a few tens of microseconds a region. Those of
+moments and hulls take up to milliseconds, beside the tasks; ``regionprops_table`` gives them."""
 
 
 def is_region(value: object) -> bool:

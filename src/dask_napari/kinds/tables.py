@@ -11,14 +11,12 @@ import numpy as np
 
 from dask_napari.kinds.arrays import is_array, refuse_lazy
 from dask_napari.kinds.errors import CoercionValueError
+from dask_napari.kinds.words import clean
 
 Table = dict[str, Any]
 """Name -> column: an array, a series of a data frame or a list."""
 
 _SCALARS: Final = (str, bytes, bool, int, float, complex, np.generic, date, time, timedelta)
-
-NAME: Final = 256
-"""Characters of a column's name."""
 
 COLUMNS: Final = 256
 """Columns of one table. The headers of a batch of 64 such items are a quarter of what a message
@@ -148,6 +146,6 @@ def unused(name: str, names: Container[str]) -> str:
     >>> unused("area", ["area"]), unused("", [])
     ('area [1]', 'unnamed')
     """
-    name = name[:NAME] or "unnamed"
+    name = clean(name) or "unnamed"
     candidates = (f"{name} [{number}]" for number in itertools.count(1))
     return name if name not in names else next(c for c in candidates if c not in names)

@@ -29,6 +29,8 @@ _OWN: Final = {
 }
 """Arrays besides features that items of a kind may have."""
 
+_LAST_CHARACTER: Final = 0x10FFFF
+
 _WHOLE: Final = 2.0**53
 """Up to here every whole number is a float64."""
 
@@ -79,10 +81,18 @@ def _check_features(item: Item, count: int | None) -> None:
             raise BadItem("a feature without a name")
         if column.ndim != 1 or column.dtype.kind not in _COLUMNS:
             raise BadItem("features that are no column")
+        if column.dtype.kind == "U" and column.size and _beyond(column):
+            raise BadItem("features of characters that are none")
         if count is None:
             count = len(column)
         if len(column) != count:
             raise BadItem("features of another length")
+
+
+def _beyond(column: Array) -> bool:
+    """Whether there is a number in a text that is no character; Python fails to read it."""
+    letters = np.ascontiguousarray(column).view(column.dtype.str[0].replace("|", "=") + "u4")
+    return bool(letters.max() > _LAST_CHARACTER)
 
 
 def _check_axes(item: Item, spatial: int) -> None:
