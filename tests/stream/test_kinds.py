@@ -81,6 +81,7 @@ BAD = [
     item("points", XY[:, :1]),
     item("points", XY[0]),
     item("points", NAN),
+    item("points", XY * 1e20),
     item("points", np.zeros((1, 33))),
     item("points", XY, rgb=True),
     item("points", XY, feature_a=[1]),

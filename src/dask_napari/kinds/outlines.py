@@ -12,6 +12,7 @@ from dask_napari.kinds.errors import CoercionTypeError, CoercionValueError
 from dask_napari.kinds.made import Array, Hints
 from dask_napari.kinds.notes import note
 from dask_napari.stream.item import SHAPE_TYPES
+from dask_napari.stream.kinds import reachable
 
 LEAST: Final = {"polygon": 3, "rectangle": 4, "ellipse": 4, "line": 2, "path": 2}
 """Vertices of each type; rectangles, ellipses and lines have neither more nor less."""
@@ -82,17 +83,21 @@ class Outlines:
         if not len(data):
             note(self.hints.layer, "shapes without vertices are left out")
             return
-        if not np.isfinite(data).all():
-            note(self.hints.layer, "shapes with a vertex that is not finite are left out")
-            return
         shape_type = _type_name(shape_type) or guess(data)
-        if shape_type == "point":
+        if shape_type != "point":
+            data = _fitted(data, shape_type)
+        if not reachable(data).all():
+            note(
+                self.hints.layer,
+                "shapes with a vertex that is not finite, or beyond 2**31, are left out",
+            )
+        elif shape_type == "point":
             self.points.append(data)
             self.point_sources.append(len(self.rows) - 1)
-            return
-        self.vertices.append(_fitted(data, shape_type))
-        self.types.append(SHAPE_TYPES.index(shape_type))
-        self.sources.append(len(self.rows) - 1)
+        else:
+            self.vertices.append(data)
+            self.types.append(SHAPE_TYPES.index(shape_type))
+            self.sources.append(len(self.rows) - 1)
 
 
 def _type_name(given: object) -> str:

@@ -16,6 +16,7 @@ from dask_napari.kinds.notes import note
 from dask_napari.kinds.regions import are_regions, centres
 from dask_napari.kinds.tables import Table, is_frame, table_of
 from dask_napari.stream.item import Calibration
+from dask_napari.stream.kinds import reachable
 from dask_napari.xarrays import column_names
 
 MOST_AXES: Final = 32
@@ -83,9 +84,12 @@ def rows_made(
     arrays = features_of(table, len(data), kind)
     arrays |= features_of(hints.features, len(data), kind)
     if data.size:
-        there = np.isfinite(data).reshape(len(data), -1).all(axis=1)
+        there = reachable(data).reshape(len(data), -1).all(axis=1)
         if not there.all():
-            note(hints.layer, f"{kind} with a coordinate that is not finite are left out")
+            note(
+                hints.layer,
+                f"{kind} with a coordinate that is not finite, or beyond 2**31, are left out",
+            )
             data = data[there]
             arrays = {name: array[there] for name, array in arrays.items()}
     spatial = data.shape[-1] - (kind == "tracks")

@@ -11,6 +11,7 @@ from dask_napari.kinds.arrays import coordinates, from_lists, to_host
 from dask_napari.kinds.errors import CoercionTypeError, CoercionValueError
 from dask_napari.kinds.made import Array, Hints, Made
 from dask_napari.kinds.notes import note
+from dask_napari.stream.kinds import reachable
 
 
 def surface(value: object, hints: Hints) -> list[Made]:
@@ -39,8 +40,10 @@ def surface(value: object, hints: Hints) -> list[Made]:
         raise CoercionValueError(
             "dimensions", f"vertices of a surface need shape (v, D), and came with {vertices.shape}"
         )
-    if not np.isfinite(vertices).all():
-        raise CoercionValueError("not finite", "a surface has vertices that are not finite")
+    if not reachable(vertices).all():
+        raise CoercionValueError(
+            "not finite", "a surface has vertices that are not finite, or beyond 2**31"
+        )
     arrays = {"faces": _faces(given[1], len(vertices))}
     if len(given) > 2 and given[2] is not None:
         arrays["values"] = _values(given[2], len(vertices))

@@ -15,9 +15,7 @@ from dask_napari.kinds.made import Array, Hints, Made
 from dask_napari.kinds.notes import note
 from dask_napari.kinds.points import rows_made
 from dask_napari.kinds.tables import Table, is_frame, table_of
-
-LARGEST: Final = 2**31
-"""Number of a track or frame; napari counts them in 32 bits."""
+from dask_napari.stream.kinds import FARTHEST
 
 _ID: Final = ("track_id", "trackid", "track", "particle", "id", "track id")
 _TIME: Final = ("frame", "t", "time", "position_t", "timepoint", "frame_y")
@@ -115,12 +113,12 @@ def _check(data: Array) -> None:
         )
     ids, times = data[:, 0], data[:, 1]
     ids = ids[np.isfinite(ids)]
-    if (ids != np.floor(ids)).any() or (ids < 0).any() or (ids > LARGEST).any():
+    if (ids != np.floor(ids)).any() or (ids < 0).any() or (ids > FARTHEST).any():
         raise CoercionValueError(
             "track numbers", "numbers of tracks must be whole, from 0 to 2**31"
         )
     times = times[np.isfinite(times)]
-    if (times != np.floor(times)).any() or (times < 0).any() or (times > LARGEST).any():
+    if (times != np.floor(times)).any() or (times < 0).any() or (times > FARTHEST).any():
         raise CoercionValueError(
             "track times",
             "times of tracks must be whole numbers from 0 to 2**31, as the index of a frame is;"

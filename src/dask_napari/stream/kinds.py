@@ -29,10 +29,11 @@ _OWN: Final = {
 }
 """Arrays besides features that items of a kind may have."""
 
-_LAST_CHARACTER: Final = 0x10FFFF
+FARTHEST: Final = 2.0**31
+"""Pixels from the origin, and number of a track or frame. napari draws thumbnails pixel by pixel
+and counts in whole numbers; it fails or hangs on coordinates beyond."""
 
-_WHOLE: Final = 2.0**53
-"""Up to here every whole number is a float64."""
+_LAST_CHARACTER: Final = 0x10FFFF
 
 Array = npt.NDArray[Any]
 
@@ -135,8 +136,26 @@ def _coordinates(data: Array, ndim: int, least: int, most: int = MOST_AXES) -> N
         raise BadItem("coordinates of another shape")
     if data.dtype.kind != "f" or data.dtype.itemsize not in (4, 8):
         raise BadItem("coordinates that are no floating point numbers")
-    if not np.isfinite(data).all():
-        raise BadItem("coordinates that are not finite")
+    if not reachable(data).all():
+        raise BadItem("coordinates that are not finite, or too far away")
+
+
+def reachable(data: Array) -> npt.NDArray[np.bool_]:
+    """Return which coordinates are finite and not beyond :data:`FARTHEST`.
+
+    Parameters
+    ----------
+    data : ndarray
+        Coordinates.
+
+    Examples
+    --------
+    >>> reachable(np.array([0, -1e9, 1e10, np.nan])).tolist()
+    [True, True, False, False]
+    """
+    # Of NaN, no comparison is true.
+    near: npt.NDArray[np.bool_] = np.abs(data) <= FARTHEST
+    return near
 
 
 def _plain(item: Item) -> None:
@@ -180,8 +199,6 @@ def _tracks(item: Item) -> tuple[int, int]:
     numbers = item.data[:, :2]
     if not np.array_equal(numbers, np.floor(numbers)) or (numbers < 0).any():
         raise BadItem("tracks or times that are no whole numbers")
-    if (numbers > _WHOLE).any():
-        raise BadItem("tracks or times beyond whole numbers")
     graph = item.arrays.get("graph")
     if graph is not None:
         if graph.ndim != 2 or graph.shape[1] != 2 or graph.dtype.kind not in "iu":
