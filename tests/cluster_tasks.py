@@ -30,6 +30,27 @@ def segment(image: np.ndarray) -> np.ndarray:
     return (image > 0).astype(np.int64)
 
 
+def measured(n: int) -> list:
+    """Outlines of the cells of a picture, as shapes."""
+    from skimage.measure import label, regionprops
+
+    cells = np.zeros((20, 20), int)
+    for k in range(n):
+        cells[4 * k + 1 : 4 * k + 3, 2:9] = 1
+    return regionprops(label(cells))
+
+
+def layers(n: int) -> list:
+    """Layers of several kinds, one of which cannot be shown, at a position of their own."""
+    at = {"metadata": {"at": {"t": n}}}
+    return [
+        (frame(n), {"name": "raw", **at}, "image"),
+        (np.ones((8, 8), int), {"name": "cells", **at}, "labels"),
+        (np.ones((n, 2)), {"name": "spots", "features": {"area": [1.5] * n}, **at}, "points"),
+        ("nothing", {"name": "bad", **at}, "image"),
+    ]
+
+
 def text(n: int) -> str:
     """Something that no viewer can show."""
     return f"not a picture {n}"

@@ -31,6 +31,7 @@ from distributed import Worker, WorkerPlugin, get_worker
 from distributed.core import Status
 
 from dask_napari import config
+from dask_napari.item import place_of
 from dask_napari.output import Output, Report, Shown, kept, nbytes_of
 from dask_napari.placement import Placement
 from dask_napari.stream import nearby
@@ -41,7 +42,6 @@ from dask_napari.stream.outbox import Dropped
 from dask_napari.stream.publisher import Publisher
 from dask_napari.stream.security import Security, check_encrypted
 from dask_napari.tap import Tap, Taps
-from dask_napari.xarrays import position_of
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -103,7 +103,7 @@ class Selection(Output):
         value = self.value() if self.tap.places_by_value else None
         where = self.tap.placement(self.key, value, args, kwargs, self.prefix)
         if not where.position and not where.whole:
-            where = Placement(position_of(value))
+            where = Placement(place_of(value))
         self.spec = None  # the arguments have served
         return where
 
@@ -295,7 +295,7 @@ class NapariSink(WorkerPlugin):
                 return False
             held = keep() if keep is not None else kept(value)
             if where is None:
-                where = Placement(position_of(held))
+                where = Placement(place_of(held))
             publisher.put(Shown(tap, held, where, made, self._report))
         except Exception as error:
             reason = "error: " + type(error).__name__
