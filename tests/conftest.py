@@ -7,7 +7,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
+
+# An example's time says nothing on a machine that others use too.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -92,6 +92,17 @@ def test_a_dataarray_around_a_gpus_array():
     np.testing.assert_array_equal(item.data, IMAGE)
 
 
+def test_a_device_that_does_not_say_where_it_is():
+    class Odd(OnlyDlpack):
+        def __dlpack_device__(self):
+            raise NotImplementedError
+
+        def __array__(self, *args, **options):
+            return IMAGE
+
+    np.testing.assert_array_equal(to_host(Odd()), IMAGE)
+
+
 def test_a_gpu_that_fails_is_a_refusal():
     class Broken(Cupy):
         def get(self):

@@ -208,6 +208,12 @@ def test_outlines_of_regions_hold_their_pixels(mask):
         np.testing.assert_array_equal(inside, filled)
 
 
+def test_regions_of_a_window_lie_in_the_whole():
+    regions = regionprops(np.eye(3, dtype=int), offset=(10, 20))
+    assert shapes(regions).data.min(axis=0).tolist() == [9.5, 19.5]
+    assert coerce(regions[0], kind="points").data.tolist() == [[11, 21]]
+
+
 def test_regions_are_not_touched():
     regions = regionprops(np.eye(3, dtype=int))
     shapes(regions)
@@ -309,6 +315,32 @@ def test_composite_rois_are_several_polygons():
     path = [0, 0, 0, 1, 4, 0, 1, 4, 4, 4, 0, 5, 5, 1, 9, 5, 1, 9, 9, 4]
     made.multi_coordinates = np.array(path, np.float32)
     assert types_of(shapes(made)) == ["polygon", "polygon"]
+
+
+def test_boxes_between_pixels():
+    subpixel = roifile.ROI_OPTIONS.SUB_PIXEL_RESOLUTION
+    for kind in ("RECT", "OVAL"):
+        made = roi(kind, options=subpixel, xd=1.25, yd=2.5, widthd=3.0, heightd=1.0, **BOXED)
+        assert vertices_of(shapes(made)) == [[[2, 0.75], [2, 3.75], [3, 3.75], [3, 0.75]]]
+
+
+def test_rois_of_two_corners_are_lines():
+    assert types_of(shapes(roi("POLYGON", CORNERS[:2]))) == ["line"]
+    assert types_of(shapes(roi("POLYLINE", CORNERS[:2]))) == ["line"]
+
+
+def test_rois_of_curves_are_refused():
+    made = roifile.ImagejRoi()
+    made.shape_roi_size = 1
+    made.multi_coordinates = np.array([0, 0, 0, 3, 1, 1, 2, 2, 3, 3], np.float32)
+    with pytest.raises(CoercionError, match="cannot be read") as refusal:
+        shapes(made)
+    assert refusal.value.reason == "roi"
+
+
+def test_group_and_place_in_a_list_are_features():
+    item = shapes([roi("RECT", group=3, position=7, **BOXED)])
+    assert (item.features["group"].tolist(), item.features["position"].tolist()) == ([3], [6])
 
 
 def test_places_in_a_stack_are_features():
