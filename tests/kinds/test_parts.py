@@ -135,6 +135,12 @@ def test_features_of_a_layer():
         assert list(item.features) == (["area"] if "name" not in meta else [])
 
 
+def test_a_column_of_names_is_no_name_of_a_layer():
+    item = coerce((SPOTS, {"name": ["a", "b"]}), kind="points")
+    assert item.part == ""
+    assert item.features["name"].tolist() == ["a", "b"]
+
+
 def test_options_of_a_layer(caplog):
     meta = {
         "name": "spots",

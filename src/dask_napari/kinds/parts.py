@@ -137,6 +137,8 @@ def _is_layer(value: Any) -> bool:
         return False
     if len(value) == 3:
         return isinstance(value[2], str) and value[2].lower() in KINDS
+    if not isinstance(value[1].get("name", ""), str | None):
+        return False  # a column of names
     return all(isinstance(k, str) for k in value[1]) and set(value[1]) <= _LAYER_KEYS
 
 
