@@ -61,6 +61,7 @@ class Span:
     extra: Any
     kind: tuple[frozenset[str], int] = (frozenset(), 0)
     tile: Hashable = None
+    shift: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,7 +191,7 @@ class RaggedCanvas:
         place = tuple(sorted(where)), tuple(where[name] for name in sorted(where))
         rows = self._row_columns(where, coordinates, names, inner, shift)
         kind = frozenset((*where, *measured)), len(inner)
-        span = Span(0, len(coordinates), block.extra, kind, tile)
+        span = Span(0, len(coordinates), block.extra, kind, tile, shift)
         replaced = self._store(place, span, rows, columns)
         self.measured.update(measured)
         self.space = max(self.space, len(inner))
@@ -363,16 +364,22 @@ class RaggedCanvas:
         shift : callable
             From a block's ``tile`` to where its pixel (0, 0) lies, y and x in pixels.
         """
-        self._shifted = True
-        shifts = np.zeros((len(self._rows), 2))
+        moved = []
         for span in self._spans():
-            shifts[span.start : span.stop] = shift(span.tile)
-        self._rows.replace(0, {**self._whole(), "shift": shifts}, len(shifts))
+            there = shift(span.tile)
+            if there != span.shift:
+                span.shift = there
+                moved.append(span)
+        if not moved:
+            return
+        if not self._shifted:
+            self._shifted = True
+            self._rows.add("shift", np.zeros((len(self._rows), 2)))
+        shifts = self._rows["shift"]
+        for span in moved:
+            shifts[span.start : span.stop] = span.shift
         self.version += 1
         self.generation += 1
-
-    def _whole(self) -> dict[str, npt.NDArray[Any]]:
-        return {name: self._rows[name] for name in self._rows.names}
 
     @property
     def n_blocks(self) -> int:
@@ -550,6 +557,6 @@ def _moved(spans: list[Span]) -> list[Span]:
     moved, start = [], 0
     for span in spans:
         stop = start + span.stop - span.start
-        moved.append(Span(start, stop, span.extra, span.kind, span.tile))
+        moved.append(Span(start, stop, span.extra, span.kind, span.tile, span.shift))
         start = stop
     return moved

@@ -37,6 +37,10 @@ def features(rows: Rows) -> dict[str, npt.NDArray[Any]]:
     return {name: column for name, column in rows.columns.items() if name[:1] != PRIVATE}
 
 
+MAX_REST: Final = 3.0
+"""Seconds after which what has come is shown, whatever that takes."""
+
+
 class ElementStream(Stream):
     """A napari layer of elements; one subclass a kind.
 
@@ -236,10 +240,12 @@ class ElementStream(Stream):
             if now < self._not_before and not force and not (moved and self._moved()):
                 return False  # the flags stay, and it is done later
             self.grew |= moved or self.touched
+        first = self.layer is None  # making a layer costs what it costs once
         began = time.monotonic()
         drawn = super().update(now, force=force)
-        if drawn:
-            self._not_before = now + PATIENCE * (time.monotonic() - began)
+        if drawn and not first:
+            took = time.monotonic() - began
+            self._not_before = now + min(PATIENCE * took, MAX_REST)
         return drawn
 
     def _moved(self) -> bool:
