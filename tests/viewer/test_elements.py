@@ -95,6 +95,17 @@ def test_a_layer_may_begin_with_an_empty_item(viewer, live, source, put):
     assert not np.array_equal(layer.face_color[0], layer.face_color[1])
 
 
+def test_options_that_napari_does_not_take_do_not_hide_the_points(
+    viewer, live, source, put, caplog
+):
+    source.specs["spots"] = LayerSpec("spots", "points", {}, {"face_color": "no such feature"})
+    put(points([1, 1], t=0, table={"area": [1.0]}), image(t=0))
+    put(points([2, 2], t=1, table={"area": [2.0]}))
+    assert len(viewer.layers["spots"].data) == 2
+    assert "raw" in viewer.layers
+    assert sum("not all of its options" in each.message for each in caplog.records) == 1
+
+
 def test_colours_by_a_feature_follow_its_range_until_it_is_set(viewer, live, source, put):
     source.specs["spots"] = LayerSpec(
         "spots", "points", {}, {"face_color": "area", "face_colormap": "viridis"}
