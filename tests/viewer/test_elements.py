@@ -128,6 +128,8 @@ def test_text_and_status_tell_the_features(viewer, live, source, put):
     put(points([20, 20], t=1, table={"area": [7.0], "name": ["c"]}))
     layer = viewer.layers["spots"]
     assert layer.text.values.tolist() == ["a: 1.2", "b: 3.0", "c: 7.0"]
+    live.sliders.following = False
+    viewer.dims.set_current_step(0, 0)
     status = layer.get_status((0, 30, 30), world=True, dims_displayed=[1, 2])
     assert "area: 3" in status["coordinates"]
     assert "name: b" in layer._get_tooltip_text((0, 30, 30), world=True, dims_displayed=[1, 2])
