@@ -204,6 +204,7 @@ def test_columns_may_differ_between_blocks():
         ({"t": float("nan")}, Block(np.zeros((1, 2)))),
         ({"t": [1]}, Block(np.zeros((1, 2)))),
         ({"t": 0}, Block(np.zeros((1, 2)), ("y",))),
+        ({}, Block(np.arange(90_000.0).reshape(-1, 3), ("frame", "y", "x"))),
         ({"t": 0}, Block(np.zeros((1, 2)), ("t", "x"))),
         ({"t": 0}, Block(np.zeros((1, 2)), columns={"n": np.zeros(2)})),
         ({"t": 0}, Block(np.zeros((1, 2)), columns={"n": np.zeros((1, 7))})),

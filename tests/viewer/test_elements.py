@@ -95,6 +95,28 @@ def test_a_layer_may_begin_with_an_empty_item(viewer, live, source, put):
     assert not np.array_equal(layer.face_color[0], layer.face_color[1])
 
 
+def test_options_that_napari_does_not_take_do_not_hide_the_points(
+    viewer, live, source, put, caplog
+):
+    source.specs["spots"] = LayerSpec("spots", "points", {}, {"no_such": "option"})
+    put(points([1, 1], t=0, table={"area": [1.0]}), image(t=0))
+    put(points([2, 2], t=1, table={"area": [2.0]}))
+    assert len(viewer.layers["spots"].data) == 2
+    assert "raw" in viewer.layers
+    assert sum("not all of its options" in each.message for each in caplog.records) == 1
+
+
+def test_a_feature_that_comes_late_has_its_colours(viewer, live, source, put):
+    source.specs["spots"] = LayerSpec("spots", "points", {}, {"face_color": "area"})
+    put(points([1, 1], t=0))
+    put(points([2, 2], [3, 3], t=1, table={"area": [2.0, 4.0]}))
+    layer = viewer.layers["spots"]
+    assert layer.face_color_mode == "colormap"
+    assert layer.face_contrast_limits == (2, 4)
+    put(points([4, 4], t=2, table={"area": [8.0]}))
+    assert layer.face_contrast_limits == (2, 8)
+
+
 def test_colours_by_a_feature_follow_its_range_until_it_is_set(viewer, live, source, put):
     source.specs["spots"] = LayerSpec(
         "spots", "points", {}, {"face_color": "area", "face_colormap": "viridis"}
@@ -117,6 +139,8 @@ def test_text_and_status_tell_the_features(viewer, live, source, put):
     put(points([20, 20], t=1, table={"area": [7.0], "name": ["c"]}))
     layer = viewer.layers["spots"]
     assert layer.text.values.tolist() == ["a: 1.2", "b: 3.0", "c: 7.0"]
+    live.sliders.following = False
+    viewer.dims.set_current_step(0, 0)
     status = layer.get_status((0, 30, 30), world=True, dims_displayed=[1, 2])
     assert "area: 3" in status["coordinates"]
     assert "name: b" in layer._get_tooltip_text((0, 30, 30), world=True, dims_displayed=[1, 2])

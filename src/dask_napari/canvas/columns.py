@@ -129,6 +129,11 @@ class Columns:
         self._buffers[name] = buffer
         return buffer
 
+    def add(self, name: str, values: npt.NDArray[Any]) -> None:
+        """Add a column for the rows that there are."""
+        self._buffers[name] = self._room(name, len(self), values, full=True)
+        self[name][:] = values
+
     def keep(self, rows: npt.NDArray[Any]) -> None:
         """Keep only some rows: a mask."""
         for name in self._buffers:

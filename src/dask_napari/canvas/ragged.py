@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.canvas.axes import SPATIAL, Axes
+from dask_napari.canvas.axes import Axes
+from dask_napari.canvas.block import Block, Floats, Rows, Span, moved
 from dask_napari.canvas.canvas import Change, Signature
 from dask_napari.canvas.columns import Columns
+from dask_napari.canvas.measured import admit, is_slider, names_of
 from dask_napari.canvas.order import Coordinate, coerce
 
-Floats = npt.NDArray[np.float64]
 At = Sequence[float | None]
 """Where one looks: an index for each axis of the viewer, None for all of an axis."""
 
@@ -22,73 +22,11 @@ MEASURED: Final = -1.0
 """Code of a row that has its coordinate on a slider axis in a column of its own. Otherwise the
 code is the turn in which the coordinate arrived; none at all means "repeated along it"."""
 
-MAX_DEPTH: Final = 1 << 16
-"""Longest extent along z that elements ask for; a stray one at 1e9 must not make it that."""
-
-
 MIN_DEAD: Final = 1024
 """Rows of replaced blocks that are worth the work of letting go of them."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
-    """The elements of one item.
-
-    Attributes
-    ----------
-    coordinates : numpy.ndarray
-        ``(n, D)``, a row an element, in pixels.
-    axes : tuple of str
-        Names of the D axes; empty for the usual ones, ``(z,) y, x``.
-    columns : dict of str to numpy.ndarray
-        More of each row, such as features.
-    extra : object
-        What else belongs to the block as a whole; it is handed back with the rows.
-    """
-
-    coordinates: npt.NDArray[Any]
-    axes: tuple[str, ...] = ()
-    columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
-    extra: Any = None
-
-
-@dataclass(slots=True, eq=False)
-class Span:
-    """Where the rows of a block are in the buffers."""
-
-    start: int
-    stop: int
-    extra: Any
-    kind: tuple[frozenset[str], int] = (frozenset(), 0)
-    tile: Hashable = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """Elements in the axes of the viewer.
-
-    Attributes
-    ----------
-    coordinates : numpy.ndarray
-        ``(n, sliders + space)``: indices on the sliders, then coordinates in space.
-    columns : dict of str to numpy.ndarray
-        The columns of the blocks.
-    source : numpy.ndarray
-        Which row of the canvas each row is; repeated ones are there several times.
-    spans : list of Span
-        The blocks, with their rows among these; empty where rows are repeated or picked.
-    extras : list
-        What the blocks brought with them, see :attr:`Block.extra`.
-    """
-
-    coordinates: Floats
-    columns: dict[str, npt.NDArray[Any]]
-    source: npt.NDArray[np.intp]
-    spans: list[Span]
-    extras: list[Any]
-
-    def __len__(self) -> int:
-        return len(self.coordinates)
+MAX_REPEATED: Final = 2_000_000
+"""Rows that repetition may make; more would take the memory, and nobody could see them."""
 
 
 class RaggedCanvas:
@@ -177,7 +115,7 @@ class RaggedCanvas:
             raise ValueError(f"coordinates of shape {coordinates.shape}, not (n, D)")
         if not np.isfinite(coordinates).all():
             raise ValueError("coordinates that are not finite numbers")
-        names = self._names(block.axes, coordinates.shape[1])
+        names = names_of(block.axes, coordinates.shape[1])
         inner = [names[turn] for turn in self.inner(block.axes, len(names))]
         measured = [name for name in names if name not in inner]
         if len(inner) < 2:
@@ -186,24 +124,15 @@ class RaggedCanvas:
         self._features.check(len(coordinates), columns)
         where = {name: coerce(name, value) for name, value in position.items()}
         before = self.axes.version
-        self._admit(where, order, coordinates, names, measured, inner)
+        admit(self.axes, where, order, coordinates, names, measured, inner)
         place = tuple(sorted(where)), tuple(where[name] for name in sorted(where))
         rows = self._row_columns(where, coordinates, names, inner, shift)
         kind = frozenset((*where, *measured)), len(inner)
-        span = Span(0, len(coordinates), block.extra, kind, tile)
+        span = Span(0, len(coordinates), block.extra, kind, tile, shift)
         replaced = self._store(place, span, rows, columns)
         self.measured.update(measured)
         self.space = max(self.space, len(inner))
         return Change(place, self.axes.version != before, replaced)
-
-    @staticmethod
-    def _names(given: tuple[str, ...], count: int) -> tuple[str, ...]:
-        if not given:
-            extra = tuple(f"dim{count - turn}" for turn in range(max(0, count - len(SPATIAL))))
-            return (*extra, *SPATIAL[max(0, len(SPATIAL) - count) :])
-        if len(given) != count or len(set(given)) != count:
-            raise ValueError(f"{count} columns of coordinates, but axes {given}")
-        return given
 
     def inner(self, axes: tuple[str, ...], count: int) -> list[int]:
         """Return which columns of coordinates lie in space; the others are along sliders.
@@ -215,65 +144,12 @@ class RaggedCanvas:
         count : int
             Number of columns.
         """
-        names = self._names(axes, count)
+        names = names_of(axes, count)
         return [
-            turn for turn, name in enumerate(names) if not self._is_slider(name, named=bool(axes))
+            turn
+            for turn, name in enumerate(names)
+            if not is_slider(self.axes, name, named=bool(axes))
         ]
-
-    def _is_slider(self, name: str, *, named: bool) -> bool:
-        if name in self.axes:
-            return True
-        return named and name not in self.axes.spatial and name not in SPATIAL
-
-    def _admit(
-        self,
-        where: Mapping[str, Coordinate],
-        order: Sequence[str],
-        coordinates: Floats,
-        names: tuple[str, ...],
-        measured: Sequence[str],
-        inner: Sequence[str],
-    ) -> None:
-        """Make the axes know what the block has."""
-        first = dict(where)
-        series: dict[str, list[Coordinate]] = {}
-        for name in measured:
-            values = coordinates[:, names.index(name)]
-            series[name] = self._steps(name, values)
-            if name not in first and series[name]:
-                first[name] = series[name][0]
-        self.axes.admit(first, order)
-        for name, wholes in series.items():
-            for value in wholes:
-                if name in self.axes and value not in self.axes[name]:
-                    self.axes.admit({name: value})
-        depth = [1] * len(inner)
-        for turn, name in enumerate(inner[:-2]):
-            column = coordinates[:, names.index(name)]
-            if len(column):
-                depth[turn] = int(np.clip(np.floor(column.max()) + 1, 1, MAX_DEPTH))
-        self.axes.admit_space(depth, inner)
-
-    def _steps(self, name: str, values: Floats) -> list[Coordinate]:
-        """Return the coordinates that values on a slider axis need.
-
-        Whole numbers are frames, and get a place on the slider. What lies between frames is
-        drawn between them: sub-frame values must not make a slider of thousands.
-        """
-        known = self.axes[name].coordinates if name in self.axes else ()
-        numbers = [float(each) for each in known if not isinstance(each, str)]
-        if not all(each.is_integer() for each in numbers):
-            return []  # an axis in units of its own
-        values = np.unique(values)
-        whole = values == np.rint(values)
-        numbers += values[whole].tolist()
-        if numbers:
-            whole |= (values < min(numbers)) | (values > max(numbers))
-        else:
-            whole[:] = True
-        if not len(values) and name not in self.axes:
-            return [0]  # also nothing has to be somewhere
-        return [int(value) for value in np.unique(np.rint(values[whole])).tolist()]
 
     def _row_columns(
         self,
@@ -363,16 +239,22 @@ class RaggedCanvas:
         shift : callable
             From a block's ``tile`` to where its pixel (0, 0) lies, y and x in pixels.
         """
-        self._shifted = True
-        shifts = np.zeros((len(self._rows), 2))
+        elsewhere = []
         for span in self._spans():
-            shifts[span.start : span.stop] = shift(span.tile)
-        self._rows.replace(0, {**self._whole(), "shift": shifts}, len(shifts))
+            there = shift(span.tile)
+            if there != span.shift:
+                span.shift = there
+                elsewhere.append(span)
+        if not elsewhere:
+            return
+        if not self._shifted:
+            self._shifted = True
+            self._rows.add("shift", np.zeros((len(self._rows), 2)))
+        shifts = self._rows["shift"]
+        for span in elsewhere:
+            shifts[span.start : span.stop] = span.shift
         self.version += 1
         self.generation += 1
-
-    def _whole(self) -> dict[str, npt.NDArray[Any]]:
-        return {name: self._rows[name] for name in self._rows.names}
 
     @property
     def n_blocks(self) -> int:
@@ -512,13 +394,16 @@ class RaggedCanvas:
                 coordinates[lacking, axis] = index
                 continue
             times = np.where(lacking, lengths[axis], 1)
+            if times.sum() > MAX_REPEATED:
+                coordinates[lacking, axis] = 0.0
+                continue
             again = np.repeat(np.arange(len(source)), times)
             turns = np.arange(len(again)) - np.repeat(np.cumsum(times) - times, times)
             coordinates, source = coordinates[again], source[again]
             coordinates[lacking[again], axis] = turns[lacking[again]]
             spans = []
         columns = {name: self._features[name][source] for name in self._features.names}
-        return Rows(coordinates, columns, source, _moved(spans), extras)
+        return Rows(coordinates, columns, source, moved(spans), extras)
 
     def _indices(self, name: str, source: npt.NDArray[np.intp]) -> Floats:
         """Return where rows lie on a slider; NaN for those that are repeated along it."""
@@ -543,13 +428,3 @@ class RaggedCanvas:
             else:
                 indices[measured] = 0.0
         return indices
-
-
-def _moved(spans: list[Span]) -> list[Span]:
-    """Return the spans as they lie one after the other."""
-    moved, start = [], 0
-    for span in spans:
-        stop = start + span.stop - span.start
-        moved.append(Span(start, stop, span.extra, span.kind, span.tile))
-        start = stop
-    return moved

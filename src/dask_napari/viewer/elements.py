@@ -37,6 +37,10 @@ def features(rows: Rows) -> dict[str, npt.NDArray[Any]]:
     return {name: column for name, column in rows.columns.items() if name[:1] != PRIVATE}
 
 
+MAX_REST: Final = 3.0
+"""Seconds after which what has come is shown, whatever that takes."""
+
+
 class ElementStream(Stream):
     """A napari layer of elements; one subclass a kind.
 
@@ -68,6 +72,7 @@ class ElementStream(Stream):
         self.canvas = RaggedCanvas(self.axes)
         self.limits = [FeatureLimits(colour, options) for colour in self.colours]
         self._items: dict[tuple[Place, Cell], Item] = {}
+        self._failed: set[str] = set()
         self._not_before = 0.0
         self._laid_out = self.mosaic.version
         self._loaded: tuple[Any, ...] | None = None
@@ -236,10 +241,21 @@ class ElementStream(Stream):
             if now < self._not_before and not force and not (moved and self._moved()):
                 return False  # the flags stay, and it is done later
             self.grew |= moved or self.touched
+        first = self.layer is None  # making a layer costs what it costs once
         began = time.monotonic()
-        drawn = super().update(now, force=force)
-        if drawn:
-            self._not_before = now + PATIENCE * (time.monotonic() - began)
+        try:
+            drawn = super().update(now, force=force)
+        except Exception as error:
+            # One layer that napari does not draw must not keep the others from being drawn.
+            self.grew = self.touched = False
+            self._version = self.axes.version
+            if str(error) not in self._failed:
+                self._failed.add(str(error))
+                logger.exception("layer %r cannot be brought up to date", self.name)
+            return False
+        if drawn and not first:
+            took = time.monotonic() - began
+            self._not_before = now + min(PATIENCE * took, MAX_REST)
         return drawn
 
     def _moved(self) -> bool:
@@ -254,7 +270,12 @@ class ElementStream(Stream):
         self._loaded, self._appendable = self._wanted()
         self._remember(rows)
         arguments = {**self.arguments(), **self.options}
-        layer = self.make(rows, arguments)
+        try:
+            layer = self.make(rows, arguments)
+        except Exception as error:
+            # A colour by a feature that is not there, say. The elements are worth more.
+            logger.warning("layer %r: napari takes not all of its options: %s", self.name, error)
+            layer = self.make(rows, self.arguments())
         self._attach(layer)
         self.viewer.add_layer(layer)
         for limits in self.limits:

@@ -25,6 +25,8 @@ class FeatureLimits:
         self.colour = colour
         self.fixed = f"{colour}_contrast_limits" in options
         """Whether the user, or who made the tap, has set limits."""
+        wanted = options.get(f"{colour}_color")
+        self._wanted = wanted if isinstance(wanted, str) else None
         self._feature: str | None = None
         self._low = np.inf
         self._high = -np.inf
@@ -32,6 +34,7 @@ class FeatureLimits:
 
     def follow(self, layer: Layer) -> None:
         """Bring the limits of a layer in line with its features."""
+        self._colour(layer)
         if self.fixed or str(getattr(layer, f"{self.colour}_color_mode")) != "colormap":
             return
         feature = self._name(layer)
@@ -56,6 +59,15 @@ class FeatureLimits:
             setattr(layer, name, (self._low, high))
             layer.refresh_colors() if hasattr(layer, "refresh_colors") else layer.refresh()
         self._applied = tuple(map(float, getattr(layer, name)))  # type: ignore[assignment]
+
+    def _colour(self, layer: Layer) -> None:
+        """Let the feature that was asked for have its colours, if it was not there at first."""
+        if self._wanted is None or not len(layer.features):
+            return
+        if self._wanted in layer.features:
+            if str(getattr(layer, f"{self.colour}_color_mode")) == "direct":
+                setattr(layer, f"{self.colour}_color", self._wanted)
+            self._wanted = None
 
     def _name(self, layer: Layer) -> str | None:
         """Name of the feature; napari keeps it in two ways, neither of them public."""

@@ -32,6 +32,10 @@ BATCH: Final = 64
 """Shapes between looks at the clock; each takes some 50 us."""
 
 
+REFRESH: Final = 0.2
+"""Seconds between looks at labels that are being drawn; each takes as long as some 500 shapes."""
+
+
 class Raster:
     """A labels layer in the pixel grid of the images, with the shapes of one view.
 
@@ -57,6 +61,7 @@ class Raster:
         self._source = np.empty(0, np.intp)
         self._state: tuple[Any, ...] = ()
         self._drawn = 0
+        self._refreshed = 0.0
 
     @property
     def pending(self) -> bool:
@@ -152,7 +157,10 @@ class Raster:
             self._drawn = stop
             if time.monotonic() >= deadline:
                 break
-        self.layer.refresh(extent=False, highlight=False, thumbnail=not self.pending)
+        now = time.monotonic()
+        if not self.pending or now - self._refreshed >= REFRESH:
+            self._refreshed = now
+            self.layer.refresh(extent=False, highlight=False, thumbnail=not self.pending)
 
 
 def _reach(

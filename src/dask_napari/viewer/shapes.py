@@ -88,7 +88,6 @@ class ShapesStream(ElementStream):
 
     def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
         """Make the napari layer."""
-        self._arguments = arguments
         many = self._rasterise(rows)
         shapes, types = ([], []) if many else self._shapes(rows)
         # Without shapes its columns are still there, so that colours can stand for them.

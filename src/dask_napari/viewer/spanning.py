@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas  # noqa: F401 - napari loads it with its first table, for a second or two
 from napari.layers import Points as _Points
 from napari.layers import Shapes as _Shapes
 from napari.layers import Surface as _Surface
