@@ -26,10 +26,10 @@ def eventually(condition: Callable[[], object], what: object = "") -> None:
 class Headless:
     """Receiver and board, with what has arrived."""
 
-    def __init__(self) -> None:
+    def __init__(self, *addresses: str) -> None:
         self.board = Board()
         self.receiver = Receiver(
-            ["ipc://*", "tcp://127.0.0.1:*"], self.board, limits=Limits(heartbeat=0.5)
+            addresses or ["ipc://*", "tcp://127.0.0.1:*"], self.board, limits=Limits(heartbeat=0.5)
         )
         self.items: list[Item] = []
         self.seen: dict[str, dict[tuple[Any, ...], np.ndarray]] = {}

@@ -150,7 +150,7 @@ def chunks_of(
         others = {dims[axis]: 0 for axis in every if axis not in spatial}
         calibration = calibration_of(bare.isel(others), len(spatial))
     return Chunks(
-        dask_array.name,
+        _name(dask_array),
         tuple(tuple(map(int, sizes)) for sizes in dask_array.chunks),
         dims,
         split,
@@ -159,6 +159,13 @@ def chunks_of(
         is_rgb,
         source,
     )
+
+
+def _name(array: Any) -> str:
+    """Name with which the keys of an array's chunks will begin."""
+    # With query planning (`array.query-planning`) it is known after the optimization only.
+    name: str = (array.optimize() if hasattr(array, "expr") else array).name
+    return name
 
 
 def _is_dask(value: object) -> bool:

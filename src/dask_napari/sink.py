@@ -9,6 +9,8 @@ The only module that touches the internals of ``distributed``. What it relies on
   may be read from another thread);
 - ``worker.security.require_encryption``;
 - ``scheduler.task_prefixes[name].states``;
+- ``dask._task_spec._execute_subgraph``, the function of fused tasks: its first arguments are the
+  steps by key, and the last key;
 - ``dask._task_spec.Alias``, the spec of a task that gives another's output a second name;
 - in a task: ``get_worker()``, ``worker.active_threads`` (thread -> key), and the asyncio task of an
   asynchronous one, which is called ``execute(<key>)``.
@@ -74,6 +76,7 @@ class Selection(Output):
     __slots__ = (
         "_value",
         "_worker",
+        "chunk",
         "prefix",
         "run_id",
         "spec",
@@ -81,9 +84,18 @@ class Selection(Output):
         "stop",
     )
 
-    def __init__(self, tap: Tap, task: Any, value: object, worker: Worker, report: Report) -> None:
+    def __init__(
+        self,
+        tap: Tap,
+        task: Any,
+        value: object,
+        worker: Worker,
+        report: Report,
+        chunk: Any = None,
+    ) -> None:
         nbytes = 0 if value is None else nbytes_of(value, task.nbytes or 0)
         super().__init__(tap, task.key, nbytes, report)
+        self.chunk = task.key if chunk is None else chunk
         self.prefix: str = task.prefix
         self.spec = task.run_spec
         self.run_id: int = task.run_id
@@ -101,7 +113,7 @@ class Selection(Output):
         kwargs = getattr(self.spec, "kwargs", {})
         # Reading a value back only to place it would be a waste where its name will do.
         value = self.value() if self.tap.places_by_value else None
-        where = self.tap.placement(self.key, value, args, kwargs, self.prefix)
+        where = self.tap.placement(self.chunk, value, args, kwargs, self.prefix)
         if not where.position and not where.whole:
             where = Placement(place_of(value))
         self.spec = None  # the arguments have served
@@ -383,6 +395,10 @@ class NapariSink(WorkerPlugin):
         task = worker.state.tasks[key]
         value = worker.data.get(key) if taps.needs_value else None
         chosen = taps.select(key, task.prefix, value)
+        chunk = None
+        if not chosen and taps.of_one_chunk:
+            chunk = _chunk_within(task.run_spec)
+            chosen = taps.select(chunk, "", None) if chunk is not None else []
         if not chosen:
             return
         publisher.pause(worker.status == Status.paused)
@@ -391,7 +407,7 @@ class NapariSink(WorkerPlugin):
             if tap.chunks is not None and tap.chunks.source and self._passed_on(tap, key, task):
                 continue
             held = kept(value) if tap.copy == "eager" else value
-            publisher.put(Selection(tap, task, held, worker, self._report))
+            publisher.put(Selection(tap, task, held, worker, self._report, chunk))
 
     def _passed_on(self, tap: Tap, key: Any, task: Any) -> bool:
         """Whether the chunk of a watched array has been streamed by another task."""
@@ -507,6 +523,20 @@ def _running(worker: Worker) -> tuple[object, Provenance]:
     start = getattr(task, "start_time", None) or 0.0
     run_id = getattr(task, "run_id", 0)
     return key, Provenance(str(key), worker.address, run_id, start, time.time())
+
+
+def _chunk_within(spec: Any) -> Any:
+    """Key of the only chunk of an array that ``compute`` has fused with what returns it, or None.
+
+    With several chunks the task that joins them has several dependencies and fuses with none.
+    """
+    if getattr(getattr(spec, "func", None), "__name__", "") != "_execute_subgraph":
+        return None
+    steps, last = spec.args[:2]
+    if not isinstance(last, str) or not last.startswith("finalize-"):
+        return None
+    found = steps[last].dependencies
+    return next(iter(found)) if len(found) == 1 else None
 
 
 def _ran_here(task: Any) -> bool:

@@ -404,6 +404,11 @@ class Taps:
     taps : iterable of Tap
         In the order in which their items are made.
 
+    Attributes
+    ----------
+    of_one_chunk : bool
+        Whether a tap selects an array of one chunk, which Dask may fuse with what returns it.
+
     Raises
     ------
     ValueError
@@ -426,6 +431,10 @@ class Taps:
         self._watching: dict[str, list[Tap]] = {}
         self._asked: list[int] = []
         self._failed: set[int] = set()
+        self.of_one_chunk = any(
+            tap.chunks is not None and not tap.chunks.source and tap.chunks.count == 1
+            for tap in self.taps
+        )
         self._needs_value = any(isinstance(tap.select, type) for tap in self.taps)
         for index, tap in enumerate(self.taps):
             assert tap.layer is not None
