@@ -60,6 +60,9 @@ RAN: Final = frozenset({"executing", "long-running"})
 CLOSE_TIMEOUT: Final = 1.5
 """Seconds for the tail of the stream when a worker ends; a nanny gives it some 2 in all."""
 
+CAUSES_LIMIT: Final = 1000
+"""Causes of errors that are told apart in the log; users' code may make any number of them."""
+
 SCAN_STEP: Final = 500
 """Tasks looked at in one go when outputs that are there already are searched; some 1 ms."""
 
@@ -248,10 +251,10 @@ class NapariSink(WorkerPlugin):
             return
         try:
             self._select(key)
-        except (Exception, SystemExit) as error:
-            # SystemExit too: Dask would take one from a user's predicate as the end of the
-            # worker. The task has succeeded and stays so.
-            self._report("error: " + type(error).__name__, key, error)
+        except BaseException as error:
+            # SystemExit too: Dask would take one as the end of the worker. The task has succeeded
+            # and stays so.
+            self._report("", "error: " + type(error).__name__, key, error)
 
     # -- from inside a task ----------------------------------------------------------------
 
@@ -297,10 +300,8 @@ class NapariSink(WorkerPlugin):
             if where is None:
                 where = Placement(position_of(held))
             publisher.put(Shown(tap, held, where, made, self._report))
-        except Exception as error:
-            reason = "error: " + type(error).__name__
-            self._report(reason, key, error)
-            publisher.outbox.refuse(str(tap.layer), reason)
+        except BaseException as error:
+            self._refuse(tap, "error: " + type(error).__name__, key, error)
             return False
         return True
 
@@ -382,16 +383,21 @@ class NapariSink(WorkerPlugin):
             return
         task = worker.state.tasks[key]
         value = worker.data.get(key) if taps.needs_value else None
-        chosen = taps.select(key, task.prefix, value)
+        chosen = taps.select(key, task.prefix, value, self._on_select_error(key))
         if not chosen:
             return
         publisher.pause(worker.status == Status.paused)
-        value = worker.data[key]
         for tap in chosen:
             if tap.chunks is not None and tap.chunks.source and self._passed_on(tap, key, task):
                 continue
-            held = kept(value) if tap.copy == "eager" else value
-            publisher.put(Selection(tap, task, held, worker, self._report))
+            try:
+                value = worker.data[key]
+                held = kept(value) if tap.copy == "eager" else value
+                selection = Selection(tap, task, held, worker, self._report)
+            except BaseException as error:
+                self._refuse(tap, "error: " + type(error).__name__, key, error)
+            else:
+                publisher.put(selection)
 
     def _passed_on(self, tap: Tap, key: Any, task: Any) -> bool:
         """Whether the chunk of a watched array has been streamed by another task."""
@@ -427,15 +433,29 @@ class NapariSink(WorkerPlugin):
                 continue
             try:
                 value = worker.data.get(key) if taps.needs_value else None
-                for tap in taps.select(key, task.prefix, value):
+                for tap in taps.select(key, task.prefix, value, self._on_select_error(key)):
                     publisher.put(Selection(tap, task, None, worker, self._report))
-            except (Exception, SystemExit) as error:
-                self._report("error: " + type(error).__name__, key, error)
+            except BaseException as error:
+                self._report("", "error: " + type(error).__name__, key, error)
 
-    def _report(self, reason: str, key: object, error: BaseException) -> None:
-        """Log a cause once."""
+    def _on_select_error(self, key: Any) -> Callable[[Tap, BaseException], None]:
+        return lambda tap, error: self._refuse(tap, "select failed", key, error)
+
+    def _refuse(self, tap: Tap, reason: str, key: object, error: BaseException) -> None:
+        """Count an output that a tap may have wanted and that cannot be queued."""
+        if self._publisher is not None:
+            self._publisher.refuse(str(tap.layer), reason, key, error)
+        self._log_once(reason, key, error)
+
+    def _report(self, layer: str, reason: str, key: object, error: BaseException) -> None:
+        """Tell the viewer, and log a cause once."""
+        if self._publisher is not None:
+            self._publisher.troubles.note(layer, reason, key, error)
+        self._log_once(reason, key, error)
+
+    def _log_once(self, reason: str, key: object, error: BaseException) -> None:
         cause = reason, type(error).__name__
-        if cause not in self._logged:
+        if cause not in self._logged and len(self._logged) < CAUSES_LIMIT:
             self._logged.add(cause)
             logger.warning(
                 "output of task %r is not shown (%s): %s; the task itself succeeded, and further "

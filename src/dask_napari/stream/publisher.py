@@ -28,6 +28,7 @@ from dask_napari.stream.item import Item, Kind, LayerSpec, Position
 from dask_napari.stream.messages import Count
 from dask_napari.stream.outbox import Entry, Outbox, Policy, Whole
 from dask_napari.stream.security import Security, check_encrypted
+from dask_napari.stream.troubles import Troubles
 from dask_napari.stream.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ class Publisher:
         self.state = "connecting"
         self.transport = ""
         self.outbox = Outbox(queue_bytes)
+        self.troubles = Troubles()
         self._security = security
         self._choice = transport
         self._arena_bytes = arena_bytes
@@ -187,6 +189,11 @@ class Publisher:
         for item in items_of(values, positions, layer, kind):
             self.put(item, policy)
 
+    def refuse(self, layer: str, reason: str, key: object, error: BaseException) -> None:
+        """Count an output that could not even be queued, and tell the viewer why."""
+        self.outbox.refuse(layer, reason)
+        self.troubles.note(layer, reason, key, error)
+
     def declare(self, layers: Iterable[LayerSpec]) -> None:
         """Tell the receiver which layers will be filled, now and after each reconnection."""
         self._layers.update((layer.name, layer) for layer in layers)
@@ -238,7 +245,7 @@ class Publisher:
         reason = "closed"
         try:
             self._live(context)
-        except Exception:
+        except BaseException:
             logger.exception("%s: the publisher ended by an error; the tasks go on", self.name)
             reason = "publisher-failed"
         finally:
@@ -309,6 +316,7 @@ class Publisher:
                 self.name,
                 self.outbox,
                 self._numbers,
+                self.troubles,
                 security=security,
                 transport=self._choice,
                 arena_bytes=self._arena_bytes,
@@ -395,6 +403,12 @@ class Publisher:
                 connection.wanted = True
             self._instance = connection.instance
         self._withhold()
+        if because := connection.inline_because:
+            self.troubles.note("", "inline", "", f"without shared memory: {because}")
+            self._log_once(
+                f"{self.name}: streaming inline, without shared memory: {because}",
+                ConnectionLost("inline"),
+            )
         self._undeclared = False
         connection.declare(list(self._layers.values()))
         connection.status()
@@ -408,6 +422,7 @@ class Publisher:
         self.outbox.unpop(Whole(item, "keep") for item in connection.unsent())
 
     def _on_entry_error(self, layer: str, error: BaseException) -> None:
+        self.troubles.note(layer, f"error: {type(error).__name__}", "", error)
         self._log_once(
             f"{self.name}: an output for layer {layer!r} cannot be shown: {error}", error
         )
