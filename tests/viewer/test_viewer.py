@@ -8,10 +8,10 @@ import napari
 import numpy as np
 import pytest
 
-from dask_napari.stream.messages import Trouble
-from dask_napari.stream.item import Calibration, Item, LayerSpec, Provenance
-from dask_napari.stream.peer import PeerInfo
 from dask_napari.stream.clients import Request
+from dask_napari.stream.item import Calibration, Item, LayerSpec, Provenance
+from dask_napari.stream.messages import Trouble
+from dask_napari.stream.peer import PeerInfo
 
 
 def item(value: int, layer: str = "raw", kind: str = "image", shape=(32, 48), **position) -> Item:

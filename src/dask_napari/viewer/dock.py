@@ -112,7 +112,15 @@ class LiveDock(QWidget):  # type: ignore[misc]
         scroll.setWidget(rows)
         layout = QVBoxLayout(self)
         self.axes = AxesControl(layers)
-        for widget in (self.state, self.rates, self.follow, self.axes, scroll, self.troubles, self.total):
+        for widget in (
+            self.state,
+            self.rates,
+            self.follow,
+            self.axes,
+            scroll,
+            self.troubles,
+            self.total,
+        ):
             layout.addWidget(widget, 1 if widget is scroll else 0)
 
         self._timer = QTimer(self)
