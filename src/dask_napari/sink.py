@@ -60,6 +60,9 @@ RAN: Final = frozenset({"executing", "long-running"})
 CLOSE_TIMEOUT: Final = 1.5
 """Seconds for the tail of the stream when a worker ends; a nanny gives it some 2 in all."""
 
+RETRY: Final = 5.0
+"""Seconds until a publisher is tried again for which there were no file descriptors."""
+
 CAUSES_LIMIT: Final = 1000
 """Causes of errors that are told apart in the log; users' code may make any number of them."""
 
@@ -191,6 +194,7 @@ class NapariSink(WorkerPlugin):
         self._worker: Worker | None = None
         self._publisher: Publisher | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._retry: asyncio.TimerHandle | None = None
         self._logged: set[tuple[str, str]] = set()
         self._scans: set[asyncio.Task[None]] = set()
 
@@ -201,7 +205,7 @@ class NapariSink(WorkerPlugin):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._worker = self._publisher = self._loop = None
+        self._worker = self._publisher = self._loop = self._retry = None
         self._logged = set()
         self._scans = set()
 
@@ -217,27 +221,42 @@ class NapariSink(WorkerPlugin):
         """
         self._worker = worker
         self._loop = asyncio.get_running_loop()
-        required = bool(worker.security.require_encryption)
-        if required and not any(map(nearby.find, self.addresses)):
+        if worker.security.require_encryption and not any(map(nearby.find, self.addresses)):
             check_encrypted(self.addresses, self.security)
-        self._publisher = Publisher(
+        self._open(worker)
+
+    def _open(self, worker: Worker) -> None:
+        """Start the publisher, now or when there is room for it."""
+        try:
+            self._publisher = self._new_publisher(worker)
+        except (OSError, RuntimeError) as error:  # no file descriptors, no thread
+            self._log_once("not streaming yet", "", error)
+            assert self._loop is not None
+            self._retry = self._loop.call_later(RETRY, self._open, worker)
+            return
+        if len(self._taps):
+            self._scan(self._taps)
+
+    def _new_publisher(self, worker: Worker) -> Publisher:
+        publisher = Publisher(
             self.addresses,
             name=f"{worker.address}#{uuid.uuid4().hex[:8]}",
             security=self.security,
             transport=self.transport,
             arena_bytes=config.get_bytes("arena"),
             queue_bytes=config.get_bytes("queue"),
-            encrypt=required,
+            encrypt=bool(worker.security.require_encryption),
             on_want=self._on_want,
         )
-        self._publisher.declare(tap.spec() for tap in self._taps)
-        self._publisher.start()
-        if len(self._taps):
-            self._scan(self._taps)
+        publisher.declare(tap.spec() for tap in self._taps)
+        publisher.start()
+        return publisher
 
     def teardown(self, worker: Worker) -> Awaitable[None] | None:
         """Send the tail and stop. Called by Dask."""
         publisher, self._publisher = self._publisher, None
+        if self._retry is not None:
+            self._retry.cancel()
         for scan in self._scans:
             scan.cancel()
         if publisher is None:

@@ -14,7 +14,7 @@ from typing import Any, Final, get_args
 import numpy.typing as npt
 import zmq
 
-from dask_napari.stream import nearby
+from dask_napari.stream import descriptors, nearby
 from dask_napari.stream.addresses import reachable
 from dask_napari.stream.connection import (
     Connection,
@@ -126,6 +126,7 @@ class Publisher:
         self._lost: list[Item] = []  # sent over a connection that broke before it acknowledged
         self._deadline: float | None = None
         self._logged: set[tuple[str, type[BaseException]]] = set()
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._wakeup = Wakeup()
         # A daemon: an interpreter that ends without `close` must not hang on the viewer.
         self._thread = threading.Thread(target=self._run, name="dask-napari-publisher", daemon=True)
@@ -241,10 +242,9 @@ class Publisher:
     # -- the thread ------------------------------------------------------------------------
 
     def _run(self) -> None:
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         reason = "closed"
         try:
-            self._live(context)
+            self._live()
         except BaseException:
             logger.exception("%s: the publisher ended by an error; the tasks go on", self.name)
             reason = "publisher-failed"
@@ -252,17 +252,18 @@ class Publisher:
             self.outbox.shut(reason)
             self.state = "closed"
             # In the thread that used the sockets: from `__del__` it can deadlock.
-            context.destroy(linger=0)
+            if self._context is not None:
+                self._context.destroy(linger=0)
             self._wakeup.close()
 
-    def _live(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    def _live(self) -> None:
         alone_since = time.monotonic()
         pause = BACKOFF[0]
         # Once more when closing: what was put just before is worth a last handshake.
         while self._time_left():
             least = 0.0
             for address in filter(reachable, self.addresses):
-                least = max(least, self._attempt(context, address))
+                least = max(least, self._attempt(address))
                 if self.state == "connected" or not self._time_left():
                     self.state, self.transport = "connecting", ""
                     alone_since, pause = time.monotonic(), BACKOFF[0]
@@ -304,14 +305,17 @@ class Publisher:
         if self.outbox.withhold:
             self.outbox.forget()
 
-    def _attempt(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> float:
+    def _attempt(self, address: str) -> float:
         """Talk to one address until that ends; return the least pause before the next attempt."""
         try:
+            descriptors.require()
+            if self._context is None:
+                self._context = zmq.Context()
             security = self._security or nearby.find(address)
             if self._encrypt:
                 check_encrypted([address], security)
             connection = Connection(
-                context,
+                self._context,
                 address,
                 self.name,
                 self.outbox,
@@ -321,6 +325,10 @@ class Publisher:
                 transport=self._choice,
                 arena_bytes=self._arena_bytes,
             )
+        except descriptors.TooFew as error:
+            self.troubles.note("", "no file descriptors", "", error)
+            self._log_once(f"{self.name}: not connected: {error}", error)
+            return 0.0
         except (zmq.ZMQError, ValueError) as error:
             self._log_once(f"{self.name}: {address}: {error}", error)
             return REFUSED_PAUSE
@@ -431,5 +439,5 @@ class Publisher:
         cause = text, type(error)
         if cause not in self._logged and len(self._logged) < 1000:
             self._logged.add(cause)
-            expected = isinstance(error, ConnectionLost | zmq.ZMQError)
+            expected = isinstance(error, ConnectionLost | zmq.ZMQError | OSError)
             logger.warning("%s", text, exc_info=None if expected else error)
