@@ -88,9 +88,9 @@ def stream(memory: str, tmp_path: Path, processes: bool, **env: str) -> tuple[di
     spare = tmp_path / "dev"
     spare.mkdir()
     setup = f'mount --make-rprivate / && {{ {memory}; }}; exec "$@"'
+    how = "processes" if processes else "threads"
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", setup, "sh", sys.executable, str(script)]
-        + ["processes" if processes else "threads"],
+        ["unshare", "-m", "sh", "-c", setup, "sh", sys.executable, str(script), how],
         capture_output=True,
         text=True,
         timeout=150,
@@ -219,7 +219,10 @@ def take():
     return seen
 
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-with Receiver("tcp://127.0.0.1:*", board) as receiver, Publisher(receiver.addresses, name="good") as good:
+with (
+    Receiver("tcp://127.0.0.1:*", board) as receiver,
+    Publisher(receiver.addresses, name="good") as good,
+):
     def serves(numbers):
         for n in numbers:
             good.put(Item("raw", "image", np.full((8, 8), n, "u2"), {"t": n}))
