@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dask_napari.cli.view import DEFAULT_LISTEN
 from dask_napari.stream import Control, Item, Publisher, Security, janitor
+from dask_napari.stream.security import is_local
 
 COMMAND = Path(sys.executable).with_name("dask-napari")
 
@@ -96,6 +98,10 @@ def test_demo_fills_a_plate_and_saves_it(tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_address_of_view_is_of_this_host_unless_told():
+    assert is_local(DEFAULT_LISTEN)
+
+
 def test_view_refuses_what_would_let_strangers_in():
     found = run("view", "--listen", "tcp://0.0.0.0:0")
     assert found.returncode == 2
@@ -136,6 +142,53 @@ def test_view_shows_what_a_publisher_with_its_keys_sends(tmp_path):
         control.close()
         viewer.send_signal(signal.SIGTERM)
         assert viewer.wait(timeout=60) == 0
+    finally:
+        viewer.kill()
+        viewer.communicate()
+
+
+def test_view_listens_on_this_host_alone_and_lets_only_its_own_user_in(tmp_path):
+    env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    tmp_path.chmod(0o700)
+    viewer = subprocess.Popen(
+        [str(COMMAND), "view", "--listen", "tcp://127.0.0.1:0"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=env,
+    )
+    try:
+        line = ""
+        assert viewer.stderr is not None
+        while "listening on tcp" not in line:
+            line = viewer.stderr.readline()
+            assert line, "the viewer ended"
+        address = line.split()[-1]
+        ask = (
+            "import sys\n"
+            "from dask_napari.stream import Control, ViewerGone\n"
+            "try:\n"
+            "    print(len(Control(sys.argv[1:], timeout=2).request('screenshot')['png']) > 1000)\n"
+            "except ViewerGone as error:\n"
+            "    print(error)\n"
+        )
+
+        def asked(**changes: str) -> str:
+            done = subprocess.run(
+                [sys.executable, "-c", ask, address],
+                capture_output=True,
+                text=True,
+                timeout=100,
+                env={**env, **changes},
+                check=True,
+            )
+            return done.stdout
+
+        assert asked() == "True\n"
+        # As another user, who cannot enter the directory and so has no keys.
+        assert "does not answer" in asked(XDG_RUNTIME_DIR="/nowhere")
+        viewer.send_signal(signal.SIGTERM)
+        assert viewer.wait(timeout=60) == 0
+        assert not list(tmp_path.iterdir())
     finally:
         viewer.kill()
         viewer.communicate()

@@ -14,8 +14,8 @@ from dask_napari.stream.item import Item, Position, Provenance
 from dask_napari.stream.outbox import Dropped, Policy
 from dask_napari.tap import Tap
 
-Report = Callable[[str, object, BaseException], None]
-"""Called with reason, key and error of an output that is not shown; logs a cause once."""
+Report = Callable[[str, str, object, BaseException], None]
+"""Called with layer, reason, key and error of an output that is not shown; logs a cause once."""
 
 
 class Output:
@@ -56,7 +56,7 @@ class Output:
                 self._placement = self.find()
             except Dropped:
                 raise
-            except Exception as error:
+            except BaseException as error:  # SystemExit, too: it would end the thread
                 raise self.dropped(error) from error
         return self._placement
 
@@ -88,7 +88,7 @@ class Output:
                     found.append(part if isinstance(part, Item) else self.dropped(part))
         except Dropped:
             raise
-        except Exception as error:
+        except BaseException as error:
             raise self.dropped(error) from error
         return found
 
@@ -106,12 +106,12 @@ class Output:
             rgb=tap.rgb,
         )
 
-    def dropped(self, error: Exception) -> Dropped:
+    def dropped(self, error: BaseException) -> Dropped:
         """Report an error; return what the outbox counts."""
         reason = f"error: {type(error).__name__}"
         if isinstance(error, CoercionError | PlacementError):
             reason = error.reason
-        self.report(reason, self.key, error)
+        self.report(self.layer, reason, self.key, error)
         return Dropped(reason)
 
 

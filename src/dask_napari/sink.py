@@ -62,6 +62,12 @@ RAN: Final = frozenset({"executing", "long-running"})
 CLOSE_TIMEOUT: Final = 1.5
 """Seconds for the tail of the stream when a worker ends; a nanny gives it some 2 in all."""
 
+RETRY: Final = 5.0
+"""Seconds until a publisher is tried again for which there were no file descriptors."""
+
+CAUSES_LIMIT: Final = 1000
+"""Causes of errors that are told apart in the log; users' code may make any number of them."""
+
 SCAN_STEP: Final = 500
 """Tasks looked at in one go when outputs that are there already are searched; some 1 ms."""
 
@@ -200,6 +206,7 @@ class NapariSink(WorkerPlugin):
         self._worker: Worker | None = None
         self._publisher: Publisher | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._retry: asyncio.TimerHandle | None = None
         self._logged: set[tuple[str, str]] = set()
         self._scans: set[asyncio.Task[None]] = set()
 
@@ -210,7 +217,7 @@ class NapariSink(WorkerPlugin):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._worker = self._publisher = self._loop = None
+        self._worker = self._publisher = self._loop = self._retry = None
         self._logged = set()
         self._scans = set()
 
@@ -226,27 +233,42 @@ class NapariSink(WorkerPlugin):
         """
         self._worker = worker
         self._loop = asyncio.get_running_loop()
-        required = bool(worker.security.require_encryption)
-        if required and not any(map(nearby.find, self.addresses)):
+        if worker.security.require_encryption and not any(map(nearby.find, self.addresses)):
             check_encrypted(self.addresses, self.security)
-        self._publisher = Publisher(
+        self._open(worker)
+
+    def _open(self, worker: Worker) -> None:
+        """Start the publisher, now or when there is room for it."""
+        try:
+            self._publisher = self._new_publisher(worker)
+        except (OSError, RuntimeError) as error:  # no file descriptors, no thread
+            self._log_once("not streaming yet", "", error)
+            assert self._loop is not None
+            self._retry = self._loop.call_later(RETRY, self._open, worker)
+            return
+        if len(self._taps):
+            self._scan(self._taps)
+
+    def _new_publisher(self, worker: Worker) -> Publisher:
+        publisher = Publisher(
             self.addresses,
             name=f"{worker.address}#{uuid.uuid4().hex[:8]}",
             security=self.security,
             transport=self.transport,
             arena_bytes=config.get_bytes("arena"),
             queue_bytes=config.get_bytes("queue"),
-            encrypt=required,
+            encrypt=bool(worker.security.require_encryption),
             on_want=self._on_want,
         )
-        self._publisher.declare(tap.spec() for tap in self._taps)
-        self._publisher.start()
-        if len(self._taps):
-            self._scan(self._taps)
+        publisher.declare(tap.spec() for tap in self._taps)
+        publisher.start()
+        return publisher
 
     def teardown(self, worker: Worker) -> Awaitable[None] | None:
         """Send the tail and stop. Called by Dask."""
         publisher, self._publisher = self._publisher, None
+        if self._retry is not None:
+            self._retry.cancel()
         for scan in self._scans:
             scan.cancel()
         if publisher is None:
@@ -260,10 +282,10 @@ class NapariSink(WorkerPlugin):
             return
         try:
             self._select(key)
-        except (Exception, SystemExit) as error:
-            # SystemExit too: Dask would take one from a user's predicate as the end of the
-            # worker. The task has succeeded and stays so.
-            self._report("error: " + type(error).__name__, key, error)
+        except BaseException as error:
+            # SystemExit too: Dask would take one as the end of the worker. The task has succeeded
+            # and stays so.
+            self._report("", "error: " + type(error).__name__, key, error)
 
     # -- from inside a task ----------------------------------------------------------------
 
@@ -309,10 +331,8 @@ class NapariSink(WorkerPlugin):
             if where is None:
                 where = Placement(place_of(held))
             publisher.put(Shown(tap, held, where, made, self._report))
-        except Exception as error:
-            reason = "error: " + type(error).__name__
-            self._report(reason, key, error)
-            publisher.outbox.refuse(str(tap.layer), reason)
+        except BaseException as error:
+            self._refuse(tap, "error: " + type(error).__name__, key, error)
             return False
         return True
 
@@ -394,20 +414,26 @@ class NapariSink(WorkerPlugin):
             return
         task = worker.state.tasks[key]
         value = worker.data.get(key) if taps.needs_value else None
-        chosen = taps.select(key, task.prefix, value)
+        failed = self._on_select_error(key)
+        chosen = taps.select(key, task.prefix, value, failed)
         chunk = None
         if not chosen and taps.of_one_chunk:
             chunk = _chunk_within(task.run_spec)
-            chosen = taps.select(chunk, "", None) if chunk is not None else []
+            chosen = taps.select(chunk, "", None, failed) if chunk is not None else []
         if not chosen:
             return
         publisher.pause(worker.status == Status.paused)
-        value = worker.data[key]
         for tap in chosen:
             if tap.chunks is not None and tap.chunks.source and self._passed_on(tap, key, task):
                 continue
-            held = kept(value) if tap.copy == "eager" else value
-            publisher.put(Selection(tap, task, held, worker, self._report, chunk))
+            try:
+                value = worker.data[key]
+                held = kept(value) if tap.copy == "eager" else value
+                selection = Selection(tap, task, held, worker, self._report, chunk)
+            except BaseException as error:
+                self._refuse(tap, "error: " + type(error).__name__, key, error)
+            else:
+                publisher.put(selection)
 
     def _passed_on(self, tap: Tap, key: Any, task: Any) -> bool:
         """Whether the chunk of a watched array has been streamed by another task."""
@@ -443,15 +469,29 @@ class NapariSink(WorkerPlugin):
                 continue
             try:
                 value = worker.data.get(key) if taps.needs_value else None
-                for tap in taps.select(key, task.prefix, value):
+                for tap in taps.select(key, task.prefix, value, self._on_select_error(key)):
                     publisher.put(Selection(tap, task, None, worker, self._report))
-            except (Exception, SystemExit) as error:
-                self._report("error: " + type(error).__name__, key, error)
+            except BaseException as error:
+                self._report("", "error: " + type(error).__name__, key, error)
 
-    def _report(self, reason: str, key: object, error: BaseException) -> None:
-        """Log a cause once."""
+    def _on_select_error(self, key: Any) -> Callable[[Tap, BaseException], None]:
+        return lambda tap, error: self._refuse(tap, "select failed", key, error)
+
+    def _refuse(self, tap: Tap, reason: str, key: object, error: BaseException) -> None:
+        """Count an output that a tap may have wanted and that cannot be queued."""
+        if self._publisher is not None:
+            self._publisher.refuse(str(tap.layer), reason, key, error)
+        self._log_once(reason, key, error)
+
+    def _report(self, layer: str, reason: str, key: object, error: BaseException) -> None:
+        """Tell the viewer, and log a cause once."""
+        if self._publisher is not None:
+            self._publisher.troubles.note(layer, reason, key, error)
+        self._log_once(reason, key, error)
+
+    def _log_once(self, reason: str, key: object, error: BaseException) -> None:
         cause = reason, type(error).__name__
-        if cause not in self._logged:
+        if cause not in self._logged and len(self._logged) < CAUSES_LIMIT:
             self._logged.add(cause)
             logger.warning(
                 "output of task %r is not shown (%s): %s; the task itself succeeded, and further "

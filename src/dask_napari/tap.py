@@ -344,7 +344,7 @@ class Tap:
         assert not isinstance(self.at, Matcher)
         try:
             answer = self.at(key, value, args)
-        except Exception as error:
+        except BaseException as error:  # SystemExit, too: it would end the publisher's thread
             raise PlacementError(f"at= failed for task {key!r}: {error!r}") from error
         try:
             return checks.placement(answer)
@@ -499,10 +499,16 @@ class Taps:
         """Whether a tap selects by the type of the output, so that it must be looked up first."""
         return self._needs_value
 
-    def select(self, key: Any, prefix: str, value: object) -> list[Tap]:
+    def select(
+        self,
+        key: Any,
+        prefix: str,
+        value: object,
+        on_error: Callable[[Tap, BaseException], None] | None = None,
+    ) -> list[Tap]:
         """Return the taps that choose the output of a task, in order.
 
-        A predicate that raises chooses nothing; that is logged once a tap.
+        A predicate that raises, whatever it raises, chooses nothing.
 
         Parameters
         ----------
@@ -512,6 +518,8 @@ class Taps:
             The task's name.
         value : object
             What it returned.
+        on_error : callable, optional
+            Told of each predicate that raises; without it that is logged once a tap.
         """
         by_name = self._by_name
         chunks: Sequence[int] = ()
@@ -525,8 +533,10 @@ class Taps:
             try:
                 if self.taps[index].matches(key, prefix, value):
                     found.add(index)
-            except Exception:
-                if index not in self._failed:
+            except BaseException as error:
+                if on_error is not None:
+                    on_error(self.taps[index], error)
+                elif index not in self._failed:
                     self._failed.add(index)
                     logger.exception("select= of the tap on %r failed", self.taps[index].layer)
         return [self.taps[index] for index in sorted(found)]

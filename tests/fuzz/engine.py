@@ -21,6 +21,7 @@ from dask_napari.stream import arena as arenas
 from dask_napari.stream import messages as wire
 from dask_napari.stream.clients import plain
 from dask_napari.stream.exchange import Exchange
+from dask_napari.stream.kinds import check
 from dask_napari.stream.limits import ITEM_COST, cost_of
 from fuzz.choices import TEXTS, Choices, packed
 
@@ -41,12 +42,37 @@ LIMITS = Limits(
 IDENTITIES = tuple(f"peer{n}".encode() for n in (0, 0, 0, 0, 1, 1, 2, *range(3, 12)))
 GOOD = b"good"
 SECURITY = Security("right")
-REASONS_LIMIT = 40
-"""Reasons for a rejection that there may be in all; the code has some thirty."""
+REASONS_LIMIT = 80
+"""Reasons for a rejection that there may be in all; the code has some sixty."""
 
 TYPES = {cls.__struct_config__.tag: inspect.type_info(cls) for cls in wire.FromPublisher.__args__}
 
 SEEDS = (b"", bytes(64), bytes(range(256)), b"\x01\x07" * 60, bytes(reversed(range(256))) * 2)
+
+
+ELEMENTS: dict[str, dict[str, np.ndarray]] = {
+    "points": {"data": np.ones((3, 2)), "feature:a": np.arange(3)},
+    "shapes": {
+        "data": np.arange(14.0).reshape(7, 2),
+        "offsets": np.array([0, 3, 7]),
+        "types": np.array([0, 1], "u1"),
+    },
+    "tracks": {
+        "data": np.array([[0, 0, 1, 1], [1, 1, 2, 2]], "f8"),
+        "graph": np.array([[1, 0]]),
+    },
+    "vectors": {"data": np.ones((3, 2, 2)), "feature:b": np.array(["a", "b", "c"])},
+    "surface": {
+        "data": np.ones((4, 3)),
+        "faces": np.array([[0, 1, 2], [1, 2, 3]]),
+        "values": np.ones(4),
+    },
+    "labels": {
+        "data": np.ones((4, 4), "u1"),
+        "feature:index": np.array([1]),
+        "feature:area": np.array([2.0]),
+    },
+}
 
 
 class Finding(AssertionError):
@@ -78,6 +104,8 @@ class Game:
         self.credit: dict[bytes, int] = {}
         self.refused = ""
         self.arena: arenas.Arena | None = None
+        self.cut = False
+        """Whether the arena's file was made smaller: to write there would be a SIGBUS of ours."""
         self.good = 0
         self._hello(GOOD, "good")
         self._good_item()
@@ -117,7 +145,7 @@ class Game:
             "good layer",
             "image",
             {"t": self.good},
-            [wire.ArrayHeader("data", "|u1", (4,), 0, 4)],
+            [wire.ArrayHeader("data", "|u1", (2, 2), 0, 4)],
         )
         count = wire.Count("good layer", self.good, self.good, 0, {}, 0)
         batch = wire.Batch(self.epochs[GOOD], self.numbers[GOOD], [header], [count])
@@ -144,7 +172,7 @@ class Game:
     def _step(self) -> None:
         choices = self.choices
         identity = choices.pick(IDENTITIES)
-        match choices.below(11):
+        match choices.below(13):
             case 0:
                 self._receive(
                     identity, *(choices.bytes(choices.below(40)) for _ in range(choices.below(3)))
@@ -162,6 +190,8 @@ class Game:
                 self._good_item()
             case 7:
                 self._flood(identity)
+            case 9 | 10:
+                self._element(identity)
             case 8:
                 name = choices.pick(tuple(TYPES))
                 data = packed(self._guided(identity, name))
@@ -218,12 +248,44 @@ class Game:
 
     def _item(self, identity: bytes, n: int) -> None:
         number = self.numbers[identity] = self.numbers.get(identity, 0) + 1
-        arrays = [
-            wire.ArrayHeader("data", "|u1", (0, 9) if n % 2 else (3000,), 0, 0 if n % 2 else 3000)
-        ]
-        header = wire.ItemHeader(n, "raw", "image", {"t": n}, arrays)
+        array = wire.ArrayHeader("data", "|u1", (30, 100), 0, 3000)
+        if n % 2:  # items that take no bytes
+            array = wire.ArrayHeader("data", "<f8", (0, 2), 0, 0)
+        header = wire.ItemHeader(n, "raw", "points" if n % 2 else "image", {"t": n}, [array])
         batch = wire.Batch(self.epochs.get(identity, 0), number, [header] * 20, [])
         self._receive(identity, wire.encode(batch), b"" if n % 2 else bytes(3000))
+
+    def _element(self, identity: bytes) -> None:
+        """Points, shapes, tracks, vectors or a surface whose arrays fit together, or nearly."""
+        choices = self.choices
+        self._introduce(identity, "publisher")
+        kind = choices.pick(tuple(ELEMENTS))
+        arrays, frames, at = [], b"", 0
+        for name, array in ELEMENTS[kind].items():
+            data = array.tobytes()
+            if choices.seldom(3):
+                data = choices.mutated(data)[: len(data)].ljust(len(data), b"\xff")
+            dtype = (
+                choices.pick(("<i8", "<f4", "<U1", "|b1"))
+                if choices.seldom(12)
+                else array.dtype.str
+            )
+            shape = choices.pick(((0,), (3,), (1, 2))) if choices.seldom(12) else array.shape
+            nbytes = int(np.dtype(dtype).itemsize * np.prod(shape, dtype=int))
+            if not choices.seldom(24):
+                arrays.append(wire.ArrayHeader(name, dtype, shape, at, nbytes))
+            frames += data
+            at += len(data)
+        header = wire.ItemHeader(1, "el", kind, {"t": choices.below(9)}, arrays)  # type: ignore[arg-type]
+        number = self.numbers[identity] = self.numbers.get(identity, 0) + 1
+        slot = None
+        if self.arena is not None and not self.cut and choices.seldom(3):
+            # In the arena's memory, where its owner may write.
+            view = np.frombuffer(frames, "u1")
+            self.arena.view(arenas.Slot(4096, len(view), 1))[:] = view
+            slot = wire.SlotHeader(4096, len(frames), 1)
+        batch = wire.Batch(self.epochs.get(identity, 0), number, [header], [], slot)
+        self._receive(identity, wire.encode(batch), frames)
 
     def _introduce(self, identity: bytes, role: str) -> None:
         """Say HELLO where it is due, most of the time."""
@@ -291,7 +353,7 @@ class Game:
             case 1:
                 name, size = self.arena.name, self.choices.pick((0, 1, 2**62, 2**64 - 1))
             case 2:
-                name = self.arena.name
+                name, self.cut = self.arena.name, True
                 with open(path, "r+b") as file:
                     file.truncate(self.choices.pick((0, 4096, 5000)))
             case _:
@@ -308,6 +370,7 @@ class Game:
                     raise Finding("a flag that is neither 0 nor 1")
                 array.tolist()
             hash(item.slot)
+            check(item)  # what has been taken out of an arena is what was looked at
         self.board.shown(items)
         while not self.exchange.clients.requests.empty():
             self.exchange.clients.requests.get().fail("no")

@@ -304,7 +304,7 @@ with Receiver("tcp://127.0.0.1:*", Board()) as receiver, zmq.Context() as contex
         epoch = ask(wire.Hello(wire.WIRE_VERSION, "0", "publisher", "me")).epoch
         assert ask(wire.Offer(epoch, mine.name, mine.size)).token == mine.token
         os.truncate(path, 4096)
-        array = wire.ArrayHeader("data", "|u1", (1 << 19,), 0, 1 << 19)
+        array = wire.ArrayHeader("data", "|u1", (512, 1024), 0, 1 << 19)
         item = wire.ItemHeader(1, "raw", "image", {}, [array])
         answer = ask(wire.Batch(epoch, 1, [item], [], wire.SlotHeader(1 << 19, 1 << 19, 1)))
         assert isinstance(answer, wire.Refused) and answer.again, answer

@@ -16,6 +16,7 @@ from dask_napari.stream import Board, Control, Item, Publisher, Receiver, Viewer
 from dask_napari.stream import messages as wire
 from dask_napari.stream.connection import Connection, ConnectionLost
 from dask_napari.stream.outbox import Outbox
+from dask_napari.stream.troubles import Troubles
 
 DEADLINE = 20.0
 NOW = wire.WIRE_VERSION
@@ -146,6 +147,7 @@ def test_rubbish_from_a_viewer_ends_that_connection_only():
             "w1",
             Outbox(1000),
             iter(range(9)),
+            Troubles(),
             security=None,
             transport="auto",
             arena_bytes=1 << 20,

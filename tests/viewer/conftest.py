@@ -10,10 +10,11 @@ import pytest
 from qtpy.QtWidgets import QApplication
 
 from dask_napari.stream.board import Board
+from dask_napari.stream.clients import Request
 from dask_napari.stream.item import Item, LayerSpec
 from dask_napari.stream.ledger import Ledger
+from dask_napari.stream.messages import Trouble
 from dask_napari.stream.peer import PeerInfo
-from dask_napari.stream.receiver import Request
 from dask_napari.viewer.live_viewer import LiveViewer
 
 
@@ -27,6 +28,7 @@ class Source:
         self.addresses = ("tcp://127.0.0.1:5577",)
         self.found: list[PeerInfo] = []
         self.totals: dict[str, int] = {}
+        self.errors: list[tuple[str, Trouble]] = []
 
     def layers(self) -> dict[str, LayerSpec]:
         return self.specs
@@ -36,6 +38,9 @@ class Source:
 
     def peers(self) -> list[PeerInfo]:
         return self.found
+
+    def troubles(self) -> list[tuple[str, Trouble]]:
+        return self.errors
 
     def known(self) -> dict[str, int]:
         return self.totals

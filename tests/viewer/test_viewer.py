@@ -8,9 +8,10 @@ import napari
 import numpy as np
 import pytest
 
+from dask_napari.stream.clients import Request
 from dask_napari.stream.item import Calibration, Item, LayerSpec, Provenance
+from dask_napari.stream.messages import Trouble
 from dask_napari.stream.peer import PeerInfo
-from dask_napari.stream.receiver import Request
 
 
 def item(value: int, layer: str = "raw", kind: str = "image", shape=(32, 48), **position) -> Item:
@@ -180,6 +181,25 @@ def test_the_screenshot_shows_all_that_has_arrived(viewer, live, source, put):
     assert iio.imread(io.BytesIO(result["png"])).ndim == 3
     assert "dance" in unknown
     assert "raw" in viewer.layers
+
+
+def test_the_dock_shows_why_the_workers_cannot_show_something(live, source):
+    live.dock.refresh()
+    assert not live.dock.troubles.text()
+    source.errors = [
+        ("tcp://w1:1#a", Trouble("cells", "no position", "segment-1", "ValueError: <b>oops</b>")),
+        ("tcp://w2:1#b", Trouble("cells", "no position", "segment-2", "ValueError: again")),
+        ("tcp://w2:1#b", Trouble("", "inline", "", "without shared memory: no room")),
+    ]
+    source.errors += [("w", Trouble("raw", f"cause {n}", "k", "text")) for n in range(9)]
+    live.dock.refresh()
+    assert live.dock.troubles.text().count("\n") == 3
+    del source.errors[3:]
+    live.dock.refresh()
+    assert live.dock.troubles.text().splitlines() == [
+        "cells: no position, task segment-2: ValueError: again",
+        "tcp://w2:1: inline: without shared memory: no room",
+    ]
 
 
 def test_the_dock_tells_what_is_going_on(live, source, put):

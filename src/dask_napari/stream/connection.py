@@ -23,6 +23,7 @@ from dask_napari.stream.limits import cost_of
 from dask_napari.stream.outbox import Dropped, Outbox, Whole
 from dask_napari.stream.oversize import oversize
 from dask_napari.stream.security import Security
+from dask_napari.stream.troubles import Troubles
 from dask_napari.stream.versions import complaint
 from dask_napari.version import __version__
 
@@ -100,6 +101,8 @@ class Connection:
         Where items come from.
     numbers : iterator of int
         Gives the sequence numbers of items.
+    troubles : Troubles
+        Errors that the receiver is told.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Connection:
         name: str,
         outbox: Outbox,
         numbers: Iterator[int],
+        troubles: Troubles,
         *,
         security: Security | None,
         transport: Transport,
@@ -120,7 +124,10 @@ class Connection:
         self.received = 0
         self.wanted = False
         """The receiver asked for what is still in memory; reset by the publisher."""
+        self.inline_because = ""
+        """Why there is no shared memory although it was asked for."""
         self._outbox = outbox
+        self._troubles = troubles
         self._numbers = numbers
         self._name = name
         self._security = security
@@ -249,7 +256,7 @@ class Connection:
                 "use transport='auto'",
                 final=True,
             )
-        logger.info("%s: streaming inline, without shared memory: %s", self._name, reason)
+        self.inline_because = reason
         self.open = True
 
     def _acknowledge(self, number: int) -> None:
@@ -376,9 +383,9 @@ class Connection:
             return limit - silent
         if now - self._told >= STATUS_INTERVAL:
             self._told = now
-            counts = self._outbox.counts(changed=True)
-            if counts:
-                self._send(wire.Status(self._epoch, counts))
+            counts, troubles = self._outbox.counts(changed=True), self._troubles.fresh()
+            if counts or troubles:
+                self._send(wire.Status(self._epoch, counts, troubles))
         quiet = max(silent, now - self._spoke)
         if quiet >= self._heartbeat and now - self._pinged >= self._heartbeat:
             self._pinged = now
@@ -386,9 +393,9 @@ class Connection:
         return min(limit - silent, self._heartbeat)
 
     def status(self) -> None:
-        """Send all counts."""
+        """Send all counts and errors."""
         self._outbox.counts(changed=True)
-        self._send(wire.Status(self._epoch, self._outbox.counts()))
+        self._send(wire.Status(self._epoch, self._outbox.counts(), self._troubles.all()))
 
     def bye(self) -> None:
         """Announce the end, once; :attr:`closed` turns true when the receiver has everything."""
@@ -429,7 +436,7 @@ def load(outbox: Outbox, on_error: Callable[[str, BaseException], None]) -> list
             items = outbox.split(entry, entry.items())
         except Dropped as error:
             outbox.drop(entry, error.reason)
-        except Exception as error:
+        except BaseException as error:
             # A bug or an odd output: the stream goes on with the next one.
             outbox.drop(entry, f"error: {type(error).__name__}")
             on_error(entry.layer, error)

@@ -13,12 +13,15 @@ from dask_napari.stream import messages as wire
 from dask_napari.stream.arena import ArenaError, ArenaReader
 from dask_napari.stream.batch import BadItem, unpack
 from dask_napari.stream.item import Item
+from dask_napari.stream.kinds import check
 from dask_napari.stream.limits import Rejected
 from dask_napari.stream.options import permitted
 from dask_napari.stream.pool import BlockPool
 
 AXIS_LIMIT: Final = 2**31 - 1
 """Elements along an axis of an array; the steps of a slider are such integers."""
+
+PIXELS: Final = ("image", "labels")
 
 Payload = list[npt.NDArray[np.uint8]]
 
@@ -103,6 +106,10 @@ class Intake:
                 _check_chunk(item)
                 item.data = own(item.data)
                 item.arrays = {name: own(part) for name, part in item.arrays.items()}
+                if batch.slot is not None and item.kind not in PIXELS:
+                    # Again: the owner of the slot could have changed it meanwhile, and napari
+                    # follows these numbers to other places in memory.
+                    check(item)
             except BadItem as error:
                 found.append((header.layer, str(error)))
                 continue

@@ -216,7 +216,7 @@ class Outbox:
             # The lock is not held while a tap's function or pattern runs.
             try:
                 place = entry.place()
-            except Exception as error:
+            except BaseException as error:
                 # Entries raise Dropped; anything else is a bug that must not end the stream.
                 reason = (
                     error.reason if isinstance(error, Dropped) else f"error: {type(error).__name__}"

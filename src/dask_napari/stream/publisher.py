@@ -14,7 +14,7 @@ from typing import Any, Final, get_args
 import numpy.typing as npt
 import zmq
 
-from dask_napari.stream import nearby
+from dask_napari.stream import descriptors, nearby
 from dask_napari.stream.addresses import reachable
 from dask_napari.stream.connection import (
     Connection,
@@ -28,6 +28,7 @@ from dask_napari.stream.item import Item, Kind, LayerSpec, Position
 from dask_napari.stream.messages import Count
 from dask_napari.stream.outbox import Entry, Outbox, Policy, Whole
 from dask_napari.stream.security import Security, check_encrypted
+from dask_napari.stream.troubles import Troubles
 from dask_napari.stream.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ class Publisher:
         self.state = "connecting"
         self.transport = ""
         self.outbox = Outbox(queue_bytes)
+        self.troubles = Troubles()
         self._security = security
         self._choice = transport
         self._arena_bytes = arena_bytes
@@ -124,6 +126,7 @@ class Publisher:
         self._lost: list[Item] = []  # sent over a connection that broke before it acknowledged
         self._deadline: float | None = None
         self._logged: set[tuple[str, type[BaseException]]] = set()
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._wakeup = Wakeup()
         # A daemon: an interpreter that ends without `close` must not hang on the viewer.
         self._thread = threading.Thread(target=self._run, name="dask-napari-publisher", daemon=True)
@@ -187,6 +190,11 @@ class Publisher:
         for item in items_of(values, positions, layer, kind):
             self.put(item, policy)
 
+    def refuse(self, layer: str, reason: str, key: object, error: BaseException) -> None:
+        """Count an output that could not even be queued, and tell the viewer why."""
+        self.outbox.refuse(layer, reason)
+        self.troubles.note(layer, reason, key, error)
+
     def declare(self, layers: Iterable[LayerSpec]) -> None:
         """Tell the receiver which layers will be filled, now and after each reconnection."""
         self._layers.update((layer.name, layer) for layer in layers)
@@ -234,28 +242,28 @@ class Publisher:
     # -- the thread ------------------------------------------------------------------------
 
     def _run(self) -> None:
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         reason = "closed"
         try:
-            self._live(context)
-        except Exception:
+            self._live()
+        except BaseException:
             logger.exception("%s: the publisher ended by an error; the tasks go on", self.name)
             reason = "publisher-failed"
         finally:
             self.outbox.shut(reason)
             self.state = "closed"
             # In the thread that used the sockets: from `__del__` it can deadlock.
-            context.destroy(linger=0)
+            if self._context is not None:
+                self._context.destroy(linger=0)
             self._wakeup.close()
 
-    def _live(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    def _live(self) -> None:
         alone_since = time.monotonic()
         pause = BACKOFF[0]
         # Once more when closing: what was put just before is worth a last handshake.
         while self._time_left():
             least = 0.0
             for address in filter(reachable, self.addresses):
-                least = max(least, self._attempt(context, address))
+                least = max(least, self._attempt(address))
                 if self.state == "connected" or not self._time_left():
                     self.state, self.transport = "connecting", ""
                     alone_since, pause = time.monotonic(), BACKOFF[0]
@@ -297,22 +305,30 @@ class Publisher:
         if self.outbox.withhold:
             self.outbox.forget()
 
-    def _attempt(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> float:
+    def _attempt(self, address: str) -> float:
         """Talk to one address until that ends; return the least pause before the next attempt."""
         try:
+            descriptors.require()
+            if self._context is None:
+                self._context = zmq.Context()
             security = self._security or nearby.find(address)
             if self._encrypt:
                 check_encrypted([address], security)
             connection = Connection(
-                context,
+                self._context,
                 address,
                 self.name,
                 self.outbox,
                 self._numbers,
+                self.troubles,
                 security=security,
                 transport=self._choice,
                 arena_bytes=self._arena_bytes,
             )
+        except descriptors.TooFew as error:
+            self.troubles.note("", "no file descriptors", "", error)
+            self._log_once(f"{self.name}: not connected: {error}", error)
+            return 0.0
         except (zmq.ZMQError, ValueError) as error:
             self._log_once(f"{self.name}: {address}: {error}", error)
             return REFUSED_PAUSE
@@ -395,6 +411,12 @@ class Publisher:
                 connection.wanted = True
             self._instance = connection.instance
         self._withhold()
+        if because := connection.inline_because:
+            self.troubles.note("", "inline", "", f"without shared memory: {because}")
+            self._log_once(
+                f"{self.name}: streaming inline, without shared memory: {because}",
+                ConnectionLost("inline"),
+            )
         self._undeclared = False
         connection.declare(list(self._layers.values()))
         connection.status()
@@ -408,6 +430,7 @@ class Publisher:
         self.outbox.unpop(Whole(item, "keep") for item in connection.unsent())
 
     def _on_entry_error(self, layer: str, error: BaseException) -> None:
+        self.troubles.note(layer, f"error: {type(error).__name__}", "", error)
         self._log_once(
             f"{self.name}: an output for layer {layer!r} cannot be shown: {error}", error
         )
@@ -416,5 +439,5 @@ class Publisher:
         cause = text, type(error)
         if cause not in self._logged and len(self._logged) < 1000:
             self._logged.add(cause)
-            expected = isinstance(error, ConnectionLost | zmq.ZMQError)
+            expected = isinstance(error, ConnectionLost | zmq.ZMQError | OSError)
             logger.warning("%s", text, exc_info=None if expected else error)

@@ -13,8 +13,8 @@ from typing import Final
 
 import zmq
 
+from dask_napari.stream import descriptors, nearby
 from dask_napari.stream import messages as wire
-from dask_napari.stream import nearby
 from dask_napari.stream.board import Board
 from dask_napari.stream.clients import Request
 from dask_napari.stream.exchange import Exchange
@@ -111,6 +111,7 @@ class Receiver:
         OSError
             If an address is taken or cannot be bound; the message says what to do.
         """
+        descriptors.require()
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
             self._socket = context.socket(zmq.ROUTER)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import napari
 from qtpy.QtCore import QSocketNotifier, QTimer
 
-from dask_napari.stream import janitor
+from dask_napari.stream import descriptors, janitor
 from dask_napari.stream.board import Board
 from dask_napari.stream.receiver import Receiver
 from dask_napari.stream.security import Security
@@ -56,6 +56,7 @@ def run(
         If the addresses cannot be listened on.
     """
     janitor.sweep()
+    descriptors.raise_limit()
     board = Board()
     receiver = Receiver(listen, board, security=security, insecure=insecure, share_keys=share_keys)
     receiver.start()

@@ -34,6 +34,10 @@ SMOOTHING: Final = 0.3
 """Weight of the newest reading in the rates, so that they can be read."""
 
 
+TROUBLES_SHOWN: Final = 4
+"""Causes of errors that are shown, the latest; the workers' logs have all of them."""
+
+
 class LayerRow:
     """Progress bar and counts of one layer."""
 
@@ -87,6 +91,11 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.rates = QLabel()
         self.total = QLabel()
         self.total.setWordWrap(True)
+        self.troubles = QLabel()
+        self.troubles.setWordWrap(True)
+        self.troubles.setTextFormat(Qt.TextFormat.PlainText)  # errors may hold anything
+        self.troubles.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.troubles.setStyleSheet("color: #e57373; font-size: 10px")
         self.follow = QCheckBox("Follow the newest item")
         self.follow.setToolTip("Switched off by moving a slider, on by moving all to their ends")
         self.follow.setChecked(sliders.following)
@@ -103,7 +112,15 @@ class LiveDock(QWidget):  # type: ignore[misc]
         scroll.setWidget(rows)
         layout = QVBoxLayout(self)
         self.axes = AxesControl(layers)
-        for widget in (self.state, self.rates, self.follow, self.axes, scroll, self.total):
+        for widget in (
+            self.state,
+            self.rates,
+            self.follow,
+            self.axes,
+            scroll,
+            self.troubles,
+            self.total,
+        ):
             layout.addWidget(widget, 1 if widget is scroll else 0)
 
         self._timer = QTimer(self)
@@ -122,6 +139,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
             if layer not in self._rows:
                 self._rows[layer] = LayerRow(self._grid, len(self._rows), layer)
             self._rows[layer].update(ledger[layer], known.get(layer))
+        self._show_troubles()
         self._show_total(ledger)
 
     def _known(self, ledger: Ledger) -> Mapping[str, int]:
@@ -152,6 +170,19 @@ class LiveDock(QWidget):  # type: ignore[misc]
             text = f"<span style='color:#ffb300'>●</span> waiting for workers at {where}"
         self.state.setText(text)
         self.rates.setText(f"{self._rates[0]:,.0f} items/s   {self._rates[1]:,.1f} MB/s")
+
+    def _show_troubles(self) -> None:
+        lines = []
+        # The same on many workers is one line.
+        latest = {(t.layer, t.reason): (name, t) for name, t in self._receiver.troubles()}
+        for name, trouble in list(latest.values())[-TROUBLES_SHOWN:]:
+            where = trouble.layer or name.partition("#")[0]
+            task = f", task {trouble.key}" if trouble.key else ""
+            lines.append(f"{where}: {trouble.reason}{task}: {trouble.text}")
+        text = "\n".join(lines)
+        if text != self.troubles.text():
+            self.troubles.setText(text)
+        self.troubles.setVisible(bool(lines))
 
     def _show_total(self, ledger: Ledger) -> None:
         tally = ledger.total

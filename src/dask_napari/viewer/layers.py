@@ -142,15 +142,18 @@ class Layers:
     def _relayout(self) -> None:
         """Lay everything out again by the present modes."""
         old, self.streams = self.streams, {}
-        order = {axis.name: axis.coordinates for axis in self.axes}
+        arrivals = self.axes[ARRIVAL_AXIS].coordinates if ARRIVAL_AXIS in self.axes else ()
         self.modes.restart()
         self.axes = Axes(arrival=(ARRIVAL_AXIS,))
         self.newest = None
-        if ARRIVAL_AXIS in order:  # the one axis on which the order is known to us alone
-            for at in order[ARRIVAL_AXIS]:
-                self.axes.admit({ARRIVAL_AXIS: at})
+        for at in arrivals:  # the one axis on which the order is known to us alone
+            self.axes.admit({ARRIVAL_AXIS: at})
+        known = (*self._known, ARRIVAL_AXIS)  # so that axes come in the order in which they came
         for stream in list(old.values()):
             for item in stream.items():
+                item.position = {
+                    axis: item.position[axis] for axis in known if axis in item.position
+                }
                 try:
                     fresh, position = self._stream(item, stream.spec)
                     fresh.put(item, position, None)
