@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,13 @@ import zmq
 
 from dask_napari.stream import messages as wire
 from dask_napari.stream.arena import Arena, ArenaError, Slot
-from dask_napari.stream.batch import pack, pack_frames, payload_size
+from dask_napari.stream.batch import pack, payload_size
+from dask_napari.stream.codec import Compressor
 from dask_napari.stream.item import Item, LayerSpec
+from dask_napari.stream.link import LEAST_PIECE, Link, Passage
 from dask_napari.stream.outbox import Dropped, Outbox
+from dask_napari.stream.parcel import Parcel
+from dask_napari.stream.peer import keep_alive
 from dask_napari.stream.security import Security
 from dask_napari.version import __version__
 
@@ -77,7 +81,7 @@ class _Flight:
     number: int
     items: list[Item]
     slot: Slot | None
-    nbytes: int
+    passage: Passage
 
 
 class Connection:
@@ -97,6 +101,10 @@ class Connection:
         Where items come from.
     numbers : iterator of int
         Gives the sequence numbers of items.
+    security, transport, arena_bytes
+        See :class:`~dask_napari.stream.Publisher`.
+    patience : float
+        Seconds for the handshake.
     """
 
     def __init__(
@@ -110,6 +118,7 @@ class Connection:
         security: Security | None,
         transport: Transport,
         arena_bytes: int,
+        patience: float = HANDSHAKE_TIMEOUT,
     ) -> None:
         self.address = address
         self.transport: Literal["shared-memory", "inline"] = "inline"
@@ -131,7 +140,10 @@ class Connection:
         self._loaded: deque[Item] = deque()
         self._formed: list[Item] = []
         self._flight: deque[_Flight] = deque()
-        self._flying = 0
+        self._parcel: Parcel | None = None
+        self._link = Link()
+        self._compressor = Compressor()
+        self._patience = patience
         self._heartbeat = HANDSHAKE_TIMEOUT / MISSED_HEARTBEATS
         self._said_bye = False
         self.open = False
@@ -141,6 +153,7 @@ class Connection:
         self.socket.setsockopt(zmq.SNDHWM, 0)
         self.socket.setsockopt(zmq.RCVHWM, 0)
         self.socket.setsockopt(zmq.LINGER, 0)
+        keep_alive(self.socket)
         if security is not None:
             security.secure_client(self.socket)
         self.socket.connect(address)
@@ -250,9 +263,10 @@ class Connection:
         self.open = True
 
     def _acknowledge(self, number: int) -> None:
+        now = time.monotonic()
         while self._flight and self._flight[0].number <= number:
             done = self._flight.popleft()
-            self._flying -= done.nbytes
+            self._link.acknowledged(done.passage, now)
             if done.slot is not None and self._arena is not None:
                 self._arena.free(done.slot.offset, done.slot.generation)
 
@@ -292,7 +306,10 @@ class Connection:
         while self._credit > 0 and not self._window_full:
             if not self._formed:
                 self._form(load)
-            if not self._formed or not self._send_formed():
+            if not self._formed:
+                self._link.starve()
+                break
+            if not (self._send_slot() or self._send_parcel()):
                 break
             progress = True
         return progress
@@ -304,11 +321,15 @@ class Connection:
 
     @property
     def _window_full(self) -> bool:
-        return self._use_arena and self._flying >= ARENA_WINDOW and len(self._flight) > 1
+        if self._use_arena:
+            return self._link.flying >= ARENA_WINDOW and len(self._flight) > 1
+        return self._link.flying > 0 and self._link.room < LEAST_PIECE
 
     def _form(self, load: Callable[[Outbox], list[Item]]) -> None:
+        # On a slow link, no more than it carries in a moment: the first item waits for the last.
+        most = BATCH_BYTES if self._use_arena else min(BATCH_BYTES, self._link.window // 2)
         nbytes = 0
-        while len(self._formed) < BATCH_ITEMS and nbytes < BATCH_BYTES:
+        while len(self._formed) < BATCH_ITEMS and nbytes < most:
             if not self._loaded:
                 self._loaded.extend(load(self._outbox))
             if not self._loaded:
@@ -317,37 +338,88 @@ class Connection:
             self._formed.append(item)
             nbytes += item.nbytes
 
-    def _send_formed(self) -> bool:
+    @property
+    def _fits_arena(self) -> bool:
+        if not self._use_arena or self._arena is None:
+            return False
+        return 0 < payload_size(self._formed) <= self._arena.capacity
+
+    def _send_slot(self) -> bool:
+        """Send the formed batch through the arena; false if it does not go there, or not yet."""
         items = self._formed
-        slot = None
-        frames: list[npt.NDArray[np.uint8]] = []
-        size = payload_size(items)
-        if self._use_arena and self._arena is not None and 0 < size <= self._arena.capacity:
-            slot = self._arena.allocate(size)
-            if slot is None:
-                return False  # all slots are with the receiver; its CREDIT brings them back
-        for item in items:
-            item.seq = next(self._numbers)
-            self._outbox.sent(item.layer)
-        if slot is not None and self._arena is not None:
-            headers = pack(items, self._arena.view(slot))
-            lent = wire.SlotHeader(slot.offset, slot.nbytes, slot.generation)
-            cost = slot.nbytes
-        else:
-            headers, frames = pack_frames(items)
-            lent = None
-            cost = sum(frame.nbytes for frame in frames)
-        self._number += 1
-        self._told = time.monotonic()
-        counts = self._outbox.counts(changed=True)
-        self._send(wire.Batch(self._epoch, self._number, headers, counts, lent), *frames)
-        # The items stay referenced until they are acknowledged, so that a connection that
-        # breaks loses none of them.
-        self._flight.append(_Flight(self._number, items, slot, cost))
-        self._flying += cost
-        self._credit -= cost
-        self._formed = []
+        if not self._fits_arena or self._arena is None:
+            return False
+        slot = self._arena.allocate(payload_size(items))
+        if slot is None:
+            return False
+        self._assign_numbers()
+        headers = pack(items, self._arena.view(slot))
+        lent = wire.SlotHeader(slot.offset, slot.nbytes, slot.generation)
+        self._dispatch(
+            wire.Batch(self._epoch, self._number + 1, headers, self._count_sent(), lent), slot=slot
+        )
         return True
+
+    def _send_parcel(self) -> bool:
+        """Send the formed batch through the socket, or its next piece; false if it has to wait."""
+        if self._fits_arena:
+            return False  # all slots are with the receiver; its CREDIT brings them back
+        parcel = self._parcel
+        if parcel is None:
+            self._assign_numbers()
+            parcel = self._parcel = Parcel(self._formed, self._encode)
+        whole = self._use_arena or parcel.left <= self._link.room
+        if (parcel.sent or not whole) and (cut := parcel.cut(self._link.piece)):
+            offset, piece = cut
+            self._dispatch(wire.Part(self._epoch, self._number + 1, parcel.size, offset), piece)
+            return True
+        batch, frames = parcel.rest(self._epoch, self._number + 1, self._count_sent())
+        self._parcel = None
+        self._dispatch(batch, *frames)
+        return True
+
+    def _encode(self, item: Item, array: npt.NDArray[Any]) -> tuple[str, npt.NDArray[np.uint8]]:
+        rate = 0.0 if self._use_arena else self._link.limit
+        if not rate and not self._use_arena and self._waits:
+            # Not known yet, but this has to wait: better small. On a fast link that costs a
+            # millisecond, once.
+            rate = max(1.0, self._link.rate)
+        return self._compressor.encode(item.layer, item.kind, array, rate)
+
+    @property
+    def _waits(self) -> bool:
+        return sum(item.nbytes for item in self._formed) > self._link.room
+
+    def _assign_numbers(self) -> None:
+        for item in self._formed:
+            item.seq = next(self._numbers)
+
+    def _count_sent(self) -> list[wire.Count]:
+        # With the batch itself and not before: the counts of a STATUS between its pieces must
+        # not include what has not arrived.
+        for item in self._formed:
+            self._outbox.sent(item.layer)
+        self._told = time.monotonic()
+        return self._outbox.counts(changed=True)
+
+    def _dispatch(
+        self,
+        message: wire.Batch | wire.Part,
+        *frames: npt.NDArray[np.uint8],
+        slot: Slot | None = None,
+    ) -> None:
+        nbytes = sum(frame.nbytes for frame in frames) if slot is None else slot.nbytes
+        self._number = message.number
+        self._credit -= nbytes
+        items: list[Item] = []
+        if isinstance(message, wire.Batch):
+            self._credit -= message.expansion
+            # The items stay referenced until they are acknowledged, so that a connection that
+            # breaks loses none of them.
+            items, self._formed = self._formed, []
+        passage = self._link.sent(nbytes, time.monotonic())
+        self._flight.append(_Flight(self._number, items, slot, passage))
+        self._send(message, *frames)
 
     def tick(self) -> float:
         """Send what time asks for; return the seconds until the next call is due.
@@ -359,7 +431,7 @@ class Connection:
         """
         now = time.monotonic()
         silent = now - self._heard
-        limit = HANDSHAKE_TIMEOUT if not self.open else MISSED_HEARTBEATS * self._heartbeat
+        limit = self._patience if not self.open else MISSED_HEARTBEATS * self._heartbeat
         if silent > limit:
             raise ConnectionLost(f"the viewer at {self.address} has been silent for {limit:.0f} s")
         if not self.open:
@@ -394,7 +466,7 @@ class Connection:
     def unsent(self) -> list[Item]:
         """Items that were made but never sent."""
         items = [*self._formed, *self._loaded]
-        self._formed = []
+        self._formed, self._parcel = [], None
         self._loaded.clear()
         return items
 

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import zmq
 
 from dask_napari.stream.arena import ArenaReader
 from dask_napari.stream.ledger import Tally
 from dask_napari.stream.messages import Count
+
+DEAD_AFTER: Final = 20
+"""Seconds after which the kernel gives up a TCP connection whose other end answers nothing. The
+heartbeat has given it up before; this frees its descriptor and what was queued for it."""
+
+
+def keep_alive(socket: zmq.Socket[Any]) -> None:
+    """Let no TCP connection outlive a cut cable or a host that has vanished."""
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, DEAD_AFTER // 2)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, DEAD_AFTER // 4)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 2)
+    socket.setsockopt(zmq.TCP_MAXRT, DEAD_AFTER * 1000)
 
 
 @dataclass(slots=True)
@@ -76,6 +94,10 @@ class Peer:
         Bytes of credit to give back.
     granted : int
         Number of the last batch whose arrival was acknowledged.
+    parts : ndarray or None
+        Payload of the next batch, as far as it has come in parts.
+    filled : int
+        How far that is.
     """
 
     identity: bytes
@@ -86,9 +108,12 @@ class Peer:
     granted: int = 0
     owed: int = 0
     arena: ArenaReader | None = None
+    parts: npt.NDArray[np.uint8] | None = None
+    filled: int = 0
 
     def detach(self) -> None:
-        """Let go of the arena."""
+        """Let go of the arena, and of a payload that is not complete."""
+        self.parts = None
         if self.arena is not None:
             self.arena.close()
             self.arena = None

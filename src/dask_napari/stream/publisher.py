@@ -15,6 +15,7 @@ import zmq
 
 from dask_napari.stream.addresses import reachable
 from dask_napari.stream.connection import (
+    HANDSHAKE_TIMEOUT,
     Connection,
     ConnectionLost,
     Transport,
@@ -39,6 +40,10 @@ BLOCKED_NAP: Final = 0.1
 
 BACKOFF: Final = (0.05, 5.0)
 """First and longest pause in seconds between attempts; doubled each time, for ever."""
+
+LONGEST_HANDSHAKE: Final = 8.0
+"""Seconds; the time for a handshake doubles with each round of attempts up to this, for a link so
+full that three are not enough. Longer would keep the next address waiting."""
 
 REFUSED_PAUSE: Final = 30.0
 """Seconds between attempts at a receiver that refused for a reason that only people mend."""
@@ -187,16 +192,19 @@ class Publisher:
 
     def _live(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         alone_since = time.monotonic()
-        pause = BACKOFF[0]
+        pause, patience = BACKOFF[0], HANDSHAKE_TIMEOUT
         # Once more when closing: what was put just before is worth a last handshake.
         while self._time_left():
             least = 0.0
             for address in filter(reachable, self.addresses):
-                least = max(least, self._attempt(context, address))
+                least = max(least, self._attempt(context, address, patience))
                 if self.state == "connected" or not self._time_left():
                     self.state, self.transport = "connecting", ""
-                    alone_since, pause = time.monotonic(), BACKOFF[0]
+                    alone_since = time.monotonic()
+                    pause, patience = BACKOFF[0], HANDSHAKE_TIMEOUT
                     break
+            else:
+                patience = min(2 * patience, LONGEST_HANDSHAKE)
             if self._deadline is not None:
                 return
             self._wait_alone(alone_since, max(least, pause * random.uniform(0.5, 1.0)))
@@ -227,7 +235,9 @@ class Publisher:
         if self.outbox.withhold:
             self.outbox.forget()
 
-    def _attempt(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> float:
+    def _attempt(
+        self, context: zmq.Context[zmq.Socket[bytes]], address: str, patience: float
+    ) -> float:
         """Talk to one address until that ends; return the least pause before the next attempt."""
         try:
             connection = Connection(
@@ -239,6 +249,7 @@ class Publisher:
                 security=self._security,
                 transport=self._choice,
                 arena_bytes=self._arena_bytes,
+                patience=patience,
             )
         except (zmq.ZMQError, ValueError) as error:
             self._log_once(f"{self.name}: {address}: {error}", error)

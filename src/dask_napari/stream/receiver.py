@@ -20,11 +20,11 @@ import zmq
 
 from dask_napari.stream import messages as wire
 from dask_napari.stream.arena import ArenaError, ArenaReader
-from dask_napari.stream.batch import BadItem, unpack
+from dask_napari.stream.batch import DATA, BadItem, unpack
 from dask_napari.stream.board import Board
 from dask_napari.stream.item import Item, LayerSpec
 from dask_napari.stream.ledger import Ledger, Tally
-from dask_napari.stream.peer import Peer, PeerInfo, Source
+from dask_napari.stream.peer import Peer, PeerInfo, Source, keep_alive
 from dask_napari.stream.pool import BlockPool
 from dask_napari.stream.runtime import RuntimeDirectory
 from dask_napari.stream.security import Security, check_address
@@ -176,6 +176,7 @@ class Receiver:
             # A peer that is gone must be an error here, not a message that vanishes.
             self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
             self._socket.setsockopt(zmq.LINGER, 0)
+            keep_alive(self._socket)
             self._socket.setsockopt(zmq.MAXMSGSIZE, self.limits.frame)
             self._socket.setsockopt(zmq.IPV6, any("[" in a for a in self.addresses))
             if self._security is not None:
@@ -341,6 +342,8 @@ class Receiver:
                 raise _Rejected("Request from a publisher")
             case _ if message.epoch != peer.epoch:
                 raise _Rejected("message of another epoch")
+            case wire.Part():
+                self._part(peer, message, frames)
             case wire.Batch():
                 self._batch(peer, peer.source, message, frames)
             case wire.Status(counts=counts):
@@ -430,9 +433,50 @@ class Receiver:
 
     # -- items -----------------------------------------------------------------------------
 
+    def _part(self, peer: Peer, part: wire.Part, frames: list[zmq.Frame]) -> None:
+        try:
+            self._follows(peer, part.number)
+            self._assemble(peer, part, frames)
+        except _Rejected as error:
+            self._break_off(peer, str(error))
+            raise
+        peer.number = part.number
+        peer.owed += frames[0].buffer.nbytes
+        if peer.owed >= GRANT_AT:
+            self._grant(peer)
+
+    def _follows(self, peer: Peer, number: int) -> None:
+        if number != peer.number + 1:
+            raise _Rejected("gap in the batches")
+
+    def _break_off(self, peer: Peer, reason: str) -> None:
+        """End a connection whose publisher should come again: it sends what was not received."""
+        self._send(peer.identity, wire.Refused(reason, again=True))
+        self._forget(peer)
+
+    def _assemble(self, peer: Peer, part: wire.Part, frames: list[zmq.Frame]) -> None:
+        if len(frames) != 1 or not 0 < part.size <= self.limits.frame:
+            raise _Rejected("part that is not one, or of too much")
+        piece = np.frombuffer(frames[0].buffer, np.uint8)
+        if part.offset == 0:
+            # Memory that is not written to is not there: a size alone takes none.
+            peer.parts, peer.filled = self._pool.empty((part.size,), np.dtype(np.uint8)), 0
+        whole = peer.parts
+        end = part.offset + piece.nbytes
+        if whole is None or whole.nbytes != part.size or part.offset != peer.filled:
+            raise _Rejected("part that does not follow the one before")
+        if end > part.size:
+            raise _Rejected("part that is not one, or of too much")
+        np.copyto(whole[part.offset : end], piece)
+        peer.filled = end
+
     def _payload(
         self, peer: Peer, batch: wire.Batch, frames: list[zmq.Frame]
     ) -> list[npt.NDArray[np.uint8]]:
+        if batch.expansion > self.limits.frame:
+            raise _Rejected("batch that decodes to too much")
+        if batch.frames:
+            return self._assembled(peer, batch.frames)
         if batch.slot is None:
             return [np.frombuffer(frame.buffer, np.uint8) for frame in frames]
         if peer.arena is None:
@@ -441,6 +485,15 @@ class Receiver:
             return [peer.arena.view(batch.slot.offset, batch.slot.nbytes)]
         except (ArenaError, ValueError) as error:
             raise _Rejected("slot outside of the arena") from error
+
+    def _assembled(self, peer: Peer, sizes: tuple[int, ...]) -> list[npt.NDArray[np.uint8]]:
+        whole, peer.parts = peer.parts, None
+        if whole is None or peer.filled != whole.nbytes or sum(sizes) != whole.nbytes:
+            raise _Rejected("batch whose parts are not all there")
+        if min(sizes) < 0:
+            raise _Rejected("batch whose parts are not all there")
+        ends = np.cumsum(sizes).tolist()
+        return [whole[end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
     def _copied(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         # The slot goes back at once, and nothing that the worker does later can change what is
@@ -456,31 +509,36 @@ class Receiver:
         payload: list[npt.NDArray[np.uint8]],
     ) -> list[Item | tuple[str, str]]:
         """Items, or layer and reason of those that are malformed."""
+
+        def allocate(nbytes: int) -> npt.NDArray[np.uint8]:
+            return self._pool.empty((nbytes,), np.dtype(np.uint8))
+
         found: list[Item | tuple[str, str]] = []
+        shared = batch.slot is not None or (batch.frames and len(batch.items) > 1)
         for header in batch.items:
             try:
-                item = unpack(header, payload, source.name)
+                item = unpack(header, payload, source.name, allocate)
             except BadItem as error:
                 found.append((header.layer, str(error)))
                 continue
-            if batch.slot is not None:
-                item.data = self._copied(item.data)
-                item.arrays = {name: self._copied(part) for name, part in item.arrays.items()}
+            if shared:
+                coded = {array.name for array in header.arrays if array.codec}
+                item.data = item.data if DATA in coded else self._copied(item.data)
+                item.arrays = {
+                    name: part if name in coded else self._copied(part)
+                    for name, part in item.arrays.items()
+                }
             found.append(item)
         return found
 
     def _batch(
         self, peer: Peer, source: Source, batch: wire.Batch, frames: list[zmq.Frame]
     ) -> None:
-        if batch.number != peer.number + 1:
-            self._send(peer.identity, wire.Refused("a batch is missing", again=True))
-            self._forget(peer)
-            raise _Rejected("gap in the batches")
         try:
+            self._follows(peer, batch.number)
             payload = self._payload(peer, batch, frames)
-        except _Rejected:
-            self._send(peer.identity, wire.Refused("a batch without its bytes", again=True))
-            self._forget(peer)
+        except _Rejected as error:
+            self._break_off(peer, str(error))
             raise
         nbytes = sum(part.nbytes for part in payload)
         found = self._unpack(source, batch, payload)
@@ -498,7 +556,8 @@ class Receiver:
             source.items += len(batch.items)
             source.nbytes += nbytes
         peer.number = batch.number
-        peer.owed += nbytes
+        # What came in parts was given back with them.
+        peer.owed += (0 if batch.frames else nbytes) + batch.expansion
         if peer.owed >= GRANT_AT:
             self._grant(peer)
 
