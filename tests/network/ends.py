@@ -130,17 +130,19 @@ def publisher(secret: str, name: str, transport: str, *addresses: str) -> None:
         total = dict(zip(keys, np.sum([(0,) * 5, *counts], axis=0).tolist(), strict=True))
         return {"state": sender.state, "transport": sender.transport, **total}
 
-    def close(timeout: float) -> dict[str, Any]:
-        sender.close(timeout)
+    def close(within: float) -> dict[str, Any]:
+        sender.close(within)
         return state()
 
     serve({"put": put, "state": state, "close": close})
     sender.close(0.0)
 
 
-def _work(kind: str, n: int, size: int, seconds: float) -> np.ndarray:
+def work(name: str, size: int, seconds: float) -> np.ndarray:
+    """The array of a name such as ``picture-7``, after a while."""
     end = time.perf_counter() + seconds
-    array = KINDS[kind][1](n, size)
+    kind, n = name.split("-")
+    array = KINDS[kind][1](int(n), size)
     while time.perf_counter() < end:
         pass
     return array
@@ -166,7 +168,13 @@ def cluster(address: str) -> None:
     def register(
         addresses: list[str], secret: str = "", kind: str = "picture", transport: str = "auto"
     ) -> dict[str, Any]:
-        tap = Tap("_work", kind=KINDS[kind][0], layer=kind, at="{n:d}", policy="keep")
+        tap = Tap(
+            "work",
+            kind=KINDS[kind][0],
+            layer=kind,
+            at=kind + "-{n:d}",
+            policy="keep",  # type: ignore[arg-type]
+        )
         security = Security.loads(secret) if secret else None
         sink = NapariSink(addresses, [tap], transport=transport, security=security)  # type: ignore[arg-type]
         client.register_plugin(sink)
@@ -183,15 +191,8 @@ def cluster(address: str) -> None:
     ) -> dict[str, Any]:
         began = time.perf_counter()
         numbers = range(first, first + count)
-        futures = client.map(
-            _work,
-            [kind] * count,
-            numbers,
-            [size] * count,
-            [seconds] * count,
-            key=[f"{n}" for n in numbers] if False else None,
-            pure=False,
-        )
+        names = [f"{kind}-{n}" for n in numbers]
+        futures = client.map(work, names, size=size, seconds=seconds, pure=False)
         sums = client.gather(client.map(digest, futures, pure=False))
         took = time.perf_counter() - began
         held.extend(futures)
