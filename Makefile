@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 export LIBGL_ALWAYS_SOFTWARE ?= $(if $(DISPLAY),,1)
 
-.PHONY: help demo test lint bench clean system
+.PHONY: help demo test lint bench load network soak clean system
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -35,6 +35,15 @@ bench: $(STAMP) system  ## Run all benchmarks; figures go to docs/benchmarks wit
 	@for name in throughput growth latency overhead stall; do \
 	  examples/tools/with-screen $(BIN)/python -m benchmarks.$$name || exit 1; \
 	done
+
+load: $(STAMP)  ## 200 publishers at one viewer, and the event loops with and without the sink
+	$(BIN)/python -m benchmarks.load
+
+network: $(STAMP) system  ## A cluster whose viewer hangs on bad links, cut for 20 s; needs root; minutes
+	PYTHONPATH=tests $(BIN)/python -m network.long_run
+
+soak: $(STAMP)  ## A cluster for SOAK_MINUTES (30) with restarts; fails on growth, leaks or losses
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(SOAK_MINUTES),30)
 
 clean:  ## Remove the environment and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -103,6 +103,36 @@ def viewer(secret: str, *listen: str) -> None:
         consumer.join()
 
 
+def window(secret: str, *listen: str) -> None:
+    """The real viewer, napari and all, and the client's line to it."""
+    from dask_napari.stream import Control
+    from dask_napari.viewer_process import ViewerProcess
+
+    security = Security.loads(secret)
+    process = ViewerProcess(listen, security=security, title="lab", timeout=60)
+    control = Control(process.addresses, security=security)
+
+    def state() -> dict[str, Any]:
+        ledger = control.ledger()
+        total = ledger.total
+        return {
+            "shown": total.shown,
+            "pending": total.pending,
+            "selected": total.selected,
+            "balanced": ledger.balanced,
+        }
+
+    serve({"state": state, "screenshot": lambda: {"bytes": len(_png(control))}})
+    control.close()
+    process.close()
+
+
+def _png(control: Any) -> bytes:
+    picture: bytes = control.request("screenshot", timeout=60.0)["png"]
+    assert picture.startswith(b"\x89PNG")
+    return picture
+
+
 def publisher(secret: str, name: str, transport: str, *addresses: str) -> None:
     """A publisher without Dask."""
     security = Security.loads(secret) if secret else None
@@ -150,7 +180,7 @@ def work(name: str, size: int, seconds: float) -> np.ndarray:
 
 def cluster(address: str) -> None:
     """A scheduler, and the client that uses it."""
-    from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster, wait
 
     from dask_napari.sink import SINK_NAME, NapariSink, worker_counts
     from dask_napari.tap import Tap
@@ -193,8 +223,9 @@ def cluster(address: str) -> None:
         numbers = range(first, first + count)
         names = [f"{kind}-{n}" for n in numbers]
         futures = client.map(work, names, size=size, seconds=seconds, pure=False)
-        sums = client.gather(client.map(digest, futures, pure=False))
+        wait(futures)
         took = time.perf_counter() - began
+        sums = client.gather(client.map(digest, futures, pure=False))
         held.extend(futures)
         return {"makespan": took, "sums": list(zip(numbers, sums, strict=True))}
 
@@ -232,6 +263,10 @@ def worker(scheduler: str, host: str) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=os.environ.get("LOG", "INFO"))
-    {"viewer": viewer, "publisher": publisher, "cluster": cluster, "worker": worker}[sys.argv[1]](
-        *sys.argv[2:]
-    )
+    {
+        "viewer": viewer,
+        "window": window,
+        "publisher": publisher,
+        "cluster": cluster,
+        "worker": worker,
+    }[sys.argv[1]](*sys.argv[2:])

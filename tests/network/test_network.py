@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -215,6 +216,23 @@ def test_a_cluster_of_hosts_computes_while_its_viewer_hangs_on_a_bad_link(lab):
         worker.close()
     cluster.close()
     nothing_left(scheduler, viewer, *hosts)
+
+
+@pytest.mark.skipif(not os.environ.get("DISPLAY") and not shutil.which("Xvfb"), reason="no screen")
+def test_a_window_on_a_bad_link_shows_all(lab):
+    """The whole viewer, encrypted; the other tests look at its receiver alone."""
+    viewer, host = lab.host("viewer", cable=True), lab.host("worker")
+    secret = Security.generate()
+    view = viewer.start("window", secret.dumps(), where(viewer))
+    lab.cables["viewer"].ask(**LINK)
+    sender = host.start("publisher", secret.client().dumps(), "me", "auto", where(viewer))
+    sender.ask("put", kind="picture", first=0, count=10, size=256)
+    sender.ask("put", kind="cells", first=0, count=10, size=512)
+    state = all_shown(view, 20)
+    both_ends_balance(state, [sender])
+    assert view.ask("screenshot", 90.0)["bytes"] > 10_000
+    view.close()
+    nothing_left(viewer, host)
 
 
 CRASH = """

@@ -107,7 +107,7 @@ class Link:
         """Note that a message was sent."""
         if not self.flying:
             self._last = now
-        starved = self._delivered < self._starved_until
+        starved = self._delivered <= self._starved_until
         passage = Passage(nbytes, now, self._delivered, self._last, starved)
         self.flying += nbytes
         return passage
