@@ -509,7 +509,7 @@ def test_parts_that_do_not_fit_end_the_connection_and_nothing_else(receiver, boa
         while not isinstance(refused := answer(socket), wire.Refused):
             pass
         assert refused.again
-    assert not receiver._peers
+    eventually(lambda: not receiver._peers)
     with Publisher(receiver.addresses, name="good") as publisher:
         publisher.put(image(1))
         Consumer(board).until(1)

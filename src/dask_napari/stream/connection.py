@@ -57,6 +57,13 @@ over memory that is not in the processor's cache (64 MiB in flight cost a third 
 BATCH_ITEMS: Final = 64
 """A batch is closed at so many items: the cost of a message is spread thin by then."""
 
+SMALL: Final = 256 << 10
+"""Bytes; a batch of less costs the receiver more as a message than as bytes."""
+
+SMALL_BATCHES: Final = 3
+"""Messages on the way while which a small batch waits. Over a long link the third part of its
+trip is added to an item's at most; nearby they are acknowledged before the next item comes."""
+
 HANDSHAKE_TIMEOUT: Final = 3.0
 """Seconds; a receiver answers a HELLO in well under one even when it copies at full speed."""
 
@@ -223,6 +230,8 @@ class Connection:
             )
         self._epoch = message.epoch
         self._credit = message.credit
+        if message.arena:
+            self._arena_bytes = min(self._arena_bytes, message.arena)
         self._heartbeat = message.heartbeat
         self.instance = message.instance
         self.received = message.received
@@ -305,6 +314,8 @@ class Connection:
         progress = False
         while self._credit > 0 and not self._window_full:
             if not self._formed:
+                if self._may_gather:
+                    break
                 self._form(load)
             if not self._formed:
                 self._link.starve()
@@ -318,6 +329,14 @@ class Connection:
     def blocked(self) -> bool:
         """Whether the next batch waits for the receiver."""
         return self._credit <= 0 or self._window_full or bool(self._formed)
+
+    @property
+    def _may_gather(self) -> bool:
+        # As Nagle's algorithm: while small batches are on the way, the next one may grow. A
+        # receiver that is busy with many publishers acknowledges later and so gets fewer, larger
+        # messages from each.
+        few = len(self._outbox) < BATCH_ITEMS and self._outbox.nbytes < SMALL
+        return few and len(self._flight) >= SMALL_BATCHES
 
     @property
     def _window_full(self) -> bool:

@@ -135,7 +135,7 @@ class Welcome(Message, tag="WELCOME", frozen=True):
 
     ``instance`` names this run of the receiver, ``received`` is the number of the last item it
     has from this publisher, ``credit`` the bytes that may be sent, ``heartbeat`` the seconds
-    between signs of life.
+    between signs of life. ``arena`` is the size above which an arena is not wanted, if not 0.
     """
 
     wire: int
@@ -145,6 +145,7 @@ class Welcome(Message, tag="WELCOME", frozen=True):
     received: int
     credit: int
     heartbeat: float
+    arena: int = 0
 
 
 class Refused(Message, tag="REFUSED", frozen=True):

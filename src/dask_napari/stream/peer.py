@@ -90,10 +90,14 @@ class Peer:
         Number of the connection; messages of another one are not for it.
     number : int
         Number of the last batch that arrived.
-    owed : int
-        Bytes of credit to give back.
+    credit : int
+        Bytes that it may send, as far as is known here.
     granted : int
         Number of the last batch whose arrival was acknowledged.
+    share : int
+        Bytes of shared memory that it was granted.
+    unread : int
+        Bytes that came since CREDIT was sent.
     parts : ndarray or None
         Payload of the next batch, as far as it has come in parts.
     filled : int
@@ -106,7 +110,9 @@ class Peer:
     source: Source | None = None
     number: int = 0
     granted: int = 0
-    owed: int = 0
+    credit: int = 0
+    share: int = 0
+    unread: int = 0
     arena: ArenaReader | None = None
     parts: npt.NDArray[np.uint8] | None = None
     filled: int = 0

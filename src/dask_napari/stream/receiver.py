@@ -38,6 +38,13 @@ ANY_IPC: Final = "ipc://*"
 GRANT_AT: Final = 1 << 20
 """Owed bytes at which CREDIT goes out at once: a quarter of a batch keeps the sender moving."""
 
+LEAST_CREDIT: Final = 8 << 20
+"""Bytes of the smallest share: two batches, so that both ends are busy."""
+
+LEAST_ARENA: Final = 12 << 20
+"""The same in shared memory: the window of a connection and one more batch. Larger items go
+inline."""
+
 ROUND: Final = 64
 """Messages handled before replies and time-outs get their turn."""
 
@@ -55,8 +62,12 @@ class Limits:
 
     Attributes
     ----------
-    credit : int
-        Bytes that one publisher may have on the way.
+    credit, total_credit : int
+        Bytes that one publisher, and all of them, may have on the way. With many publishers
+        each gets an even share, but a few batches in any case.
+    arena, total_arena : int
+        Bytes of the arena of one publisher, and of all of them: each takes memory of its host,
+        which with a viewer and many workers on one host is the same for all.
     frame : int
         Bytes of the largest payload frame, hence of the largest inline array.
     peers : int
@@ -66,6 +77,9 @@ class Limits:
     """
 
     credit: int = 64 << 20
+    total_credit: int = 1 << 30
+    arena: int = 64 << 20
+    total_arena: int = 2 << 30
     frame: int = 4 << 30
     peers: int = 4096
     heartbeat: float = 2.0
@@ -390,7 +404,7 @@ class Receiver:
             with self._lock:
                 source = self._sources.setdefault(hello.name, Source(hello.name))
                 source.host, source.alive, source.transport = hello.host, True, "inline"
-            self._peers[identity] = Peer(identity, self._epochs, time.monotonic(), source)
+            self._peers[identity] = self._newcomer(identity, source)
         self._send(
             identity,
             wire.Welcome(
@@ -399,10 +413,24 @@ class Receiver:
                 self._instance,
                 self._epochs,
                 source.seq if source else 0,
-                self.limits.credit,
+                self._peers[identity].credit if source else 0,
                 self.limits.heartbeat,
+                self._peers[identity].share if source else 0,
             ),
         )
+
+    def _newcomer(self, identity: bytes, source: Source) -> Peer:
+        # Arenas cannot shrink later, so early ones leave room: each gets an eighth of what is
+        # left. With 64 MiB each, 200 workers on one host would take 12.8 GiB of its memory.
+        left = self.limits.total_arena - sum(peer.share for peer in self._peers.values())
+        share = min(self.limits.arena, max(LEAST_ARENA, left // 8))
+        credit = self._fair_credit(len(self._peers) + 1)
+        now = time.monotonic()
+        return Peer(identity, self._epochs, now, source, credit=credit, share=share)
+
+    def _fair_credit(self, peers: int) -> int:
+        fair = max(LEAST_CREDIT, self.limits.total_credit // max(1, peers))
+        return min(self.limits.credit, fair)
 
     def _offer(self, peer: Peer, source: Source, offer: wire.Offer) -> None:
         peer.detach()
@@ -441,9 +469,13 @@ class Receiver:
             self._break_off(peer, str(error))
             raise
         peer.number = part.number
-        peer.owed += frames[0].buffer.nbytes
-        if peer.owed >= GRANT_AT:
-            self._grant(peer)
+        self._spend(peer, frames[0].buffer.nbytes)
+
+    def _spend(self, peer: Peer, nbytes: int) -> None:
+        peer.credit -= nbytes
+        peer.unread += nbytes
+        if peer.unread >= GRANT_AT:
+            self._grant(peer, self._fair_credit(len(self._peers)))
 
     def _follows(self, peer: Peer, number: int) -> None:
         if number != peer.number + 1:
@@ -557,22 +589,22 @@ class Receiver:
             source.nbytes += nbytes
         peer.number = batch.number
         # What came in parts was given back with them.
-        peer.owed += (0 if batch.frames else nbytes) + batch.expansion
-        if peer.owed >= GRANT_AT:
-            self._grant(peer)
+        self._spend(peer, (0 if batch.frames else nbytes) + batch.expansion)
 
-    def _grant(self, peer: Peer) -> None:
+    def _grant(self, peer: Peer, credit: int) -> None:
         # Slots come back whatever the viewer does; new bytes only while it keeps up.
-        nbytes = 0 if self.board.full else peer.owed
+        nbytes = 0 if self.board.full else max(0, credit - peer.credit)
         if nbytes or peer.granted != peer.number:
-            peer.owed -= nbytes
+            peer.credit += nbytes
             peer.granted = peer.number
+            peer.unread = 0
             self._send(peer.identity, wire.Credit(peer.epoch, peer.number, nbytes))
 
     def _grant_all(self) -> None:
-        for peer in [p for p in self._peers.values() if p.owed or p.granted != p.number]:
-            self._grant(peer)
-        self._withheld = any(peer.owed for peer in self._peers.values())
+        credit = self._fair_credit(len(self._peers))
+        for peer in [p for p in self._peers.values() if p.credit < credit or p.granted != p.number]:
+            self._grant(peer, credit)
+        self._withheld = any(peer.credit < credit for peer in self._peers.values())
 
     # -- peers -----------------------------------------------------------------------------
 
@@ -604,8 +636,10 @@ class Receiver:
                 raise
             # Gone, or so far behind with its reading that it is as good as gone.
             self._clients.pop(identity, None)
-            if identity in self._peers:
-                self._forget(self._peers[identity])
+            if (peer := self._peers.get(identity)) is not None:
+                if peer.source is not None:
+                    peer.source.alive = False  # until it says HELLO again
+                self._forget(peer)
 
     def _forget(self, peer: Peer) -> None:
         peer.detach()
