@@ -336,7 +336,7 @@ class Connection:
         # receiver that is busy with many publishers acknowledges later and so gets fewer, larger
         # messages from each.
         few = len(self._outbox) < BATCH_ITEMS and self._outbox.nbytes < SMALL
-        return few and len(self._flight) >= SMALL_BATCHES
+        return few and not self._loaded and len(self._flight) >= SMALL_BATCHES
 
     @property
     def _window_full(self) -> bool:
