@@ -513,3 +513,14 @@ def test_parts_that_do_not_fit_end_the_connection_and_nothing_else(receiver, boa
     with Publisher(receiver.addresses, name="good") as publisher:
         publisher.put(image(1))
         Consumer(board).until(1)
+
+
+def test_a_client_whose_connection_was_cut_is_answered_again(receiver, board):
+    """The viewer has given the old connection up: the client comes with another identity."""
+    control = Control(receiver.addresses)
+    try:
+        assert control.ledger().balanced
+        receiver._clients.clear()
+        assert control.ledger().balanced
+    finally:
+        control.close()

@@ -15,6 +15,7 @@ import zmq
 from dask_napari.stream import messages as wire
 from dask_napari.stream.addresses import reachable
 from dask_napari.stream.ledger import Ledger, Tally
+from dask_napari.stream.peer import keep_alive
 from dask_napari.stream.security import Security
 from dask_napari.version import __version__
 
@@ -24,6 +25,10 @@ ALIVE_INTERVAL: Final = 0.2
 
 class ViewerGone(ConnectionError):
     """The viewer does not answer: it was closed, or it hangs."""
+
+
+class _Forgotten(ViewerGone):
+    """The viewer does not know this client any more; it may say HELLO again."""
 
 
 class Control:
@@ -67,16 +72,20 @@ class Control:
         try:
             if security is not None:
                 security.secure_client(self._socket)
+            keep_alive(self._socket)
             self._socket.connect(tried[0])
-            token = security.token if security else ""
-            self._send(wire.Hello(wire.WIRE_VERSION, __version__, "client", "client", token))
-            self._receive(time.monotonic() + timeout, wire.Welcome)
+            self._token = security.token if security else ""
+            self._hello(time.monotonic() + timeout)
         except BaseException:
             self._context.destroy(linger=0)
             raise
 
     def _send(self, message: wire.Message) -> None:
         self._socket.send(wire.encode(message), zmq.NOBLOCK)
+
+    def _hello(self, deadline: float) -> None:
+        self._send(wire.Hello(wire.WIRE_VERSION, __version__, "client", "client", self._token))
+        self._receive(deadline, wire.Welcome)
 
     def _receive(self, deadline: float, wanted: type[wire.Message], number: int = 0) -> Any:
         while True:
@@ -87,7 +96,8 @@ class Control:
                 continue
             message = wire.decode_from_receiver(self._socket.recv())
             if isinstance(message, wire.Refused):
-                raise ViewerGone(f"the viewer refused: {message.reason}")
+                gone = _Forgotten if message.again else ViewerGone
+                raise gone(f"the viewer refused: {message.reason}")
             if isinstance(message, wanted) and getattr(message, "id", 0) == number:
                 return message
 
@@ -107,8 +117,16 @@ class Control:
             if self._context.closed:
                 raise ViewerGone("the connection to the viewer is closed")
             number = next(self._numbers)
-            self._send(wire.Request(number, name, arguments or {}))
-            reply = self._receive(time.monotonic() + timeout, wire.Reply, number)
+            question = wire.Request(number, name, arguments or {})
+            deadline = time.monotonic() + timeout
+            self._send(question)
+            try:
+                reply = self._receive(deadline, wire.Reply, number)
+            except _Forgotten:
+                # A connection that was cut for long is another one when it comes back.
+                self._hello(deadline)
+                self._send(question)
+                reply = self._receive(deadline, wire.Reply, number)
         if reply.error:
             raise RuntimeError(f"the viewer could not do {name!r}: {reply.error}")
         result: dict[str, Any] = reply.result
