@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ import zmq
 
 from dask_napari.stream import messages as wire
 from dask_napari.stream.arena import Arena, ArenaError, Slot
-from dask_napari.stream.batch import pack, payload_size
+from dask_napari.stream.batch import Encode, pack, payload_size
 from dask_napari.stream.codec import Compressor
 from dask_napari.stream.item import Item, LayerSpec
 from dask_napari.stream.link import LEAST_PIECE, Link, Passage
@@ -386,7 +386,7 @@ class Connection:
         parcel = self._parcel
         if parcel is None:
             self._assign_numbers()
-            parcel = self._parcel = Parcel(self._formed, self._encode)
+            parcel = self._parcel = Parcel(self._formed, self._encoder())
         whole = self._use_arena or parcel.left <= self._link.room
         if (parcel.sent or not whole) and (cut := parcel.cut(self._link.piece)):
             offset, piece = cut
@@ -397,17 +397,15 @@ class Connection:
         self._dispatch(batch, *frames)
         return True
 
-    def _encode(self, item: Item, array: npt.NDArray[Any]) -> tuple[str, npt.NDArray[np.uint8]]:
+    def _encoder(self) -> Encode:
+        """What compresses the formed batch, at the rate of the link as it is now."""
         rate = 0.0 if self._use_arena else self._link.limit
-        if not rate and not self._use_arena and self._waits:
+        if not rate and not self._use_arena:
+            waits = sum(item.nbytes for item in self._formed) > self._link.room
             # Not known yet, but this has to wait: better small. On a fast link that costs a
             # millisecond, once.
-            rate = max(1.0, self._link.rate)
-        return self._compressor.encode(item.layer, item.kind, array, rate)
-
-    @property
-    def _waits(self) -> bool:
-        return sum(item.nbytes for item in self._formed) > self._link.room
+            rate = max(1.0, self._link.rate) if waits else 0.0
+        return lambda item, array: self._compressor.encode(item.layer, item.kind, array, rate)
 
     def _assign_numbers(self) -> None:
         for item in self._formed:

@@ -117,6 +117,8 @@ class Link:
         self.flying -= passage.nbytes
         self._delivered += passage.nbytes
         self._last = now
+        if not passage.nbytes:
+            return  # it tells nothing of what the link carries
         self._trip = min(self._trip, max(now - passage.sent, 1e-6))
         # Over a trip at least: acknowledgements that come in one go would make a rate of their own.
         took = max(now - passage.since, self._trip)
