@@ -24,7 +24,7 @@ from dask_napari.stream.link import LEAST_PIECE, Link, Passage
 from dask_napari.stream.outbox import Dropped, Outbox
 from dask_napari.stream.parcel import Parcel
 from dask_napari.stream.peer import keep_alive
-from dask_napari.stream.security import Security
+from dask_napari.stream.security import Security, is_local
 from dask_napari.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -56,6 +56,10 @@ over memory that is not in the processor's cache (64 MiB in flight cost a third 
 
 BATCH_ITEMS: Final = 64
 """A batch is closed at so many items: the cost of a message is spread thin by then."""
+
+TUNNEL: Final = 100e6
+"""Bytes a second below which an address of this host is taken for the near end of a tunnel
+(``ssh -L``): the loopback interface carries ten times as much on a bad day."""
 
 SMALL: Final = 256 << 10
 """Bytes; a batch of less costs the receiver more as a message than as bytes."""
@@ -150,6 +154,7 @@ class Connection:
         self._parcel: Parcel | None = None
         self._link = Link()
         self._compressor = Compressor()
+        self._local = is_local(address)
         self._patience = patience
         self._heartbeat = HANDSHAKE_TIMEOUT / MISSED_HEARTBEATS
         self._said_bye = False
@@ -320,7 +325,7 @@ class Connection:
             if not self._formed:
                 self._link.starve()
                 break
-            if not (self._send_slot() or self._send_parcel()):
+            if not self._send_formed():
                 break
             progress = True
         return progress
@@ -357,22 +362,21 @@ class Connection:
             self._formed.append(item)
             nbytes += item.nbytes
 
-    @property
-    def _fits_arena(self) -> bool:
-        if not self._use_arena or self._arena is None:
-            return False
-        return 0 < payload_size(self._formed) <= self._arena.capacity
+    def _send_formed(self) -> bool:
+        """Send the formed batch or a piece of it; false if it has to wait."""
+        if self._use_arena and self._arena is not None:
+            size = payload_size(self._formed)
+            if 0 < size <= self._arena.capacity:
+                return self._send_slot(self._arena, size)
+        return self._send_parcel()
 
-    def _send_slot(self) -> bool:
-        """Send the formed batch through the arena; false if it does not go there, or not yet."""
+    def _send_slot(self, arena: Arena, size: int) -> bool:
         items = self._formed
-        if not self._fits_arena or self._arena is None:
-            return False
-        slot = self._arena.allocate(payload_size(items))
+        slot = arena.allocate(size)
         if slot is None:
-            return False
+            return False  # all slots are with the receiver; its CREDIT brings them back
         self._assign_numbers()
-        headers = pack(items, self._arena.view(slot))
+        headers = pack(items, arena.view(slot))
         lent = wire.SlotHeader(slot.offset, slot.nbytes, slot.generation)
         self._dispatch(
             wire.Batch(self._epoch, self._number + 1, headers, self._count_sent(), lent), slot=slot
@@ -380,9 +384,6 @@ class Connection:
         return True
 
     def _send_parcel(self) -> bool:
-        """Send the formed batch through the socket, or its next piece; false if it has to wait."""
-        if self._fits_arena:
-            return False  # all slots are with the receiver; its CREDIT brings them back
         parcel = self._parcel
         if parcel is None:
             self._assign_numbers()
@@ -399,13 +400,22 @@ class Connection:
 
     def _encoder(self) -> Encode:
         """What compresses the formed batch, at the rate of the link as it is now."""
-        rate = 0.0 if self._use_arena else self._link.limit
-        if not rate and not self._use_arena:
+        rate = self._link.limit
+        if not self._may_encode(rate):
+            rate = 0.0
+        elif not rate:
             waits = sum(item.nbytes for item in self._formed) > self._link.room
             # Not known yet, but this has to wait: better small. On a fast link that costs a
             # millisecond, once.
             rate = max(1.0, self._link.rate) if waits else 0.0
         return lambda item, array: self._compressor.encode(item.layer, item.kind, array, rate)
+
+    def _may_encode(self, rate: float) -> bool:
+        if self._use_arena or self.address.startswith("ipc://"):
+            return False
+        # Within a host both ends share the processor, and compression only adds to its work;
+        # unless it is the near end of a tunnel.
+        return not self._local or 0 < rate < TUNNEL
 
     def _assign_numbers(self) -> None:
         for item in self._formed:
