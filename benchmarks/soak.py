@@ -31,7 +31,7 @@ from distributed import Client, LocalCluster, wait
 
 from benchmarks.report import publish, table
 from dask_napari.sink import NapariSink, worker_counts
-from dask_napari.stream import Board, Receiver, arena
+from dask_napari.stream import Board, Receiver, arena, janitor
 from dask_napari.tap import Tap
 
 ITEMS_PER_MINUTE = 1_000_000 / 30
@@ -44,8 +44,13 @@ WARM = 45.0
 FLAT = 1.0
 """MiB a minute, without shared memory; over the 30 minutes that would be 30 MiB."""
 
-DASK_LOGS = {"distributed.admin.low-level-log-length": 1000, "distributed.admin.log-length": 1000}
-"""Dask keeps 100 000 transitions by default: they would grow for the whole run."""
+DASK_LOGS = {
+    "distributed.admin.low-level-log-length": 1000,
+    "distributed.admin.log-length": 1000,
+    "distributed.worker.profile.enabled": False,
+}
+"""What Dask keeps by default grows for longer than the run: 100 000 transitions, and a profile of
+every second of an hour."""
 
 QUIET_EVERY = 20.0
 
@@ -62,6 +67,7 @@ def view(address: str) -> None:
     """Receive and put on canvases; answer each line by the state."""
     from dask_napari.canvas import Axes, Canvas
 
+    janitor.sweep()  # what a viewer left that was killed, as the real one does
     board = Board()
     canvases = {layer: Canvas(Axes()) for layer in LAYERS}
     ended = threading.Event()
@@ -309,6 +315,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--every", type=float, default=0.0, help="seconds between restarts")
+    parser.add_argument("--control", action="store_true", help="nothing is tapped: Dask alone")
     parser.add_argument("--viewer", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.viewer:
@@ -323,7 +330,7 @@ def main() -> int:
             Client(cluster) as client,
         ):
             taps = [Tap("named", layer=x, at="f-{n:d}", policy="keep") for x in LAYERS]
-            client.register_plugin(NapariSink([viewer.address], taps))
+            client.register_plugin(NapariSink([viewer.address], [] if options.control else taps))
             soak = Soak(client, cluster, viewer)
             soak.run(options.minutes, options.every or max(75.0, options.minutes * 60 / 12))
             last = viewer.state()
@@ -332,7 +339,6 @@ def main() -> int:
     owners = {"".join(c if c.isalnum() else "-" for c in name)[-40:] for name in soak.names}
     segments = [n for n in os.listdir(arena.DIRECTORY) if any(owner in n for owner in owners)]
     soak.check(not segments, f"segments are left: {segments}")
-    # A viewer that was killed leaves its directory to the janitor of the next one.
     soak.check(not os.listdir(folder), f"directories are left: {os.listdir(folder)}")
     shutil.rmtree(folder, ignore_errors=True)
     left = [
