@@ -8,7 +8,10 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 export LIBGL_ALWAYS_SOFTWARE ?= $(if $(DISPLAY),,1)
 
-.PHONY: help demo test lint bench load network soak clean system
+FUZZ_SECONDS ?= 600
+SOAK_MINUTES ?= 30
+
+.PHONY: help demo test lint bench fuzz load network soak clean system
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -32,7 +35,7 @@ lint: $(STAMP)  ## Mend the style, check the types
 	$(BIN)/mypy
 
 bench: $(STAMP) system  ## Run all benchmarks; figures go to docs/benchmarks with BENCH_SAVE set
-	@for name in throughput growth latency overhead stall; do \
+	@for name in throughput growth latency overhead stall elements; do \
 	  examples/tools/with-screen $(BIN)/python -m benchmarks.$$name || exit 1; \
 	done
 
@@ -43,10 +46,15 @@ network: $(STAMP) system  ## A cluster whose viewer hangs on bad links, cut for 
 	PYTHONPATH=tests $(BIN)/python -m network.long_run
 
 soak: $(STAMP)  ## A cluster for SOAK_MINUTES (30) with restarts; fails on growth, leaks or losses
-	$(BIN)/python -m benchmarks.soak --minutes $(or $(SOAK_MINUTES),30)
+	$(BIN)/python -m benchmarks.soak --minutes $(SOAK_MINUTES)
+
+fuzz: $(STAMP)  ## Play hostile messages to the receiver for FUZZ_SECONDS (600)
+	@$(BIN)/python -m pip install --quiet --only-binary=:all: --group fuzz 2>/dev/null || \
+	  echo "atheris has no wheel for $$($(BIN)/python --version)"
+	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 clean:  ## Remove the environment and caches
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .fuzz-corpus build dist
 
 system:
 	@examples/tools/system-packages

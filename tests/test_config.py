@@ -39,6 +39,20 @@ def test_without_an_address_the_remedy_is_named():
         sink_of_config()
 
 
+def test_taps_of_the_configuration_say_how_axes_are_laid_out():
+    entry = {
+        "select": "read",
+        "at": "{well}_s{field:d}",
+        "axes": {"well": {"mode": "mosaic", "plate": 96}, "field": "layer"},
+        "sizes": "separate",
+    }
+    with dask.config.set({"dask-napari.taps": [entry]}):
+        (tap,) = sink_of_config("tcp://127.0.0.1:5577")._taps
+    assert tap.spec().axes == {"well": "mosaic", "field": "layer"}
+    assert tap.spec().layouts["well"].plate == 96
+    assert tap.spec().sizes == "separate"
+
+
 def test_a_worker_with_the_preload_streams(tmp_path):
     from distributed import Client, LocalCluster
 

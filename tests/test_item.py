@@ -74,7 +74,6 @@ def test_broadcast_and_transposed_views_are_kept():
         (np.float64(3), "image", CoercionValueError, "dimensions", "at least 2"),
         (np.zeros(5), "image", CoercionValueError, "dimensions", r"\(5,\)"),
         (np.ndarray, "image", CoercionTypeError, "not an array", "type"),
-        (np.zeros((2, 2)), "points", CoercionValueError, "kind", "points"),
     ],
 )
 def test_refusals_name_the_reason_and_the_remedy(value, kind, error, reason, words):

@@ -146,3 +146,47 @@ def test_names_of_a_key(key, prefix, first):
 def test_a_tuple_key_reads_as_a_path():
     names = list(names_of_key(("mean-7f", 0, 4), "mean"))
     assert Pattern("{y:d}/{x:d}").first(names) == {"y": 0, "x": 4}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "words"),
+    [
+        (
+            SITE + ".tif",
+            "/data/P1_A01_sx_w1.tif",
+            "'P1_A01_sx_w1.tif' matches up to 'P1_A01_s', then expects a whole number for 'field',"
+            " found 'x_w1.tif'",
+        ),
+        (
+            SITE,
+            "P1A01.tif",
+            "'P1A01.tif' does not match: expects text for 'plate' and then '_', found 'P1A01.tif'",
+        ),
+        (SITE, "P1_A01_s1.tif", "up to 'P1_A01_s1', then expects '_w', found '.tif'"),
+        (SITE, "P1_A01_s1", "up to 'P1_A01_s1', then expects '_w', found the end of the name"),
+        (SITE + ".tif", "P1_A01_s1_w2.tiff", "then expects the end of the name, found 'f'"),
+        ("{plate}/{well}_s{field:d}", "P1/A01-s3", "'P1/', then expects text for 'well' and then"),
+        ("img{t:g}", "img", "expects a number for 't', found the end of the name"),
+        ("{day:ti}", "x", "expects a date or time for 'day', found 'x'"),
+        ("{}_{x:d}", "a_b", "up to 'a_', then expects a whole number for 'x', found 'b'"),
+        ("{x}_{{{y}", "a_b", "expects text for 'x' and then '_{', found 'a_b'"),
+    ],
+)
+def test_mismatch_says_where_and_why(pattern, name, words):
+    assert words in str(Pattern(pattern).mismatch(name))
+
+
+@given(plate=words, well=words, field=counts, channel=counts, cut=st.integers(0, 40))
+def test_a_name_cut_short_fits_up_to_some_point(plate, well, field, channel, cut):
+    name = SITE.format(plate=plate, well=well, field=field, channel=channel)[:cut]
+    pattern = Pattern(SITE)
+    if pattern.match(name) is None:
+        mismatch = pattern.mismatch(name)
+        assert name.startswith(mismatch.matched)
+        assert mismatch.parts <= 7
+
+
+def test_the_nearest_name_is_explained():
+    names = ["README", "P1_A01_sx_w1", "P1_A01"]
+    assert Pattern(SITE).explain(names).startswith("'P1_A01_sx_w1' matches up to 'P1_A01_s'")
+    assert Pattern(SITE).explain([]) == ""

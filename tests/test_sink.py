@@ -53,7 +53,7 @@ class Canvas:
     def take(self) -> None:
         items = self.board.take()
         for item in items:
-            layer, place = item.slot
+            layer, _, _, place = item.slot
             self.seen.setdefault(layer, {})[place] = item.data
             self.keys.setdefault(layer, []).append(item.provenance.key)
             self.latencies.append(time.time() - item.provenance.stop)

@@ -1,14 +1,16 @@
 """Taps choose outputs, place them, and refuse what cannot work at the call."""
 
+import dataclasses
 import inspect
 
 import cloudpickle
 import numpy as np
 import pytest
 
-from dask_napari.checks import LAYER_OPTIONS
+from dask_napari.axes import channels, mosaic
 from dask_napari.item import coerce
-from dask_napari.stream.item import LayerSpec
+from dask_napari.stream.item import KINDS, LayerSpec
+from dask_napari.stream.options import LAYER_OPTIONS
 from dask_napari.tap import PlacementError, Tap, Taps
 
 SITE = "{plate}_{well}_s{field:d}_w{channel:d}.tif"
@@ -58,7 +60,13 @@ def test_select_by_dask_collection():
     ("arguments", "words"),
     [
         ({"kind": "image "}, "did you mean 'image'"),
-        ({"kind": "points"}, "'points' is none of"),
+        ({"kind": "point"}, "did you mean 'points'"),
+        ({"kind": "points", "rgb": True}, "rgb=True"),
+        ({"kind": "points", "options": {"sise": 3}}, "did you mean 'size'"),
+        ({"kind": "points", "options": {"features": {}}}, "come with what the tasks return"),
+        ({"kind": "shapes", "options": {"shape_type": "path"}}, "'polygon'"),
+        ({"kind": "tracks", "options": {"graph": {}}}, "tracks, graph"),
+        ({"kind": "vectors", "options": {"colormap": "red"}}, "vectors layers"),
         ({"policy": "newest"}, "policy='newest'"),
         ({"copy": "deep"}, "copy='deep'"),
         ({"layer": ""}, "layer=''"),
@@ -77,6 +85,11 @@ def test_select_by_dask_collection():
         ({"options": {"colormap": object()}}, "cannot be sent"),
         ({"kind": "labels", "options": {"gamma": 2}}, "labels layers"),
         ({"kind": "labels", "rgb": True}, "rgb=True"),
+        ({"sizes": "separated"}, "did you mean 'separate'"),
+        ({"fill": "black"}, "fill='black'"),
+        ({"fill": (0, 1)}, "fill="),
+        ({"fill": float("inf")}, "not finite"),
+        ({"fill": 1, "kind": "labels"}, "fill=1.* is for images"),
     ],
 )
 def test_bad_arguments_are_refused_at_the_call(arguments, words):
@@ -103,6 +116,29 @@ def test_spec_has_named_axes_first_and_every_field():
     assert list(tap.spec().axes) == list(expected)
 
 
+def test_spec_says_how_axes_are_laid_out():
+    axes = [mosaic("well", plate=96), channels("channel", names={1: "DAPI"})]
+    tap = Tap("read", at=SITE, axes=axes, sizes="separate", fill=7)
+    spec = tap.spec()
+    assert spec.axes == {
+        "well": "mosaic",
+        "channel": "layer",
+        "plate": "slider",
+        "field": "slider",
+    }
+    assert spec.layouts["well"].plate == 96
+    assert spec.layouts["channel"].colors == {"1": "blue"}
+    assert set(spec.layouts) == {"well", "channel"}
+    assert (spec.sizes, spec.fill) == ("separate", 7.0)
+
+
+def test_layouts_survive_a_changed_copy_of_the_tap_and_the_way_to_the_worker():
+    tap = Tap("read", at=SITE, axes=mosaic("field", grid=(2, 2)))
+    again = cloudpickle.loads(cloudpickle.dumps(dataclasses.replace(tap, layer="raw")))
+    assert again.spec().layouts == tap.spec().layouts
+    assert again.spec().layouts["field"].rows == 2
+
+
 def test_options_travel_as_plain_data():
     options = {"contrast_limits": np.array([0, 9]), "visible": True, "opacity": np.float32(0.5)}
     assert Tap("a", options=options).spec().options == {
@@ -112,11 +148,38 @@ def test_options_travel_as_plain_data():
     }
 
 
-@pytest.mark.parametrize("kind", ["image", "labels"])
-def test_every_option_is_one_of_naparis(kind):
+# What a tap may not say, because it comes from elsewhere or is no plain data.
+NOT_OPTIONS = {
+    *("self", "data", "name", "scale", "translate", "units", "axis_labels", "metadata", "cache"),
+    *("rgb", "multiscale", "features", "properties", "feature_defaults", "property_choices"),
+    *("ndim", "shape_type", "graph", "shown", "experimental_clipping_planes", "auto_contrast"),
+    *("colormaps_dict", "locked_data_level", "texcoords", "texture", "vertex_colors"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_options_are_those_of_napari(kind):
     layers = pytest.importorskip("napari.layers")
     signature = inspect.signature(getattr(layers, kind.capitalize()).__init__)
-    assert set(signature.parameters) >= LAYER_OPTIONS[kind]
+    assert set(signature.parameters) - NOT_OPTIONS == LAYER_OPTIONS[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("points", {"size": 3, "symbol": "disc", "face_color": "area", "face_colormap": "magma"}),
+        ("points", {"face_contrast_limits": (0, 9), "text": {"string": "{area:.0f}", "size": 8}}),
+        ("shapes", {"edge_color": "area", "edge_width": 2, "face_color": "transparent"}),
+        ("shapes", {"text": "name", "edge_contrast_limits": [0, 1]}),
+        ("tracks", {"tail_length": 50, "color_by": "speed", "colormap": "viridis"}),
+        ("vectors", {"edge_color": "speed", "length": 2, "vector_style": "arrow"}),
+        ("surface", {"shading": "smooth", "colormap": "gray", "contrast_limits": [0, 1]}),
+    ],
+)
+def test_layers_are_coloured_and_labelled_by_features(kind, options):
+    spec = Tap("measure", kind=kind, options=options).spec()
+    assert spec.kind == kind
+    assert spec.options.keys() == options.keys()
 
 
 class Reference:

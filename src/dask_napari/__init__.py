@@ -19,7 +19,10 @@ from typing import TYPE_CHECKING, Any
 from dask_napari.version import __version__
 
 if TYPE_CHECKING:
+    from dask_napari import conventions
+    from dask_napari.axes import Axis, channels, mosaic
     from dask_napari.live import Live, watch
+    from dask_napari.showing import show
     from dask_napari.sink import NapariSink
     from dask_napari.stream.control import ViewerGone
     from dask_napari.stream.ledger import Ledger, Tally
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from dask_napari.viewer_process import ViewerFailed
 
 __all__ = [
+    "Axis",
     "Ledger",
     "Live",
     "NapariSink",
@@ -37,11 +41,16 @@ __all__ = [
     "ViewerFailed",
     "ViewerGone",
     "__version__",
+    "channels",
+    "conventions",
+    "mosaic",
+    "show",
     "watch",
 ]
 
 # Loaded when asked for: a viewer must start without `distributed`, a worker without the client.
 _MODULES = {
+    "Axis": "axes",
     "Ledger": "stream.ledger",
     "Live": "live",
     "NapariSink": "sink",
@@ -50,11 +59,16 @@ _MODULES = {
     "Tap": "tap",
     "ViewerFailed": "viewer_process",
     "ViewerGone": "stream.control",
+    "channels": "axes",
+    "mosaic": "axes",
+    "show": "showing",
     "watch": "live",
 }
 
 
 def __getattr__(name: str) -> Any:
+    if name == "conventions":
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import datetime
 import difflib
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from dask_napari.stream.item import Coordinate
-
-_ANY_KIND = {"opacity", "blending", "visible", "affine", "rotate", "shear", "projection_mode"}
-_ANY_KIND |= {"depiction", "plane", "rendering", "colormap"}
-LAYER_OPTIONS = {
-    "image": frozenset(
-        _ANY_KIND
-        | {"attenuation", "contrast_limits", "custom_interpolation_kernel_2d", "gamma"}
-        | {"interpolation2d", "interpolation3d", "iso_threshold"}
-    ),
-    "labels": frozenset(_ANY_KIND | {"iso_gradient_mode"}),
-}
-"""Arguments of napari's layers that a tap may set, by kind."""
+from dask_napari.placement import Placement
+from dask_napari.stream.gather import plain
+from dask_napari.stream.options import LAYER_OPTIONS
 
 _ELSEWHERE = {
     "name": "say layer=",
     "data": "it is what the tasks return",
+    "ndim": "it is that of what the tasks return",
     "scale": "say scale= of the tap",
     "translate": "say translate= of the tap",
     "units": "say units= of the tap",
@@ -35,6 +26,10 @@ _ELSEWHERE = {
     "multiscale": "a live layer has one resolution",
     "metadata": "the viewer keeps the provenance of each item there",
     "cache": "a live layer is never cached",
+    "features": "they come with what the tasks return",
+    "properties": "features come with what the tasks return",
+    "shape_type": "it comes with what the tasks return, as (vertices, 'polygon')",
+    "graph": "it comes with what the tasks return, as (tracks, graph)",
 }
 
 
@@ -128,6 +123,39 @@ def numbers(name: str, value: object) -> tuple[float, ...]:
     return found
 
 
+def names(name: str, value: object) -> tuple[str, ...]:
+    """Return names as a tuple; empty for None.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name.
+    value : object
+        What was given.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(isinstance(n, str) and n for n in value):
+        raise TypeError(f"{name}={value!r} is no list of names, such as ['z', 'y', 'x']")
+    return tuple(value)
+
+
+def number(name: str, value: object) -> float:
+    """Return one finite number, numpy's too, as a float.
+
+    Parameters
+    ----------
+    name : str
+        What it is.
+    value : object
+        What was given.
+    """
+    found = numbers(name, value)
+    if len(found) != 1 or isinstance(value, bool | str | list | tuple):
+        raise TypeError(f"{name}={value!r} is not one number")
+    return found[0]
+
+
 def units(value: object) -> tuple[str, ...]:
     """Return one unit name or several as a tuple; empty for None.
 
@@ -144,36 +172,65 @@ def units(value: object) -> tuple[str, ...]:
     return tuple(found)
 
 
-def position(value: object) -> dict[str, Coordinate]:
-    """Return a position as plain numbers and text.
+def axis_names(value: object) -> tuple[str, ...]:
+    """Return names of axes as a tuple; empty for None.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise TypeError(f"axis_labels={value!r} are not names of axes such as ('y', 'x')")
+    return tuple(value)
+
+
+def placement(value: object) -> Placement:
+    """Return a position in which slices say where in a larger image a tile lies.
 
     Parameters
     ----------
     value : object
         What a function for ``at`` returned.
+
+    Examples
+    --------
+    >>> where = placement({"well": "A01", "y": slice(512, 1024), "x": slice(0, 512)})
+    >>> where.position, where.origin, where.whole
+    ({'well': 'A01'}, (512, 0), (1024, 512))
     """
-    if not isinstance(value, Mapping) or not value:
-        raise TypeError(
-            f"{value!r} is no position; return a mapping such as {{'well': 'A01', 'field': 3}}"
+    slices = (
+        {axis: entry for axis, entry in value.items() if isinstance(entry, slice)}
+        if isinstance(value, Mapping)
+        else {}
+    )
+    if not slices:
+        return Placement(plain(value))
+    assert isinstance(value, Mapping)
+    others = {axis: entry for axis, entry in value.items() if axis not in slices}
+    ends = [_ends(axis, entry) for axis, entry in slices.items()]
+    return Placement(
+        plain(others) if others else {},
+        tuple(start for start, _ in ends),
+        tuple(stop for _, stop in ends),
+        tuple(stop - start for start, stop in ends),
+        leading=True,
+    )
+
+
+def _ends(axis: object, value: slice) -> tuple[int, int]:
+    try:
+        start, stop = operator.index(value.start or 0), operator.index(value.stop)
+    except TypeError:
+        start, stop = 0, 0
+    if not 0 <= start < stop or value.step not in (None, 1):
+        raise ValueError(
+            f"{value!r} of axis {axis!r} says no place; give slice(start, stop) in pixels of the"
+            " whole image"
         )
-    found: dict[str, Coordinate] = {}
-    for axis, coordinate in value.items():
-        if not isinstance(axis, str) or not axis:
-            raise TypeError(f"axis {axis!r} is not a name")
-        found[axis] = _coordinate(axis, coordinate)
-    return found
-
-
-def _coordinate(axis: str, value: Any) -> Coordinate:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise TypeError(f"coordinate {value!r} of axis {axis!r} is neither a number nor text")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"coordinate {value!r} of axis {axis!r} is not finite")
-    return value
+    return start, stop
 
 
 def options(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,19 +251,27 @@ def options(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
             near = difflib.get_close_matches(str(name), allowed, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {sorted(allowed)}"
             raise ValueError(f"option {name!r} is unknown to napari's {kind} layers; {hint}")
-    return {name: _plain(name, value) for name, value in given.items()}
+    return {name: option(name, value) for name, value in given.items()}
 
 
-def _plain(name: str, value: Any) -> Any:
-    """Return an option as text, numbers, flags and lists and mappings of them."""
+def option(name: str, value: Any) -> Any:
+    """Return an option as text, numbers, flags and lists and mappings of them.
+
+    Parameters
+    ----------
+    name : str
+        The option's name.
+    value : object
+        What was given.
+    """
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, list | tuple):
-        return [_plain(name, entry) for entry in value]
+        return [option(name, entry) for entry in value]
     if isinstance(value, Mapping):
-        return {key: _plain(name, entry) for key, entry in value.items()}
+        return {key: option(name, entry) for key, entry in value.items()}
     raise TypeError(
         f"option {name!r}: a {type(value).__name__} cannot be sent to the viewer; give text,"
         " numbers, flags, or lists of them (a colormap by its name)"

@@ -45,3 +45,8 @@ def get_bytes(name: str) -> int:
 def get_seconds(name: str) -> float:
     """A setting such as ``"60s"``, in seconds."""
     return float(parse_timedelta(get(name)))
+
+
+def encryption_required() -> bool:
+    """Whether Dask's configuration requires that everything is encrypted."""
+    return bool(dask.config.get("distributed.comm.require-encryption", False))

@@ -1,45 +1,46 @@
-"""Coercion: what a task returned becomes an item that a viewer can show."""
+"""Coercion: what a task returned becomes items that a viewer can show."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
+from dask_napari.kinds.calibration import merged, of_meta
+from dask_napari.kinds.errors import CoercionError, CoercionTypeError, CoercionValueError
+from dask_napari.kinds.made import Hints, Made
+from dask_napari.kinds.options import options_of
+from dask_napari.kinds.parts import Part, parts_of, place_of, position_in
+from dask_napari.kinds.pixels import image, labels
+from dask_napari.kinds.points import points
+from dask_napari.kinds.shapes import shapes
+from dask_napari.kinds.surface import surface
+from dask_napari.kinds.tracks import tracks
+from dask_napari.kinds.vectors import vectors
+from dask_napari.stream.item import KINDS, Calibration, Item, Kind, Position, Provenance
+from dask_napari.xarrays import position_of
 
-from dask_napari.stream.item import Calibration, Item, Kind, Position, Provenance
-from dask_napari.xarrays import calibration_of, is_labelled, position_of
+__all__ = [
+    "STREAMABLE",
+    "CoercionError",
+    "CoercionTypeError",
+    "CoercionValueError",
+    "coerce",
+    "coerce_all",
+    "place_of",
+]
 
-STREAMABLE: tuple[Kind, ...] = ("image", "labels")
-"""Kinds that can be streamed so far."""
+STREAMABLE: Final = KINDS
+"""Kinds that can be streamed."""
 
-# napari's own rule for guessing colour; a smaller image says rgb=True.
-_RGB_SIDE = 30
-
-
-class CoercionError(Exception):
-    """An output that cannot be shown.
-
-    Attributes
-    ----------
-    reason : str
-        A short cause without values in it, fit to be counted by.
-    """
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.reason, str(self))
-
-
-class CoercionTypeError(CoercionError, TypeError):
-    """An output of a type or dtype that its kind cannot show."""
-
-
-class CoercionValueError(CoercionError, ValueError):
-    """An output of a fitting type, but of a shape or with values that cannot be shown."""
+_MAKERS: Final[Mapping[str, Callable[[object, Hints], list[Made]]]] = {
+    "image": image,
+    "labels": labels,
+    "points": points,
+    "shapes": shapes,
+    "tracks": tracks,
+    "vectors": vectors,
+    "surface": surface,
+}
 
 
 def coerce(
@@ -52,40 +53,42 @@ def coerce(
     calibration: Calibration | None = None,
     rgb: bool | None = None,
 ) -> Item:
-    """Make an item of a task output.
+    """Make one item of a task output.
 
     Images are not copied unless their dtype must change. Labels are read once, to find the
     smallest dtype that holds them: not for an event loop.
 
     Parameters
     ----------
-    value : array-like or xarray.DataArray
-        The output: anything that is an array or offers ``__array__``.
+    value : object
+        The output; what there is for each kind is listed in the page "Kinds of output".
     kind : Kind
-        What to show it as.
+        What to show it as, unless it says that itself, as napari's layer-data tuples do.
     layer : str
         The layer it belongs to.
     position : Position, optional
-        Where it belongs. Without one, the scalar coordinates of a ``DataArray`` say it.
+        Where it belongs. Without one, the scalar coordinates of a ``DataArray`` say it, or the
+        ``metadata={"at": ...}`` of a layer-data tuple.
     provenance : Provenance, optional
         The task that made it.
     calibration : Calibration, optional
-        What the tap says of pixel sizes; it wins over the coordinates of a ``DataArray``. An
-        entry that is one long holds for all spatial axes.
+        What the tap says of pixel sizes; it wins over what the output says. An entry that is
+        one long holds for all axes but those of time and channels.
     rgb : bool, optional
         Whether the last axis is colour; guessed from shape and dtype if not given.
 
     Returns
     -------
     Item
-        With data of a numeric dtype and at least two spatial axes.
+        Fit for its kind.
 
     Raises
     ------
     CoercionTypeError
-        If the output is no array, or its dtype cannot be shown as this kind.
+        If the output is not of a type that can be shown as this kind, or its dtype is not.
     CoercionValueError
-        If it is empty, has too few axes, or does not fit the calibration or ``rgb``.
+        If it is empty, has too few axes, or does not fit the calibration or ``rgb``; or if it
+        makes several items.
 
     Examples
     --------
@@ -94,25 +97,23 @@ def coerce(
     >>> item.data.dtype, item.position
     (dtype('uint8'), {'well': 'A01'})
     """
-    if kind not in STREAMABLE:
-        raise CoercionValueError("kind", f"kind {kind!r} cannot be streamed yet; {STREAMABLE} can")
-    data = _as_array(value)
-    data = _as_labels(data) if kind == "labels" else _as_image(data)
-    is_rgb = _check_shape(data, kind, rgb)
-    spatial = data.ndim - is_rgb
-    known = Calibration()
-    if is_labelled(value):
-        known = calibration_of(value, spatial)
-        position = position or position_of(value)
-    return Item(
-        layer=layer,
+    found = coerce_all(
+        value,
         kind=kind,
-        data=data,
-        position=dict(position or {}),
-        provenance=provenance or Provenance(),
-        calibration=_merge(calibration or Calibration(), known, spatial),
-        rgb=is_rgb,
+        layer=layer,
+        position=position,
+        provenance=provenance,
+        calibration=calibration,
+        rgb=rgb,
     )
+    for item in found:
+        if isinstance(item, CoercionError):
+            raise item
+    if len(found) != 1:
+        raise CoercionValueError("parts", f"the output makes {len(found)} items; use coerce_all")
+    (item,) = found
+    assert isinstance(item, Item)
+    return item
 
 
 def coerce_all(
@@ -132,128 +133,105 @@ def coerce_all(
     value, kind, layer, position, provenance, calibration, rgb
         See :func:`coerce`.
 
+    Returns
+    -------
+    list of Item or CoercionError
+        At least one; no two items fill the same place.
+
     Examples
     --------
     >>> import numpy as np
-    >>> [item.kind for item in coerce_all(np.zeros((4, 4)))]
-    ['image']
+    >>> found = coerce_all({"raw": np.zeros((4, 4)), "mask": np.zeros(4)})
+    >>> found[0].part, found[1].reason
+    ('raw', 'dimensions')
     """
+    given = _Given(kind, layer, position or {}, provenance or Provenance(), rgb)
+    given.calibration = calibration or Calibration()
     try:
-        item = coerce(
-            value,
-            kind=kind,
-            layer=layer,
-            position=position,
-            provenance=provenance,
-            calibration=calibration,
-            rgb=rgb,
-        )
-    except CoercionError as error:
-        return [error]
-    return [item]
-
-
-def _as_array(value: object) -> npt.NDArray[Any]:
-    """Return the output as a plain numeric array, without a copy where that is possible."""
-    # A DataArray has the method always, and a graph only when it wraps a dask array.
-    graph = getattr(value, "__dask_graph__", None)
-    if graph is not None and not isinstance(value, type) and graph() is not None:
-        raise CoercionTypeError(
-            "lazy collection",
-            f"the task returned a lazy {type(value).__name__}; return its .compute() instead",
-        )
-    if isinstance(value, np.ma.MaskedArray):
-        value = value.filled(0)
-    is_array = isinstance(value, np.ndarray) or hasattr(value, "__array__")
-    if not is_array or isinstance(value, type):
-        raise CoercionTypeError(
-            "not an array",
-            f"the task returned a {type(value).__name__}, which is no array;"
-            " select tasks that return arrays",
-        )
-    try:
-        data = np.asarray(value)
+        parts = parts_of(value, kind, layer)
     except Exception as error:
-        # Arrays on a GPU refuse here, each library with an exception of its own.
-        raise CoercionTypeError(
-            "not an array", f"a {type(value).__name__} cannot be read as an array: {error}"
-        ) from error
-    if data.dtype.kind not in "biufc":
-        raise CoercionTypeError(
-            "dtype",
-            f"an array of dtype {data.dtype} cannot be shown; convert it to numbers in the task",
+        return [_refusal(error)]
+    found: list[Item | CoercionError] = []
+    for part in parts:
+        try:
+            found += given.items(part)
+        except Exception as error:
+            # Whatever an object of the user's raises when it is looked at; the others go on.
+            found.append(_refusal(error))
+    _tell_apart([item for item in found if isinstance(item, Item)])
+    return found
+
+
+def _refusal(error: Exception) -> CoercionError:
+    if isinstance(error, CoercionError):
+        return error
+    found = CoercionError(f"error: {type(error).__name__}", f"{type(error).__name__}: {error}")
+    found.__cause__ = error
+    return found
+
+
+def _tell_apart(items: list[Item]) -> None:
+    """Number the parts that would replace each other, as napari numbers layers of one name."""
+    seen: set[Any] = set()
+    for item in items:
+        name, number = item.name, 0
+        while item.slot in seen:
+            number += 1
+            item.part = f"{name} [{number}]"
+        seen.add(item.slot)
+
+
+class _Given:
+    """What the tap and the task say of all parts of an output."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        layer: str,
+        position: Position,
+        provenance: Provenance,
+        rgb: bool | None,
+    ) -> None:
+        self.kind = kind
+        self.layer = layer
+        self.position = position
+        self.provenance = provenance
+        self.rgb = rgb
+        self.calibration = Calibration()
+
+    def items(self, part: Part) -> list[Item]:
+        """Make the items of one part."""
+        if part.kind not in _MAKERS:
+            raise CoercionValueError("kind", f"kind {part.kind!r} is none of {STREAMABLE}")
+        position = self.position or position_in(part.meta) or position_of(part.value)
+        told = of_meta(part.meta)
+        rgb = part.meta.get("rgb", self.rgb if part.kind == self.kind else None)
+        hints = Hints(
+            self.layer,
+            None if rgb is None else bool(rgb),
+            part.features,
+            part.meta,
+            frozenset(map(str, position)),
+            max(2, len(told.axes), len(told.scale), len(self.calibration.scale)),
         )
-    if data.size == 0:
-        raise CoercionValueError("empty", f"the task returned an empty array, shape {data.shape}")
-    # The wire knows native byte order only.
-    return data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
+        made = _MAKERS[part.kind](part.value, hints)
+        return [self._item(one, part, position, told) for one in made]
 
-
-def _as_image(data: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Change dtypes that a graphics card does not know into ones that it does."""
-    kind, size = data.dtype.kind, data.dtype.itemsize
-    if kind == "b":
-        return data.view(np.uint8)
-    if kind == "c":
-        data = np.abs(data)
-        kind, size = data.dtype.kind, data.dtype.itemsize
-    if kind == "f" and size not in (4, 8):
-        return data.astype(np.float32 if size < 4 else np.float64)
-    return data
-
-
-def _as_labels(data: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Shrink to the smallest dtype that holds every label; napari is fastest with those."""
-    if data.dtype.kind == "b":
-        return data.view(np.uint8)
-    if data.dtype.kind not in "iu":
-        raise CoercionTypeError(
-            "dtype",
-            f"labels must be integers, not {data.dtype}; return labels.astype('uint16'),"
-            " or tap this task as kind='image'",
+    def _item(self, made: Made, part: Part, position: Position, told: Calibration) -> Item:
+        # First: options for each element become arrays.
+        options = options_of(made, part.meta, self.layer)
+        name = part.name
+        if made.beside:
+            name = f"{name or self.layer} {made.beside}"
+        return Item(
+            layer=self.layer,
+            kind=made.kind,
+            data=made.data,
+            position=dict(position),
+            provenance=self.provenance,
+            calibration=merged(self.calibration, told, made),
+            rgb=made.rgb,
+            arrays=made.arrays,
+            part=name,
+            options=options,
         )
-    if data.dtype.itemsize == 1 and data.dtype.kind == "u":
-        return data
-    low, high = int(data.min()), int(data.max())
-    candidates = (np.int8, np.int16, np.int32) if low < 0 else (np.uint8, np.uint16, np.uint32)
-    for candidate in candidates:
-        limits = np.iinfo(candidate)
-        if limits.min <= low and high <= limits.max:
-            return data.astype(candidate, copy=False)
-    return data
-
-
-def _check_shape(data: npt.NDArray[Any], kind: Kind, rgb: bool | None) -> bool:
-    """Return whether the last axis is colour; refuse what has too few axes."""
-    colour = data.ndim >= 3 and data.shape[-1] in (3, 4) and kind == "image"
-    if rgb is None:
-        rgb = colour and min(data.shape[-3:-1]) >= _RGB_SIDE and data.dtype.kind in "uf"
-    if rgb and not colour:
-        raise CoercionValueError(
-            "rgb", f"rgb=True needs an image of shape (..., 3) or (..., 4), not {data.shape}"
-        )
-    if data.ndim < 2:
-        raise CoercionValueError(
-            "dimensions", f"an {kind} layer needs at least 2 axes, and got shape {data.shape}"
-        )
-    return rgb
-
-
-def _merge(said: Calibration, known: Calibration, spatial: int) -> Calibration:
-    """Join what the tap says with what the array knows; the tap wins."""
-
-    def pick(name: str) -> tuple[Any, ...]:
-        entry: tuple[Any, ...] = getattr(said, name)
-        if not entry:
-            entry = getattr(known, name)
-        if len(entry) == 1 and name != "axes":
-            return entry * spatial
-        if entry and len(entry) != spatial:
-            raise CoercionValueError(
-                "calibration",
-                f"{name}={entry} has {len(entry)} entries, but the array has {spatial}"
-                " spatial axes; give one entry an axis, or one for all",
-            )
-        return entry
-
-    return Calibration(pick("axes"), pick("scale"), pick("translate"), pick("units"))

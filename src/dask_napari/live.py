@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dask_napari import config
+from dask_napari.arrays import is_dataset, variables
+from dask_napari.passing import options_of, tapped
 from dask_napari.sink import (
     SINK_NAME,
     TAPS_NAME,
@@ -29,7 +31,7 @@ from dask_napari.stream.connection import Transport, check_transport
 from dask_napari.stream.control import Control, ViewerGone
 from dask_napari.stream.ledger import Ledger, Tally
 from dask_napari.stream.receiver import ANY_IPC
-from dask_napari.stream.security import Security, check_address, is_local
+from dask_napari.stream.security import Security, check_address, check_encrypted, is_local
 from dask_napari.tap import Tap
 from dask_napari.viewer_process import ViewerProcess
 
@@ -47,7 +49,7 @@ WAIT_INTERVAL: Final = 0.05
 SCREENSHOT_TIMEOUT: Final = 60.0
 """Seconds; drawing many layers with software GL takes several."""
 
-_T = TypeVar("_T")
+T = TypeVar("T")
 
 
 def watch(
@@ -88,7 +90,8 @@ def watch(
     TypeError
         If ``client`` is not a synchronous client.
     ValueError
-        If ``listen`` or ``transport`` is not usable.
+        If ``listen`` or ``transport`` is not usable, or ``insecure`` is given while Dask requires
+        encryption.
     ViewerFailed
         If the window does not open.
 
@@ -143,7 +146,10 @@ class Live:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         addresses = _listen(client, listen)
-        security = _security(addresses, insecure)
+        required = _requires_encryption(client)
+        if required and insecure:
+            check_encrypted(addresses, None)
+        security = _security(addresses, insecure, required)
         for address in addresses:
             if address != ANY_IPC:
                 check_address(address, security=security, insecure=insecure)
@@ -179,46 +185,110 @@ class Live:
 
     # -- taps ------------------------------------------------------------------------------
 
-    def tap(self, select: Any, **options: Any) -> Tap:
+    def tap(self, select: Any, **options: Any) -> Tap | tuple[Tap, ...]:
         """Stream the outputs that ``select`` chooses, from now on and those in memory already.
 
         Parameters
         ----------
-        select : str, key, keys, futures, type or callable
-            Which tasks; see :class:`~dask_napari.Tap`.
+        select : str, key, keys, futures, array, type or callable
+            Which tasks; see :class:`~dask_napari.Tap`. Of an ``xarray.Dataset`` each variable
+            that is in chunks and has two axes or more, a layer each.
         **options
             The other parameters of :class:`~dask_napari.Tap`: ``kind``, ``layer``, ``at``,
             ``axes``, ``scale``, ``units``, ``policy``, ``options`` ...
 
         Returns
         -------
-        Tap
-            The tap, for :meth:`untap`.
+        Tap or tuple of Tap
+            The tap, for :meth:`untap`; several of a ``Dataset``.
 
         Raises
         ------
         ValueError, TypeError
             If an argument cannot be used; nothing has been sent then.
         """
+        if is_dataset(select):
+            taps = tuple(
+                Tap(array, **options_of(name, options)) for name, array in variables(select).items()
+            )
+            self._add(taps)
+            return taps
         tap = select if isinstance(select, Tap) and not options else Tap(select, **options)
-        with self._lock:
-            changed = {**self._taps, uuid.uuid4().hex: tap}
-            self._update(changed)
+        self._add([tap])
         return tap
 
-    def untap(self, tap: Tap) -> None:
+    def watch(self, array: T, **options: Any) -> T:
+        """Return an array equal to the given one, whose chunks appear as they are computed.
+
+        Its graph has one more task a chunk, which shows the chunk and passes it on. So the
+        chunks are seen wherever they go: fused into other tasks, into ``to_zarr`` or
+        ``da.store``, into a reduction. Where they end in memory (``persist``, ``compute``),
+        ``live.tap(array)`` does the same without a change of the graph.
+
+        Parameters
+        ----------
+        array : dask.array.Array, xarray.DataArray or xarray.Dataset
+            What to watch; of a ``Dataset`` each variable that is in chunks and has two axes or
+            more, a layer each.
+        **options
+            Parameters of :class:`~dask_napari.Tap`: ``layer``, ``kind``, ``dims``, ``at`` ...
+
+        Returns
+        -------
+        same type
+            What to go on with. Nothing has been computed.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If it cannot be shown; nothing has been sent then.
+
+        Examples
+        --------
+        >>> smooth = live.watch(image.map_overlap(gaussian, depth=8))  # doctest: +SKIP
+        >>> smooth.to_zarr("smooth.zarr")  # doctest: +SKIP
+        """
+        same, taps = tapped(array, **options)
+        # Watched again, it is the same array: the newer tap takes the place of the older.
+        known = {(tap.select, tap.layer) for tap in taps}
+        with self._lock:
+            others = {
+                name: tap
+                for name, tap in self._taps.items()
+                if tap.chunks is None or (tap.select, tap.layer) not in known
+            }
+            self._update({**others, **{uuid.uuid4().hex: tap for tap in taps}})
+        return same  # type: ignore[no-any-return]
+
+    def untap(self, tap: Tap | Iterable[Tap]) -> None:
         """Stop streaming what a tap selects; what is shown stays.
+
+        Parameters
+        ----------
+        tap : Tap or iterable of Tap
+            What :meth:`tap` returned, or some of :attr:`taps`.
 
         Raises
         ------
         ValueError
             If the tap is not in force.
         """
+        gone = [tap] if isinstance(tap, Tap) else list(tap)
         with self._lock:
-            changed = {name: other for name, other in self._taps.items() if other is not tap}
-            if len(changed) == len(self._taps):
-                raise ValueError(f"the tap on layer {tap.layer!r} is not in force")
-            self._update(changed)
+            for one in gone:
+                if not any(one is other for other in self._taps.values()):
+                    raise ValueError(f"the tap on layer {one.layer!r} is not in force")
+            self._update(
+                {
+                    name: other
+                    for name, other in self._taps.items()
+                    if not any(other is one for one in gone)
+                }
+            )
+
+    def _add(self, taps: Iterable[Tap]) -> None:
+        with self._lock:
+            self._update({**self._taps, **{uuid.uuid4().hex: tap for tap in taps}})
 
     @property
     def taps(self) -> tuple[Tap, ...]:
@@ -360,19 +430,21 @@ class Live:
 
     def _known(self) -> dict[str, int]:
         names: dict[str, list[str]] = {}
+        known: Counter[str] = Counter()
         for tap in self.taps:
+            if tap.chunks is not None and tap.layer is not None:
+                known[tap.layer] += tap.chunks.items
             if isinstance(tap.select, str) and tap.layer is not None:
                 names.setdefault(tap.layer, []).append(tap.select)
         if not names or self.client.status != "running":
-            return {}
+            return dict(known)
         every = sorted({name for group in names.values() for name in group})
         ask = functools.partial(known_tasks, every)
         nothing: dict[str, int] = {}
         counts = self._ask(functools.partial(self.client.run_on_scheduler, ask), nothing)
-        return {
-            layer: sum(counts[name] for name in group if name in counts)
-            for layer, group in names.items()
-        }
+        for layer, group in names.items():
+            known[layer] += sum(counts[name] for name in group if name in counts)
+        return dict(known)
 
     def _counts(self) -> list[dict[str, Any]]:
         run = functools.partial(self.client.run, worker_counts, on_error="ignore")
@@ -384,7 +456,7 @@ class Live:
         found = {address for counts in self._counts() for address in counts["addresses"]}
         return found - set(self.addresses)
 
-    def _ask(self, call: Callable[[], _T], otherwise: _T) -> _T:
+    def _ask(self, call: Callable[[], T], otherwise: T) -> T:
         """Ask the cluster something that is not worth an error: it may be ending."""
         try:
             return call()
@@ -429,10 +501,18 @@ def _listen(client: Client, listen: str | Iterable[str] | None) -> list[str]:
     return [ANY_IPC, f"tcp://{own}:*"]
 
 
-def _security(addresses: Iterable[str], insecure: bool) -> Security:
-    """A token always; keys too, unless no other host can listen in or the user says no."""
-    keys = not insecure and not all(is_local(address) for address in addresses)
+def _security(addresses: Iterable[str], insecure: bool, required: bool) -> Security:
+    """A token always; keys too, unless no other host can listen in or the user says no.
+
+    Where Dask requires encryption, on this host too.
+    """
+    keys = not insecure and (required or not all(is_local(address) for address in addresses))
     return Security.generate(encrypt=keys)
+
+
+def _requires_encryption(client: Client) -> bool:
+    own = client.security is not None and client.security.require_encryption
+    return own or config.encryption_required()
 
 
 def _settled(ledger: Ledger, wanted: Iterable[tuple[str, str, int]]) -> bool:

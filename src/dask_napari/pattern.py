@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import dataclasses
 import functools
 import itertools
 import os
@@ -10,21 +10,21 @@ import re
 import string
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, NamedTuple
 
 import parse  # type: ignore[import-untyped]
 
+from dask_napari.matching import Matcher, Mismatch, stem, tail
 from dask_napari.stream.item import Coordinate
 
-# A suffix starts with a letter, so that the ".5" of "t1.5" is kept as part of a number.
-_SUFFIX = re.compile(r"(\.(ome|nii|tar))?\.[A-Za-z]\w*$")
 # What a task argument may hold is not ours to bound: look at the first names only.
 _MOST_NAMES = 64
 _MOST_LEAVES = 1024
 _DEEPEST = 4
+_END = "the end of the name"
 
 
-class Pattern:
+class Pattern(Matcher):
     """A format pattern such as ``"{plate}_{well}_s{field:d}_w{channel:d}.tif"``.
 
     Each named field becomes an axis; ``{}`` stands for text that does not matter. Types are
@@ -52,6 +52,7 @@ class Pattern:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.title = f"pattern {text!r}"
         self.fields = _fields(text)
         try:
             self._parser = parse.compile(text, case_sensitive=True)
@@ -81,50 +82,86 @@ class Pattern:
             A file name, path, URL or key. As many of its last ``/`` components are compared
             as the pattern has, with and without a suffix such as ``.tif`` or ``.ome.tif``.
         """
-        tail = "/".join(name.split("/")[-self._slashes - 1 :])
-        bare = _SUFFIX.sub("", tail)
-        # A pattern without a dot was written for the stem: the suffix must not end up in its
-        # last field. One with a dot was written for the whole name.
-        for candidate in (tail, bare) if self._names_suffix else (bare, tail):
+        for candidate in self._candidates(name):
             found = self._parser.parse(candidate)
             if found is not None:
                 return {field: _coordinate(value) for field, value in found.named.items()}
         return None
 
-    def first(self, names: Iterable[str]) -> dict[str, Coordinate] | None:
-        """Read a position from the first name that matches, or return None.
+    def mismatch(self, name: str) -> Mismatch:
+        """Return how far a name that does not match fits.
 
         Parameters
         ----------
-        names : iterable of str
-            Names in the order in which they are tried.
+        name : str
+            A file name, path, URL or key.
         """
-        for name in names:
-            found = self.match(name)
-            if found is not None:
-                return found
-        return None
+        nearest = max(map(self._fits, self._candidates(name)), key=lambda found: found.parts)
+        return dataclasses.replace(nearest, name=tail(name, self._slashes + 1))
 
-    def check(self, names: Iterable[str]) -> None:
-        """Refuse names of which none matches; an empty list is not judged.
+    def _candidates(self, name: str) -> tuple[str, str]:
+        last = tail(name, self._slashes + 1)
+        bare = stem(last)
+        # A pattern without a dot was written for the stem: the suffix must not end up in its
+        # last field. One with a dot was written for the whole name.
+        return (last, bare) if self._names_suffix else (bare, last)
 
-        Parameters
-        ----------
-        names : iterable of str
-            Names that the pattern will meet.
+    def _fits(self, name: str) -> Mismatch:
+        steps, matched = self._steps, ""
+        for number, step in enumerate(steps):
+            # Text may be of any length: how much of the name it takes, what follows it tells.
+            if not step.open and step.exact.parse(name) is not None:
+                after = steps[number + 1].words if number + 1 < len(steps) else _END
+                return Mismatch(name, number + 1, name, after)
+            found = step.begin.parse(name)
+            if found is None:
+                return Mismatch(name, number, matched, step.words)
+            if not step.open:
+                matched = name[: found.spans[len(found.fixed) - 1][0]]
+        return Mismatch(name, len(steps), matched, _END)
 
-        Raises
-        ------
-        ValueError
-            If there are names and the pattern matches none of them.
-        """
-        names = list(names)
-        if names and self.first(names) is None:
-            nearest = difflib.get_close_matches(self.text, names, n=1, cutoff=0.0)[0]
-            raise ValueError(
-                f"pattern {self.text!r} matches none of {len(names)} names, for instance"
-                f" {nearest!r}; write it as str.format would have made that name"
-            )
+    @functools.cached_property
+    def _steps(self) -> list[_Step]:
+        steps, text, before = [], "", ""
+        for literal, field, spec, _ in string.Formatter().parse(self.text):
+            if literal:
+                text += literal.replace("{", "{{").replace("}", "}}")
+                steps.append(_step(text, f"{before}{literal!r}"))
+                before = ""
+            if field is not None:
+                text += f"{{{field}:{spec}}}" if spec else f"{{{field}}}"
+                name = f" for {field!r}" if field else ""
+                steps.append(_step(text, f"{before}{_words(spec or '')}{name}", open=not spec))
+                # "P1A01" lacks the underscore after the plate, and not the plate.
+                before = "" if spec else f"text{name} and then "
+        return steps
+
+
+class _Step(NamedTuple):
+    """The beginning of a pattern, alone and with anything after it; and what ends it."""
+
+    exact: Any
+    begin: Any
+    words: str
+    open: bool
+
+
+def _step(text: str, words: str, *, open: bool = False) -> _Step:
+    exact, begin = (parse.compile(text + rest, case_sensitive=True) for rest in ("", "{}"))
+    return _Step(exact, begin, words, open)
+
+
+def _words(spec: str) -> str:
+    """Say what a format specification stands for."""
+    if not spec:
+        return "text"
+    kind = re.search(r"(t?[A-Za-z%])?$", spec)
+    letter = kind.group() if kind else ""
+    if letter in ("d", "n", "b", "o", "x"):
+        return "a whole number"
+    if letter in ("e", "f", "g", "%"):
+        return "a number"
+    return "a date or time" if letter.startswith("t") else f"text that {{:{spec}}} would write"
 
 
 @functools.lru_cache(maxsize=256)

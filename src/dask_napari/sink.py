@@ -7,35 +7,44 @@ The only module that touches the internals of ``distributed``. What it relies on
   ``run_id``, ``startstops``, ``nbytes``, ``state``;
 - ``worker.data``: a mapping, with ``fast`` and ``slow`` where it can spill (zict mappings, which
   may be read from another thread);
-- ``scheduler.task_prefixes[name].states``.
+- ``worker.security.require_encryption``;
+- ``scheduler.task_prefixes[name].states``;
+- ``dask._task_spec.Alias``, the spec of a task that gives another's output a second name;
+- in a task: ``get_worker()``, ``worker.active_threads`` (thread -> key), and the asyncio task of an
+  asynchronous one, which is called ``execute(<key>)``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import copy
+import contextlib
+import functools
 import logging
+import threading
+import time
 import uuid
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-from distributed import WorkerPlugin
+from dask._task_spec import Alias
+from distributed import Worker, WorkerPlugin, get_worker
 from distributed.core import Status
 
 from dask_napari import config
-from dask_napari.item import CoercionError, coerce_all
+from dask_napari.output import Output, Report, Shown, kept, nbytes_of
+from dask_napari.placement import Placement
+from dask_napari.stream import nearby
 from dask_napari.stream.connection import Transport, check_transport
-from dask_napari.stream.item import Item, Position, Provenance
+from dask_napari.stream.item import Provenance
 from dask_napari.stream.messages import Count
-from dask_napari.stream.outbox import Dropped, Policy
+from dask_napari.stream.outbox import Dropped
 from dask_napari.stream.publisher import Publisher
-from dask_napari.stream.security import Security
-from dask_napari.tap import PlacementError, Tap, Taps
+from dask_napari.stream.security import Security, check_encrypted
+from dask_napari.tap import Tap, Taps
 from dask_napari.xarrays import position_of
 
 if TYPE_CHECKING:
-    from distributed import Scheduler, Worker
+    from distributed import Scheduler
 
 logger = logging.getLogger(__name__)
 
@@ -55,43 +64,26 @@ SCAN_STEP: Final = 500
 """Tasks looked at in one go when outputs that are there already are searched; some 1 ms."""
 
 
-class Selection:
-    """A tapped output on its way to being an item; an :class:`~dask_napari.stream.Entry`.
+class Selection(Output):
+    """A tapped output on its way to being an item.
 
     Made on the event loop, where it must cost next to nothing; placed and coerced on the
     publisher's thread.
     """
 
     __slots__ = (
-        "_position",
-        "_report",
         "_value",
         "_worker",
-        "key",
-        "layer",
-        "nbytes",
-        "policy",
         "prefix",
         "run_id",
         "spec",
         "start",
         "stop",
-        "tap",
     )
 
-    def __init__(
-        self,
-        tap: Tap,
-        task: Any,
-        value: object,
-        worker: Worker,
-        report: Callable[[str, object, BaseException], None],
-    ) -> None:
-        assert tap.layer is not None
-        self.tap = tap
-        self.layer: str = tap.layer
-        self.policy: Policy = tap.policy
-        self.key = task.key
+    def __init__(self, tap: Tap, task: Any, value: object, worker: Worker, report: Report) -> None:
+        nbytes = 0 if value is None else nbytes_of(value, task.nbytes or 0)
+        super().__init__(tap, task.key, nbytes, report)
         self.prefix: str = task.prefix
         self.spec = task.run_spec
         self.run_id: int = task.run_id
@@ -100,39 +92,20 @@ class Selection:
         )
         self.start: float = ran.get("start", 0.0)
         self.stop: float = ran.get("stop", 0.0)
-        self.nbytes = 0 if value is None else _nbytes(value, task)
         self._value = value
         self._worker = worker
-        self._report = report
-        self._position: Position | None = None
 
-    def place(self) -> Hashable:
-        """Identity of the place that it will fill."""
-        position = self.position()
-        return self.layer, frozenset(position.items()) if position else str(self.key)
-
-    def position(self) -> Position:
-        """Where the output belongs, found once. Raises :class:`Dropped`."""
-        if self._position is None:
-            args = getattr(self.spec, "args", ())
-            kwargs = getattr(self.spec, "kwargs", {})
-            try:
-                at = self.tap.at
-                # A pattern needs no value; reading one back only to place it would be a waste.
-                value = None if isinstance(at, str) else self.value()
-                position = self.tap.place(self.key, value, args, kwargs, self.prefix)
-                self._position = position or position_of(value)
-            except PlacementError as error:
-                self._report(error.reason, self.key, error)
-                raise Dropped(error.reason) from error
-            except Exception as error:
-                reason = f"error: {type(error).__name__}"
-                if not isinstance(error, Dropped):
-                    self._report(reason, self.key, error)
-                    raise Dropped(reason) from error
-                raise
-            self.spec = None  # the arguments have served
-        return self._position
+    def find(self) -> Placement:
+        """Find where the output belongs."""
+        args = getattr(self.spec, "args", ())
+        kwargs = getattr(self.spec, "kwargs", {})
+        # Reading a value back only to place it would be a waste where its name will do.
+        value = self.value() if self.tap.places_by_value else None
+        where = self.tap.placement(self.key, value, args, kwargs, self.prefix)
+        if not where.position and not where.whole:
+            where = Placement(position_of(value))
+        self.spec = None  # the arguments have served
+        return where
 
     def value(self) -> object:
         """The output, read back if it was forgotten. Raises :class:`Dropped`."""
@@ -148,35 +121,9 @@ class Selection:
         except KeyError:
             raise Dropped("released") from None
 
-    def items(self) -> Sequence[Item | Dropped]:
-        """Make the item, or one a part of the output. Raises :class:`Dropped`."""
-        position = self.position()
-        tap = self.tap
-        provenance = Provenance(
-            str(self.key), self._worker.address, self.run_id, self.start, self.stop
-        )
-        try:
-            parts = coerce_all(
-                self.value(),
-                kind=tap.kind,
-                layer=self.layer,
-                position=position,
-                provenance=provenance,
-                calibration=tap.calibration,
-                rgb=tap.rgb,
-            )
-        except Dropped:
-            raise
-        except Exception as error:
-            raise self._dropped(error) from error
-        return [self._dropped(part) if isinstance(part, Exception) else part for part in parts]
-
-    def _dropped(self, error: Exception) -> Dropped:
-        reason = f"error: {type(error).__name__}"
-        if isinstance(error, CoercionError):
-            reason = error.reason
-        self._report(reason, self.key, error)
-        return Dropped(reason)
+    def provenance(self) -> Provenance:
+        """The task that made it."""
+        return Provenance(str(self.key), self._worker.address, self.run_id, self.start, self.stop)
 
     def forget(self) -> bool:
         """Let go of the value: it can be read back as long as Dask keeps it."""
@@ -185,17 +132,6 @@ class Selection:
         self._value = None
         self.nbytes = 0
         return True
-
-
-def _nbytes(value: object, task: Any) -> int:
-    """Bytes that the stream will copy; Dask's own figure is wrong for views and broadcasts."""
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    if isinstance(shape, tuple) and isinstance(dtype, np.dtype):
-        count = 1
-        for length in shape:
-            count *= length
-        return count * dtype.itemsize
-    return task.nbytes or 0
 
 
 class NapariSink(WorkerPlugin):
@@ -269,9 +205,18 @@ class NapariSink(WorkerPlugin):
     # -- WorkerPlugin ----------------------------------------------------------------------
 
     def setup(self, worker: Worker) -> None:
-        """Start streaming. Called by Dask; an error here is logged and leaves the worker be."""
+        """Start streaming. Called by Dask; an error here is logged and leaves the worker be.
+
+        Raises
+        ------
+        ValueError
+            If Dask requires encryption and the stream would have none.
+        """
         self._worker = worker
         self._loop = asyncio.get_running_loop()
+        required = bool(worker.security.require_encryption)
+        if required and not any(map(nearby.find, self.addresses)):
+            check_encrypted(self.addresses, self.security)
         self._publisher = Publisher(
             self.addresses,
             name=f"{worker.address}#{uuid.uuid4().hex[:8]}",
@@ -279,6 +224,7 @@ class NapariSink(WorkerPlugin):
             transport=self.transport,
             arena_bytes=config.get_bytes("arena"),
             queue_bytes=config.get_bytes("queue"),
+            encrypt=required,
             on_want=self._on_want,
         )
         self._publisher.declare(tap.spec() for tap in self._taps)
@@ -306,6 +252,101 @@ class NapariSink(WorkerPlugin):
             # SystemExit too: Dask would take one from a user's predicate as the end of the
             # worker. The task has succeeded and stays so.
             self._report("error: " + type(error).__name__, key, error)
+
+    # -- from inside a task ----------------------------------------------------------------
+
+    def show(
+        self,
+        value: object,
+        tap: Tap,
+        where: Placement | Callable[[], Placement] | None = None,
+        keep: Callable[[], object] | None = None,
+    ) -> bool:
+        """Stream a value that a task has in hands. Any thread; never raises, never waits.
+
+        Parameters
+        ----------
+        value : object
+            What to show; copied here unless nobody can write to it.
+        tap : Tap
+            As what kind, onto which layer; what it selects does not matter.
+        where : Placement or callable, optional
+            Where it belongs; without one, its own coordinates say it, or the order of arrival.
+        keep : callable, optional
+            Makes the copy, for callers who share it among sinks.
+
+        Returns
+        -------
+        bool
+            Whether it will be shown, as far as is known; if not, it is counted as dropped.
+        """
+        worker, publisher = self._worker, self._publisher
+        if worker is None or publisher is None:
+            return False
+        key: object = ""
+        try:
+            assert tap.layer is not None
+            key, made = _running(worker)
+            self._declare(publisher, tap)
+            publisher.pause(worker.status == Status.paused)
+            refused = publisher.refuses(nbytes_of(value), tap.policy)
+            if refused:  # before the copy, which would have been for nothing
+                publisher.outbox.refuse(tap.layer, refused)
+                return False
+            held = keep() if keep is not None else kept(value)
+            if where is None:
+                where = Placement(position_of(held))
+            publisher.put(Shown(tap, held, where, made, self._report))
+        except Exception as error:
+            reason = "error: " + type(error).__name__
+            self._report(reason, key, error)
+            publisher.outbox.refuse(str(tap.layer), reason)
+            return False
+        return True
+
+    def show_chunk(
+        self, source: str, numbers: tuple[int, ...], block: object, keep: Callable[[], object]
+    ) -> None:
+        """Stream a chunk of a watched array from inside the task that passes it on.
+
+        Parameters
+        ----------
+        source : str
+            Name of the array that is watched.
+        numbers : tuple of int
+            Number of the chunk along each axis.
+        block : object
+            The chunk.
+        keep : callable
+            Makes the copy, which sinks share.
+        """
+        worker = self._worker
+        watching = self._taps.watching(source)
+        if worker is None or not watching:
+            return
+        running, _ = _running(worker)
+        task = worker.state.tasks.get(running)
+        for tap in watching:
+            assert tap.chunks is not None
+            key = tap.chunks.name, *numbers
+            # A task of the chunk's own name ends in `transition`, which needs no copy; others,
+            # into which Dask has fused this one, do not come by there with the chunk.
+            if running == key or key not in tap.chunks or self._comes_by_itself(tap, key, task):
+                continue
+            self.show(block, tap, functools.partial(tap.placement, key, block), keep)
+
+    def _comes_by_itself(self, tap: Tap, key: tuple[Any, ...], task: Any) -> bool:
+        """Whether a tap on the array that a watched one passes on streams the chunk already."""
+        assert tap.chunks is not None
+        source = tap.chunks.source
+        if not source or task is None or not self._taps.taps_array(source, tap.layer):
+            return False
+        return any(other.key == (source, *key[1:]) for other in task.dependencies)
+
+    def _declare(self, publisher: Publisher, tap: Tap) -> None:
+        # A tap in force has said what its layer is; a value that is shown must not overrule it.
+        if tap.layer not in publisher.layers:
+            publisher.declare([tap.spec()])
 
     # -- taps ------------------------------------------------------------------------------
 
@@ -347,8 +388,15 @@ class NapariSink(WorkerPlugin):
         publisher.pause(worker.status == Status.paused)
         value = worker.data[key]
         for tap in chosen:
-            kept = _copied(value) if tap.copy == "eager" else value
-            publisher.put(Selection(tap, task, kept, worker, self._report))
+            if tap.chunks is not None and tap.chunks.source and self._passed_on(tap, key, task):
+                continue
+            held = kept(value) if tap.copy == "eager" else value
+            publisher.put(Selection(tap, task, held, worker, self._report))
+
+    def _passed_on(self, tap: Tap, key: Any, task: Any) -> bool:
+        """Whether the chunk of a watched array has been streamed by another task."""
+        # An alias stands for the task that made the chunk under another name, and showed it.
+        return isinstance(task.run_spec, Alias) or self._comes_by_itself(tap, key, task)
 
     def _on_want(self) -> None:
         # From the publisher's thread.
@@ -398,8 +446,67 @@ class NapariSink(WorkerPlugin):
             )
 
 
-def _copied(value: object) -> object:
-    return value.copy() if isinstance(value, np.ndarray) else copy.deepcopy(value)
+def sinks_here() -> list[NapariSink]:
+    """Sinks of the worker that runs the calling task; empty outside of one.
+
+    A task may use threads of its own: in a worker's process with nothing else in it (one under
+    a nanny) they count as the task.
+    """
+    try:
+        worker = get_worker()
+    except ValueError:
+        alone = [other for other in list(Worker._instances) if other.nanny]
+        if len(alone) != 1:
+            return []
+        (worker,) = alone
+    # A copy: the event loop may be adding one.
+    return [plugin for plugin in list(worker.plugins.values()) if isinstance(plugin, NapariSink)]
+
+
+def show_here(
+    value: object, tap: Tap, where: Placement | Callable[[], Placement] | None = None
+) -> bool:
+    """Stream a value from inside a task to all viewers of its worker; see `NapariSink.show`.
+
+    Parameters
+    ----------
+    value, tap, where
+        See :meth:`NapariSink.show`.
+
+    Returns
+    -------
+    bool
+        Whether any viewer will show it; false outside of a worker and without a sink.
+    """
+    keep = functools.cache(lambda: kept(value))
+    return any([sink.show(value, tap, where, keep) for sink in sinks_here()])
+
+
+def show_chunk(source: str, numbers: tuple[int, ...], block: object) -> None:
+    """Stream a chunk of a watched array to all viewers of the worker that runs the task.
+
+    Parameters
+    ----------
+    source, numbers, block
+        See :meth:`NapariSink.show_chunk`.
+    """
+    keep = functools.cache(lambda: kept(block))
+    for sink in sinks_here():
+        sink.show_chunk(source, numbers, block, keep)
+
+
+def _running(worker: Worker) -> tuple[object, Provenance]:
+    """Key and provenance of the task that calls; an empty key in a thread of its own."""
+    key = worker.active_threads.get(threading.get_ident(), "")
+    if key == "":
+        with contextlib.suppress(RuntimeError):  # no event loop: a thread of its own
+            running = asyncio.current_task()
+            name = running.get_name() if running else ""
+            key = next((k for k in list(worker.active_keys) if name == f"execute({k!r})"), "")
+    task = worker.state.tasks.get(key)
+    start = getattr(task, "start_time", None) or 0.0
+    run_id = getattr(task, "run_id", 0)
+    return key, Provenance(str(key), worker.address, run_id, start, time.time())
 
 
 def _ran_here(task: Any) -> bool:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from dask_napari import checks
+from dask_napari import arrays, checks
+from dask_napari.axes import Axes, Axis, read
+from dask_napari.chunks import Chunks
 from dask_napari.item import STREAMABLE
-from dask_napari.pattern import Pattern, compiled, names_in, names_of_key, references_in
+from dask_napari.matching import Matcher
+from dask_napari.pattern import compiled, names_in, names_of_key, references_in
+from dask_napari.placement import Placement, PlacementError
 from dask_napari.stream.item import (
-    AXIS_MODES,
+    SIZES,
     AxisMode,
     Calibration,
     Kind,
     LayerSpec,
     Position,
+    Sizes,
 )
 
 logger = logging.getLogger(__name__)
@@ -31,22 +36,11 @@ Policy = Literal["latest", "drop-oldest", "keep"]
 Select = Any
 """A task name, exact keys, futures or a collection, an output type, or a predicate."""
 
-At = str | Callable[[Any, Any, tuple[Any, ...]], Mapping[str, Any]]
-"""A pattern, or a function of key, value and arguments."""
+At = str | Matcher | Mapping[str, Any] | Callable[[Any, Any, tuple[Any, ...]], Mapping[str, Any]]
+"""A pattern, a convention or its name, the position itself, or a function of key, value and
+arguments."""
 
 POLICIES: tuple[str, ...] = get_args(Policy)
-
-
-class PlacementError(ValueError):
-    """An output whose position cannot be found.
-
-    Attributes
-    ----------
-    reason : str
-        A short cause without values in it, fit to be counted by.
-    """
-
-    reason = "no position"
 
 
 @dataclass(frozen=True)
@@ -57,18 +51,25 @@ class Tap:
     ----------
     select : str, tuple, list, set, type, callable, Future or Dask collection
         A task's name as the dashboard shows it (or its whole key); a tuple key; several keys
-        or futures; a type that the output must be an instance of; or a function of the key.
-    kind : {"image", "labels"}
-        What to show the outputs as.
+        or futures; a type that the output must be an instance of; or a function of the key. The
+        chunks of a dask array (or of the ``DataArray`` around one) lie at their places in it.
+    kind : {"image", "labels", "points", "shapes", "tracks", "vectors", "surface"}
+        What to show the outputs as, unless they say it themselves, as napari's layer-data tuples
+        do.
     layer : str, optional
         The layer's name; the task's name if not given.
-    at : str or callable, optional
-        The position: a pattern such as ``"{well}_s{field:d}.tif"``, looked for in the file
-        names among the task's arguments, then in its key, then in the keys it depends on; or
-        a function ``(key, value, args) -> position``. Without it the scalar coordinates of an
-        ``xarray.DataArray`` count, or else the order of arrival.
-    axes : mapping of str to {"slider", "layer"}, optional
-        How axes are laid out; those not named are sliders. Named ones come first, in order.
+    at : str, Convention, mapping or callable, optional
+        The position: a pattern such as ``"{well}_s{field:d}.tif"``, or one of
+        :mod:`dask_napari.conventions` or its name, looked for in the file names among the
+        task's arguments, then in its key, then in the keys it depends on; or a function
+        ``(key, value, args) -> position``; or the position of all outputs. A slice, as in
+        ``{"well": "A01", "y": slice(512, 1024), "x": slice(0, 512)}``, says where in a larger
+        image a tile lies. Without it the scalar coordinates of an ``xarray.DataArray`` count,
+        or else the order of arrival.
+    axes : mapping, Axis, str or sequence of them, optional
+        How axes are laid out: axis -> ``"slider"``, ``"layer"`` or ``"mosaic"``, or what
+        :func:`~dask_napari.mosaic` and :func:`~dask_napari.channels` return. Those not named are
+        sliders. Named ones come first, in order.
     scale, translate : float or sequence of float, optional
         Pixel size, and world coordinate of the first pixel, along each spatial axis.
     units : str or sequence of str, optional
@@ -80,7 +81,14 @@ class Tap:
     rgb : bool, optional
         Whether the last axis is colour; guessed if not given.
     options : mapping, optional
-        Further arguments of napari's layer, for instance ``{"colormap": "magma"}``.
+        Further arguments of napari's layer, for instance ``{"colormap": "magma"}``, or
+        ``{"text": "{area:.0f}", "face_color": "area"}`` to label and colour by a feature.
+    dims : sequence of str, optional
+        Names of the axes of a dask array.
+    sizes : {"pad", "separate"}
+        Images of different sizes: padded to the largest, or one layer a size.
+    fill : float
+        What an image shows where there is nothing.
 
     Raises
     ------
@@ -100,7 +108,7 @@ class Tap:
     kind: Kind = "image"
     layer: str | None = None
     at: At | None = None
-    axes: Mapping[str, AxisMode] | None = None
+    axes: Axes = None
     scale: float | Sequence[float] | None = None
     units: str | Sequence[str] | None = None
     translate: float | Sequence[float] | None = None
@@ -108,6 +116,9 @@ class Tap:
     copy: Literal["lazy", "eager"] = "lazy"
     rgb: bool | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    dims: Sequence[str] | None = None
+    sizes: Sizes = "pad"
+    fill: float = 0.0
 
     def __post_init__(self) -> None:
         checks.one_of("kind", self.kind, STREAMABLE)
@@ -115,14 +126,14 @@ class Tap:
         checks.one_of("copy", self.copy, ("lazy", "eager"))
         if self.rgb and self.kind != "image":
             raise ValueError(f"rgb=True is for images, and kind is {self.kind!r}")
-        self._set("select", checks.selection(self.select))
-        named = self.select if isinstance(self.select, str) else "dask"
+        named = self._check_select()
         self._set("layer", named if self.layer is None else self.layer)
         if not isinstance(self.layer, str) or not self.layer:
             raise TypeError(f"layer={self.layer!r} is not a layer name; give some text")
         self._check_at()
-        self._set("axes", dict(self.axes or {}))
+        self._set("axes", read(self.axes))
         self._check_axes()
+        self._check_canvas()
         self._set("scale", checks.numbers("scale", self.scale))
         self._set("translate", checks.numbers("translate", self.translate))
         if not all(checks.numbers("scale", self.scale)):
@@ -134,39 +145,97 @@ class Tap:
         # The dataclass is frozen for its users; what they gave is made uniform once.
         object.__setattr__(self, name, value)
 
+    def _check_select(self) -> str:
+        """Make what is selected uniform; return a name for its layer."""
+        dims = checks.names("dims", self.dims)
+        given = self.select
+        if isinstance(given, Chunks):
+            return arrays.TOKEN.sub("", given.name)
+        if arrays.is_dataset(given):
+            raise TypeError("a Dataset has several layers: use live.tap, or one Tap a variable")
+        if arrays.is_array(given):
+            chunks = arrays.chunks_of(given, kind=self.kind, rgb=self.rgb, dims=dims)
+            self._set("select", chunks)
+            self._set("rgb", chunks.rgb)
+            return arrays.title_of(given)
+        if dims:
+            raise ValueError(f"dims={dims} name the axes of a dask array, and select= is none")
+        self._set("select", checks.selection(given))
+        return self.select if isinstance(self.select, str) else "dask"
+
     def _check_at(self) -> None:
         if isinstance(self.at, str):
-            compiled(self.at)
-        elif self.at is not None and not callable(self.at):
+            if "{" in self.at or "}" in self.at:
+                compiled(self.at)
+            else:
+                self._set("at", _convention(self.at))
+        elif isinstance(self.at, Mapping):
+            checks.placement(self.at)
+            self._set("at", dict(self.at))
+        elif self.at is not None and not isinstance(self.at, Matcher) and not callable(self.at):
             raise TypeError(
-                f"at={self.at!r} is neither a pattern such as '{{well}}_s{{field:d}}.tif' nor a"
-                " function (key, value, args) -> position"
+                f"at={self.at!r} is neither a pattern such as '{{well}}_s{{field:d}}.tif', a"
+                " convention, nor a function (key, value, args) -> position"
             )
 
     def _check_axes(self) -> None:
-        assert self.axes is not None
-        for axis, mode in self.axes.items():
-            if mode not in AXIS_MODES:
-                raise ValueError(f"axes: mode {mode!r} of {axis!r} is none of {AXIS_MODES}")
         pattern = self.pattern
-        if pattern is None:
-            return
-        unknown = [axis for axis in self.axes if axis not in pattern.fields]
+        if pattern is None or self.chunks is not None:
+            return  # the axes of an array are none of the pattern's
+        unknown = [axis for axis in self.modes if axis not in pattern.fields]
         if unknown:
             raise ValueError(
-                f"axes: no axis {unknown[0]!r} in pattern {pattern.text!r}, whose fields are"
+                f"axes: no axis {unknown[0]!r} in {pattern.title}, whose fields are"
                 f" {', '.join(pattern.fields)}"
             )
 
+    def _check_canvas(self) -> None:
+        checks.one_of("sizes", self.sizes, SIZES)
+        if self.sizes != "pad" and self.kind not in ("image", "labels"):
+            raise ValueError(f"sizes={self.sizes!r} is for pixels, and kind is {self.kind!r}")
+        self._set("fill", checks.number("fill", self.fill))
+        if self.fill and self.kind != "image":
+            raise ValueError(f"fill={self.fill!r} is for images, and kind is {self.kind!r}")
+
     @property
-    def pattern(self) -> Pattern | None:
-        """The compiled pattern of ``at``, None if it is a function or not given."""
-        return compiled(self.at) if isinstance(self.at, str) else None
+    def modes(self) -> dict[str, Axis]:
+        """The axes that are named, with what was said of each."""
+        assert isinstance(self.axes, dict)  # made uniform at the call
+        return self.axes
+
+    @property
+    def pattern(self) -> Matcher | None:
+        """What reads names for ``at``, None if it is a function or not given."""
+        if isinstance(self.at, str):
+            return compiled(self.at)
+        return self.at if isinstance(self.at, Matcher) else None
 
     @property
     def calibration(self) -> Calibration:
-        """Scale, translation and units that the tap says; see :func:`~dask_napari.item.coerce`."""
-        return Calibration(scale=self.scale, translate=self.translate, units=self.units)  # type: ignore[arg-type]
+        """Scale, translation and units that the tap says; see :func:`~dask_napari.item.coerce`.
+
+        Where the tap says nothing, what the coordinates of its array say.
+        """
+        said = Calibration(scale=self.scale, translate=self.translate, units=self.units)  # type: ignore[arg-type]
+        if self.chunks is None:
+            return said
+        known = self.chunks.calibration
+        return Calibration(
+            known.axes,
+            said.scale or known.scale,
+            said.translate or known.translate,
+            said.units or known.units,
+        )
+
+    @property
+    def chunks(self) -> Chunks | None:
+        """The chunks of the array that is tapped; None if it is no array."""
+        return self.select if isinstance(self.select, Chunks) else None
+
+    @property
+    def places_by_value(self) -> bool:
+        """Whether an output must be looked at to know its place."""
+        return callable(self.at) or (self.at is None and self.chunks is None)
 
     def matches(self, key: Any, prefix: str, value: object) -> bool:
         """Return whether the tap chooses the output of a task.
@@ -183,7 +252,7 @@ class Tap:
         select = self.select
         if isinstance(select, str):
             return select in (prefix, key)
-        if isinstance(select, frozenset):
+        if isinstance(select, frozenset | Chunks):
             return key in select
         if isinstance(select, type):
             return isinstance(value, select)
@@ -217,45 +286,86 @@ class Tap:
         PlacementError
             If the pattern matches no name, or the function fails or returns no position.
         """
-        if self.at is None:
-            return {}
-        pattern = self.pattern
-        if pattern is None:
-            return self._call(key, value, args)
+        return self.placement(key, value, args, kwargs, prefix).position
+
+    def placement(
+        self,
+        key: Any,
+        value: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        prefix: str = "",
+    ) -> Placement:
+        """Return the place of an output: its position, and that of a chunk in its array.
+
+        Parameters
+        ----------
+        key, value, args, kwargs, prefix
+            See :meth:`place`.
+
+        Raises
+        ------
+        PlacementError
+            See :meth:`place`.
+        """
+        at, pattern = self.at, self.pattern
+        if at is None:
+            said = Placement()
+        elif isinstance(at, Mapping):
+            said = checks.placement(at)
+        elif pattern is None:
+            said = self._call(key, value, args)
+        else:
+            said = Placement(self._match(pattern, key, (args, kwargs), prefix))
+        if self.chunks is None:
+            return said
+        where = self.chunks.placement(key)
+        return replace(where, position={**where.position, **said.position})
+
+    def _match(self, pattern: Matcher, key: Any, given: Any, prefix: str) -> Position:
         # Lazily, in this order: most tasks are placed by their first argument.
-        given = (args, kwargs)
         found = pattern.first(
             itertools.chain(names_in(given), names_of_key(key, prefix), references_in(given))
         )
         if found is None:
-            names = itertools.islice(
-                itertools.chain(names_in(given), names_of_key(key, prefix), references_in(given)), 4
+            named = itertools.chain(
+                names_in(given), names_of_key(key, prefix), references_in(given)
             )
+            names = list(itertools.islice(named, 4))
             raise PlacementError(
-                f"pattern {pattern.text!r} matches no name of task {key!r}, which goes by"
-                f" {', '.join(map(repr, names))}"
+                f"{pattern.title} matches no name of task {key!r}, which goes by"
+                f" {', '.join(map(repr, names))}",
+                lambda: f"; {pattern.explain(names)}" if names else "",
             )
         return found
 
-    def _call(self, key: Any, value: object, args: tuple[Any, ...]) -> Position:
+    def _call(self, key: Any, value: object, args: tuple[Any, ...]) -> Placement:
         assert callable(self.at)
+        assert not isinstance(self.at, Matcher)
         try:
             answer = self.at(key, value, args)
         except Exception as error:
             raise PlacementError(f"at= failed for task {key!r}: {error!r}") from error
         try:
-            return checks.position(answer)
+            return checks.placement(answer)
         except (TypeError, ValueError) as error:
             raise PlacementError(f"at= for task {key!r}: {error}") from error
 
     def spec(self) -> LayerSpec:
         """Return what is known of the layer before its first item."""
         assert self.layer is not None
-        assert self.axes is not None
-        modes: dict[str, AxisMode] = dict(self.axes)
+        modes: dict[str, AxisMode] = {name: axis.mode for name, axis in self.modes.items()}
         for name in self.pattern.fields if self.pattern else ():
             modes.setdefault(name, "slider")
-        return LayerSpec(self.layer, self.kind, modes, dict(self.options))
+        return LayerSpec(
+            self.layer,
+            self.kind,
+            modes,
+            dict(self.options),
+            {name: axis.layout for name, axis in self.modes.items() if axis.layout is not None},
+            self.sizes,
+            self.fill,
+        )
 
     def check(self, names: Iterable[str]) -> None:
         """Refuse names of which the pattern matches none; for a check before a computation.
@@ -272,6 +382,18 @@ class Tap:
         """
         if self.pattern is not None:
             self.pattern.check(names)
+
+
+def _convention(name: str) -> Matcher:
+    # Only here: most taps need no convention, and a worker should start fast.
+    from dask_napari import conventions
+
+    try:
+        return conventions.named(name)
+    except ValueError as error:
+        raise ValueError(
+            f"at={name!r} names no axis in braces, as '{{well}}_s{{field:d}}.tif' does, and {error}"
+        ) from None
 
 
 class Taps:
@@ -300,6 +422,8 @@ class Taps:
         self.taps = tuple(taps)
         kinds: dict[str, Kind] = {}
         self._by_name: dict[Any, list[int]] = {}
+        self._by_array: dict[str, list[int]] = {}
+        self._watching: dict[str, list[Tap]] = {}
         self._asked: list[int] = []
         self._failed: set[int] = set()
         self._needs_value = any(isinstance(tap.select, type) for tap in self.taps)
@@ -315,8 +439,45 @@ class Taps:
             elif isinstance(tap.select, frozenset):
                 for key in tap.select:
                     self._by_name.setdefault(key, []).append(index)
+            elif isinstance(tap.select, Chunks):
+                self._by_array.setdefault(tap.select.name, []).append(index)
             else:
                 self._asked.append(index)
+        self._join_arrays()
+
+    def _join_arrays(self) -> None:
+        """Let no two taps put the chunks of one array onto one layer."""
+        for name, indices in self._by_array.items():
+            kept: dict[str | None, int] = {}
+            # One that is in the graph too sees more than one by keys alone.
+            for index in sorted(indices, key=lambda index: not self.taps[index].select.source):
+                kept.setdefault(self.taps[index].layer, index)
+            self._by_array[name] = list(kept.values())
+            for index in kept.values():
+                if source := self.taps[index].select.source:
+                    self._watching.setdefault(source, []).append(self.taps[index])
+
+    def watching(self, source: str) -> list[Tap]:
+        """Return the taps that are in the graph where it passes on chunks of an array.
+
+        Parameters
+        ----------
+        source : str
+            The array's name.
+        """
+        return self._watching.get(source, [])
+
+    def taps_array(self, name: str, layer: str | None) -> bool:
+        """Whether a tap puts the chunks of an array onto a layer, by their keys.
+
+        Parameters
+        ----------
+        name : str
+            The array's name.
+        layer : str
+            The layer's.
+        """
+        return any(self.taps[index].layer == layer for index in self._by_array.get(name, ()))
 
     def __iter__(self) -> Iterator[Tap]:
         return iter(self.taps)
@@ -344,9 +505,13 @@ class Taps:
             What it returned.
         """
         by_name = self._by_name
-        if not self._asked and prefix not in by_name and key not in by_name:
+        chunks: Sequence[int] = ()
+        if self._by_array and isinstance(key, tuple) and key:
+            chunks = self._by_array.get(key[0], ())
+        if not self._asked and prefix not in by_name and key not in by_name and not chunks:
             return []
         found = {*by_name.get(prefix, ()), *by_name.get(key, ())}
+        found.update(index for index in chunks if key in self.taps[index].select)
         for index in self._asked:
             try:
                 if self.taps[index].matches(key, prefix, value):

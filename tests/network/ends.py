@@ -93,7 +93,7 @@ def viewer(secret: str, *listen: str) -> None:
                 "pending": total.pending,
                 "balanced": ledger.balanced,
                 "peers": {p.name: [p.transport, p.alive, p.nbytes] for p in receiver.peers()},
-                "connections": len(receiver._peers),
+                "connections": len(receiver.exchange.peers),
                 "rejected": dict(receiver.rejected),
                 "last": times[0],
             }

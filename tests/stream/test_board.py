@@ -8,6 +8,7 @@ import numpy as np
 
 from dask_napari.stream.board import Board
 from dask_napari.stream.item import Item, Provenance
+from dask_napari.stream.limits import ITEM_COST
 
 
 def item(place: object = None, publisher: str = "p", key: str = "", nbytes: int = 4) -> Item:
@@ -50,7 +51,7 @@ def test_items_without_position_are_told_apart_by_their_task():
 
 
 def test_full_by_bytes_and_not_for_ever():
-    board = Board(limit=8)
+    board = Board(limit=2 * (4 + ITEM_COST))
     board.put(item("a"))
     assert not board.full
     board.put(item("b"))

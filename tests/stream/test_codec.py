@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numcodecs import blosc
 
-from dask_napari.stream.batch import BadItem, pack_frames, unpack
+from dask_napari.stream.batch import BadItem, pack_frames, rebuild
 from dask_napari.stream.codec import WORTH, CodecError, Compressor, decode, encode
 from dask_napari.stream.item import Item
 from dask_napari.stream.messages import ArrayHeader, ItemHeader
@@ -43,7 +43,7 @@ def test_an_item_is_the_same_behind_any_codec(array, kind):
         [item, item], lambda item, a: compressor.encode(item.layer, item.kind, a, 1.0)
     )
     for header in headers:
-        back = unpack(header, frames, "me")
+        back = rebuild(header, frames, "me")
         assert back.data.tobytes() == array.tobytes()
         assert back.data.dtype == array.dtype
         assert back.data.shape == array.shape
@@ -104,7 +104,7 @@ def test_a_frame_without_a_size_is_refused():
 )
 def test_declarations_that_do_not_fit_are_bad_items(header):
     with pytest.raises(BadItem):
-        unpack(ItemHeader(1, "raw", "image", {}, [header]), [np.zeros(8, np.uint8)], "me")
+        rebuild(ItemHeader(1, "raw", "image", {}, [header]), [np.zeros(8, np.uint8)], "me")
 
 
 def noise() -> np.ndarray:

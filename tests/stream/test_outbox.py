@@ -124,7 +124,7 @@ def test_an_entry_that_cannot_be_placed_is_dropped_with_its_reason():
     outbox.put(Output("b", error=ZeroDivisionError("oops")))
     outbox.put(Output("c"))
     assert drain(outbox) == ["c"]
-    assert set(count(outbox).dropped) == {"no position", "error: ZeroDivisionError('oops')"}
+    assert set(count(outbox).dropped) == {"no position", "error: ZeroDivisionError"}
 
 
 def test_only_the_first_entry_after_a_rest_wakes():

@@ -116,17 +116,18 @@ def test_awkward_arrays_arrive(receiver, board):
         base[:, ::2, ::-1],
         np.broadcast_to(np.uint8(7), (700, 300)),
         base.T,
-        np.float32(5).reshape(()),
-        np.zeros((0, 3), "u1"),
-        np.ones((300, 300), bool),
+        np.ones((300, 300), "u1")[::-1],
     ]
+    # What no layer can show is counted, and does not hold the others up.
+    odd = [np.float32(5).reshape(()), np.zeros((0, 3), "u1"), np.ones((300, 300), bool)]
     got = {}
     with Publisher(receiver.addresses, name="me") as publisher:
-        for n, array in enumerate(arrays):
+        for n, array in enumerate([*odd, *arrays], -len(odd)):
             publisher.put(Item("raw", "image", array, {"t": n}))
         eventually(
-            lambda: got.update({i.position["t"]: i.data for i in board.take()}) or len(got) == 6
+            lambda: got.update({i.position["t"]: i.data for i in board.take()}) or len(got) == 4
         )
+        assert receiver.ledger()["raw"].dropped.total() == len(odd)
     for n, array in enumerate(arrays):
         np.testing.assert_array_equal(got[n], array)
 
@@ -150,12 +151,11 @@ def test_a_viewer_that_does_not_take_gets_no_more_than_the_credit(board):
 
         def done() -> bool:
             consumer.take()
-            return settled(receiver)
+            return settled(receiver) and receiver.ledger().total.selected == 200
 
         eventually(done)
         ledger = receiver.ledger()
         assert ledger.balanced
-        assert ledger.total.selected == 200
         assert ledger.total.dropped["drop-oldest"] == 200 - ledger.total.shown > 0
 
 
@@ -210,8 +210,8 @@ def test_a_receiver_that_forgot_a_peer_loses_nothing(receiver, board):
         for n in range(1, 300):
             publisher.put(image(n))
             if n % 100 == 0:
-                for peer in list(receiver._peers.values()):
-                    receiver._forget(peer)
+                for peer in list(receiver.exchange.peers.values()):
+                    receiver.exchange.forget(peer)
         consumer.until(300)
         eventually(lambda: settled(receiver))
     assert receiver.ledger().balanced
@@ -266,7 +266,7 @@ def test_a_killed_publisher_leaves_nothing_and_is_accounted_for(receiver, board,
 
     eventually(over)
     assert receiver.ledger().balanced
-    eventually(lambda: not receiver._peers)
+    eventually(lambda: not receiver.exchange.peers)
 
 
 def test_a_stopped_and_continued_publisher_goes_on(receiver, board):
@@ -280,7 +280,7 @@ def test_a_stopped_and_continued_publisher_goes_on(receiver, board):
 
         def given_up() -> bool:
             consumer.take()
-            return not receiver._peers
+            return not receiver.exchange.peers
 
         eventually(given_up)
         before = len(consumer.seen)
@@ -378,11 +378,14 @@ def test_rubbish_neither_harms_nor_stops_the_others(receiver, board):
         consumer.until(2)
 
 
-def test_a_client_asks_and_is_answered(receiver, board):
-    with Publisher(receiver.addresses, name="me") as publisher:
+def test_a_client_asks_and_is_answered(board):
+    security = Security.generate(encrypt=False)
+    receiver = Receiver("ipc://*", board, security=security)
+    receiver.start()
+    with Publisher(receiver.addresses, name="me", security=security.client()) as publisher:
         publisher.put(image(0))
         Consumer(board).until(1)
-    control = Control(receiver.addresses)
+    control = Control(receiver.addresses, security=security.client())
     try:
         eventually(lambda: control.ledger()["raw"].shown == 1)
         assert control.ledger().balanced
@@ -408,6 +411,18 @@ def test_a_client_asks_and_is_answered(receiver, board):
         control.close()
 
 
+def test_without_a_token_nobody_takes_pictures_or_closes_the_window(receiver):
+    control = Control(receiver.addresses)
+    try:
+        for request in ("screenshot", "quit"):
+            with pytest.raises(RuntimeError, match="no token"):
+                control.request(request)
+        assert receiver.requests.empty()
+        assert control.ledger().balanced
+    finally:
+        control.close()
+
+
 def test_no_one_listens(tmp_path):
     with pytest.raises(ViewerGone, match="no viewer"):
         Control([f"ipc://{tmp_path}/nobody"])
@@ -420,7 +435,7 @@ def test_nothing_is_left(receiver, board):
         with Publisher(receiver.addresses, name="me") as publisher:
             publisher.put(image(0))
             Consumer(board).until(1)
-    eventually(lambda: not receiver._peers)
+    eventually(lambda: not receiver.exchange.peers)
     assert {t.ident for t in threading.enumerate()} == threads
     eventually(lambda: len(os.listdir("/proc/self/fd")) <= descriptors, "descriptors closed")
 
@@ -481,7 +496,7 @@ def test_a_payload_that_went_ahead_in_parts_is_put_together(receiver, board):
             credit = answer(socket)
             assert isinstance(credit, wire.Credit)
             acknowledged, given = credit.acknowledged, given + credit.nbytes
-        assert given == len(data)
+        assert given >= len(data)
 
 
 @pytest.mark.parametrize(
@@ -489,13 +504,13 @@ def test_a_payload_that_went_ahead_in_parts_is_put_together(receiver, board):
     [
         [wire.Part(0, 1, 100, 10)],
         [wire.Part(0, 1, 5, 0)],
-        [wire.Part(0, 1, 1 << 60, 0)],
+        [wire.Part(0, 1, 5 << 30, 0)],
         [wire.Part(0, 1, 0, 0)],
         [wire.Part(0, 2, 100, 0)],
         [wire.Part(0, 1, 100, 0), wire.Part(0, 2, 100, 20)],
         [wire.Part(0, 1, 100, 0), wire.Part(0, 2, 200, 10)],
         [wire.Part(0, 1, 100, 0), wire.Batch(0, 2, [], [], None, (100,))],
-        [wire.Part(0, 1, 10, 0), wire.Batch(0, 2, [], [], None, (20, -10))],
+        [wire.Part(0, 1, 10, 0), wire.Batch(0, 2, [], [], None, (20, 10))],
         [wire.Batch(0, 1, [], [], None, (10,))],
     ],
 )
@@ -509,18 +524,7 @@ def test_parts_that_do_not_fit_end_the_connection_and_nothing_else(receiver, boa
         while not isinstance(refused := answer(socket), wire.Refused):
             pass
         assert refused.again
-    eventually(lambda: not receiver._peers)
+    eventually(lambda: not receiver.exchange.peers)
     with Publisher(receiver.addresses, name="good") as publisher:
         publisher.put(image(1))
         Consumer(board).until(1)
-
-
-def test_a_client_whose_connection_was_cut_is_answered_again(receiver, board):
-    """The viewer has given the old connection up: the client comes with another identity."""
-    control = Control(receiver.addresses)
-    try:
-        assert control.ledger().balanced
-        receiver._clients.clear()
-        assert control.ledger().balanced
-    finally:
-        control.close()

@@ -3,73 +3,14 @@
 from __future__ import annotations
 
 import io
-import queue
-from collections.abc import Iterator
 
 import napari
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QApplication
 
-from dask_napari.stream.board import Board
 from dask_napari.stream.item import Calibration, Item, LayerSpec, Provenance
-from dask_napari.stream.ledger import Ledger
 from dask_napari.stream.peer import PeerInfo
 from dask_napari.stream.receiver import Request
-from dask_napari.viewer.live_viewer import LiveViewer
-
-
-class Source:
-    """What the viewer asks of a receiver, without sockets."""
-
-    def __init__(self) -> None:
-        self.board = Board()
-        self.specs: dict[str, LayerSpec] = {}
-        self.requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
-        self.addresses = ("tcp://127.0.0.1:5577",)
-        self.found: list[PeerInfo] = []
-        self.totals: dict[str, int] = {}
-
-    def layers(self) -> dict[str, LayerSpec]:
-        return self.specs
-
-    def ledger(self) -> Ledger:
-        return Ledger(self.board.tallies())
-
-    def peers(self) -> list[PeerInfo]:
-        return self.found
-
-    def known(self) -> dict[str, int]:
-        return self.totals
-
-
-@pytest.fixture(scope="module")
-def window() -> Iterator[napari.Viewer]:
-    viewer = napari.Viewer()
-    yield viewer
-    viewer.close()
-
-
-@pytest.fixture
-def viewer(window) -> Iterator[napari.Viewer]:
-    yield window
-    window.layers.clear()
-    window.dims.ndim = 2
-    QApplication.processEvents()
-
-
-@pytest.fixture
-def source() -> Source:
-    return Source()
-
-
-@pytest.fixture
-def live(viewer, source) -> Iterator[LiveViewer]:
-    live = LiveViewer(viewer, source, source.board)
-    live.pump.stop()  # ticks are the test's own, so that nothing depends on time
-    yield live
-    live.close()
-    live.dock.close()
 
 
 def item(value: int, layer: str = "raw", kind: str = "image", shape=(32, 48), **position) -> Item:
@@ -77,20 +18,12 @@ def item(value: int, layer: str = "raw", kind: str = "image", shape=(32, 48), **
     return Item(layer, kind, np.full(shape, value, dtype), position, Provenance(f"task-{value}"))
 
 
-def put(live: LiveViewer, source: Source, *items: Item) -> None:
-    for each in items:
-        source.board.put(each)
-    live.pump.drain()
-
-
 def displayed(viewer: napari.Viewer, layer: str) -> np.ndarray:
     return np.asarray(viewer.layers[layer]._slice.image.raw)
 
 
-def test_images_and_labels_of_one_place_are_seen_together(viewer, live, source):
+def test_images_and_labels_of_one_place_are_seen_together(viewer, live, source, put):
     put(
-        live,
-        source,
         item(5, well="A01", field=1),
         item(7, well="A02", field=1),
         item(2, "cells", "labels", well="A02", field=1),
@@ -104,31 +37,31 @@ def test_images_and_labels_of_one_place_are_seen_together(viewer, live, source):
     assert source.ledger().balanced
 
 
-def test_a_layer_is_made_once_and_keeps_what_the_user_set(viewer, live, source):
-    put(live, source, item(5, t=0))
+def test_a_layer_is_made_once_and_keeps_what_the_user_set(viewer, live, source, put):
+    put(item(5, t=0))
     layer = viewer.layers["raw"]
     layer.contrast_limits = (1, 1000)
     layer.opacity = 0.5
     layer.colormap = "magma"
     layer.name = "renamed"
-    put(live, source, *[item(n, t=n) for n in range(1, 30)])
+    put(*[item(n, t=n) for n in range(1, 30)])
     assert list(viewer.layers) == [layer]
     assert layer.contrast_limits == [1, 1000]
     assert (layer.opacity, layer.colormap.name) == (0.5, "magma")
     assert layer.data.shape == (30, 32, 48)
 
 
-def test_contrast_follows_the_data_until_it_is_set(viewer, live, source):
-    put(live, source, item(100, t=0))
-    put(live, source, item(3000, t=1))
+def test_contrast_follows_the_data_until_it_is_set(viewer, live, source, put):
+    put(item(100, t=0))
+    put(item(3000, t=1))
     low, high = viewer.layers["raw"].contrast_limits
     assert low == pytest.approx(100)
     assert high == pytest.approx(3000)
 
 
-def test_an_axis_in_layer_mode_makes_a_layer_a_value(viewer, live, source):
+def test_an_axis_in_layer_mode_makes_a_layer_a_value(viewer, live, source, put):
     source.specs["raw"] = LayerSpec("raw", "image", {"channel": "layer"})
-    put(live, source, item(5, well="A01", channel="DAPI"), item(9, well="A01", channel="GFP"))
+    put(item(5, well="A01", channel="DAPI"), item(9, well="A01", channel="GFP"))
     names = [layer.name for layer in viewer.layers]
     assert names == ["raw [DAPI]", "raw [GFP]"]
     colours = {layer.colormap.name for layer in viewer.layers}
@@ -136,87 +69,84 @@ def test_an_axis_in_layer_mode_makes_a_layer_a_value(viewer, live, source):
     assert {layer.blending for layer in viewer.layers} == {"additive"}
 
 
-def test_options_of_the_tap_reach_the_layer(viewer, live, source):
+def test_options_of_the_tap_reach_the_layer(viewer, live, source, put):
     source.specs["raw"] = LayerSpec("raw", "image", {}, {"colormap": "viridis", "opacity": 0.3})
-    put(live, source, item(5, t=0))
+    put(item(5, t=0))
     assert viewer.layers["raw"].colormap.name == "viridis"
     assert viewer.layers["raw"].opacity == pytest.approx(0.3)
 
 
-def test_calibration_reaches_the_layer(viewer, live, source):
+def test_calibration_reaches_the_layer(viewer, live, source, put):
     each = item(5, z=0)
     each.calibration = Calibration(
         ("y", "x"), (0.5, 0.25), (10.0, 20.0), ("micrometer", "micrometer")
     )
-    put(live, source, each)
+    put(each)
     layer = viewer.layers["raw"]
     assert tuple(layer.scale) == (1, 0.5, 0.25)
     assert tuple(layer.translate) == (0, 10, 20)
     assert [str(unit) for unit in layer.units] == ["pixel", "micrometer", "micrometer"]
 
 
-def test_a_coordinate_that_comes_late_does_not_move_the_view(viewer, live, source):
-    put(live, source, item(2, well="A02"), item(4, well="A04"), item(5, well="A05"))
+def test_a_coordinate_that_comes_late_does_not_move_the_view(viewer, live, source, put):
+    put(item(2, well="A02"), item(4, well="A04"), item(5, well="A05"))
     viewer.dims.set_current_step(0, 1)
     assert viewer.canvas.overlays.text.text == "well A04"
     assert not live.sliders.following
-    put(live, source, item(1, well="A01"), item(3, well="A03"), item(6, well="A06"))
+    put(item(1, well="A01"), item(3, well="A03"), item(6, well="A06"))
     assert viewer.dims.current_step[0] == 3
     assert viewer.canvas.overlays.text.text == "well A04"
     assert displayed(viewer, "raw").max() == 4
 
 
-def test_following_starts_again_at_the_end(viewer, live, source):
-    put(live, source, *[item(n + 1, t=n) for n in range(3)])
+def test_following_starts_again_at_the_end(viewer, live, source, put):
+    put(*[item(n + 1, t=n) for n in range(3)])
     viewer.dims.set_current_step(0, 0)
     assert not live.sliders.following
     assert not live.dock.follow.isChecked()
     viewer.dims.set_current_step(0, 2)
     assert live.sliders.following
     live.sliders._followed_at = 0.0  # long ago
-    put(live, source, item(9, t=5))
+    put(item(9, t=5))
     assert displayed(viewer, "raw").max() == 9
 
 
-def test_a_new_axis_and_a_new_dimension_are_taken_in(viewer, live, source):
-    put(live, source, item(1, t=0))
-    put(live, source, item(2, t=0, channel="a"))
-    put(live, source, item(3, layer="stack", shape=(4, 32, 48), t=1))
+def test_a_new_axis_and_a_new_dimension_are_taken_in(viewer, live, source, put):
+    put(item(1, t=0))
+    put(item(2, t=0, channel="a"))
+    put(item(3, layer="stack", shape=(4, 32, 48), t=1))
     assert viewer.layers["raw"].ndim == viewer.layers["stack"].ndim == 5
     assert viewer.dims.axis_labels == ("channel", "t", "z", "y", "x")
     assert source.ledger().balanced
 
 
-def test_sizes_may_differ(viewer, live, source):
-    put(live, source, item(1, t=0, shape=(10, 20)), item(2, t=1, shape=(30, 5)))
+def test_sizes_may_differ(viewer, live, source, put):
+    put(item(1, t=0, shape=(10, 20)), item(2, t=1, shape=(30, 5)))
     assert viewer.layers["raw"].data.shape == (2, 30, 20)
 
 
-def test_colour_images_are_shown_in_colour(viewer, live, source):
+def test_colour_images_are_shown_in_colour(viewer, live, source, put):
     picture = Item("photo", "image", np.zeros((20, 30, 3), "u1"), {"t": 0}, rgb=True)
-    put(live, source, picture)
+    put(picture)
     assert viewer.layers["photo"].rgb
 
 
-def test_an_update_in_place_is_seen_without_growing(viewer, live, source):
-    put(live, source, item(1, t=0))
-    put(live, source, item(8, t=0))
+def test_an_update_in_place_is_seen_without_growing(viewer, live, source, put):
+    put(item(1, t=0))
+    put(item(8, t=0))
     assert displayed(viewer, "raw").max() == 8
     assert viewer.layers["raw"].data.shape == (1, 32, 48)
 
 
-def test_items_without_a_position_come_one_after_the_other(viewer, live, source):
-    put(live, source, *[item(n) for n in (3, 1, 2)])
+def test_items_without_a_position_come_one_after_the_other(viewer, live, source, put):
+    put(*[item(n) for n in (3, 1, 2)])
     assert viewer.dims.axis_labels[0] == "item"
     assert [int(plane.max()) for plane in np.asarray(viewer.layers["raw"].data)] == [3, 1, 2]
 
 
-def test_what_cannot_be_shown_is_counted_and_the_rest_is_shown(viewer, live, source):
+def test_what_cannot_be_shown_is_counted_and_the_rest_is_shown(viewer, live, source, put):
     put(
-        live,
-        source,
         item(1, t=0),
-        Item("spots", "points", np.zeros((3, 2)), {"t": 0}),
         item(1, "raw", "labels", t=1),
         Item("raw", "image", np.zeros((5, 5, 3), "u1"), {"t": 2}, rgb=True),
         Item("flat", "image", np.zeros(5), {"t": 3}),
@@ -225,20 +155,19 @@ def test_what_cannot_be_shown_is_counted_and_the_rest_is_shown(viewer, live, sou
     tallies = source.ledger()
     assert tallies.balanced
     assert tallies.total.shown == 2
-    assert tallies["spots"].dropped["kind points is not shown yet"] == 1
     assert tallies["raw"].dropped["labels on a layer of image"] == 1
     assert "flat" not in [layer.name for layer in viewer.layers]
 
 
-def test_a_layer_that_the_user_removed_does_not_stop_the_stream(viewer, live, source):
-    put(live, source, item(1, t=0))
+def test_a_layer_that_the_user_removed_does_not_stop_the_stream(viewer, live, source, put):
+    put(item(1, t=0))
     viewer.layers.clear()
-    put(live, source, item(2, t=1), item(3, "other", t=0))
+    put(item(2, t=1), item(3, "other", t=0))
     assert source.ledger().balanced
     assert source.ledger().total.pending == 0
 
 
-def test_the_screenshot_shows_all_that_has_arrived(viewer, live, source):
+def test_the_screenshot_shows_all_that_has_arrived(viewer, live, source, put):
     import imageio.v3 as iio
 
     source.board.put(item(60_000, t=0))
@@ -253,18 +182,18 @@ def test_the_screenshot_shows_all_that_has_arrived(viewer, live, source):
     assert "raw" in viewer.layers
 
 
-def test_the_dock_tells_what_is_going_on(live, source):
+def test_the_dock_tells_what_is_going_on(live, source, put):
     assert "waiting for workers at tcp://127.0.0.1:5577" in live.dock.state.text()
     source.found = [PeerInfo("w", "host", "shared-memory", True, 10, 1000)]
     source.totals = {"raw": 10}
-    put(live, source, item(1, t=0))
+    put(item(1, t=0))
     live.dock.refresh()
     assert "1 worker by shared-memory" in live.dock.state.text()
     assert live.dock._rows["raw"].bar.format() == "1 / 10"
     assert "1 selected = 1 shown" in live.dock.total.text()
 
 
-def test_a_tick_keeps_to_its_budget(live, source):
+def test_a_tick_keeps_to_its_budget(live, source, put):
     for n in range(2000):
         source.board.put(item(n, t=n, shape=(64, 64)))
     live.pump.tick(budget=0.0)

@@ -70,6 +70,24 @@ class Axis:
             raise KeyError(f"no {coordinate!r} on axis {self.name!r}") from None
         return turn if self.arrival else bisect_left(self._keys, natural_key(coordinate))
 
+    def turn(self, coordinate: Coordinate) -> int:
+        """Return when a known coordinate arrived, from 0; unlike its index that never changes."""
+        return self._known[coordinate]
+
+    def ranks(self) -> list[int]:
+        """Return the index of each coordinate, in the order of arrival.
+
+        Examples
+        --------
+        >>> well = Axis("well")
+        >>> [well.add(name) for name in ("A2", "A10", "A1")], well.ranks()
+        ([0, 1, 0], [1, 2, 0])
+        """
+        ranks = [0] * len(self._coordinates)
+        for index, coordinate in enumerate(self._coordinates):
+            ranks[self._known[coordinate]] = index
+        return ranks
+
     def canonical(self, coordinate: Any) -> Coordinate:
         """Return a coordinate as a plain number or text."""
         return coerce(self.name, coordinate)
@@ -122,6 +140,8 @@ class Axes:
         """Grows whenever an axis is added, in space or as a slider."""
         self.version = 0
         """Grows whenever anything is added, coordinates too."""
+        self.shifts = 0
+        """Grows whenever a coordinate comes before others, so that those get another index."""
 
     def admit(self, position: Mapping[str, Any], order: Sequence[str] = ()) -> bool:
         """Make the coordinates of a position known; return whether anything was new.
@@ -142,9 +162,13 @@ class Axes:
                 self._axes[name] = Axis(name, arrival=name in self._arrival)
             self.names = (*fresh, *self.names)
             self.structure += 1
-        grew = [name for name, value in clean.items() if self._axes[name].add(value) is not None]
-        self.version += bool(grew)
-        return bool(grew)
+        grew = False
+        for name, value in clean.items():
+            index = self._axes[name].add(value)
+            grew |= index is not None
+            self.shifts += index is not None and index < len(self._axes[name]) - 1
+        self.version += grew
+        return grew
 
     def admit_space(self, shape: Sequence[int], names: Sequence[str] = ()) -> bool:
         """Make room for blocks of a shape; return whether the common space grew.

@@ -31,6 +31,10 @@ PLATES: Final = {
 _WELL = re.compile(r"([A-Za-z]{1,2})[ _-]*0*([1-9][0-9]?)")
 
 
+class NoPlace(ValueError):
+    """A tile that the mosaic has no place for; the text names no tile, fit to be counted by."""
+
+
 class TileLayout(Protocol):
     """How one axis is laid out; :class:`dask_napari.stream.item.Layout` says what each means."""
 
@@ -53,7 +57,7 @@ def well(name: Coordinate, plate: int) -> tuple[int, int]:
 
     Raises
     ------
-    ValueError
+    NoPlace
         If the plate has no such well.
 
     Examples
@@ -70,7 +74,7 @@ def well(name: Coordinate, plate: int) -> tuple[int, int]:
         rows, columns = PLATES[plate]
         if found[0] < rows and found[1] < columns:
             return found
-    raise ValueError(f"no well of a plate with {plate}")
+    raise NoPlace(f"no well of a plate with {plate}")
 
 
 def row_name(row: int) -> str:
@@ -222,15 +226,15 @@ class Mosaic:
 
         Raises
         ------
-        ValueError
-            If it has no place; nothing has changed then.
+        NoPlace
+            If it has none; nothing has changed then.
         """
         for axis, at in cell:
             layout = self._levels[axis].layout
             if layout.plate:
                 well(at, layout.plate)
             elif layout.places and str(at) not in layout.places:
-                raise ValueError(f"no place is known for this {axis}")
+                raise NoPlace(f"no place is known for this {axis}")
         changed = False
         for turn, (axis, at) in enumerate(cell):
             level = self._levels[axis]

@@ -30,12 +30,16 @@ def view(
         typer.Option(
             help="Keys for encryption; made if the file does not exist. Workers need the file "
             "FILE.client that is written beside it: `NapariSink(..., "
-            "security=Security.load(FILE))`."
+            "security=Security.load(FILE))`. Without this option a viewer for this host makes new "
+            "keys, which sinks of the same user find by themselves."
         ),
     ] = None,
     insecure: Annotated[
         bool,
-        typer.Option(help="Allow plain TCP that other hosts can reach, on a network you trust."),
+        typer.Option(
+            help="Ask for no keys, and allow plain TCP that other hosts can reach, on a network "
+            "you trust. Requests for a screenshot or to quit are refused then."
+        ),
     ] = False,
     title: Annotated[str, typer.Option(help="Title of the window.")] = "Dask live",
 ) -> None:
@@ -56,6 +60,9 @@ def view(
             "Add --security-file keys.json, or --insecure on a network that you trust."
         )
         raise typer.Exit(2)
+    # On this host the same user's sinks find the keys by themselves, and nobody else does.
+    share = security is None and not insecure
+    security = Security.generate() if share else security
     try:
         from dask_napari.viewer.app import run
     except ImportError as error:
@@ -72,6 +79,7 @@ def view(
             [*addresses, ANY_IPC],
             security=security,
             insecure=insecure,
+            share_keys=share,
             title=title,
             on_ready=ready,
         )

@@ -12,7 +12,24 @@ import numpy.typing as npt
 
 from dask_napari.stream.codec import CodecError, decode
 from dask_napari.stream.item import Calibration, Item, Provenance
+from dask_napari.stream.kinds import BadItem, check
 from dask_napari.stream.messages import ArrayHeader, ItemHeader
+from dask_napari.stream.options import permitted
+
+__all__ = [
+    "ALIGNMENT",
+    "DATA",
+    "JOIN_BELOW",
+    "BadItem",
+    "aligned",
+    "arrays_of",
+    "header_of",
+    "pack",
+    "pack_frames",
+    "payload_size",
+    "rebuild",
+    "unpack",
+]
 
 ALIGNMENT: Final = 64
 """Bytes; a cache line, and what the widest vector loads want."""
@@ -25,10 +42,6 @@ DATA: Final = "data"
 
 _DTYPE = re.compile(r"[<>|=]?[biufcSU]\d{1,4}")
 _MAX_NDIM: Final = 32
-
-
-class BadItem(ValueError):
-    """An item header whose declaration does not fit its bytes."""
 
 
 def aligned(nbytes: int) -> int:
@@ -202,15 +215,38 @@ def _unpack_array(
     if header.offset < 0 or not 0 <= header.taken <= buffer.nbytes - header.offset:
         raise BadItem("offset outside of the payload")
     part = buffer[header.offset : header.offset + header.taken]
-    if header.codec:
-        try:
+    try:
+        if header.codec:
             part = decode(header.codec, part, header.nbytes, allocate)
-        except CodecError as error:
-            raise BadItem(str(error)) from error
-    return part.view(dtype).reshape(header.shape)
+        return part.view(dtype).reshape(header.shape)
+    except CodecError as error:
+        raise BadItem(str(error)) from error
+    except (ValueError, OverflowError) as error:
+        raise BadItem("shape that numpy cannot have") from error
 
 
 def unpack(
+    header: ItemHeader,
+    payload: Sequence[npt.NDArray[np.uint8]],
+    publisher: str,
+    allocate: Allocate | None = None,
+) -> Item:
+    """Rebuild an item as views of the payload, fit for its kind.
+
+    Parameters
+    ----------
+    header, payload, publisher, allocate
+        See :func:`rebuild`.
+
+    Raises
+    ------
+    BadItem
+        If the declaration does not fit the bytes, or the arrays do not fit the kind.
+    """
+    return check(rebuild(header, payload, publisher, allocate))
+
+
+def rebuild(
     header: ItemHeader,
     payload: Sequence[npt.NDArray[np.uint8]],
     publisher: str,
@@ -240,6 +276,8 @@ def unpack(
         raise BadItem("no data")
     if not all(math.isfinite(x) for x in (*header.scale, *header.translate)):
         raise BadItem("calibration that is not finite")
+    if not all(math.isfinite(x) for x in header.position.values() if isinstance(x, float)):
+        raise BadItem("coordinate that is not finite")
     return Item(
         header.layer,
         header.kind,
@@ -252,7 +290,7 @@ def unpack(
         header.origin,
         header.whole,
         header.part,
-        header.options,
+        permitted(header.kind, header.options) if header.options else {},
         publisher,
         header.seq,
     )

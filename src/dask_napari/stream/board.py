@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from dask_napari.stream.item import Item, Slot
 from dask_napari.stream.ledger import Tally
+from dask_napari.stream.limits import ITEM_COST
 
 
 @dataclass(slots=True)
@@ -148,7 +149,7 @@ class Board:
     @property
     def full(self) -> bool:
         """Whether the consumer is so far behind that no more credit should be granted."""
-        return self._nbytes >= self.limit
+        return self._nbytes + ITEM_COST * len(self._waiting) >= self.limit
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -20,11 +20,14 @@ from dask_napari.stream.arena import Arena, ArenaError, Slot
 from dask_napari.stream.batch import Encode, pack, payload_size
 from dask_napari.stream.codec import Compressor
 from dask_napari.stream.item import Item, LayerSpec
+from dask_napari.stream.limits import cost_of
 from dask_napari.stream.link import LEAST_PIECE, Link, Passage
-from dask_napari.stream.outbox import Dropped, Outbox
+from dask_napari.stream.outbox import Dropped, Outbox, Whole
+from dask_napari.stream.oversize import oversize
 from dask_napari.stream.parcel import Parcel
 from dask_napari.stream.peer import keep_alive
 from dask_napari.stream.security import Security, is_local
+from dask_napari.stream.versions import complaint
 from dask_napari.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -147,6 +150,7 @@ class Connection:
         self._use_arena = False
         self._epoch = 0
         self._credit = 0
+        self._frame = 0
         self._number = 0
         self._loaded: deque[Item] = deque()
         self._formed: list[Item] = []
@@ -200,6 +204,10 @@ class Connection:
             self._heard = time.monotonic()
             try:
                 message = wire.decode_from_receiver(frames[0])
+            except wire.ForeignMessage as stranger:
+                raise ConnectionLost(
+                    f"{self.address}: {complaint(stranger)}", final=True
+                ) from stranger
             except wire.MalformedMessage as error:
                 raise ConnectionLost(f"{self.address} sent a {error}", final=True) from error
             self._handle(message)
@@ -226,17 +234,12 @@ class Connection:
 
     def _welcome(self, message: wire.Welcome) -> None:
         if message.wire != wire.WIRE_VERSION:
-            older = "viewer" if message.wire < wire.WIRE_VERSION else "cluster's workers"
-            raise ConnectionLost(
-                f"the viewer at {self.address} speaks version {message.wire} of the wire "
-                f"(dask-napari {message.software}), this worker version {wire.WIRE_VERSION} "
-                f"(dask-napari {__version__}): upgrade dask-napari on the {older}",
-                final=True,
-            )
+            raise ConnectionLost(f"{self.address}: {complaint(message)}", final=True)
         self._epoch = message.epoch
         self._credit = message.credit
         if message.arena:
             self._arena_bytes = min(self._arena_bytes, message.arena)
+        self._frame = message.frame
         self._heartbeat = message.heartbeat
         self.instance = message.instance
         self.received = message.received
@@ -286,12 +289,15 @@ class Connection:
 
     # -- sending ---------------------------------------------------------------------------
 
-    def _send(self, message: wire.Message, *frames: npt.NDArray[np.uint8]) -> None:
+    def _send(self, message: wire.Message, *frames: npt.NDArray[np.uint8]) -> int:
+        """Send a message; return the bytes of its header."""
         self._spoke = time.monotonic()
-        self.socket.send(wire.encode(message), zmq.NOBLOCK | (zmq.SNDMORE if frames else 0))
+        header = wire.encode(message)
+        self.socket.send(header, zmq.NOBLOCK | (zmq.SNDMORE if frames else 0))
         for index, frame in enumerate(frames, 1):
             more = zmq.SNDMORE if index < len(frames) else 0
             self.socket.send(frame, zmq.NOBLOCK | more, copy=False)  # type: ignore[call-overload]
+        return len(header)
 
     def declare(self, layers: list[LayerSpec]) -> None:
         """Tell the receiver which layers the taps fill."""
@@ -359,6 +365,10 @@ class Connection:
             if not self._loaded:
                 return
             item = self._loaded.popleft()
+            # What the receiver must refuse would come back to be sent again, for ever.
+            if reason := oversize(item, self._frame):
+                self._outbox.drop(Whole(item), reason)
+                continue
             self._formed.append(item)
             nbytes += item.nbytes
 
@@ -437,16 +447,16 @@ class Connection:
     ) -> None:
         nbytes = sum(frame.nbytes for frame in frames) if slot is None else slot.nbytes
         self._number = message.number
-        self._credit -= nbytes
+        cost = nbytes
         items: list[Item] = []
         if isinstance(message, wire.Batch):
-            self._credit -= message.expansion
+            cost += message.expansion
             # The items stay referenced until they are acknowledged, so that a connection that
             # breaks loses none of them.
             items, self._formed = self._formed, []
         passage = self._link.sent(nbytes, time.monotonic())
         self._flight.append(_Flight(self._number, items, slot, passage))
-        self._send(message, *frames)
+        self._credit -= cost_of(cost, self._send(message, *frames), len(items))
 
     def tick(self) -> float:
         """Send what time asks for; return the seconds until the next call is due.

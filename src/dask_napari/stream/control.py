@@ -13,10 +13,12 @@ from typing import Any, Final
 import zmq
 
 from dask_napari.stream import messages as wire
+from dask_napari.stream import nearby
 from dask_napari.stream.addresses import reachable
 from dask_napari.stream.ledger import Ledger, Tally
 from dask_napari.stream.peer import keep_alive
 from dask_napari.stream.security import Security
+from dask_napari.stream.versions import complaint
 from dask_napari.version import __version__
 
 ALIVE_INTERVAL: Final = 0.2
@@ -27,8 +29,8 @@ class ViewerGone(ConnectionError):
     """The viewer does not answer: it was closed, or it hangs."""
 
 
-class _Forgotten(ViewerGone):
-    """The viewer does not know this client any more; it may say HELLO again."""
+class _Forgotten(Exception):
+    """The viewer does not know this client: too many came since, or the line was cut for long."""
 
 
 class Control:
@@ -39,7 +41,7 @@ class Control:
     addresses : sequence of str
         Addresses of the viewer's receiver, the best first.
     security : Security, optional
-        The viewer's keys and token.
+        The viewer's keys and token; found where this user's viewer has left them if not given.
     timeout : float
         Seconds to wait for the viewer's welcome.
     alive : callable, optional
@@ -70,22 +72,23 @@ class Control:
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
         try:
+            security = security or nearby.find(tried[0])
             if security is not None:
                 security.secure_client(self._socket)
             keep_alive(self._socket)
             self._socket.connect(tried[0])
             self._token = security.token if security else ""
-            self._hello(time.monotonic() + timeout)
+            self._introduce(time.monotonic() + timeout)
         except BaseException:
             self._context.destroy(linger=0)
             raise
 
-    def _send(self, message: wire.Message) -> None:
-        self._socket.send(wire.encode(message), zmq.NOBLOCK)
-
-    def _hello(self, deadline: float) -> None:
+    def _introduce(self, deadline: float) -> None:
         self._send(wire.Hello(wire.WIRE_VERSION, __version__, "client", "client", self._token))
         self._receive(deadline, wire.Welcome)
+
+    def _send(self, message: wire.Message) -> None:
+        self._socket.send(wire.encode(message), zmq.NOBLOCK)
 
     def _receive(self, deadline: float, wanted: type[wire.Message], number: int = 0) -> Any:
         while True:
@@ -94,10 +97,16 @@ class Control:
                 raise ViewerGone("the viewer does not answer; is its window closed?")
             if not self._socket.poll(math.ceil(min(left, ALIVE_INTERVAL) * 1000)):
                 continue
-            message = wire.decode_from_receiver(self._socket.recv())
+            try:
+                message = wire.decode_from_receiver(self._socket.recv())
+            except wire.ForeignMessage as stranger:
+                raise ViewerGone(complaint(stranger)) from stranger
+            except wire.MalformedMessage as error:
+                raise ViewerGone(f"the viewer sent a {error}") from error
             if isinstance(message, wire.Refused):
-                gone = _Forgotten if message.again else ViewerGone
-                raise gone(f"the viewer refused: {message.reason}")
+                if message.again:
+                    raise _Forgotten
+                raise ViewerGone(f"the viewer refused: {message.reason}")
             if isinstance(message, wanted) and getattr(message, "id", 0) == number:
                 return message
 
@@ -117,16 +126,14 @@ class Control:
             if self._context.closed:
                 raise ViewerGone("the connection to the viewer is closed")
             number = next(self._numbers)
-            question = wire.Request(number, name, arguments or {})
             deadline = time.monotonic() + timeout
-            self._send(question)
-            try:
-                reply = self._receive(deadline, wire.Reply, number)
-            except _Forgotten:
-                # A connection that was cut for long is another one when it comes back.
-                self._hello(deadline)
-                self._send(question)
-                reply = self._receive(deadline, wire.Reply, number)
+            while True:
+                self._send(wire.Request(number, name, arguments or {}))
+                try:
+                    reply = self._receive(deadline, wire.Reply, number)
+                    break
+                except _Forgotten:
+                    self._introduce(deadline)
         if reply.error:
             raise RuntimeError(f"the viewer could not do {name!r}: {reply.error}")
         result: dict[str, Any] = reply.result

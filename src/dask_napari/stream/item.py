@@ -30,6 +30,7 @@ Sizes = Literal["pad", "separate"]
 KINDS: tuple[str, ...] = get_args(Kind)
 AXIS_MODES: tuple[str, ...] = get_args(AxisMode)
 ORDERS: tuple[str, ...] = get_args(Order)
+SIZES: tuple[str, ...] = get_args(Sizes)
 
 FEATURE = "feature:"
 """What the names of the arrays that hold feature columns begin with."""

@@ -10,14 +10,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from dask_napari.stream import arena
-from dask_napari.stream.runtime import bases, lock, prefix, still_named
+from dask_napari.stream.runtime import DIRECTORY_NAME, bases, lock, prefix, still_named
 
 Kind = Literal["segment", "directory"]
-
-_DIRECTORY: Final = re.compile(r"dask-napari-[0-9]+-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ def _candidates() -> Iterator[tuple[Path, Kind]]:
     for path in _named(arena.DIRECTORY, arena.NAME):
         yield path, "segment"
     for folder in dict.fromkeys(bases()):
-        for path in _named(folder, _DIRECTORY):
+        for path in _named(folder, DIRECTORY_NAME):
             yield path, "directory"
 
 

@@ -15,11 +15,12 @@ again. A client says HELLO, then REQUEST -> REPLY.
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 import msgspec
+from msgspec import Meta
 
-from dask_napari.stream.item import AxisMode, Coordinate, Kind, Layout, Sizes
+from dask_napari.stream.item import AxisMode, Kind, Layout, Sizes
 
 WIRE_VERSION: Final = 2
 """Raised when a change cannot be read by the older side; new optional fields do not raise it."""
@@ -30,7 +31,45 @@ HEADER_LIMIT: Final = 4 << 20
 NAME_LIMIT: Final = 1024
 """Characters of a layer, axis or publisher name: a label for people, not data."""
 
-Name = str
+AXES_LIMIT: Final = 32
+"""Axes of a position or an array; numpy and napari go little further."""
+
+ARRAYS_LIMIT: Final = 1024
+"""Arrays of one item: the data and a column for each of its features."""
+
+ITEMS_LIMIT: Final = 1024
+"""Items of a batch; a publisher sends 64."""
+
+FRAMES_LIMIT: Final = 1 + ITEMS_LIMIT * 64
+"""Payload frames of a batch: the small arrays together, and each large one."""
+
+LAYERS_LIMIT: Final = 4096
+"""Layers, or counts of them, in one message."""
+
+REASONS_LIMIT: Final = 64
+"""Reasons for which one publisher drops items of one layer; it has a dozen."""
+
+KEY_LIMIT: Final = 32 << 10
+"""Characters of a task's key, which may list what the task was made from."""
+
+TROUBLES_LIMIT: Final = 32
+"""Causes of errors that one publisher tells; nobody reads more."""
+
+SHORT_LIMIT: Final = 4096
+"""Characters of a token, a segment's name or an explanation."""
+
+Bytes = bytes | memoryview
+Name = Annotated[str, Meta(max_length=NAME_LIMIT)]
+Short = Annotated[str, Meta(max_length=SHORT_LIMIT)]
+Natural = Annotated[int, Meta(ge=0, le=2**53)]
+"""Large enough for anything that is counted, and sums of many still fit into a message."""
+
+Place = int | float | Name
+"""A coordinate, text as short as a name."""
+
+Numbers = Annotated[tuple[float, ...], Meta(max_length=AXES_LIMIT)]
+Names = Annotated[tuple[Name, ...], Meta(max_length=AXES_LIMIT)]
+Shape = Annotated[tuple[Natural, ...], Meta(max_length=AXES_LIMIT)]
 
 
 class ArrayHeader(msgspec.Struct, frozen=True, array_like=True):
@@ -42,13 +81,13 @@ class ArrayHeader(msgspec.Struct, frozen=True, array_like=True):
     """
 
     name: Name
-    dtype: str
-    shape: tuple[int, ...]
-    offset: int
-    nbytes: int
-    frame: int = 0
-    codec: str = ""
-    stored: int = 0
+    dtype: Name
+    shape: Shape
+    offset: Natural
+    nbytes: Natural
+    frame: Natural = 0
+    codec: Name = ""
+    stored: Natural = 0
 
     @property
     def taken(self) -> int:
@@ -59,33 +98,33 @@ class ArrayHeader(msgspec.Struct, frozen=True, array_like=True):
 class ItemHeader(msgspec.Struct, frozen=True, array_like=True):
     """An item without its arrays. ``calibration`` is (axes, scale, translate, units)."""
 
-    seq: int
+    seq: Natural
     layer: Name
     kind: Kind
-    position: dict[Name, Coordinate]
-    arrays: list[ArrayHeader]
-    key: str = ""
-    worker: str = ""
+    position: Annotated[dict[Name, Place], Meta(max_length=AXES_LIMIT)]
+    arrays: Annotated[list[ArrayHeader], Meta(max_length=ARRAYS_LIMIT)]
+    key: Annotated[str, Meta(max_length=KEY_LIMIT)] = ""
+    worker: Name = ""
     run_id: int = 0
     start: float = 0.0
     stop: float = 0.0
     rgb: bool = False
-    axes: tuple[str, ...] = ()
-    scale: tuple[float, ...] = ()
-    translate: tuple[float, ...] = ()
-    units: tuple[str, ...] = ()
-    origin: tuple[int, ...] = ()
-    whole: tuple[int, ...] = ()
-    part: str = ""
-    options: dict[str, Any] = {}
+    axes: Names = ()
+    scale: Numbers = ()
+    translate: Numbers = ()
+    units: Names = ()
+    origin: Shape = ()
+    whole: Shape = ()
+    part: Name = ""
+    options: dict[Name, Any] = {}
 
 
 class SlotHeader(msgspec.Struct, frozen=True, array_like=True):
     """A slot of the arena of this connection."""
 
-    offset: int
-    nbytes: int
-    generation: int
+    offset: Natural
+    nbytes: Natural
+    generation: Natural
 
 
 class Count(msgspec.Struct, frozen=True, array_like=True):
@@ -95,11 +134,26 @@ class Count(msgspec.Struct, frozen=True, array_like=True):
     """
 
     layer: Name
-    selected: int
-    sent: int
-    coalesced: int
-    dropped: dict[str, int]
-    queued: int
+    selected: Natural
+    sent: Natural
+    coalesced: Natural
+    dropped: Annotated[dict[Name, Natural], Meta(max_length=REASONS_LIMIT)]
+    queued: Natural
+
+
+Counts = Annotated[list[Count], Meta(max_length=LAYERS_LIMIT)]
+
+
+class Trouble(msgspec.Struct, frozen=True, array_like=True):
+    """The last error of one cause on a worker, for people.
+
+    ``layer`` is empty where it concerns none of them, ``key`` where no task is at fault.
+    """
+
+    layer: Name
+    reason: Name
+    key: Name
+    text: Short
 
 
 class LayerHeader(msgspec.Struct, frozen=True):
@@ -107,9 +161,9 @@ class LayerHeader(msgspec.Struct, frozen=True):
 
     name: Name
     kind: Kind
-    axes: dict[Name, AxisMode] = {}
-    options: dict[str, Any] = {}
-    layouts: dict[Name, Layout] = {}
+    axes: Annotated[dict[Name, AxisMode], Meta(max_length=AXES_LIMIT)] = {}
+    options: dict[Name, Any] = {}
+    layouts: Annotated[dict[Name, Layout], Meta(max_length=AXES_LIMIT)] = {}
     sizes: Sizes = "pad"
     fill: float = 0.0
 
@@ -119,14 +173,18 @@ class Message(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True)
 
 
 class Hello(Message, tag="HELLO", frozen=True):
-    """Who is calling. ``name`` stays the same over reconnections; ``token`` is the password."""
+    """Who is calling. ``name`` stays the same over reconnections; ``token`` is the password.
+
+    In every version of the wire it is a mapping with the fields ``type``, ``wire``, ``software``
+    and ``name``: any side must be able to tell any other which of them to upgrade.
+    """
 
     wire: int
-    software: str
+    software: Name
     role: Literal["publisher", "client"]
     name: Name
-    token: str = ""
-    host: str = ""
+    token: Short = ""
+    host: Name = ""
     pid: int = 0
 
 
@@ -135,21 +193,27 @@ class Welcome(Message, tag="WELCOME", frozen=True):
 
     ``instance`` names this run of the receiver, ``received`` is the number of the last item it
     has from this publisher, ``credit`` the bytes that may be sent, ``heartbeat`` the seconds
-    between signs of life. ``arena`` is the size above which an arena is not wanted, if not 0.
+    between signs of life, ``frame`` the bytes of the largest frame it takes, ``arena`` those of the
+    largest arena that it wants, 0 if it does not care. In every version of the wire it has the
+    fields ``type``, ``wire`` and ``software``.
     """
 
     wire: int
-    software: str
-    instance: str
+    software: Name
+    instance: Name
     epoch: int
     received: int
     credit: int
     heartbeat: float
-    arena: int = 0
+    frame: int = 4 << 30
+    arena: Natural = 0
 
 
 class Refused(Message, tag="REFUSED", frozen=True):
-    """The receiver does not talk to this peer; with ``again`` it may say HELLO."""
+    """The receiver does not talk to this peer; with ``again`` it may say HELLO.
+
+    In every version of the wire it has the fields ``type`` and ``reason``.
+    """
 
     reason: str
     again: bool = False
@@ -159,8 +223,8 @@ class Offer(Message, tag="OFFER", frozen=True):
     """The publisher offers an arena under the name that it has for a moment."""
 
     epoch: int
-    name: str
-    size: int
+    name: Short
+    size: Natural
 
 
 class Probe(Message, tag="PROBE", frozen=True):
@@ -174,7 +238,7 @@ class Probe(Message, tag="PROBE", frozen=True):
 class Taps(Message, tag="TAPS", frozen=True):
     """The layers that the taps of a publisher fill, before any item."""
 
-    layers: list[LayerHeader]
+    layers: Annotated[list[LayerHeader], Meta(max_length=LAYERS_LIMIT)]
 
 
 class Batch(Message, tag="BATCH", frozen=True):
@@ -185,10 +249,10 @@ class Batch(Message, tag="BATCH", frozen=True):
 
     epoch: int
     number: int
-    items: list[ItemHeader]
-    counts: list[Count]
+    items: Annotated[list[ItemHeader], Meta(max_length=ITEMS_LIMIT)]
+    counts: Counts
     slot: SlotHeader | None = None
-    frames: tuple[int, ...] = ()
+    frames: Annotated[tuple[Natural, ...], Meta(max_length=FRAMES_LIMIT)] = ()
 
     @property
     def expansion(self) -> int:
@@ -202,8 +266,8 @@ class Part(Message, tag="PART", frozen=True):
 
     epoch: int
     number: int
-    size: int
-    offset: int
+    size: Natural
+    offset: Natural
 
 
 class Credit(Message, tag="CREDIT", frozen=True):
@@ -215,10 +279,11 @@ class Credit(Message, tag="CREDIT", frozen=True):
 
 
 class Status(Message, tag="STATUS", frozen=True):
-    """The publisher's counts, when they change without a batch."""
+    """The publisher's counts and errors, when they change without a batch."""
 
     epoch: int
-    counts: list[Count]
+    counts: Counts
+    troubles: Annotated[list[Trouble], Meta(max_length=TROUBLES_LIMIT)] = []
 
 
 class Want(Message, tag="WANT", frozen=True):
@@ -241,7 +306,7 @@ class Bye(Message, tag="BYE", frozen=True):
     """The publisher ends; nothing follows."""
 
     epoch: int
-    counts: list[Count]
+    counts: Counts
 
 
 class ByeAck(Message, tag="BYE_ACK", frozen=True):
@@ -254,8 +319,8 @@ class Request(Message, tag="REQUEST", frozen=True):
     """A client asks something of the viewer."""
 
     id: int
-    name: str
-    arguments: dict[str, Any] = {}
+    name: Name
+    arguments: dict[Name, Any] = {}
 
 
 class Reply(Message, tag="REPLY", frozen=True):
@@ -277,8 +342,54 @@ _from_publisher: msgspec.msgpack.Decoder[FromPublisher] = msgspec.msgpack.Decode
 _from_receiver: msgspec.msgpack.Decoder[FromReceiver] = msgspec.msgpack.Decoder(FromReceiver)
 
 
+class _Envelope(msgspec.Struct):
+    """What every message has in every version of the wire; values are looked at one by one."""
+
+    type: Name
+    wire: Any = None
+    software: Any = None
+    name: Any = None
+    reason: Any = None
+
+
+_envelope: msgspec.msgpack.Decoder[_Envelope] = msgspec.msgpack.Decoder(_Envelope)
+
+
 class MalformedMessage(ValueError):
     """A message that is not of the wire; its text names the reason, never the content."""
+
+
+class ForeignMessage(MalformedMessage):
+    """A message of another version of the wire, as far as it can be read.
+
+    Attributes
+    ----------
+    type : str
+        What it calls itself.
+    wire : int or None
+        The version that the sender speaks, where it says so.
+    software : str
+        The sender's version of dask-napari, where it says so.
+    reason : str
+        Why the sender refuses, where it says so.
+    """
+
+    def __init__(self, envelope: _Envelope) -> None:
+        super().__init__("message of an unknown type or version")
+        self.type = envelope.type[:SHOWN]
+        wire = envelope.wire
+        self.wire = wire if isinstance(wire, int) and not isinstance(wire, bool) else None
+        self.software = _shown(envelope.software)
+        self.name = _shown(envelope.name)
+        self.reason = _shown(envelope.reason)
+
+
+SHOWN: Final = 100
+"""Characters of what a peer wrote that are shown to people."""
+
+
+def _shown(value: object) -> str:
+    return value[:SHOWN] if isinstance(value, str) else ""
 
 
 def encode(message: Message) -> bytes:
@@ -295,32 +406,54 @@ def encode(message: Message) -> bytes:
 _T = TypeVar("_T")
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[_T], frame: bytes | memoryview) -> _T:
+def _decode(decoder: msgspec.msgpack.Decoder[_T], known: frozenset[str], frame: Bytes) -> _T:
     if len(frame) > HEADER_LIMIT:
         raise MalformedMessage(f"header of more than {HEADER_LIMIT} bytes")
     try:
         return decoder.decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedMessage("header that does not decode") from error
+        raise _complaint(frame, known) from error
 
 
-def decode_from_publisher(frame: bytes | memoryview) -> FromPublisher:
+def _complaint(frame: Bytes, known: frozenset[str]) -> MalformedMessage:
+    """Tell a message of another version from rubbish."""
+    try:
+        envelope = _envelope.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return MalformedMessage("header that does not decode")
+    other = isinstance(envelope.wire, int) and envelope.wire != WIRE_VERSION
+    if other or isinstance(envelope.reason, str) or envelope.type not in known:
+        return ForeignMessage(envelope)
+    return MalformedMessage("header that does not decode")
+
+
+def _tags(messages: object) -> frozenset[str]:
+    return frozenset(t.__struct_config__.tag for t in get_args(messages))
+
+
+_PUBLISHERS: Final = _tags(FromPublisher)
+_RECEIVERS: Final = _tags(FromReceiver)
+
+
+def decode_from_publisher(frame: Bytes) -> FromPublisher:
     """Decode what a publisher or client sent.
 
     Raises
     ------
     MalformedMessage
-        If the frame is too large, not msgpack, or of no known type.
+        If the frame is too large, not msgpack, or of no known type; a `ForeignMessage` if another
+        version of the wire is to blame.
     """
-    return _decode(_from_publisher, frame)
+    return _decode(_from_publisher, _PUBLISHERS, frame)
 
 
-def decode_from_receiver(frame: bytes | memoryview) -> FromReceiver:
+def decode_from_receiver(frame: Bytes) -> FromReceiver:
     """Decode what a receiver sent.
 
     Raises
     ------
     MalformedMessage
-        If the frame is too large, not msgpack, or of no known type.
+        If the frame is too large, not msgpack, or of no known type; a `ForeignMessage` if another
+        version of the wire is to blame.
     """
-    return _decode(_from_receiver, frame)
+    return _decode(_from_receiver, _RECEIVERS, frame)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 from dask_napari.stream.item import Item
-from dask_napari.stream.messages import Count
+from dask_napari.stream.messages import REASONS_LIMIT, Count
 
 Policy = Literal["latest", "drop-oldest", "keep"]
 """What gives way when the viewer is slower than the tasks.
@@ -21,6 +21,9 @@ and ``keep`` forget their value and find it again by its key when their turn com
 
 ENTRY_LIMIT: Final = 100_000
 """Entries held by key alone; at some 500 bytes each they take 50 MB at most."""
+
+REASON_LENGTH: Final = 200
+"""Characters of a reason for a drop."""
 
 WAKE_BYTES: Final = 4 << 20
 """Bytes put since the publisher last looked at which it is woken early: one full batch."""
@@ -92,6 +95,12 @@ class _Tally:
     dropped: Counter[str] = field(default_factory=Counter)
     queued: int = 0
 
+    def drop(self, reason: str) -> None:
+        reason = reason[:REASON_LENGTH]
+        if reason not in self.dropped and len(self.dropped) >= REASONS_LIMIT - 1:
+            reason = "other"
+        self.dropped[reason] += 1
+
 
 class Outbox:
     """Bounded, coalescing queue between the tasks and the publisher's thread.
@@ -146,10 +155,10 @@ class Outbox:
             tally = self._tally(entry.layer)
             tally.selected += 1
             if self._shut:
-                tally.dropped[self._shut] += 1
+                tally.drop(self._shut)
                 return False
             if len(self._intake) + len(self._ready) >= self.limit:
-                tally.dropped["queue-full"] += 1
+                tally.drop("queue-full")
                 return False
             tally.queued += 1
             over = self._nbytes + entry.nbytes > self.budget or self.withhold != ""
@@ -174,7 +183,17 @@ class Outbox:
         with self._lock:
             tally = self._tally(layer)
             tally.selected += 1
-            tally.dropped[reason] += 1
+            tally.drop(reason)
+
+    def refuses(self, nbytes: int, policy: Policy) -> str:
+        """Why a value that cannot be found again has no room now; empty if it has.
+
+        For a caller who would have to copy it first; the answer may be out of date.
+        """
+        if self._shut or self.withhold:
+            return self._shut or self.withhold
+        room = self.budget if policy == "drop-oldest" else self.budget - self._nbytes
+        return "queue-full" if nbytes > room or len(self) >= self.limit else ""
 
     def _make_room(self, entry: Entry) -> bool:
         if entry.policy != "drop-oldest" or self.withhold:
@@ -199,7 +218,9 @@ class Outbox:
                 place = entry.place()
             except Exception as error:
                 # Entries raise Dropped; anything else is a bug that must not end the stream.
-                reason = error.reason if isinstance(error, Dropped) else f"error: {error!r:.80}"
+                reason = (
+                    error.reason if isinstance(error, Dropped) else f"error: {type(error).__name__}"
+                )
                 with self._lock:
                     self._nbytes -= entry.nbytes
                     self._drop(entry, reason)
@@ -351,7 +372,7 @@ class Outbox:
     def _drop(self, entry: Entry, reason: str) -> None:
         tally = self._tally(entry.layer)
         tally.queued -= 1
-        tally.dropped[reason] += 1
+        tally.drop(reason)
 
     def _coalesce(self, entry: Entry) -> None:
         tally = self._tally(entry.layer)

@@ -6,13 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 import zmq
 
 from dask_napari.stream.arena import ArenaReader
+from dask_napari.stream.assembly import Assembly
 from dask_napari.stream.ledger import Tally
-from dask_napari.stream.messages import Count
+from dask_napari.stream.messages import Count, Trouble
 
 DEAD_AFTER: Final = 20
 """Seconds after which the kernel gives up a TCP connection whose other end answers nothing. The
@@ -42,6 +41,10 @@ class Source:
         The publisher's side of the ledger, by layer, as of its last message.
     alive : bool
         Whether it may still send; false after BYE and after too long a silence.
+    layers : set of str
+        Layers that it has counts or items of.
+    troubles : dict of (str, str) to Trouble
+        The last error of each cause, by layer and reason.
     """
 
     name: str
@@ -51,7 +54,10 @@ class Source:
     nbytes: int = 0
     transport: str = "inline"
     alive: bool = True
+    heard: float = 0.0
     counts: dict[str, Count] = field(default_factory=dict)
+    layers: set[str] = field(default_factory=set)
+    troubles: dict[tuple[str, str], Trouble] = field(default_factory=dict)
 
     def tally(self, layer: str, here: Tally) -> Tally:
         """Both sides of the ledger for one layer.
@@ -90,36 +96,36 @@ class Peer:
         Number of the connection; messages of another one are not for it.
     number : int
         Number of the last batch that arrived.
-    credit : int
-        Bytes that it may send, as far as is known here.
-    granted : int
-        Number of the last batch whose arrival was acknowledged.
+    allowance : int
+        Bytes of credit that it has not used; it may send while there are any.
     share : int
         Bytes of shared memory that it was granted.
     unread : int
         Bytes that came since CREDIT was sent.
-    parts : ndarray or None
+    established : bool
+        Whether it has sent anything after its HELLO.
+    granted : int
+        Number of the last batch whose arrival was acknowledged.
+    ahead : Assembly
         Payload of the next batch, as far as it has come in parts.
-    filled : int
-        How far that is.
     """
 
     identity: bytes
     epoch: int
     heard: float
-    source: Source | None = None
+    source: Source
+    allowance: int
+    established: bool = False
     number: int = 0
     granted: int = 0
-    credit: int = 0
     share: int = 0
     unread: int = 0
     arena: ArenaReader | None = None
-    parts: npt.NDArray[np.uint8] | None = None
-    filled: int = 0
+    ahead: Assembly = field(default_factory=Assembly)
 
     def detach(self) -> None:
         """Let go of the arena, and of a payload that is not complete."""
-        self.parts = None
+        self.ahead = Assembly()
         if self.arena is not None:
             self.arena.close()
             self.arena = None

@@ -8,11 +8,13 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, get_args
 
+import numpy.typing as npt
 import zmq
 
+from dask_napari.stream import nearby
 from dask_napari.stream.addresses import reachable
 from dask_napari.stream.connection import (
     HANDSHAKE_TIMEOUT,
@@ -22,10 +24,11 @@ from dask_napari.stream.connection import (
     check_transport,
     load,
 )
-from dask_napari.stream.item import Item, LayerSpec
+from dask_napari.stream.gather import items_of
+from dask_napari.stream.item import Item, Kind, LayerSpec, Position
 from dask_napari.stream.messages import Count
 from dask_napari.stream.outbox import Entry, Outbox, Policy, Whole
-from dask_napari.stream.security import Security
+from dask_napari.stream.security import Security, check_encrypted
 from dask_napari.stream.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
@@ -75,6 +78,8 @@ class Publisher:
         Size of the arena.
     queue_bytes : int
         Bytes of values that may wait.
+    encrypt : bool
+        Never use plain TCP, not even on this host.
     on_want : callable, optional
         Called from the publisher's thread when a new receiver asks for what is in memory.
 
@@ -100,6 +105,7 @@ class Publisher:
         transport: Transport = "auto",
         arena_bytes: int = 64 << 20,
         queue_bytes: int = 128 << 20,
+        encrypt: bool = False,
         on_want: Callable[[], None] | None = None,
     ) -> None:
         check_transport(transport)
@@ -113,6 +119,7 @@ class Publisher:
         self._security = security
         self._choice = transport
         self._arena_bytes = arena_bytes
+        self._encrypt = encrypt
         self._on_want = on_want
         self._numbers = itertools.count(1)
         self._layers: dict[str, LayerSpec] = {}
@@ -138,6 +145,53 @@ class Publisher:
         if self.outbox.put(whole):
             self._wakeup.set()
 
+    def save_batch(
+        self,
+        values: Iterable[Item | npt.NDArray[Any]],
+        positions: Iterable[Position],
+        *,
+        layer: str,
+        kind: Kind = "image",
+        policy: Policy = "latest",
+    ) -> None:
+        """Queue several values of one layer, each at its position: all of them, or none.
+
+        Never blocks. Values are held, not copied: do not write to them until they are sent.
+        :func:`dask_napari.item.coerce` makes an item of anything that can be shown.
+
+        Parameters
+        ----------
+        values : iterable of Item or array
+            Items of the layer, or numeric arrays.
+        positions : iterable of Position
+            One a value; it takes the place of an item's own.
+        layer : str
+            The layer.
+        kind : Kind
+            What arrays are shown as; an item says so itself.
+        policy : {"latest", "drop-oldest", "keep"}
+            What happens when there is no room.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If there are not as many positions as values, or one of either cannot be sent;
+            nothing is queued then.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> publisher = Publisher("tcp://127.0.0.1:5577", name="me")
+        >>> planes = np.zeros((2, 4, 4), "uint8")
+        >>> publisher.save_batch(planes, [{"t": 0}, {"t": 1}], layer="raw")
+        >>> len(publisher.outbox)
+        2
+        """
+        if policy not in get_args(Policy):
+            raise ValueError(f"policy={policy!r} is none of {', '.join(get_args(Policy))}")
+        for item in items_of(values, positions, layer, kind):
+            self.put(item, policy)
+
     def declare(self, layers: Iterable[LayerSpec]) -> None:
         """Tell the receiver which layers will be filled, now and after each reconnection."""
         self._layers.update((layer.name, layer) for layer in layers)
@@ -152,6 +206,15 @@ class Publisher:
             # takes time and this is called on an event loop.
             self.outbox.withhold = "worker-paused" if paused else ""
             self._wakeup.set()
+
+    def refuses(self, nbytes: int, policy: Policy) -> str:
+        """Why a value of so many bytes that cannot be found again has no room; empty if it has."""
+        return self.outbox.refuses(nbytes, policy)
+
+    @property
+    def layers(self) -> Mapping[str, LayerSpec]:
+        """The layers declared."""
+        return self._layers
 
     def counts(self) -> list[Count]:
         """The publisher's side of the ledger, per layer."""
@@ -207,6 +270,13 @@ class Publisher:
                 patience = min(2 * patience, LONGEST_HANDSHAKE)
             if self._deadline is not None:
                 return
+            if not least and time.monotonic() - alone_since > ALONE_GRACE:
+                self._log_once(
+                    f"{self.name}: no viewer answers at {', '.join(self.addresses)}; the tasks go "
+                    "on, and outputs are kept by their keys until one does. One that listens "
+                    "there may want keys: NapariSink(..., security=...)",
+                    ConnectionLost("no answer"),
+                )
             self._wait_alone(alone_since, max(least, pause * random.uniform(0.5, 1.0)))
             pause = min(2 * pause, BACKOFF[1])
 
@@ -240,13 +310,16 @@ class Publisher:
     ) -> float:
         """Talk to one address until that ends; return the least pause before the next attempt."""
         try:
+            security = self._security or nearby.find(address)
+            if self._encrypt:
+                check_encrypted([address], security)
             connection = Connection(
                 context,
                 address,
                 self.name,
                 self.outbox,
                 self._numbers,
-                security=self._security,
+                security=security,
                 transport=self._choice,
                 arena_bytes=self._arena_bytes,
                 patience=patience,

@@ -4,46 +4,31 @@ from __future__ import annotations
 
 import errno
 import logging
-import queue
 import threading
-import time
-import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from queue import Queue
+from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 import zmq
 
 from dask_napari.stream import messages as wire
-from dask_napari.stream.arena import ArenaError, ArenaReader
-from dask_napari.stream.batch import DATA, BadItem, unpack
+from dask_napari.stream import nearby
 from dask_napari.stream.board import Board
-from dask_napari.stream.item import Item, LayerSpec
-from dask_napari.stream.ledger import Ledger, Tally
-from dask_napari.stream.peer import Peer, PeerInfo, Source, keep_alive
-from dask_napari.stream.pool import BlockPool
+from dask_napari.stream.clients import Request
+from dask_napari.stream.exchange import Exchange
+from dask_napari.stream.item import LayerSpec
+from dask_napari.stream.ledger import Ledger
+from dask_napari.stream.limits import Limits
+from dask_napari.stream.peer import PeerInfo, keep_alive
 from dask_napari.stream.runtime import RuntimeDirectory
 from dask_napari.stream.security import Security, check_address
 from dask_napari.stream.wakeup import Wakeup
-from dask_napari.version import __version__
 
 logger = logging.getLogger(__name__)
 
 ANY_IPC: Final = "ipc://*"
-
-GRANT_AT: Final = 1 << 20
-"""Owed bytes at which CREDIT goes out at once: a quarter of a batch keeps the sender moving."""
-
-LEAST_CREDIT: Final = 8 << 20
-"""Bytes of the smallest share: two batches, so that both ends are busy."""
-
-LEAST_ARENA: Final = 12 << 20
-"""The same in shared memory: the window of a connection and one more batch. Larger items go
-inline."""
 
 ROUND: Final = 64
 """Messages handled before replies and time-outs get their turn."""
@@ -51,59 +36,8 @@ ROUND: Final = 64
 WITHHELD_NAP: Final = 0.02
 """Seconds between looks at a full board; below the 33 ms in which the viewer drains it."""
 
-MISSED_HEARTBEATS: Final = 4
-"""Silent intervals after which a publisher is given up: one more than it waits itself, so that
-the side that can reconnect notices first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one receiver grants.
-
-    Attributes
-    ----------
-    credit, total_credit : int
-        Bytes that one publisher, and all of them, may have on the way. With many publishers
-        each gets an even share, but a few batches in any case.
-    arena, total_arena : int
-        Bytes of the arena of one publisher, and of all of them: each takes memory of its host,
-        which with a viewer and many workers on one host is the same for all.
-    frame : int
-        Bytes of the largest payload frame, hence of the largest inline array.
-    peers : int
-        Connections at once.
-    heartbeat : float
-        Seconds between signs of life.
-    """
-
-    credit: int = 64 << 20
-    total_credit: int = 1 << 30
-    arena: int = 64 << 20
-    total_arena: int = 2 << 30
-    frame: int = 4 << 30
-    peers: int = 4096
-    heartbeat: float = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Something that a client asks of the viewer; answer once, from any thread."""
-
-    name: str
-    arguments: dict[str, Any]
-    _answer: Callable[[dict[str, Any], str], None] = field(repr=False)
-
-    def reply(self, result: dict[str, Any] | None = None) -> None:
-        """Answer with values that msgpack can carry."""
-        self._answer(result or {}, "")
-
-    def fail(self, message: str) -> None:
-        """Answer that it cannot be done, and why."""
-        self._answer({}, message)
-
-
-class _Rejected(Exception):
-    """A message that cannot be used; the text is its reason in the counts."""
+HANDSHAKE_MS: Final = 5_000
+"""Milliseconds for a connection to get through ZeroMQ's own handshake; then it is cut."""
 
 
 class Receiver:
@@ -122,6 +56,8 @@ class Receiver:
         Allow plain TCP that other hosts can reach.
     limits : Limits
         What is granted.
+    share_keys : bool
+        Leave the clients' half of the keys where sinks of this user on this host find it.
 
     Raises
     ------
@@ -143,6 +79,7 @@ class Receiver:
         security: Security | None = None,
         insecure: bool = False,
         limits: Limits | None = None,
+        share_keys: bool = False,
     ) -> None:
         wanted = (addresses,) if isinstance(addresses, str) else tuple(addresses)
         if not wanted:
@@ -153,20 +90,10 @@ class Receiver:
         self.addresses: tuple[str, ...] = wanted
         self.board = board
         self.limits = limits or Limits()
-        self.rejected: Counter[str] = Counter()
-        self.requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._security = security
-        self._instance = uuid.uuid4().hex
-        self._sources: dict[str, Source] = {}
-        self._peers: dict[bytes, Peer] = {}
-        self._clients: dict[bytes, None] = {}
-        self._layers: dict[str, LayerSpec] = {}
-        self._known: dict[str, int] = {}
-        self._pool = BlockPool()
-        self._epochs = 0
-        self._lock = threading.Lock()
+        self._share_keys = share_keys and security is not None
         self._outgoing: deque[tuple[bytes, wire.Message]] = deque()
-        self._withheld = False
+        self.exchange = Exchange(board, self.limits, security, self._send, self._post)
         self._stop = False
         self._wakeup = Wakeup()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
@@ -192,10 +119,14 @@ class Receiver:
             self._socket.setsockopt(zmq.LINGER, 0)
             keep_alive(self._socket)
             self._socket.setsockopt(zmq.MAXMSGSIZE, self.limits.frame)
+            self._socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
             self._socket.setsockopt(zmq.IPV6, any("[" in a for a in self.addresses))
             if self._security is not None:
                 self._security.secure_server(self._socket)
             self.addresses = tuple(self._bind(address) for address in self.addresses)
+            if self._share_keys:
+                assert self._security is not None
+                nearby.leave(self._private().path, self.addresses, self._security)
         except BaseException:
             context.destroy(linger=0)
             self._release()
@@ -203,10 +134,13 @@ class Receiver:
         self._context = context
         self._thread.start()
 
+    def _private(self) -> RuntimeDirectory:
+        self._runtime = self._runtime or RuntimeDirectory()
+        return self._runtime
+
     def _bind(self, address: str) -> str:
         if address == ANY_IPC:
-            self._runtime = self._runtime or RuntimeDirectory()
-            address = self._runtime.socket("receiver")
+            address = self._private().socket("receiver")
         if address.startswith("tcp://") and address.endswith(":0"):
             address = address[:-1] + "*"
         try:
@@ -238,43 +172,45 @@ class Receiver:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @property
+    def rejected(self) -> Counter[str]:
+        """Messages that could not be used, by one of a few reasons."""
+        return self.exchange.rejected
+
+    @property
+    def requests(self) -> Queue[Request]:
+        """What clients ask of the viewer."""
+        return self.exchange.clients.requests
+
     def peers(self) -> list[PeerInfo]:
         """The publishers that have ever spoken to this receiver."""
-        with self._lock:
-            return [
-                PeerInfo(s.name, s.host, s.transport, s.alive, s.items, s.nbytes)
-                for s in self._sources.values()
-            ]
+        return self.exchange.sources.infos()
 
     def layers(self) -> dict[str, LayerSpec]:
         """Layers declared by taps so far."""
-        with self._lock:
-            return dict(self._layers)
+        return self.exchange.sources.layers()
 
     def known(self) -> dict[str, int]:
         """Number of tasks that will fill each layer, where somebody counted them."""
-        with self._lock:
-            return dict(self._known)
+        return dict(self.exchange.clients.known)
 
     def ledger(self) -> Ledger:
         """The ledger of all publishers, both sides."""
-        with self._lock:
-            here = self.board.tallies()
-            keys = {*here, *((s.name, layer) for s in self._sources.values() for layer in s.counts)}
-            nothing = Tally()
-            return Ledger(
-                {
-                    (name, layer): source.tally(layer, here.get((name, layer), nothing))
-                    for name, layer in sorted(keys)
-                    if (source := self._sources.get(name))
-                }
-            )
+        return self.exchange.sources.ledger()
+
+    def troubles(self) -> list[tuple[str, wire.Trouble]]:
+        """The last error of each cause, with the name of the publisher that has it."""
+        return self.exchange.sources.troubles()
 
     def want(self) -> None:
         """Ask all publishers for what is still in memory on their workers."""
-        with self._lock:
-            identities = list(self._peers)
+        with self.exchange.sources.lock:
+            identities = list(self.exchange.peers)
         self._outgoing.extend((identity, wire.Want()) for identity in identities)
+        self._wakeup.set()
+
+    def _post(self, identity: bytes, message: wire.Message) -> None:
+        self._outgoing.append((identity, message))
         self._wakeup.set()
 
     # -- the thread ------------------------------------------------------------------------
@@ -285,20 +221,19 @@ class Receiver:
         poller.register(self._wakeup.fileno(), zmq.POLLIN)
         try:
             while not self._stop:
-                nap = WITHHELD_NAP if self._withheld else self.limits.heartbeat / 2
+                nap = WITHHELD_NAP if self.exchange.withheld else self.limits.heartbeat / 2
                 ready = dict(poller.poll(int(nap * 1000)))
                 self._wakeup.clear()
                 if self._socket in ready:
                     self._receive()
                 while self._outgoing:
-                    self._send(*self._outgoing.popleft())
-                self._grant_all()
-                self._expire()
+                    self.exchange.send(*self._outgoing.popleft())
+                self.exchange.grant()
+                self.exchange.expire()
         except Exception:
             logger.exception("the receiver ended by an error")
         finally:
-            for peer in self._peers.values():
-                peer.detach()
+            self.exchange.close()
             assert self._context is not None
             self._context.destroy(linger=0)
             self._release()
@@ -317,346 +252,20 @@ class Receiver:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            identity = frames[0].bytes
-            try:
-                if len(frames) < 2:
-                    raise _Rejected("no header")
-                message = wire.decode_from_publisher(frames[1].buffer)
-                self._handle(identity, message, frames[2:])
-            except (wire.MalformedMessage, _Rejected) as error:
-                self.rejected[str(error)] += 1
-                logger.debug("message rejected: %s", error)
-            except Exception as error:
-                # Whatever a peer sends, the others' stream goes on.
-                reason = f"error: {type(error).__name__}"
-                if not self.rejected[reason]:
-                    logger.exception("a message could not be handled")
-                self.rejected[reason] += 1
+            self.exchange.receive(frames[0].bytes, [frame.buffer for frame in frames[1:]])
 
-    def _handle(
-        self, identity: bytes, message: wire.FromPublisher, frames: list[zmq.Frame]
-    ) -> None:
-        if isinstance(message, wire.Hello):
-            self._hello(identity, message)
-            return
-        if identity in self._clients:
-            if not isinstance(message, wire.Request):
-                raise _Rejected(f"{type(message).__name__} from a client")
-            self._request(identity, message)
-            return
-        peer = self._peers.get(identity)
-        if peer is None or peer.source is None:
-            self._send(identity, wire.Refused("unknown peer", again=True))
-            raise _Rejected("message from an unknown peer")
-        peer.heard = time.monotonic()
-        match message:
-            case wire.Taps(layers=layers):
-                self._declare(layers)
-            case wire.Request():
-                raise _Rejected("Request from a publisher")
-            case _ if message.epoch != peer.epoch:
-                raise _Rejected("message of another epoch")
-            case wire.Part():
-                self._part(peer, message, frames)
-            case wire.Batch():
-                self._batch(peer, peer.source, message, frames)
-            case wire.Status(counts=counts):
-                self._count(peer.source, counts)
-            case wire.Ping():
-                self._send(identity, wire.Pong(peer.epoch))
-            case wire.Offer():
-                self._offer(peer, peer.source, message)
-            case wire.Bye(counts=counts):
-                self._count(peer.source, counts)
-                peer.source.alive = False
-                self._send(identity, wire.ByeAck(peer.epoch))
-                self._forget(peer)
-
-    def _hello(self, identity: bytes, hello: wire.Hello) -> None:
-        if hello.wire != wire.WIRE_VERSION:
-            older = "the cluster's workers" if hello.wire < wire.WIRE_VERSION else "the viewer"
-            self._send(
-                identity,
-                wire.Refused(
-                    f"the viewer (dask-napari {__version__}) speaks version {wire.WIRE_VERSION} "
-                    f"of the wire, {hello.name} (dask-napari {hello.software}) version "
-                    f"{hello.wire}: upgrade dask-napari on {older}"
-                ),
-            )
-            raise _Rejected("another version of the wire")
-        if self._security is not None and not self._security.check_token(hello.token):
-            self._send(identity, wire.Refused("wrong token; pass security= of this viewer"))
-            raise _Rejected("wrong token")
-        if not hello.name or len(hello.name) > wire.NAME_LIMIT:
-            raise _Rejected("name that is empty or too long")
-        if len(self._peers) + len(self._clients) >= self.limits.peers:
-            self._send(identity, wire.Refused(f"more than {self.limits.peers} connections"))
-            raise _Rejected("too many connections")
-        self._epochs += 1
-        source = None
-        if hello.role == "client":
-            self._clients[identity] = None
-        else:
-            for old in [
-                p for p in self._peers.values() if p.source and p.source.name == hello.name
-            ]:
-                self._forget(old)
-            with self._lock:
-                source = self._sources.setdefault(hello.name, Source(hello.name))
-                source.host, source.alive, source.transport = hello.host, True, "inline"
-            self._peers[identity] = self._newcomer(identity, source)
-        self._send(
-            identity,
-            wire.Welcome(
-                wire.WIRE_VERSION,
-                __version__,
-                self._instance,
-                self._epochs,
-                source.seq if source else 0,
-                self._peers[identity].credit if source else 0,
-                self.limits.heartbeat,
-                self._peers[identity].share if source else 0,
-            ),
-        )
-
-    def _newcomer(self, identity: bytes, source: Source) -> Peer:
-        # Arenas cannot shrink later, so early ones leave room: each gets an eighth of what is
-        # left. With 64 MiB each, 200 workers on one host would take 12.8 GiB of its memory.
-        left = self.limits.total_arena - sum(peer.share for peer in self._peers.values())
-        share = min(self.limits.arena, max(LEAST_ARENA, left // 8))
-        credit = self._fair_credit(len(self._peers) + 1)
-        now = time.monotonic()
-        return Peer(identity, self._epochs, now, source, credit=credit, share=share)
-
-    def _fair_credit(self, peers: int) -> int:
-        fair = max(LEAST_CREDIT, self.limits.total_credit // max(1, peers))
-        return min(self.limits.credit, fair)
-
-    def _offer(self, peer: Peer, source: Source, offer: wire.Offer) -> None:
-        peer.detach()
+    def _send(self, identity: bytes, message: wire.Message) -> bool:
         try:
-            peer.arena = ArenaReader.attach(offer.name, offer.size)
-        except (ArenaError, OSError, ValueError) as error:
-            self._send(peer.identity, wire.Probe(peer.epoch, error=str(error)))
-            return
-        source.transport = "shared-memory"
-        self._send(peer.identity, wire.Probe(peer.epoch, peer.arena.token))
-
-    def _declare(self, layers: list[wire.LayerHeader]) -> None:
-        with self._lock:
-            for layer in layers:
-                self._layers[layer.name] = LayerSpec(
-                    layer.name,
-                    layer.kind,
-                    layer.axes,
-                    layer.options,
-                    layer.layouts,
-                    layer.sizes,
-                    layer.fill,
-                )
-
-    def _count(self, source: Source, counts: list[wire.Count]) -> None:
-        with self._lock:
-            source.counts.update((count.layer, count) for count in counts)
-
-    # -- items -----------------------------------------------------------------------------
-
-    def _part(self, peer: Peer, part: wire.Part, frames: list[zmq.Frame]) -> None:
+            header = wire.encode(message)
+        except (TypeError, ValueError, OverflowError) as error:
+            # An answer of the viewer's that msgpack does not know; whoever asked must not wait.
+            logger.exception("%s cannot be encoded", type(message).__name__)
+            number = message.id if isinstance(message, wire.Reply) else 0
+            header = wire.encode(wire.Reply(number, error=f"no answer: {error}"))
         try:
-            self._follows(peer, part.number)
-            self._assemble(peer, part, frames)
-        except _Rejected as error:
-            self._break_off(peer, str(error))
-            raise
-        peer.number = part.number
-        self._spend(peer, frames[0].buffer.nbytes)
-
-    def _spend(self, peer: Peer, nbytes: int) -> None:
-        peer.credit -= nbytes
-        peer.unread += nbytes
-        if peer.unread >= GRANT_AT:
-            self._grant(peer, self._fair_credit(len(self._peers)))
-
-    def _follows(self, peer: Peer, number: int) -> None:
-        if number != peer.number + 1:
-            raise _Rejected("gap in the batches")
-
-    def _break_off(self, peer: Peer, reason: str) -> None:
-        """End a connection whose publisher should come again: it sends what was not received."""
-        self._send(peer.identity, wire.Refused(reason, again=True))
-        self._forget(peer)
-
-    def _assemble(self, peer: Peer, part: wire.Part, frames: list[zmq.Frame]) -> None:
-        if len(frames) != 1 or not 0 < part.size <= self.limits.frame:
-            raise _Rejected("part that is not one, or of too much")
-        piece = np.frombuffer(frames[0].buffer, np.uint8)
-        if part.offset == 0:
-            # Memory that is not written to is not there: a size alone takes none.
-            peer.parts, peer.filled = self._pool.empty((part.size,), np.dtype(np.uint8)), 0
-        whole = peer.parts
-        end = part.offset + piece.nbytes
-        if whole is None or whole.nbytes != part.size or part.offset != peer.filled:
-            raise _Rejected("part that does not follow the one before")
-        if end > part.size:
-            raise _Rejected("part that is not one, or of too much")
-        np.copyto(whole[part.offset : end], piece)
-        peer.filled = end
-
-    def _payload(
-        self, peer: Peer, batch: wire.Batch, frames: list[zmq.Frame]
-    ) -> list[npt.NDArray[np.uint8]]:
-        if batch.expansion > self.limits.frame:
-            raise _Rejected("batch that decodes to too much")
-        if batch.frames:
-            return self._assembled(peer, batch.frames)
-        if batch.slot is None:
-            return [np.frombuffer(frame.buffer, np.uint8) for frame in frames]
-        if peer.arena is None:
-            raise _Rejected("slot without an arena")
-        try:
-            return [peer.arena.view(batch.slot.offset, batch.slot.nbytes)]
-        except (ArenaError, ValueError) as error:
-            raise _Rejected("slot outside of the arena") from error
-
-    def _assembled(self, peer: Peer, sizes: tuple[int, ...]) -> list[npt.NDArray[np.uint8]]:
-        whole, peer.parts = peer.parts, None
-        if whole is None or peer.filled != whole.nbytes or sum(sizes) != whole.nbytes:
-            raise _Rejected("batch whose parts are not all there")
-        if min(sizes) < 0:
-            raise _Rejected("batch whose parts are not all there")
-        ends = np.cumsum(sizes).tolist()
-        return [whole[end - size : end] for size, end in zip(sizes, ends, strict=True)]
-
-    def _copied(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        # The slot goes back at once, and nothing that the worker does later can change what is
-        # shown. Array by array: copied as a whole, a batch would live as long as its last item.
-        block = self._pool.empty(array.shape, array.dtype)
-        np.copyto(block, array)
-        return block
-
-    def _unpack(
-        self,
-        source: Source,
-        batch: wire.Batch,
-        payload: list[npt.NDArray[np.uint8]],
-    ) -> list[Item | tuple[str, str]]:
-        """Items, or layer and reason of those that are malformed."""
-
-        def allocate(nbytes: int) -> npt.NDArray[np.uint8]:
-            return self._pool.empty((nbytes,), np.dtype(np.uint8))
-
-        found: list[Item | tuple[str, str]] = []
-        shared = batch.slot is not None or (batch.frames and len(batch.items) > 1)
-        for header in batch.items:
-            try:
-                item = unpack(header, payload, source.name, allocate)
-            except BadItem as error:
-                found.append((header.layer, str(error)))
-                continue
-            if shared:
-                coded = {array.name for array in header.arrays if array.codec}
-                item.data = item.data if DATA in coded else self._copied(item.data)
-                item.arrays = {
-                    name: part if name in coded else self._copied(part)
-                    for name, part in item.arrays.items()
-                }
-            found.append(item)
-        return found
-
-    def _batch(
-        self, peer: Peer, source: Source, batch: wire.Batch, frames: list[zmq.Frame]
-    ) -> None:
-        try:
-            self._follows(peer, batch.number)
-            payload = self._payload(peer, batch, frames)
-        except _Rejected as error:
-            self._break_off(peer, str(error))
-            raise
-        nbytes = sum(part.nbytes for part in payload)
-        found = self._unpack(source, batch, payload)
-        # Both sides of the ledger change together, so that nobody reads one without the other.
-        with self._lock:
-            for each in found:
-                if isinstance(each, Item):
-                    self.board.put(each)
-                else:
-                    layer, reason = each
-                    self.rejected[reason] += 1
-                    self.board.reject(source.name, layer, f"malformed: {reason}")
-            source.seq = max([source.seq, *(header.seq for header in batch.items)])
-            source.counts.update((count.layer, count) for count in batch.counts)
-            source.items += len(batch.items)
-            source.nbytes += nbytes
-        peer.number = batch.number
-        # What came in parts was given back with them.
-        self._spend(peer, (0 if batch.frames else nbytes) + batch.expansion)
-
-    def _grant(self, peer: Peer, credit: int) -> None:
-        # Slots come back whatever the viewer does; new bytes only while it keeps up.
-        nbytes = 0 if self.board.full else max(0, credit - peer.credit)
-        if nbytes or peer.granted != peer.number:
-            peer.credit += nbytes
-            peer.granted = peer.number
-            peer.unread = 0
-            self._send(peer.identity, wire.Credit(peer.epoch, peer.number, nbytes))
-
-    def _grant_all(self) -> None:
-        credit = self._fair_credit(len(self._peers))
-        for peer in [p for p in self._peers.values() if p.credit < credit or p.granted != p.number]:
-            self._grant(peer, credit)
-        self._withheld = any(peer.credit < credit for peer in self._peers.values())
-
-    # -- peers -----------------------------------------------------------------------------
-
-    def _request(self, identity: bytes, request: wire.Request) -> None:
-        def answer(result: dict[str, Any], error: str) -> None:
-            self._outgoing.append((identity, wire.Reply(request.id, result, error)))
-            self._wakeup.set()
-
-        if request.name == "ledger":
-            answer({"ledger": _plain(self.ledger())}, "")
-        elif request.name == "known":
-            known = request.arguments
-            if not all(isinstance(n, int) for n in known.values()):
-                raise _Rejected("counts that are not whole numbers")
-            with self._lock:
-                self._known.update(known)
-            answer({}, "")
-        elif request.name == "bye":
-            self._clients.pop(identity, None)
-            answer({}, "")
-        else:
-            self.requests.put(Request(request.name, request.arguments, answer))
-
-    def _send(self, identity: bytes, message: wire.Message) -> None:
-        try:
-            self._socket.send_multipart([identity, wire.encode(message)], zmq.NOBLOCK)
+            self._socket.send_multipart([identity, header], zmq.NOBLOCK)
         except zmq.ZMQError as error:
             if error.errno not in (errno.EHOSTUNREACH, errno.EAGAIN):
                 raise
-            # Gone, or so far behind with its reading that it is as good as gone.
-            self._clients.pop(identity, None)
-            if (peer := self._peers.get(identity)) is not None:
-                if peer.source is not None:
-                    peer.source.alive = False  # until it says HELLO again
-                self._forget(peer)
-
-    def _forget(self, peer: Peer) -> None:
-        peer.detach()
-        with self._lock:
-            self._peers.pop(peer.identity, None)
-
-    def _expire(self) -> None:
-        limit = time.monotonic() - MISSED_HEARTBEATS * self.limits.heartbeat
-        for peer in [p for p in self._peers.values() if p.heard < limit]:
-            if peer.source is not None:
-                logger.info("nothing heard of %s; it may come back", peer.source.name)
-                peer.source.alive = False
-            self._forget(peer)
-
-
-def _plain(ledger: Ledger) -> list[list[Any]]:
-    return [
-        [name, layer, t.selected, t.shown, t.coalesced, dict(t.dropped), t.pending]
-        for (name, layer), t in ledger.tallies.items()
-    ]
+            return False
+        return True

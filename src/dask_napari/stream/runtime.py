@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -13,6 +14,10 @@ from typing import Final
 
 IPC_LIMIT: Final = 107
 """Bytes of a Unix socket's path on Linux (``sun_path`` less its end; unix(7))."""
+
+
+DIRECTORY_NAME: Final = re.compile(r"dask-napari-[0-9]+-[0-9a-f]{12}")
+"""Names of private directories: user, twelve random hexadecimal digits."""
 
 
 def prefix() -> str:

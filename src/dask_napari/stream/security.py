@@ -9,6 +9,7 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,25 @@ def is_local(address: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def check_encrypted(addresses: Iterable[str], security: Security | None) -> None:
+    """Refuse plain TCP where Dask requires encryption.
+
+    Raises
+    ------
+    ValueError
+        With the remedy.
+    """
+    if security is not None and security.encrypted:
+        return
+    for address in addresses:
+        if not address.startswith("ipc://"):
+            raise ValueError(
+                f"Dask requires encryption (distributed.comm.require-encryption), and a stream to "
+                f"{address} would have none; give security= the keys of the viewer "
+                "(dask-napari view --security-file), or use watch() without insecure=True"
+            )
 
 
 def check_address(address: str, *, security: Security | None, insecure: bool) -> None:

@@ -26,6 +26,7 @@ def run(
     *,
     security: Security | None = None,
     insecure: bool = False,
+    share_keys: bool = False,
     title: str = "Dask live",
     leash: bool = False,
     on_ready: Callable[[Receiver], None] | None = None,
@@ -40,6 +41,8 @@ def run(
         Keys and token.
     insecure : bool
         Allow plain TCP that other hosts can reach.
+    share_keys : bool
+        Leave the keys for sinks of this user on this host.
     title : str
         Title of the window.
     leash : bool
@@ -54,7 +57,7 @@ def run(
     """
     janitor.sweep()
     board = Board()
-    receiver = Receiver(listen, board, security=security, insecure=insecure)
+    receiver = Receiver(listen, board, security=security, insecure=insecure, share_keys=share_keys)
     receiver.start()
     try:
         viewer = napari.Viewer(title=title)

@@ -18,11 +18,13 @@ from qtpy.QtWidgets import (
 )
 
 from dask_napari.stream.ledger import Ledger, Tally
+from dask_napari.viewer.axes_control import AxesControl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dask_napari.stream.receiver import Receiver
+    from dask_napari.viewer.layers import Layers
     from dask_napari.viewer.position import Sliders
 
 INTERVAL_MS: Final = 250
@@ -69,9 +71,11 @@ class LiveDock(QWidget):  # type: ignore[misc]
         What it reports on.
     sliders : Sliders
         Whose following can be switched here.
+    layers : Layers
+        Whose axes can change their modes here.
     """
 
-    def __init__(self, receiver: Receiver, sliders: Sliders) -> None:
+    def __init__(self, receiver: Receiver, sliders: Sliders, layers: Layers) -> None:
         super().__init__()
         self._receiver = receiver
         self._rows: dict[str, LayerRow] = {}
@@ -98,7 +102,8 @@ class LiveDock(QWidget):  # type: ignore[misc]
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidget(rows)
         layout = QVBoxLayout(self)
-        for widget in (self.state, self.rates, self.follow, scroll, self.total):
+        self.axes = AxesControl(layers)
+        for widget in (self.state, self.rates, self.follow, self.axes, scroll, self.total):
             layout.addWidget(widget, 1 if widget is scroll else 0)
 
         self._timer = QTimer(self)
@@ -110,6 +115,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
     def refresh(self) -> None:
         """Read the receiver and show it."""
         self._show_state()
+        self.axes.refresh()
         ledger = self._receiver.ledger()
         known = self._known(ledger)
         for layer in ledger:

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dask_napari.canvas import Axes
+from dask_napari.canvas import Axes, NoPlace
 from dask_napari.stream.item import ARRIVAL_AXIS, AxisMode, Coordinate, Item, LayerSpec
 from dask_napari.viewer.headings import Headings
 from dask_napari.viewer.modes import Modes
 from dask_napari.viewer.pixels import PixelStream
+from dask_napari.viewer.points import PointsStream
+from dask_napari.viewer.shapes import ShapesStream
 from dask_napari.viewer.stream import CannotShow, Stream, Surroundings
+from dask_napari.viewer.surface import SurfaceStream
+from dask_napari.viewer.tracks import TracksStream
+from dask_napari.viewer.vectors import VectorsStream
 
 if TYPE_CHECKING:
     import napari
 
 logger = logging.getLogger(__name__)
 
-STREAMS: Final[dict[str, type[Stream]]] = {"image": PixelStream, "labels": PixelStream}
+STREAMS: Final[dict[str, type[Stream]]] = {
+    "image": PixelStream,
+    "labels": PixelStream,
+    "points": PointsStream,
+    "shapes": ShapesStream,
+    "surface": SurfaceStream,
+    "tracks": TracksStream,
+    "vectors": VectorsStream,
+}
 """What shows the items of each kind."""
 
 STACK: Final = ("image", "surface", "labels", "shapes", "vectors", "tracks", "points")
@@ -48,8 +61,7 @@ class Layers:
         self._known: dict[str, None] = {}
         self._colours: dict[str, itertools.cycle[str]] = {}
         self._headings = Headings(viewer)
-        self.on_relayout: list[Callable[[], None]] = []
-        """Called after axes have changed their modes."""
+        self._fit_view = False
 
     def put(self, item: Item, spec: LayerSpec | None) -> None:
         """Lay an item on its canvas.
@@ -62,7 +74,10 @@ class Layers:
         if spec is not None and self.modes.declare(spec):
             self._relayout()
         stream, position = self._stream(item, spec)
-        grew = stream.put(item, position, self._seen_steps())
+        try:
+            grew = stream.put(item, position, self._seen_steps())
+        except NoPlace as error:
+            raise CannotShow(str(error)) from error
         self.streams[stream.name] = stream
         self._known.update(dict.fromkeys(item.position))
         mosaic = self.modes.mosaic.axes
@@ -86,6 +101,7 @@ class Layers:
                 channel["colormap"] = next(colours)
             around = Surroundings(self.viewer, self.axes, self.modes.mosaic)
             stream = STREAMS[item.kind](name, around, item, spec, {**channel, **said})
+            stream.channel = {axis: at for axis, at in position.items() if axis not in rest}
         if stream.kind != item.kind:
             raise CannotShow(f"{item.kind} on a layer of {stream.kind}")
         return stream, rest
@@ -96,6 +112,13 @@ class Layers:
     def position_axes(self) -> tuple[str, ...]:
         """Axes of the positions of all items so far, whatever their modes."""
         return tuple(self._known)
+
+    def mode(self, axis: str) -> AxisMode:
+        """How an axis is shown, on some layer at least."""
+        if axis in self.modes.mosaic.axes:
+            return "mosaic"
+        in_names = any(axis in stream.channel for stream in self.streams.values())
+        return "layer" if in_names else "slider"
 
     def choose(self, axis: str, mode: AxisMode) -> None:
         """Show an axis another way from now on; nothing is sent or copied for that.
@@ -126,7 +149,7 @@ class Layers:
         if ARRIVAL_AXIS in order:  # the one axis on which the order is known to us alone
             for at in order[ARRIVAL_AXIS]:
                 self.axes.admit({ARRIVAL_AXIS: at})
-        for stream in old.values():
+        for stream in list(old.values()):
             for item in stream.items():
                 try:
                     fresh, position = self._stream(item, stream.spec)
@@ -136,13 +159,11 @@ class Layers:
                     logger.warning("an item of %s is not shown any more: %s", stream.name, error)
                     continue
                 if fresh.name not in self.streams and fresh.name in old:
-                    fresh.take_over(old.pop(fresh.name))
+                    fresh.take_over(old[fresh.name])
                 self.streams[fresh.name] = fresh
-        for stream in old.values():
-            if stream.layer is not None and stream.layer in self.viewer.layers:
-                self.viewer.layers.remove(stream.layer)
-        for tell in self.on_relayout:
-            tell()
+        for name in old.keys() - self.streams.keys():
+            old[name].remove()
+        self._fit_view = True
 
     # -- where the viewer looks --------------------------------------------------------------
 
@@ -184,6 +205,10 @@ class Layers:
                 self._stack(stream)
         unit = next((stream.units[-1] for stream in self.streams.values()), "pixel")
         self._headings.update(self.modes.mosaic, unit)
+        if self._fit_view and drawn:
+            # What there is lies somewhere else now, and would be out of sight.
+            self._fit_view = False
+            self.viewer.reset_view()
         return drawn
 
     def _stack(self, stream: Stream) -> None:

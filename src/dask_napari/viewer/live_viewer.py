@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import napari
 
     from dask_napari.stream.board import Board
-    from dask_napari.stream.receiver import Receiver, Request
+    from dask_napari.stream.clients import Request
+    from dask_napari.stream.receiver import Receiver
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class LiveViewer:
         self.layers = Layers(viewer)
         self.sliders = Sliders(viewer, self.layers)
         self.pump = Pump(receiver, board, self.layers, self.sliders)
-        self.dock = LiveDock(receiver, self.sliders)
+        self.dock = LiveDock(receiver, self.sliders, self.layers)
         self._serving = False
         self._requests = QTimer()
         self._requests.setInterval(REQUEST_INTERVAL_MS)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from dask_napari.canvas import Mosaic, split
-from dask_napari.canvas.mosaic import PLATES, TileLayout, well
+from dask_napari.canvas.mosaic import PLATES, NoPlace, TileLayout, well
 from dask_napari.stream.item import AxisMode, Coordinate, Item, LayerSpec, Layout
 
 PLATE_GUTTER: Final = 0.06
@@ -85,7 +85,7 @@ class Modes:
         name, rest, layers = split(item.name, position, modes, names)
         if spec and spec.sizes == "separate" and item.kind in ("image", "labels"):
             size = item.whole or item.data.shape[: item.data.ndim - item.rgb]
-            name += f" ({'×'.join(map(str, size))})"  # noqa: RUF001 - as people write sizes
+            name += f" ({' x '.join(map(str, size))})"
         options: dict[str, Any] = {}
         for axis, at in layers.items():
             layout = layouts.get(axis)
@@ -110,7 +110,7 @@ def guess(coordinates: list[Coordinate]) -> Layout:
         try:
             for at in coordinates:
                 well(at, plate)
-        except ValueError:
+        except NoPlace:
             continue
         return Layout(plate=plate, gutter=PLATE_GUTTER)
     return Layout()

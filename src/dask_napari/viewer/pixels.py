@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dask_napari.canvas import Canvas, Change
 from dask_napari.stream.item import Item, LayerSpec
 from dask_napari.viewer.contrast import RunningContrast
+from dask_napari.viewer.label_features import LabelFeatures
 from dask_napari.viewer.stream import CannotShow, Stream, Surroundings
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ class PixelStream(Stream):
         )
         follows = item.kind == "image" and not item.rgb and "contrast_limits" not in options
         self.contrast = RunningContrast(fixed=not follows)
+        self.features = LabelFeatures(self.viewer, self.axes) if item.kind == "labels" else None
         self._given: tuple[object, ...] = ()  # shape and type that napari knows
 
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
@@ -73,21 +77,22 @@ class PixelStream(Stream):
                 self.canvas.dtype,
             )
         self.contrast.observe(item.data)
+        if self.features is not None:
+            cell = self.mosaic.cell(position)
+            self.features.put(change.place, (cell, item.origin), item.features)
         self.grew |= change.grew
-        self.touched |= self._displays(change, steps)
+        if self.layer is None or steps is None or self.canvas.seen(change.place, steps):
+            self.touched |= self._in_view(change)
+            self.thumbnail_due |= self.layer is not None
         return change.grew
 
-    def _displays(self, change: Change, steps: tuple[int, ...] | None) -> bool:
-        """Whether a change is to be seen, as far as that can be told."""
-        if self.layer is None or steps is None:
-            return True
-        if not self.canvas.seen(change.place, steps):
-            return False
-        displayed = self.viewer.dims.displayed
-        if not self.layer.multiscale or len(displayed) != 2 or self.layer.ndim < 2:
+    def _in_view(self, change: Change) -> bool:
+        """Whether a change is on the screen, as far as that can be told."""
+        layer = self.layer
+        if layer is None or not layer.multiscale or len(self.viewer.dims.displayed) != 2:
             return True
         # Only a part of a large picture is on the screen, and drawn.
-        corners, level = self.layer.corner_pixels, self.layer.data_level
+        corners, level = layer.corner_pixels, layer.data_level
         return all(
             at <= (last + 1) << level and at + length >= first << level
             for at, length, first, last in zip(
@@ -103,11 +108,16 @@ class PixelStream(Stream):
             if laid.stage is not None:
                 lead = (0.0,) * (len(calibration.scale or (1.0, 1.0)) - 2)
                 calibration = replace(calibration, translate=(*lead, *laid.stage))
+            arrays = {}
+            if self.features is not None:
+                cell = self.mosaic.cell(laid.position)
+                arrays = self.features.arrays(laid.position, (cell, laid.origin))
             yield Item(
                 layer,
                 self.kind,
                 laid.block,
-                laid.position,
+                {**laid.position, **self.channel},
+                arrays=arrays,
                 calibration=calibration,
                 rgb=bool(self.canvas.colour),
                 origin=laid.origin,
@@ -162,25 +172,53 @@ class PixelStream(Stream):
         self._given = self._state
         levels = self.canvas.levels
         if len(levels) > 1:
-            # napari asks this of a layer at each look; it need not be so from the beginning.
-            self.layer.multiscale = True
-        self.layer.data = levels if self.layer.multiscale else self.canvas
+            self._set_levels(levels)
+        else:
+            self.layer.multiscale = False
+            self.layer.data = self.canvas
         scale = self.arguments()
         for name in ("scale", "translate"):
             if tuple(getattr(self.layer, name)) != scale[name]:
                 setattr(self.layer, name, scale[name])
 
+    def _set_levels(self, levels: list[Any]) -> None:
+        """Give napari a pyramid, also where the layer had none, or other axes."""
+        layer = self.layer
+        assert layer is not None
+        if layer.ndim != self.ndim or not layer.multiscale:
+            # napari asks `multiscale` of a layer at each look, so that it may change; but which
+            # pixels are in view it keeps, for as many axes as there were. The way round that is
+            # data that has the axes and no pyramid.
+            layer.multiscale = False
+            colour = (self.canvas.colour,) if self.canvas.colour else ()
+            layer.data = np.zeros((1,) * self.ndim + colour, self.canvas.dtype)
+            corners = np.zeros((2, self.ndim), int)
+            corners[1, -2:] = np.array(levels[-1].shape[: self.ndim])[-2:] - 1
+            layer.corner_pixels = corners
+            layer.multiscale = True
+        layer.data = levels
+
     def refresh(self) -> None:
         """Draw again what is displayed."""
-        assert self.layer is not None
-        if self.layer.multiscale and self.layer.ndim == 2:
-            # napari keeps a copy of the coarsest level of what has no sliders.
-            self.layer._reset_thumbnail_level_data()
+        self._forget_coarsest()
         super().refresh()
+
+    def refresh_thumbnail(self) -> None:
+        """Draw the thumbnail again."""
+        self._forget_coarsest()
+        super().refresh_thumbnail()
+
+    def _forget_coarsest(self) -> None:
+        # napari keeps a copy of the coarsest level of what has no sliders, until it gets new data.
+        layer = self.layer
+        if layer is not None and layer.multiscale and layer.ndim == 2:
+            layer._reset_thumbnail_level_data()
 
     def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the napari layer up to date; true if it was redrawn."""
         drawn = super().update(now, force=force)
         if self.layer is not None and not self.contrast.fixed:
             self.contrast.apply(self.layer)
+        if self.layer is not None and self.features is not None:
+            self.features.apply(self.layer)
         return drawn

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from dask_napari.stream.board import Board
 from dask_napari.stream.receiver import ANY_IPC, Receiver
+from dask_napari.stream.security import Security
 from dask_napari.viewer.live_viewer import LiveViewer
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 class LiveWidget(QWidget):  # type: ignore[misc]
     """Listen on this host, and show the address for ``NapariSink``.
+
+    Sinks of the same user find the keys themselves; others are kept out.
 
     A class, because napari looks for the viewer among the parameters of ``__init__``.
 
@@ -31,7 +34,12 @@ class LiveWidget(QWidget):  # type: ignore[misc]
         # them when it is called through it.
         viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         board = Board()
-        receiver = Receiver([ANY_IPC, "tcp://127.0.0.1:*"], board)
+        receiver = Receiver(
+            [ANY_IPC, "tcp://127.0.0.1:*"],
+            board,
+            security=Security.generate(),
+            share_keys=True,
+        )
         receiver.start()
         live = LiveViewer(viewer, receiver, board)
         self.receiver = receiver

@@ -10,6 +10,7 @@ from psygnal import Signal
 if TYPE_CHECKING:
     import napari
 
+    from dask_napari.canvas import Axes
     from dask_napari.viewer.layers import Layers
 
 FOLLOW_INTERVAL: Final = 0.2
@@ -39,7 +40,7 @@ class Sliders:
         self._following = True
         self._moving = False
         self._shown: dict[str, Any] = {}
-        self._version = -1
+        self._version: tuple[Axes | None, int] = (None, -1)
         self._followed_at = 0.0
         self._moved_to: Mapping[str, Any] | None = None
         viewer.dims.events.current_step.connect(self._on_step)
@@ -72,8 +73,8 @@ class Sliders:
                 self._moved_to = newest[0]
                 self._shown = {**self._shown, **newest[0]}
                 self._move()
-        if axes.version != self._version:
-            self._version = axes.version
+        if (axes, axes.version) != self._version:
+            self._version = axes, axes.version
             self._move()
             self._name_axes()
             self.describe()
@@ -104,10 +105,10 @@ class Sliders:
             return
         axes = self._layers.axes
         steps = self._layers.steps()
-        if steps is None or self._version != axes.version:
+        if steps is None or self._version != (axes, axes.version):
             return  # napari's own move while an axis grows, not the user's
         now = axes.coordinates(steps)
-        if now != self._shown:
+        if any(self._shown.get(name) != at for name, at in now.items()):
             self._shown = dict(now)
             self.following = all(
                 step == size - 1 for step, size in zip(steps, axes.shape, strict=True)

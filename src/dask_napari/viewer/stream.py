@@ -77,6 +77,8 @@ class Stream:
         self.kind = item.kind
         self.source = item.layer, item.part
         """Layer and part of the items, for those that are made again from what is here."""
+        self.channel: dict[str, Any] = {}
+        """Coordinates of all items on the axes that have one layer a value."""
         self.calibration: Calibration = item.calibration
         self.spec = spec
         self.options = options
@@ -85,7 +87,8 @@ class Stream:
         """Whether the shape, the axes or the type of the canvas changed since the last update."""
         self.touched = False
         """Whether anything that is displayed changed since the last update."""
-        self._thumbnail_due = False
+        self.thumbnail_due = False
+        """Whether the thumbnail is not as it should be."""
         self._thumbnail_at = 0.0
         self._rest_until = 0.0
         self._version = -1
@@ -128,6 +131,11 @@ class Stream:
         assert self.layer is not None
         self.layer.refresh(extent=False, highlight=False, thumbnail=False)
 
+    def refresh_thumbnail(self) -> None:
+        """Draw the thumbnail again."""
+        assert self.layer is not None
+        self.layer.refresh(extent=False, highlight=False, data_displayed=False)
+
     # -- what is the same for all ------------------------------------------------------------
 
     def update(self, now: float, *, force: bool = False) -> bool:
@@ -136,15 +144,19 @@ class Stream:
         ``force`` is for a picture of all there is: what has just been redrawn is redrawn again.
         """
         drawn = self._show(now, force)
-        if self._thumbnail_due and (force or now - self._thumbnail_at >= THUMBNAIL_INTERVAL):
-            self._thumbnail_due, self._thumbnail_at = False, now
-            assert self.layer is not None
-            self.layer.refresh(extent=False, highlight=False, data_displayed=False)
+        if self.thumbnail_due and (force or now - self._thumbnail_at >= THUMBNAIL_INTERVAL):
+            self.thumbnail_due, self._thumbnail_at = False, now
+            self.refresh_thumbnail()
         return drawn
 
     def take_over(self, other: Stream) -> None:
         """Show in the napari layer of a stream that this one replaces; what the user set stays."""
         self.layer = other.layer
+
+    def remove(self) -> None:
+        """Take the napari layer away: nothing is on it any more."""
+        if self.layer is not None and self.layer in self.viewer.layers:
+            self.viewer.layers.remove(self.layer)
 
     def _show(self, now: float, force: bool) -> bool:
         if self.layer is not None and self.layer not in self.viewer.layers:
@@ -161,12 +173,12 @@ class Stream:
                 self._structure = self.axes.structure
                 self.layer.axis_labels = self.labels
                 self.layer.units = self.units
-            self._thumbnail_due = True
+            self.thumbnail_due = True
         elif self.touched and (force or now >= self._rest_until):
             began = time.monotonic()
             self.refresh()
             self._rest_until = now + REST * (time.monotonic() - began)
-            self._thumbnail_due = True
+            self.thumbnail_due = True
         else:
             return False
         self.grew = self.touched = False

@@ -1,0 +1,106 @@
+"""The calibration of an item, of what the tap, the layer's arguments and the array say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dask_napari import checks
+from dask_napari.kinds.errors import CoercionValueError
+from dask_napari.kinds.made import Made
+from dask_napari.stream.item import Calibration
+
+NOT_IN_SPACE: Final = frozenset({"t", "time", "frame", "c", "channel", "ch"})
+"""Axes for which a pixel size that is given once does not hold."""
+
+
+def merged(said: Calibration, told: Calibration, made: Made) -> Calibration:
+    """Return the calibration of what was made.
+
+    The tap wins over the arguments of the layer, and these win over the array.
+
+    Parameters
+    ----------
+    said : Calibration
+        Of the tap.
+    told : Calibration
+        Of the arguments of napari's layer that came with the output.
+    made : Made
+        The arrays, and what their source knows.
+
+    Raises
+    ------
+    CoercionValueError
+        If an entry has another number than there are axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> made = Made("points", np.zeros((1, 3)), spatial=3, known=Calibration(axes=("t", "y", "x")))
+    >>> merged(Calibration(scale=(0.5,)), Calibration(), made).scale
+    (1.0, 0.5, 0.5)
+    """
+    sources = (said, told, made.known)
+    axes = next((source.axes for source in sources if source.axes), ())
+    if axes and len(axes) != made.spatial:
+        raise _unfit("axes", axes, made.spatial)
+    if not axes and made.kind == "tracks":
+        axes = ("t", "z", "y", "x") if made.spatial == 4 else ("t", "y", "x")
+
+    def pick(name: str, neutral: Any) -> tuple[Any, ...]:
+        entry: tuple[Any, ...]
+        entry = next((getattr(source, name) for source in sources if getattr(source, name)), ())
+        if len(entry) == 1:
+            if not axes:
+                return entry * made.spatial
+            return tuple(neutral if axis.lower() in NOT_IN_SPACE else entry[0] for axis in axes)
+        if made.kind == "tracks" and len(entry) == made.spatial - 1:
+            entry = (neutral, *entry)  # as the image has it, to which the tracks belong
+        if entry and len(entry) != made.spatial:
+            raise _unfit(name, entry, made.spatial)
+        return entry
+
+    return Calibration(axes, pick("scale", 1.0), pick("translate", 0.0), pick("units", "pixel"))
+
+
+def _unfit(name: str, entry: tuple[Any, ...], spatial: int) -> CoercionValueError:
+    return CoercionValueError(
+        "calibration",
+        f"{name}={entry} has {len(entry)} entries, but the array has {spatial}"
+        " spatial axes; give one entry an axis, or one for all",
+    )
+
+
+def of_meta(meta: Mapping[str, Any]) -> Calibration:
+    """Return the calibration among the arguments of a layer.
+
+    Parameters
+    ----------
+    meta : mapping
+        The second element of a layer-data tuple.
+
+    Raises
+    ------
+    CoercionValueError
+        If an argument is no number, no unit or no name.
+
+    Examples
+    --------
+    >>> of_meta({"scale": 0.5, "units": "um", "opacity": 1}).scale
+    (0.5,)
+    """
+    try:
+        units = meta.get("units")
+        if units is not None and not isinstance(units, str):
+            units = [str(unit) for unit in units]
+        scale = checks.numbers("scale", meta.get("scale"))
+        if not all(scale):
+            raise ValueError(f"scale={scale} holds a zero; a pixel has some size")
+        return Calibration(
+            checks.axis_names(meta.get("axis_labels")),
+            scale,
+            checks.numbers("translate", meta.get("translate")),
+            checks.units(units),
+        )
+    except (TypeError, ValueError) as error:
+        raise CoercionValueError("calibration", str(error)) from error

@@ -1,0 +1,66 @@
+"""Contrast limits of colours that stand for a feature; they follow the data until set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+
+class FeatureLimits:
+    """Range of the feature that a colour of a layer stands for.
+
+    Parameters
+    ----------
+    colour : str
+        ``"face"``, ``"border"`` or ``"edge"``: what of each element has the colour.
+    options : dict of str to object
+        Arguments of the layer; limits among them are left alone.
+    """
+
+    def __init__(self, colour: str, options: dict[str, Any]) -> None:
+        self.colour = colour
+        self.fixed = f"{colour}_contrast_limits" in options
+        """Whether the user, or who made the tap, has set limits."""
+        self._feature: str | None = None
+        self._low = np.inf
+        self._high = -np.inf
+        self._applied: tuple[float, float] | None = None
+
+    def follow(self, layer: Layer) -> None:
+        """Bring the limits of a layer in line with its features."""
+        if self.fixed or str(getattr(layer, f"{self.colour}_color_mode")) != "colormap":
+            return
+        feature = self._name(layer)
+        if feature is None or feature not in layer.features:
+            return
+        name = f"{self.colour}_contrast_limits"
+        now = getattr(layer, name)
+        if feature != self._feature:
+            self._feature, self._applied = feature, None
+            self._low, self._high = np.inf, -np.inf
+        elif self._applied is not None and now is not None and tuple(now) != self._applied:
+            self.fixed = True  # by the user's hand
+            return
+        values = np.asarray(layer.features[feature], dtype=float)
+        values = values[np.isfinite(values)]
+        if not len(values):
+            return
+        self._low = min(self._low, float(values.min()))
+        self._high = max(self._high, float(values.max()))
+        high = self._high if self._high > self._low else self._low + 1.0
+        if self._applied != (self._low, high):
+            setattr(layer, name, (self._low, high))
+            layer.refresh_colors() if hasattr(layer, "refresh_colors") else layer.refresh()
+        self._applied = tuple(map(float, getattr(layer, name)))  # type: ignore[assignment]
+
+    def _name(self, layer: Layer) -> str | None:
+        """Name of the feature; napari keeps it in two ways, neither of them public."""
+        manager = getattr(layer, f"_{self.colour}", None)
+        if manager is not None and hasattr(manager, "color_properties"):
+            properties = manager.color_properties
+            return None if properties is None else str(properties.name)
+        return getattr(layer, f"_{self.colour}_color_property", None) or None

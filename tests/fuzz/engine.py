@@ -1,0 +1,374 @@
+"""The engine of the fuzz tests: programs of messages, played to the receiver's own code.
+
+One program is a string of bytes. `Arena`s, boards and decoders are the real ones; only the socket
+is left out, which makes some thousand programs a second. After each program the receiver must
+still serve a well-behaved peer, hold no more than its limits, and have met no error of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from msgspec import inspect
+
+from dask_napari.stream import Board, Limits, Security
+from dask_napari.stream import arena as arenas
+from dask_napari.stream import messages as wire
+from dask_napari.stream.clients import plain
+from dask_napari.stream.exchange import Exchange
+from dask_napari.stream.limits import ITEM_COST, cost_of
+from fuzz.choices import TEXTS, Choices, packed
+
+LIMITS = Limits(
+    credit=1 << 14,
+    frame=1 << 16,
+    peers=8,
+    clients=4,
+    requests=4,
+    layers=6,
+    specs=1 << 16,
+    sources=12,
+    tallies=24,
+    heartbeat=1e6,
+)
+"""Small, so that a short program gets to each of them."""
+
+IDENTITIES = tuple(f"peer{n}".encode() for n in (0, 0, 0, 0, 1, 1, 2, *range(3, 12)))
+GOOD = b"good"
+SECURITY = Security("right")
+REASONS_LIMIT = 40
+"""Reasons for a rejection that there may be in all; the code has some thirty."""
+
+TYPES = {cls.__struct_config__.tag: inspect.type_info(cls) for cls in wire.FromPublisher.__args__}
+
+SEEDS = (b"", bytes(64), bytes(range(256)), b"\x01\x07" * 60, bytes(reversed(range(256))) * 2)
+
+
+class Finding(AssertionError):
+    """A promise that a program broke."""
+
+
+@contextlib.contextmanager
+def private_segments() -> Iterator[Path]:
+    """Keep segments out of /dev/shm, where other tests look."""
+    before = arenas.DIRECTORY
+    with tempfile.TemporaryDirectory() as folder:
+        arenas.DIRECTORY = Path(folder)
+        try:
+            yield arenas.DIRECTORY
+        finally:
+            arenas.DIRECTORY = before
+
+
+class Game:
+    """One receiver, its hostile peers and a good one."""
+
+    def __init__(self, choices: Choices) -> None:
+        self.choices = choices
+        self.board = Board(limit=1 << 16)
+        self.sent: list[tuple[bytes, wire.Message]] = []
+        self.exchange = Exchange(self.board, LIMITS, SECURITY, self._send, self._post)
+        self.epochs: dict[bytes, int] = {}
+        self.numbers: dict[bytes, int] = {}
+        self.credit: dict[bytes, int] = {}
+        self.refused = ""
+        self.arena: arenas.Arena | None = None
+        self.good = 0
+        self._hello(GOOD, "good")
+        self._good_item()
+
+    def _send(self, identity: bytes, message: wire.Message) -> bool:
+        # What the socket would do, in and out of msgpack.
+        again = wire.decode_from_receiver(wire.encode(message))
+        if isinstance(again, wire.Welcome):
+            self.epochs[identity] = again.epoch
+            self.numbers[identity] = 0
+            self.credit[identity] = again.credit
+        if isinstance(again, wire.Credit):
+            self.credit[identity] += again.nbytes
+        if identity == GOOD and isinstance(again, wire.Refused):
+            self.refused = again.reason
+        return identity == GOOD or not self.choices.seldom(200)
+
+    def _post(self, identity: bytes, message: wire.Message) -> None:
+        self.exchange.send(identity, message)
+
+    def _receive(self, identity: bytes, *frames: bytes) -> None:
+        self.exchange.receive(identity, [memoryview(frame) for frame in frames])
+
+    def _hello(self, identity: bytes, name: str, role: str = "publisher") -> None:
+        hello = wire.Hello(wire.WIRE_VERSION, "0", role, name, "right")  # type: ignore[arg-type]
+        self._receive(identity, wire.encode(hello))
+
+    # -- the good peer -----------------------------------------------------------------------
+
+    def _good_item(self) -> None:
+        if self.credit[GOOD] <= 0:
+            return  # the board is full; a good peer waits
+        self.good += 1
+        self.numbers[GOOD] += 1
+        header = wire.ItemHeader(
+            self.good,
+            "good layer",
+            "image",
+            {"t": self.good},
+            [wire.ArrayHeader("data", "|u1", (4,), 0, 4)],
+        )
+        count = wire.Count("good layer", self.good, self.good, 0, {}, 0)
+        batch = wire.Batch(self.epochs[GOOD], self.numbers[GOOD], [header], [count])
+        data = wire.encode(batch)
+        self.credit[GOOD] -= cost_of(4, len(data), 1)
+        self._receive(GOOD, data, bytes(4))
+        self.exchange.grant()
+
+    # -- the hostile ones --------------------------------------------------------------------
+
+    def play(self) -> None:
+        """Play the program to its end."""
+        try:
+            for _ in range(200):
+                if self.choices.spent:
+                    break
+                self._step()
+            self._check()
+        finally:
+            self.exchange.close()
+            if self.arena is not None:
+                self.arena.close()
+
+    def _step(self) -> None:
+        choices = self.choices
+        identity = choices.pick(IDENTITIES)
+        match choices.below(11):
+            case 0:
+                self._receive(
+                    identity, *(choices.bytes(choices.below(40)) for _ in range(choices.below(3)))
+                )
+            case 1:
+                role = choices.pick(("publisher", "client"))
+                self._hello(identity, f"{choices.pick(TEXTS)}{choices.below(40)}"[:1024], role)
+            case 2 | 3:
+                self._batch(identity)
+            case 4:
+                self._offer(identity)
+            case 5:
+                self._take()
+            case 6:
+                self._good_item()
+            case 7:
+                self._flood(identity)
+            case 8:
+                name = choices.pick(tuple(TYPES))
+                data = packed(self._guided(identity, name))
+                self._receive(identity, choices.mutated(data), choices.bytes(choices.below(40)))
+            case _:
+                name = choices.pick(tuple(TYPES))
+                self._receive(
+                    identity, packed(self._guided(identity, name)), choices.bytes(choices.below(40))
+                )
+
+    def _guided(self, identity: bytes, name: str) -> dict[str, object]:
+        """A message of any content, of which what gets it past the first checks is right."""
+        self._introduce(identity, "client" if name == "REQUEST" else "publisher")
+        self.choices.wild = self.choices.seldom(4)
+        message = self.choices.value(TYPES[name])
+        if not isinstance(message, dict):
+            return {"type": name}
+        for field, right in (
+            ("epoch", self.epochs.get(identity, 0)),
+            ("number", self.numbers.get(identity, 0) + 1),
+            ("wire", wire.WIRE_VERSION),
+            ("token", "right"),
+        ):
+            if field in message and not self.choices.seldom():
+                message[field] = right
+        if name == "BATCH":
+            self.numbers[identity] = self.numbers.get(identity, 0) + 1
+        return message
+
+    def _flood(self, identity: bytes) -> None:
+        """Many right messages: HELLOs, items, layers, counts, errors or questions."""
+        choices = self.choices
+        what, start = choices.below(6), choices.below(64)
+        if what:
+            self._introduce(identity, "client" if what in (1, 2) else "publisher")
+        epoch = self.epochs.get(identity, 0)
+        for n in range(start, start + 40):
+            match what:
+                case 0:
+                    self._hello(b"%d" % n, f"stranger {n}", choices.pick(("publisher", "client")))
+                case 1:
+                    self._receive(identity, wire.encode(wire.Request(n, "screenshot")))
+                case 2:
+                    self._receive(identity, wire.encode(wire.Request(n, "known", {f"l{n}": n})))
+                case 3:
+                    layer = wire.LayerHeader(f"layer {n}", "image", options={"colormap": "x" * 900})
+                    self._receive(identity, wire.encode(wire.Taps([layer])))
+                case 4:
+                    trouble = wire.Trouble("raw", f"reason {n}", "key", "text")
+                    count = wire.Count(f"layer {n}", 1, 0, 0, {f"reason {n}": 1}, 0)
+                    self._receive(identity, wire.encode(wire.Status(epoch, [count], [trouble])))
+                case _:
+                    self._item(identity, n)
+
+    def _item(self, identity: bytes, n: int) -> None:
+        number = self.numbers[identity] = self.numbers.get(identity, 0) + 1
+        arrays = [
+            wire.ArrayHeader("data", "|u1", (0, 9) if n % 2 else (3000,), 0, 0 if n % 2 else 3000)
+        ]
+        header = wire.ItemHeader(n, "raw", "image", {"t": n}, arrays)
+        batch = wire.Batch(self.epochs.get(identity, 0), number, [header] * 20, [])
+        self._receive(identity, wire.encode(batch), b"" if n % 2 else bytes(3000))
+
+    def _introduce(self, identity: bytes, role: str) -> None:
+        """Say HELLO where it is due, most of the time."""
+        known = identity in self.exchange.peers or identity in self.exchange.clients
+        if not known and not self.choices.seldom():
+            self._hello(identity, f"hostile {identity.decode()}", role)
+
+    def _batch(self, identity: bytes) -> None:
+        """A batch that is right but for some of its fields."""
+        choices = self.choices
+        self._introduce(identity, "publisher")
+        choices.wild = False
+        dtype = choices.pick(("|u1", "<u2", ">f8", "|b1", "<U1", "|S3", "<c16", "<i4"))
+        shape = choices.pick(
+            ((4,), (2, 3), (), (0, 2**63), (0,), (1,) * 33, (2**32, 2**32), (16, 16))
+        )
+        nbytes = int(np.dtype(dtype).itemsize * np.prod([n % 100 for n in shape], dtype=int))
+        payload = choices.bytes(nbytes).ljust(nbytes, b"\xff")
+        array = wire.ArrayHeader(
+            choices.pick(("data", "data", "data", "data", "offsets")),
+            dtype,
+            shape,
+            choices.pick((0, 0, 0, 0, 0, 64, 2**63)),
+            choices.pick((nbytes, nbytes, nbytes, nbytes, 0, 2**63)),
+            choices.pick((0, 0, 0, 0, 0, 1, 2**31)),
+        )
+        item = choices.value(inspect.type_info(wire.ItemHeader))
+        header = wire.ItemHeader(
+            1,
+            choices.pick(TEXTS)[:1024] + str(choices.below(8)),
+            choices.pick(("image", "labels", "points", "shapes", "surface")),
+            {
+                choices.pick(TEXTS)[:1024]: choices.pick(
+                    (1, 2, 3, "A", 2.5, float("nan"), 2**64 - 1)
+                )
+            },
+            [array] * (1 + choices.below(3)),
+            origin=choices.pick(((), (), (), (0, 0), (2**40,), (1,))),
+            whole=choices.pick(((), (), (), (4, 4), (2**40,), (4,))),
+            options=choices.pick(({}, {"colormap": "magma"}, {"data": 1})),
+        )
+        slot = None
+        if choices.seldom(3):
+            slot = wire.SlotHeader(
+                choices.pick((4096, 4096, 0, 4095, 2**63)), choices.pick((64, 8192, 0, 2**63)), 1
+            )
+        number = self.numbers[identity] = self.numbers.get(identity, 0) + 1
+        batch = wire.Batch(
+            self.epochs.get(identity, 0), number, [header] * (1 + choices.below(3)), [], slot
+        )
+        plain_batch = msgspec.to_builtins(batch)
+        if choices.seldom(4):
+            plain_batch["items"].append(item)
+        self._receive(identity, packed(plain_batch), payload)
+
+    def _offer(self, identity: bytes) -> None:
+        self._introduce(identity, "publisher")
+        if self.arena is None:
+            self.arena = arenas.Arena.create("fuzz", 1 << 13)
+        path = arenas.DIRECTORY / self.arena.name
+        size = self.arena.size
+        match self.choices.below(6):
+            case 0:
+                name, size = "../../etc/passwd", 4096
+            case 1:
+                name, size = self.arena.name, self.choices.pick((0, 1, 2**62, 2**64 - 1))
+            case 2:
+                name = self.arena.name
+                with open(path, "r+b") as file:
+                    file.truncate(self.choices.pick((0, 4096, 5000)))
+            case _:
+                name = self.arena.name
+        offer = wire.Offer(self.epochs.get(identity, 0), name, size)
+        self._receive(identity, wire.encode(offer))
+
+    def _take(self) -> None:
+        """What the viewer does: look at everything, and say that it is shown."""
+        items = self.board.take()
+        for item in items:
+            for array in (item.data, *item.arrays.values()):
+                if array.dtype.kind == "b" and array.size and array.view("u1").max() > 1:
+                    raise Finding("a flag that is neither 0 nor 1")
+                array.tolist()
+            hash(item.slot)
+        self.board.shown(items)
+        while not self.exchange.clients.requests.empty():
+            self.exchange.clients.requests.get().fail("no")
+        self.exchange.grant()
+        self.exchange.expire()
+
+    # -- promises ----------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        exchange, limits = self.exchange, LIMITS
+        errors = [reason for reason in exchange.rejected if reason.startswith("error:")]
+        sources = list(exchange.sources)
+        held = {
+            "peers": (len(exchange.peers), limits.peers),
+            "clients": (len(exchange.clients), limits.clients),
+            "requests": (exchange.clients.requests.qsize(), limits.requests),
+            "layers": (len(exchange.sources.layers()), limits.layers),
+            "known": (len(exchange.clients.known), limits.layers),
+            "sources": (len(sources), limits.sources),
+            "counts": (sum(len(s.layers | s.counts.keys()) for s in sources), limits.tallies),
+            "troubles": (max(len(s.troubles) for s in sources), wire.TROUBLES_LIMIT),
+            "reasons": (len(exchange.rejected), REASONS_LIMIT),
+            # One message may cross each end of a peer's credit; peers that were given up too.
+            "bytes": (
+                self.board.nbytes,
+                self.board.limit + exchange.epochs * (limits.credit + limits.frame),
+            ),
+            "items": (
+                ITEM_COST * len(self.board),
+                self.board.limit + exchange.epochs * (limits.credit << 4),
+            ),
+        }
+        if self.refused:
+            raise Finding(f"the good peer was refused: {self.refused}")
+        if errors:
+            raise Finding(f"an error of ours: {errors}")
+        for what, (number, limit) in held.items():
+            if number > limit:
+                raise Finding(f"{number} {what}, and the limit is {limit}")
+        before = self.good
+        self._take()
+        self._good_item()
+        ledger = exchange.sources.ledger()
+        wire.encode(wire.Reply(1, {"ledger": plain(ledger)}))
+        good = ledger["good layer"]
+        if good.selected < before + 1 or not self._arrived():
+            raise Finding(f"the good peer's item did not arrive: {good}")
+
+    def _arrived(self) -> bool:
+        return any(
+            item.publisher == "good" and item.position["t"] == self.good
+            for item in self.board.take()
+        )
+
+
+def play(data: bytes) -> None:
+    """Play one program.
+
+    Raises
+    ------
+    Finding
+        If the receiver broke a promise.
+    """
+    Game(Choices(data)).play()

@@ -1,0 +1,65 @@
+"""A viewer without a screen for tests: takes everything off the board and keeps it by place."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dask_napari.stream import Board, Limits, Receiver
+from dask_napari.stream.item import Item
+
+DEADLINE = 60.0
+
+
+def eventually(condition: Callable[[], object], what: object = "") -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {DEADLINE} s: {what() if callable(what) else what}")
+        threading.Event().wait(0.02)
+
+
+class Headless:
+    """Receiver and board, with what has arrived."""
+
+    def __init__(self) -> None:
+        self.board = Board()
+        self.receiver = Receiver(
+            ["ipc://*", "tcp://127.0.0.1:*"], self.board, limits=Limits(heartbeat=0.5)
+        )
+        self.items: list[Item] = []
+        self.seen: dict[str, dict[tuple[Any, ...], np.ndarray]] = {}
+        self.keys: dict[str, list[str]] = {}
+
+    def __enter__(self) -> Headless:
+        self.receiver.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.receiver.__exit__(*exc)
+
+    def take(self) -> None:
+        items = self.board.take()
+        for item in items:
+            layer, *place = item.slot
+            self.items.append(item)
+            self.seen.setdefault(layer, {})[tuple(place)] = item.data
+            self.keys.setdefault(layer, []).append(item.provenance.key)
+        self.board.shown(items)
+
+    def until(self, condition: Callable[[], object]) -> None:
+        def done() -> object:
+            self.take()
+            return condition()
+
+        eventually(done, lambda: self.receiver.ledger())
+
+    def until_shown(self, layer: str, n: int) -> None:
+        self.until(lambda: len(self.seen.get(layer, ())) >= n)
+
+    def until_settled(self) -> None:
+        self.until(lambda: not self.receiver.ledger().total.pending)

@@ -1,0 +1,83 @@
+"""A window, and a viewer on a board of the test's own."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+
+import napari
+import pytest
+from qtpy.QtWidgets import QApplication
+
+from dask_napari.stream.board import Board
+from dask_napari.stream.item import Item, LayerSpec
+from dask_napari.stream.ledger import Ledger
+from dask_napari.stream.peer import PeerInfo
+from dask_napari.stream.receiver import Request
+from dask_napari.viewer.live_viewer import LiveViewer
+
+
+class Source:
+    """What the viewer asks of a receiver, without sockets."""
+
+    def __init__(self) -> None:
+        self.board = Board()
+        self.specs: dict[str, LayerSpec] = {}
+        self.requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self.addresses = ("tcp://127.0.0.1:5577",)
+        self.found: list[PeerInfo] = []
+        self.totals: dict[str, int] = {}
+
+    def layers(self) -> dict[str, LayerSpec]:
+        return self.specs
+
+    def ledger(self) -> Ledger:
+        return Ledger(self.board.tallies())
+
+    def peers(self) -> list[PeerInfo]:
+        return self.found
+
+    def known(self) -> dict[str, int]:
+        return self.totals
+
+
+@pytest.fixture(scope="session")
+def window() -> Iterator[napari.Viewer]:
+    viewer = napari.Viewer()
+    yield viewer
+    viewer.close()
+
+
+@pytest.fixture
+def viewer(window) -> Iterator[napari.Viewer]:
+    yield window
+    window.layers.clear()
+    window.dims.ndim = 2
+    window.dims.ndisplay = 2
+    QApplication.processEvents()
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+@pytest.fixture
+def live(viewer, source) -> Iterator[LiveViewer]:
+    live = LiveViewer(viewer, source, source.board)
+    live.pump.stop()  # ticks are the test's own, so that nothing depends on time
+    yield live
+    live.close()
+    live.dock.close()
+
+
+@pytest.fixture
+def put(live, source):
+    """Show items, all of them, at once."""
+
+    def put(*items: Item) -> None:
+        for each in items:
+            source.board.put(each)
+        live.pump.drain()
+
+    return put
