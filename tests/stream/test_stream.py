@@ -478,7 +478,7 @@ def answer(socket: zmq.Socket) -> wire.Message:
 def test_a_payload_that_went_ahead_in_parts_is_put_together(receiver, board):
     data = np.arange(100_000, dtype=np.uint8).tobytes()
     header = wire.ItemHeader(
-        1, "raw", "image", {"t": 0}, [wire.ArrayHeader("data", "|u1", (90_000,), 0, 90_000, 1)]
+        1, "raw", "image", {"t": 0}, [wire.ArrayHeader("data", "|u1", (300, 300), 0, 90_000, 1)]
     )
     count = wire.Count("raw", 1, 1, 0, {}, 0)
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
