@@ -9,8 +9,9 @@ STAMP := .venv/.ready
 export LIBGL_ALWAYS_SOFTWARE ?= $(if $(DISPLAY),,1)
 
 FUZZ_SECONDS ?= 600
+SOAK_MINUTES ?= 30
 
-.PHONY: help demo test lint bench fuzz clean system
+.PHONY: help demo test lint bench fuzz load network soak clean system
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -37,6 +38,15 @@ bench: $(STAMP) system  ## Run all benchmarks; figures go to docs/benchmarks wit
 	@for name in throughput growth latency overhead stall elements; do \
 	  examples/tools/with-screen $(BIN)/python -m benchmarks.$$name || exit 1; \
 	done
+
+load: $(STAMP)  ## 200 publishers at one viewer, and the event loops with and without the sink
+	$(BIN)/python -m benchmarks.load
+
+network: $(STAMP) system  ## A cluster whose viewer hangs on bad links, cut for 20 s; needs root; minutes
+	PYTHONPATH=tests $(BIN)/python -m network.long_run
+
+soak: $(STAMP)  ## A cluster for SOAK_MINUTES (30) with restarts; fails on growth, leaks or losses
+	$(BIN)/python -m benchmarks.soak --minutes $(SOAK_MINUTES)
 
 fuzz: $(STAMP)  ## Play hostile messages to the receiver for FUZZ_SECONDS (600)
 	@$(BIN)/python -m pip install --quiet --only-binary=:all: --group fuzz 2>/dev/null || \

@@ -458,3 +458,73 @@ def test_what_is_put_just_before_the_close_is_delivered(receiver, board):
         with Publisher(receiver.addresses, name=transport, transport=transport) as publisher:
             publisher.put(Item("raw", "image", np.ones((8, 8)), {"t": transport}))
     assert {item.position["t"] for item in board.take()} == {"shared-memory", "inline"}
+
+
+def known_peer(socket: zmq.Socket, receiver: Receiver, name: str = "parts") -> int:
+    socket.linger = 0
+    socket.connect(receiver.addresses[0])
+    socket.send(wire.encode(wire.Hello(wire.WIRE_VERSION, "", "publisher", name)))
+    assert socket.poll(DEADLINE * 1000)
+    welcome = wire.decode_from_receiver(socket.recv())
+    assert isinstance(welcome, wire.Welcome)
+    return welcome.epoch
+
+
+def answer(socket: zmq.Socket) -> wire.Message:
+    assert socket.poll(DEADLINE * 1000)
+    return wire.decode_from_receiver(socket.recv())
+
+
+def test_a_payload_that_went_ahead_in_parts_is_put_together(receiver, board):
+    data = np.arange(100_000, dtype=np.uint8).tobytes()
+    header = wire.ItemHeader(
+        1, "raw", "image", {"t": 0}, [wire.ArrayHeader("data", "|u1", (300, 300), 0, 90_000, 1)]
+    )
+    count = wire.Count("raw", 1, 1, 0, {}, 0)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        epoch = known_peer(socket, receiver)
+        for number, start in enumerate(range(0, len(data), 30_000), 1):
+            part = wire.encode(wire.Part(epoch, number, len(data), start))
+            socket.send_multipart([part, data[start : start + 30_000]])
+        batch = wire.Batch(epoch, 5, [header], [count], None, (10_000, 90_000))
+        socket.send(wire.encode(batch))
+        eventually(lambda: len(board))
+        (item,) = board.take()
+        assert item.data.tobytes() == data[10_000:]
+        acknowledged, given = 0, 0
+        while acknowledged < 5:
+            credit = answer(socket)
+            assert isinstance(credit, wire.Credit)
+            acknowledged, given = credit.acknowledged, given + credit.nbytes
+        assert given >= len(data)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [wire.Part(0, 1, 100, 10)],
+        [wire.Part(0, 1, 5, 0)],
+        [wire.Part(0, 1, 5 << 30, 0)],
+        [wire.Part(0, 1, 0, 0)],
+        [wire.Part(0, 2, 100, 0)],
+        [wire.Part(0, 1, 100, 0), wire.Part(0, 2, 100, 20)],
+        [wire.Part(0, 1, 100, 0), wire.Part(0, 2, 200, 10)],
+        [wire.Part(0, 1, 100, 0), wire.Batch(0, 2, [], [], None, (100,))],
+        [wire.Part(0, 1, 10, 0), wire.Batch(0, 2, [], [], None, (20, 10))],
+        [wire.Batch(0, 1, [], [], None, (10,))],
+    ],
+)
+def test_parts_that_do_not_fit_end_the_connection_and_nothing_else(receiver, board, parts):
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        epoch = known_peer(socket, receiver)
+        for part in parts:
+            message = msgspec.structs.replace(part, epoch=epoch)
+            frames = [bytes(10)] if isinstance(part, wire.Part) else []
+            socket.send_multipart([wire.encode(message), *frames])
+        while not isinstance(refused := answer(socket), wire.Refused):
+            pass
+        assert refused.again
+    eventually(lambda: not receiver.exchange.peers)
+    with Publisher(receiver.addresses, name="good") as publisher:
+        publisher.put(image(1))
+        Consumer(board).until(1)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from dask_napari.stream.codec import CodecError, decode
 from dask_napari.stream.item import Calibration, Item, Provenance
 from dask_napari.stream.kinds import BadItem, check
 from dask_napari.stream.messages import ArrayHeader, ItemHeader
@@ -121,11 +122,28 @@ def pack(items: Sequence[Item], target: npt.NDArray[np.uint8]) -> list[ItemHeade
     return headers
 
 
-def pack_frames(items: Sequence[Item]) -> tuple[list[ItemHeader], list[npt.NDArray[np.uint8]]]:
+Encode = Callable[[Item, npt.NDArray[Any]], tuple[str, npt.NDArray[np.uint8]]]
+"""Gives the codec of an array and its bytes; the codec is empty if they are its own."""
+
+
+def _as_it_is(item: Item, array: npt.NDArray[Any]) -> tuple[str, npt.NDArray[np.uint8]]:
+    return "", np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+
+def pack_frames(
+    items: Sequence[Item], encode: Encode = _as_it_is
+) -> tuple[list[ItemHeader], list[npt.NDArray[np.uint8]]]:
     """Lay the arrays of the items out in payload frames.
 
     Large contiguous arrays become frames of their own without a copy; small ones share the
     first frame.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        What to send.
+    encode : callable
+        May compress an array.
 
     Returns
     -------
@@ -134,36 +152,52 @@ def pack_frames(items: Sequence[Item]) -> tuple[list[ItemHeader], list[npt.NDArr
     frames : list of ndarray of uint8
         The payload; the arrays must not change until they are sent.
     """
-    small = sum(
-        aligned(array.nbytes)
-        for item in items
-        for _, array in arrays_of(item)
-        if array.nbytes < JOIN_BELOW
-    )
-    joint = np.empty(small, np.uint8)
-    frames = [joint]
+    frames: list[npt.NDArray[np.uint8]] = [np.empty(0, np.uint8)]
+    small: list[npt.NDArray[np.uint8]] = []
     headers = []
     offset = 0
     for item in items:
         arrays = []
         for name, array in arrays_of(item):
-            nbytes = array.nbytes
-            if nbytes < JOIN_BELOW:
-                if nbytes:
-                    _copy_into(joint[offset : offset + nbytes], array)
-                arrays.append(ArrayHeader(name, array.dtype.str, array.shape, offset, nbytes, 0))
-                offset += aligned(nbytes)
+            codec, data = encode(item, array)
+            at = 0 if data.nbytes < JOIN_BELOW else len(frames)
+            arrays.append(
+                ArrayHeader(
+                    name,
+                    array.dtype.str,
+                    array.shape,
+                    0 if at else offset,
+                    array.nbytes,
+                    at,
+                    codec,
+                    data.nbytes if codec else 0,
+                )
+            )
+            if at:
+                frames.append(data)
             else:
-                whole = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-                at = len(frames)
-                frames.append(whole)
-                arrays.append(ArrayHeader(name, array.dtype.str, array.shape, 0, nbytes, at))
+                small.append(data)
+                offset += aligned(data.nbytes)
         headers.append(header_of(item, arrays))
+    frames[0] = _joined(small, offset)
     return headers, frames
 
 
+def _joined(parts: Sequence[npt.NDArray[np.uint8]], nbytes: int) -> npt.NDArray[np.uint8]:
+    joint = np.empty(nbytes, np.uint8)
+    offset = 0
+    for part in parts:
+        joint[offset : offset + part.nbytes] = part
+        offset += aligned(part.nbytes)
+    return joint
+
+
+Allocate = Callable[[int], npt.NDArray[np.uint8]]
+"""Makes memory for an array that is decoded."""
+
+
 def _unpack_array(
-    header: ArrayHeader, payload: Sequence[npt.NDArray[np.uint8]]
+    header: ArrayHeader, payload: Sequence[npt.NDArray[np.uint8]], allocate: Allocate | None
 ) -> npt.NDArray[Any]:
     if not _DTYPE.fullmatch(header.dtype):
         raise BadItem("dtype that is not numeric or text")
@@ -178,21 +212,30 @@ def _unpack_array(
     if not 0 <= header.frame < len(payload):
         raise BadItem("frame that is not there")
     buffer = payload[header.frame]
-    if header.offset < 0 or header.offset + header.nbytes > buffer.nbytes:
+    if header.offset < 0 or not 0 <= header.taken <= buffer.nbytes - header.offset:
         raise BadItem("offset outside of the payload")
-    part = buffer[header.offset : header.offset + header.nbytes]
+    part = buffer[header.offset : header.offset + header.taken]
     try:
+        if header.codec:
+            part = decode(header.codec, part, header.nbytes, allocate)
         return part.view(dtype).reshape(header.shape)
+    except CodecError as error:
+        raise BadItem(str(error)) from error
     except (ValueError, OverflowError) as error:
         raise BadItem("shape that numpy cannot have") from error
 
 
-def unpack(header: ItemHeader, payload: Sequence[npt.NDArray[np.uint8]], publisher: str) -> Item:
+def unpack(
+    header: ItemHeader,
+    payload: Sequence[npt.NDArray[np.uint8]],
+    publisher: str,
+    allocate: Allocate | None = None,
+) -> Item:
     """Rebuild an item as views of the payload, fit for its kind.
 
     Parameters
     ----------
-    header, payload, publisher
+    header, payload, publisher, allocate
         See :func:`rebuild`.
 
     Raises
@@ -200,11 +243,16 @@ def unpack(header: ItemHeader, payload: Sequence[npt.NDArray[np.uint8]], publish
     BadItem
         If the declaration does not fit the bytes, or the arrays do not fit the kind.
     """
-    return check(rebuild(header, payload, publisher))
+    return check(rebuild(header, payload, publisher, allocate))
 
 
-def rebuild(header: ItemHeader, payload: Sequence[npt.NDArray[np.uint8]], publisher: str) -> Item:
-    """Rebuild an item as views of the payload.
+def rebuild(
+    header: ItemHeader,
+    payload: Sequence[npt.NDArray[np.uint8]],
+    publisher: str,
+    allocate: Allocate | None = None,
+) -> Item:
+    """Rebuild an item as views of the payload, or of memory of its own where it was compressed.
 
     Parameters
     ----------
@@ -214,13 +262,15 @@ def rebuild(header: ItemHeader, payload: Sequence[npt.NDArray[np.uint8]], publis
         The frames; a slot copied out of an arena is frame 0.
     publisher : str
         Name of the sender.
+    allocate : callable, optional
+        Makes memory for what is decoded.
 
     Raises
     ------
     BadItem
         If the declaration does not fit the bytes.
     """
-    arrays = {array.name: _unpack_array(array, payload) for array in header.arrays}
+    arrays = {array.name: _unpack_array(array, payload, allocate) for array in header.arrays}
     data = arrays.pop(DATA, None)
     if data is None:
         raise BadItem("no data")

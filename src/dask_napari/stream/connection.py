@@ -17,12 +17,16 @@ import zmq
 
 from dask_napari.stream import messages as wire
 from dask_napari.stream.arena import Arena, ArenaError, Slot
-from dask_napari.stream.batch import pack, pack_frames, payload_size
+from dask_napari.stream.batch import Encode, pack, payload_size
+from dask_napari.stream.codec import Compressor
 from dask_napari.stream.item import Item, LayerSpec
 from dask_napari.stream.limits import cost_of
+from dask_napari.stream.link import LEAST_PIECE, Link, Passage
 from dask_napari.stream.outbox import Dropped, Outbox, Whole
 from dask_napari.stream.oversize import oversize
-from dask_napari.stream.security import Security
+from dask_napari.stream.parcel import Parcel
+from dask_napari.stream.peer import keep_alive
+from dask_napari.stream.security import Security, is_local
 from dask_napari.stream.troubles import Troubles
 from dask_napari.stream.versions import complaint
 from dask_napari.version import __version__
@@ -57,6 +61,17 @@ over memory that is not in the processor's cache (64 MiB in flight cost a third 
 BATCH_ITEMS: Final = 64
 """A batch is closed at so many items: the cost of a message is spread thin by then."""
 
+TUNNEL: Final = 100e6
+"""Bytes a second below which an address of this host is taken for the near end of a tunnel
+(``ssh -L``): the loopback interface carries ten times as much on a bad day."""
+
+SMALL: Final = 256 << 10
+"""Bytes; a batch of less costs the receiver more as a message than as bytes."""
+
+SMALL_BATCHES: Final = 3
+"""Messages on the way while which a small batch waits. Over a long link the third part of its
+trip is added to an item's at most; nearby they are acknowledged before the next item comes."""
+
 HANDSHAKE_TIMEOUT: Final = 3.0
 """Seconds; a receiver answers a HELLO in well under one even when it copies at full speed."""
 
@@ -81,7 +96,7 @@ class _Flight:
     number: int
     items: list[Item]
     slot: Slot | None
-    nbytes: int
+    passage: Passage
 
 
 class Connection:
@@ -103,6 +118,10 @@ class Connection:
         Gives the sequence numbers of items.
     troubles : Troubles
         Errors that the receiver is told.
+    security, transport, arena_bytes
+        See :class:`~dask_napari.stream.Publisher`.
+    patience : float
+        Seconds for the handshake.
     """
 
     def __init__(
@@ -117,6 +136,7 @@ class Connection:
         security: Security | None,
         transport: Transport,
         arena_bytes: int,
+        patience: float = HANDSHAKE_TIMEOUT,
     ) -> None:
         self.address = address
         self.transport: Literal["shared-memory", "inline"] = "inline"
@@ -142,7 +162,11 @@ class Connection:
         self._loaded: deque[Item] = deque()
         self._formed: list[Item] = []
         self._flight: deque[_Flight] = deque()
-        self._flying = 0
+        self._parcel: Parcel | None = None
+        self._link = Link()
+        self._compressor = Compressor()
+        self._local = is_local(address)
+        self._patience = patience
         self._heartbeat = HANDSHAKE_TIMEOUT / MISSED_HEARTBEATS
         self._said_bye = False
         self.open = False
@@ -152,6 +176,7 @@ class Connection:
         self.socket.setsockopt(zmq.SNDHWM, 0)
         self.socket.setsockopt(zmq.RCVHWM, 0)
         self.socket.setsockopt(zmq.LINGER, 0)
+        keep_alive(self.socket)
         if security is not None:
             security.secure_client(self.socket)
         self.socket.connect(address)
@@ -219,6 +244,8 @@ class Connection:
             raise ConnectionLost(f"{self.address}: {complaint(message)}", final=True)
         self._epoch = message.epoch
         self._credit = message.credit
+        if message.arena:
+            self._arena_bytes = min(self._arena_bytes, message.arena)
         self._frame = message.frame
         self._heartbeat = message.heartbeat
         self.instance = message.instance
@@ -260,9 +287,10 @@ class Connection:
         self.open = True
 
     def _acknowledge(self, number: int) -> None:
+        now = time.monotonic()
         while self._flight and self._flight[0].number <= number:
             done = self._flight.popleft()
-            self._flying -= done.nbytes
+            self._link.acknowledged(done.passage, now)
             if done.slot is not None and self._arena is not None:
                 self._arena.free(done.slot.offset, done.slot.generation)
 
@@ -304,8 +332,13 @@ class Connection:
         progress = False
         while self._credit > 0 and not self._window_full:
             if not self._formed:
+                if self._may_gather:
+                    break
                 self._form(load)
-            if not self._formed or not self._send_formed():
+            if not self._formed:
+                self._link.starve()
+                break
+            if not self._send_formed():
                 break
             progress = True
         return progress
@@ -316,12 +349,24 @@ class Connection:
         return self._credit <= 0 or self._window_full or bool(self._formed)
 
     @property
+    def _may_gather(self) -> bool:
+        # As Nagle's algorithm: while small batches are on the way, the next one may grow. A
+        # receiver that is busy with many publishers acknowledges later and so gets fewer, larger
+        # messages from each.
+        few = len(self._outbox) < BATCH_ITEMS and self._outbox.nbytes < SMALL
+        return few and not self._loaded and len(self._flight) >= SMALL_BATCHES
+
+    @property
     def _window_full(self) -> bool:
-        return self._use_arena and self._flying >= ARENA_WINDOW and len(self._flight) > 1
+        if self._use_arena:
+            return self._link.flying >= ARENA_WINDOW and len(self._flight) > 1
+        return self._link.flying > 0 and self._link.room < LEAST_PIECE
 
     def _form(self, load: Callable[[Outbox], list[Item]]) -> None:
+        # On a slow link, no more than it carries in a moment: the first item waits for the last.
+        most = BATCH_BYTES if self._use_arena else min(BATCH_BYTES, self._link.window // 2)
         nbytes = 0
-        while len(self._formed) < BATCH_ITEMS and nbytes < BATCH_BYTES:
+        while len(self._formed) < BATCH_ITEMS and nbytes < most:
             if not self._loaded:
                 self._loaded.extend(load(self._outbox))
             if not self._loaded:
@@ -335,36 +380,90 @@ class Connection:
             nbytes += item.nbytes
 
     def _send_formed(self) -> bool:
+        """Send the formed batch or a piece of it; false if it has to wait."""
+        if self._use_arena and self._arena is not None:
+            size = payload_size(self._formed)
+            if 0 < size <= self._arena.capacity:
+                return self._send_slot(self._arena, size)
+        return self._send_parcel()
+
+    def _send_slot(self, arena: Arena, size: int) -> bool:
         items = self._formed
-        slot = None
-        frames: list[npt.NDArray[np.uint8]] = []
-        size = payload_size(items)
-        if self._use_arena and self._arena is not None and 0 < size <= self._arena.capacity:
-            slot = self._arena.allocate(size)
-            if slot is None:
-                return False  # all slots are with the receiver; its CREDIT brings them back
-        for item in items:
-            item.seq = next(self._numbers)
-            self._outbox.sent(item.layer)
-        if slot is not None and self._arena is not None:
-            headers = pack(items, self._arena.view(slot))
-            lent = wire.SlotHeader(slot.offset, slot.nbytes, slot.generation)
-            payload = slot.nbytes
-        else:
-            headers, frames = pack_frames(items)
-            lent = None
-            payload = sum(frame.nbytes for frame in frames)
-        self._number += 1
-        self._told = time.monotonic()
-        counts = self._outbox.counts(changed=True)
-        sent = self._send(wire.Batch(self._epoch, self._number, headers, counts, lent), *frames)
-        # The items stay referenced until they are acknowledged, so that a connection that
-        # breaks loses none of them.
-        self._flight.append(_Flight(self._number, items, slot, payload))
-        self._flying += payload
-        self._credit -= cost_of(payload, sent, len(items))
-        self._formed = []
+        slot = arena.allocate(size)
+        if slot is None:
+            return False  # all slots are with the receiver; its CREDIT brings them back
+        self._assign_numbers()
+        headers = pack(items, arena.view(slot))
+        lent = wire.SlotHeader(slot.offset, slot.nbytes, slot.generation)
+        self._dispatch(
+            wire.Batch(self._epoch, self._number + 1, headers, self._count_sent(), lent), slot=slot
+        )
         return True
+
+    def _send_parcel(self) -> bool:
+        parcel = self._parcel
+        if parcel is None:
+            self._assign_numbers()
+            parcel = self._parcel = Parcel(self._formed, self._encoder())
+        whole = self._use_arena or parcel.left <= self._link.room
+        if (parcel.sent or not whole) and (cut := parcel.cut(self._link.piece)):
+            offset, piece = cut
+            self._dispatch(wire.Part(self._epoch, self._number + 1, parcel.size, offset), piece)
+            return True
+        batch, frames = parcel.rest(self._epoch, self._number + 1, self._count_sent())
+        self._parcel = None
+        self._dispatch(batch, *frames)
+        return True
+
+    def _encoder(self) -> Encode:
+        """What compresses the formed batch, at the rate of the link as it is now."""
+        rate = self._link.limit
+        if not self._may_encode(rate):
+            rate = 0.0
+        elif not rate:
+            waits = sum(item.nbytes for item in self._formed) > self._link.room
+            # Not known yet, but this has to wait: better small. On a fast link that costs a
+            # millisecond, once.
+            rate = max(1.0, self._link.rate) if waits else 0.0
+        return lambda item, array: self._compressor.encode(item.layer, item.kind, array, rate)
+
+    def _may_encode(self, rate: float) -> bool:
+        if self._use_arena or self.address.startswith("ipc://"):
+            return False
+        # Within a host both ends share the processor, and compression only adds to its work;
+        # unless it is the near end of a tunnel.
+        return not self._local or 0 < rate < TUNNEL
+
+    def _assign_numbers(self) -> None:
+        for item in self._formed:
+            item.seq = next(self._numbers)
+
+    def _count_sent(self) -> list[wire.Count]:
+        # With the batch itself and not before: the counts of a STATUS between its pieces must
+        # not include what has not arrived.
+        for item in self._formed:
+            self._outbox.sent(item.layer)
+        self._told = time.monotonic()
+        return self._outbox.counts(changed=True)
+
+    def _dispatch(
+        self,
+        message: wire.Batch | wire.Part,
+        *frames: npt.NDArray[np.uint8],
+        slot: Slot | None = None,
+    ) -> None:
+        nbytes = sum(frame.nbytes for frame in frames) if slot is None else slot.nbytes
+        self._number = message.number
+        cost = nbytes
+        items: list[Item] = []
+        if isinstance(message, wire.Batch):
+            cost += message.expansion
+            # The items stay referenced until they are acknowledged, so that a connection that
+            # breaks loses none of them.
+            items, self._formed = self._formed, []
+        passage = self._link.sent(nbytes, time.monotonic())
+        self._flight.append(_Flight(self._number, items, slot, passage))
+        self._credit -= cost_of(cost, self._send(message, *frames), len(items))
 
     def tick(self) -> float:
         """Send what time asks for; return the seconds until the next call is due.
@@ -376,7 +475,7 @@ class Connection:
         """
         now = time.monotonic()
         silent = now - self._heard
-        limit = HANDSHAKE_TIMEOUT if not self.open else MISSED_HEARTBEATS * self._heartbeat
+        limit = self._patience if not self.open else MISSED_HEARTBEATS * self._heartbeat
         if silent > limit:
             raise ConnectionLost(f"the viewer at {self.address} has been silent for {limit:.0f} s")
         if not self.open:
@@ -411,7 +510,7 @@ class Connection:
     def unsent(self) -> list[Item]:
         """Items that were made but never sent."""
         items = [*self._formed, *self._loaded]
-        self._formed = []
+        self._formed, self._parcel = [], None
         self._loaded.clear()
         return items
 

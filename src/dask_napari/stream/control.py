@@ -16,6 +16,7 @@ from dask_napari.stream import messages as wire
 from dask_napari.stream import nearby
 from dask_napari.stream.addresses import reachable
 from dask_napari.stream.ledger import Ledger, Tally
+from dask_napari.stream.peer import keep_alive
 from dask_napari.stream.security import Security
 from dask_napari.stream.versions import complaint
 from dask_napari.version import __version__
@@ -29,7 +30,7 @@ class ViewerGone(ConnectionError):
 
 
 class _Forgotten(Exception):
-    """The viewer has had too many clients since to know this one."""
+    """The viewer does not know this client: too many came since, or the line was cut for long."""
 
 
 class Control:
@@ -74,6 +75,7 @@ class Control:
             security = security or nearby.find(tried[0])
             if security is not None:
                 security.secure_client(self._socket)
+            keep_alive(self._socket)
             self._socket.connect(tried[0])
             self._token = security.token if security else ""
             self._introduce(time.monotonic() + timeout)

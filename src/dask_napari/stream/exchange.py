@@ -25,7 +25,7 @@ from dask_napari.version import __version__
 logger = logging.getLogger(__name__)
 
 GRANT_AT: Final = 1 << 20
-"""Owed bytes at which CREDIT goes out at once: a quarter of a batch keeps the sender moving."""
+"""Received bytes at which CREDIT goes out at once: a quarter of a batch keeps the sender moving."""
 
 MISSED_HEARTBEATS: Final = 4
 """Silent intervals after which a publisher is given up: one more than it waits itself, so that
@@ -139,6 +139,8 @@ class Exchange:
                 raise Rejected("request from a publisher")
             case _ if message.epoch != peer.epoch:
                 raise Rejected("message of another epoch")
+            case wire.Part():
+                self._part(peer, message, frames)
             case wire.Batch():
                 self._batch(peer, message, frames)
             case wire.Status(counts=counts, troubles=troubles):
@@ -184,9 +186,10 @@ class Exchange:
                 self._instance,
                 self.epochs,
                 received,
-                self._limits.credit,
+                self.peers[identity].allowance if hello.role == "publisher" else 0,
                 self._limits.heartbeat,
                 self._limits.frame,
+                self.peers[identity].share if hello.role == "publisher" else 0,
             ),
         )
 
@@ -202,7 +205,10 @@ class Exchange:
             self.send(identity, wire.Refused(f"{error}; restart the viewer if they are yours"))
             raise
         now = source.heard = time.monotonic()
-        self.peers[identity] = Peer(identity, self.epochs, now, source, self._limits.credit)
+        credit = self._limits.fair_credit(len(self.peers) + 1)
+        granted = sum(peer.share for peer in self.peers.values())
+        share = self._limits.next_arena(granted)
+        self.peers[identity] = Peer(identity, self.epochs, now, source, credit, share=share)
         return source.seq
 
     def _make_room(self) -> None:
@@ -270,18 +276,39 @@ class Exchange:
         peer.source.transport = "shared-memory"
         self.send(peer.identity, wire.Probe(peer.epoch, peer.arena.token))
 
+    def _part(self, peer: Peer, part: wire.Part, frames: Sequence[bytes | memoryview]) -> None:
+        try:
+            self._expect(peer, part.number)
+            if len(frames) != 2:
+                raise Rejected("part without its bytes")
+            self._intake.part(peer.ahead, part, frames[1], self._limits.frame)
+        except Rejected as error:
+            self._break_off(peer, str(error))
+            raise
+        peer.number = part.number
+        self._spend(peer, cost_of(len(frames[1]), len(frames[0]), 0))
+
+    def _expect(self, peer: Peer, number: int) -> None:
+        if number != peer.number + 1:
+            raise Rejected("gap in the batches")
+        if peer.allowance <= 0:
+            raise Rejected("more than the credit")
+
+    def _break_off(self, peer: Peer, reason: str) -> None:
+        """End a connection whose publisher should come again: it sends what was not received."""
+        self.send(peer.identity, wire.Refused(reason, again=True))
+        if peer.identity in self.peers:
+            self.forget(peer)
+
     def _batch(self, peer: Peer, batch: wire.Batch, frames: Sequence[bytes | memoryview]) -> None:
         try:
-            if batch.number != peer.number + 1:
-                raise Rejected("gap in the batches")
-            if peer.allowance <= 0:
-                raise Rejected("more than the credit")
-            payload = self._intake.payload(peer.arena, batch, frames[1:])
+            self._expect(peer, batch.number)
+            if batch.expansion > self._limits.frame:
+                raise Rejected("batch that decodes to too much")
+            payload = self._intake.payload(peer, batch, frames[1:])
             self.sources.admit(peer.source, {header.layer for header in batch.items})
         except Rejected as error:
-            self.send(peer.identity, wire.Refused(str(error), again=True))
-            if peer.identity in self.peers:
-                self.forget(peer)
+            self._break_off(peer, str(error))
             raise
         nbytes = sum(part.nbytes for part in payload)
         found = self._intake.items(peer.source.name, batch, payload)
@@ -299,23 +326,29 @@ class Exchange:
             source.items += len(batch.items)
             source.nbytes += nbytes
             peer.number = batch.number
-            cost = cost_of(nbytes, len(frames[0]), len(batch.items))
-            peer.owed += cost
-            peer.allowance -= cost
-            self._owing[peer.identity] = peer
             self.sources.count(source, batch.counts)
-        if peer.owed >= GRANT_AT:
+        # What came ahead in parts was paid for with them.
+        paid = (0 if batch.frames else nbytes) + batch.expansion
+        self._spend(peer, cost_of(paid, len(frames[0]), len(batch.items)))
+
+    def _spend(self, peer: Peer, cost: int) -> None:
+        peer.allowance -= cost
+        peer.unread += cost
+        self._owing[peer.identity] = peer
+        if peer.unread >= GRANT_AT:
             self._grant(peer)
 
     def _grant(self, peer: Peer) -> None:
-        # Slots come back whatever the viewer does; new bytes only while it keeps up.
-        nbytes = 0 if self._board.full else peer.owed
+        # Slots come back whatever the viewer does; new bytes only while it keeps up, and no more
+        # than its share when others have come since.
+        owed = max(0, self._limits.fair_credit(len(self.peers)) - peer.allowance)
+        nbytes = 0 if self._board.full else owed
         if nbytes or peer.granted != peer.number:
-            peer.owed -= nbytes
             peer.allowance += nbytes
             peer.granted = peer.number
+            peer.unread = 0
             self.send(peer.identity, wire.Credit(peer.epoch, peer.number, nbytes))
-        if not peer.owed:
+        if nbytes == owed:
             self._owing.pop(peer.identity, None)
 
     def grant(self) -> None:

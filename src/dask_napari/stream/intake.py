@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.stream import messages as wire
-from dask_napari.stream.arena import ArenaError, ArenaReader
-from dask_napari.stream.batch import BadItem, unpack
+from dask_napari.stream.arena import ArenaError
+from dask_napari.stream.assembly import Assembly
+from dask_napari.stream.batch import DATA, BadItem, unpack
 from dask_napari.stream.item import Item
 from dask_napari.stream.kinds import check
 from dask_napari.stream.limits import Rejected
 from dask_napari.stream.options import permitted
+from dask_napari.stream.peer import Peer
 from dask_napari.stream.pool import BlockPool
 
 AXIS_LIMIT: Final = 2**31 - 1
@@ -62,25 +64,31 @@ class Intake:
     def __init__(self) -> None:
         self._pool = BlockPool()
 
+    def part(self, ahead: Assembly, part: wire.Part, frame: bytes | memoryview, limit: int) -> None:
+        """Take in a piece of the next batch's payload. Raises :class:`Rejected`."""
+        ahead.add(part, np.frombuffer(frame, np.uint8), self._pool, limit)
+
     def payload(
         self,
-        arena: ArenaReader | None,
+        peer: Peer,
         batch: wire.Batch,
         frames: Sequence[bytes | memoryview],
     ) -> Payload:
-        """Bytes of a batch: its frames, or a view of its slot.
+        """Bytes of a batch: its frames, what went ahead of it, or a view of its slot.
 
         Raises
         ------
         Rejected
             If they are not there.
         """
+        if batch.frames:
+            return peer.ahead.take(batch.frames)
         if batch.slot is None:
             return [np.frombuffer(frame, np.uint8) for frame in frames]
-        if arena is None:
+        if peer.arena is None:
             raise Rejected("slot without an arena")
         try:
-            return [arena.view(batch.slot.offset, batch.slot.nbytes)]
+            return [peer.arena.view(batch.slot.offset, batch.slot.nbytes)]
         except (ArenaError, ValueError) as error:
             raise Rejected("slot outside of the arena") from error
 
@@ -99,13 +107,15 @@ class Intake:
             The bytes.
         """
         found: list[Item | tuple[str, str]] = []
+        lent = batch.slot is not None or (len(batch.frames) > 0 and len(batch.items) > 1)
         for header in batch.items:
             try:
-                item = unpack(header, payload, publisher)
-                own = self._copied if batch.slot is not None else sane
+                item = unpack(header, payload, publisher, self._allocate)
                 _check_chunk(item)
-                item.data = own(item.data)
-                item.arrays = {name: own(part) for name, part in item.arrays.items()}
+                # What was compressed is in memory of its own already.
+                kept = {each.name for each in header.arrays if each.codec or not lent}
+                item.data = self._own(item.data, DATA in kept)
+                item.arrays = {n: self._own(part, n in kept) for n, part in item.arrays.items()}
                 if batch.slot is not None and item.kind not in PIXELS:
                     # Again: the owner of the slot could have changed it meanwhile, and napari
                     # follows these numbers to other places in memory.
@@ -117,6 +127,12 @@ class Intake:
                 item.options = permitted(item.kind, item.options)
             found.append(item)
         return found
+
+    def _allocate(self, nbytes: int) -> npt.NDArray[np.uint8]:
+        return self._pool.empty((nbytes,), np.dtype(np.uint8))
+
+    def _own(self, array: npt.NDArray[Any], kept: bool) -> npt.NDArray[Any]:
+        return sane(array) if kept else self._copied(array)
 
     def _copied(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         # The slot goes back at once, and nothing that the worker does later can change what is

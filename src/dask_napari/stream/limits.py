@@ -8,6 +8,13 @@ from typing import Final
 ITEM_COST: Final = 1 << 10
 """Bytes that an item without any pixels costs its receiver; so credit bounds tiny items too."""
 
+LEAST_CREDIT: Final = 8 << 20
+"""Bytes of the smallest share: two batches, so that both ends are busy."""
+
+LEAST_ARENA: Final = 12 << 20
+"""The same in shared memory: the window of a connection and one more batch. Larger items go
+inline."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -18,8 +25,12 @@ class Limits:
 
     Attributes
     ----------
-    credit : int
-        Bytes that one publisher may have on the way.
+    credit, total_credit : int
+        Bytes that one publisher, and all of them, may have on the way. With many publishers
+        each gets an even share, but two batches in any case.
+    arena, total_arena : int
+        Bytes of the arena of one publisher, and of all of them: each takes memory of its host,
+        which with a viewer and many workers on one host is the same for all.
     frame : int
         Bytes of the largest payload frame, hence of the largest inline array.
     peers : int
@@ -42,6 +53,9 @@ class Limits:
     """
 
     credit: int = 64 << 20
+    total_credit: int = 1 << 30
+    arena: int = 64 << 20
+    total_arena: int = 2 << 30
     frame: int = 4 << 30
     peers: int = 4096
     clients: int = 256
@@ -51,6 +65,29 @@ class Limits:
     sources: int = 8192
     tallies: int = 65_536
     heartbeat: float = 2.0
+
+    def fair_credit(self, peers: int) -> int:
+        """Credit of each of so many publishers.
+
+        Examples
+        --------
+        >>> Limits().fair_credit(1) >> 20, Limits().fair_credit(200) >> 20
+        (64, 8)
+        """
+        return min(self.credit, max(LEAST_CREDIT, self.total_credit // max(1, peers)))
+
+    def next_arena(self, granted: int) -> int:
+        """Size of the next arena when so many bytes are granted already.
+
+        Arenas cannot shrink later, so early ones leave room: each gets an eighth of what is left.
+        With 64 MiB each, 200 workers on one host would take 12.8 GiB of its memory.
+
+        Examples
+        --------
+        >>> Limits().next_arena(0) >> 20, Limits().next_arena(2 << 30) >> 20
+        (64, 12)
+        """
+        return min(self.arena, max(LEAST_ARENA, (self.total_arena - granted) // 8))
 
 
 class Rejected(Exception):

@@ -5,6 +5,9 @@ may be followed by payload frames. Nothing is ever unpickled. The exchange of a 
 
     HELLO -> WELCOME, OFFER -> PROBE, TAPS, then BATCH ... <- CREDIT ..., BYE -> BYE_ACK
 
+On a slow link the payload of a batch goes ahead of it in PARTs, each acknowledged by a CREDIT, so
+that neither side is silent for long and no PING waits behind a large array.
+
 PING -> PONG keeps an idle connection known to be alive. A receiver answers REFUSED where it
 will not talk, and to a peer that it does not know (it was restarted); the latter says HELLO
 again. A client says HELLO, then REQUEST -> REPLY.
@@ -36,6 +39,9 @@ ARRAYS_LIMIT: Final = 1024
 
 ITEMS_LIMIT: Final = 1024
 """Items of a batch; a publisher sends 64."""
+
+FRAMES_LIMIT: Final = 1 + ITEMS_LIMIT * 64
+"""Payload frames of a batch: the small arrays together, and each large one."""
 
 LAYERS_LIMIT: Final = 4096
 """Layers, or counts of them, in one message."""
@@ -70,6 +76,8 @@ class ArrayHeader(msgspec.Struct, frozen=True, array_like=True):
     """Where one array of an item lies in the payload.
 
     ``frame`` counts the payload frames of an inline batch; a slot of the arena is frame 0.
+    ``nbytes`` is the size of the array. With a ``codec`` it lies there in ``stored`` bytes, and
+    ``nbytes`` is what they decode to.
     """
 
     name: Name
@@ -78,6 +86,13 @@ class ArrayHeader(msgspec.Struct, frozen=True, array_like=True):
     offset: Natural
     nbytes: Natural
     frame: Natural = 0
+    codec: Name = ""
+    stored: Natural = 0
+
+    @property
+    def taken(self) -> int:
+        """Bytes that the array takes in the payload."""
+        return self.stored if self.codec else self.nbytes
 
 
 class ItemHeader(msgspec.Struct, frozen=True, array_like=True):
@@ -178,8 +193,9 @@ class Welcome(Message, tag="WELCOME", frozen=True):
 
     ``instance`` names this run of the receiver, ``received`` is the number of the last item it
     has from this publisher, ``credit`` the bytes that may be sent, ``heartbeat`` the seconds
-    between signs of life, ``frame`` the bytes of the largest frame it takes. In every version of
-    the wire it has the fields ``type``, ``wire`` and ``software``.
+    between signs of life, ``frame`` the bytes of the largest frame it takes, ``arena`` those of the
+    largest arena that it wants, 0 if it does not care. In every version of the wire it has the
+    fields ``type``, ``wire`` and ``software``.
     """
 
     wire: int
@@ -190,6 +206,7 @@ class Welcome(Message, tag="WELCOME", frozen=True):
     credit: int
     heartbeat: float
     frame: int = 4 << 30
+    arena: Natural = 0
 
 
 class Refused(Message, tag="REFUSED", frozen=True):
@@ -225,17 +242,36 @@ class Taps(Message, tag="TAPS", frozen=True):
 
 
 class Batch(Message, tag="BATCH", frozen=True):
-    """Items, in order. ``number`` counts the batches of a connection from 1."""
+    """Items, in order. ``number`` counts the batches and parts of a connection from 1.
+
+    ``frames`` are the sizes of its payload frames, if they went ahead in parts.
+    """
 
     epoch: int
     number: int
     items: Annotated[list[ItemHeader], Meta(max_length=ITEMS_LIMIT)]
     counts: Counts
     slot: SlotHeader | None = None
+    frames: Annotated[tuple[Natural, ...], Meta(max_length=FRAMES_LIMIT)] = ()
+
+    @property
+    def expansion(self) -> int:
+        """Bytes by which decoding makes the payload larger; they cost credit, too."""
+        arrays = (array for item in self.items for array in item.arrays)
+        return sum(max(0, array.nbytes - array.stored) for array in arrays if array.codec)
+
+
+class Part(Message, tag="PART", frozen=True):
+    """A piece of the payload of the next batch: the bytes from ``offset`` on, of ``size``."""
+
+    epoch: int
+    number: int
+    size: Natural
+    offset: Natural
 
 
 class Credit(Message, tag="CREDIT", frozen=True):
-    """All batches up to ``acknowledged`` are copied out; ``nbytes`` more may be sent."""
+    """All up to number ``acknowledged`` is copied out; ``nbytes`` more may be sent."""
 
     epoch: int
     acknowledged: int
@@ -295,7 +331,7 @@ class Reply(Message, tag="REPLY", frozen=True):
     error: str = ""
 
 
-FromPublisher = Hello | Offer | Taps | Batch | Status | Ping | Bye | Request
+FromPublisher = Hello | Offer | Taps | Part | Batch | Status | Ping | Bye | Request
 """What a receiver may get."""
 
 FromReceiver = Welcome | Refused | Probe | Credit | Want | Pong | ByeAck | Reply

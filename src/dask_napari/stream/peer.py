@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any, Final
+
+import zmq
 
 from dask_napari.stream.arena import ArenaReader
+from dask_napari.stream.assembly import Assembly
 from dask_napari.stream.ledger import Tally
 from dask_napari.stream.messages import Count, Trouble
+
+DEAD_AFTER: Final = 20
+"""Seconds after which the kernel gives up a TCP connection whose other end answers nothing. The
+heartbeat has given it up before; this frees its descriptor and what was queued for it."""
+
+
+def keep_alive(socket: zmq.Socket[Any]) -> None:
+    """Let no TCP connection outlive a cut cable or a host that has vanished."""
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, DEAD_AFTER // 2)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, DEAD_AFTER // 4)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 2)
+    socket.setsockopt(zmq.TCP_MAXRT, DEAD_AFTER * 1000)
 
 
 @dataclass(slots=True)
@@ -79,14 +96,18 @@ class Peer:
         Number of the connection; messages of another one are not for it.
     number : int
         Number of the last batch that arrived.
-    owed : int
-        Bytes of credit to give back.
     allowance : int
         Bytes of credit that it has not used; it may send while there are any.
+    share : int
+        Bytes of shared memory that it was granted.
+    unread : int
+        Bytes that came since CREDIT was sent.
     established : bool
         Whether it has sent anything after its HELLO.
     granted : int
         Number of the last batch whose arrival was acknowledged.
+    ahead : Assembly
+        Payload of the next batch, as far as it has come in parts.
     """
 
     identity: bytes
@@ -97,11 +118,14 @@ class Peer:
     established: bool = False
     number: int = 0
     granted: int = 0
-    owed: int = 0
+    share: int = 0
+    unread: int = 0
     arena: ArenaReader | None = None
+    ahead: Assembly = field(default_factory=Assembly)
 
     def detach(self) -> None:
-        """Let go of the arena."""
+        """Let go of the arena, and of a payload that is not complete."""
+        self.ahead = Assembly()
         if self.arena is not None:
             self.arena.close()
             self.arena = None

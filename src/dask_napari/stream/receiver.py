@@ -21,7 +21,7 @@ from dask_napari.stream.exchange import Exchange
 from dask_napari.stream.item import LayerSpec
 from dask_napari.stream.ledger import Ledger
 from dask_napari.stream.limits import Limits
-from dask_napari.stream.peer import PeerInfo
+from dask_napari.stream.peer import PeerInfo, keep_alive
 from dask_napari.stream.runtime import RuntimeDirectory
 from dask_napari.stream.security import Security, check_address
 from dask_napari.stream.wakeup import Wakeup
@@ -118,6 +118,7 @@ class Receiver:
             # A peer that is gone must be an error here, not a message that vanishes.
             self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
             self._socket.setsockopt(zmq.LINGER, 0)
+            keep_alive(self._socket)
             self._socket.setsockopt(zmq.MAXMSGSIZE, self.limits.frame)
             self._socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
             self._socket.setsockopt(zmq.IPV6, any("[" in a for a in self.addresses))

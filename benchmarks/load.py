@@ -1,0 +1,243 @@
+"""One receiver under many publishers, and what the sink does to Dask's event loops.
+
+The publishers are threads in processes beside the receiver, so on a small machine they take the
+processor from it: rates are of the whole machine, both ends. Fairness is what the most served
+publisher delivered over what the least served one did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing as mp
+import statistics
+import sys
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import psutil
+
+from benchmarks.report import publish, table
+from dask_napari.stream import Board, Item, Publisher, Receiver
+
+_spawn = mp.get_context("spawn")
+
+TICK = 0.033
+"""Seconds between looks at the board, as the viewer takes."""
+
+
+def _publish(
+    address: str,
+    process: int,
+    threads: int,
+    nbytes: int,
+    rate: float,
+    transport: str,
+    ready: Any,
+    stop: Any,
+    out: Any,
+) -> None:
+    """Run publishers; each puts ``rate`` items a second, or keeps its queue full if 0."""
+    data = np.zeros(nbytes, np.uint8)
+    publishers = [
+        Publisher(address, name=f"{process}-{n}", transport=transport)  # type: ignore[arg-type]
+        for n in range(threads)
+    ]
+    for each in publishers:
+        each.start()
+    while any(each.state != "connected" for each in publishers):
+        time.sleep(0.01)
+    ready.wait()
+    put = 0
+    began = time.perf_counter()
+    while not stop.is_set():
+        # In bursts of a hundredth of a second, as workers' tasks end.
+        due = int((time.perf_counter() - began) * rate) if rate else put + 8
+        for n in range(put, due):
+            for each in publishers:
+                if rate or len(each.outbox) < 16:
+                    each.put(Item("raw", "image", data, {"t": time.time(), "n": n}), "keep")
+        put = due
+        time.sleep(0.01)
+    for each in publishers:
+        each.close(30.0)
+    out.put(
+        [
+            (each.name, *[(c.selected, c.sent, c.coalesced, c.dropped, c.queued) for c in counts])
+            for each in publishers
+            if (counts := each.counts())
+        ]
+    )
+
+
+def load(
+    processes: int, threads: int, nbytes: int, rate: float, seconds: float, transport: str
+) -> dict[str, Any]:
+    """Figures of one run."""
+    board = Board()
+    ready, stop, out = _spawn.Barrier(processes + 1), _spawn.Event(), _spawn.Queue()
+    latencies: list[float] = []
+    ended = threading.Event()
+
+    def consume() -> None:
+        while not ended.wait(TICK) or len(board):
+            items = board.take()
+            now = time.time()
+            latencies.extend(now - item.position["t"] for item in items[::10])  # type: ignore[operator]
+            board.shown(items)
+
+    with Receiver("tcp://127.0.0.1:*", board) as receiver:
+        consumer = threading.Thread(target=consume)
+        consumer.start()
+        children = [
+            _spawn.Process(
+                target=_publish,
+                args=(
+                    *(receiver.addresses[0], process, threads, nbytes, rate),
+                    *(transport, ready, stop, out),
+                ),
+            )
+            for process in range(processes)
+        ]
+        for child in children:
+            child.start()
+        ready.wait()
+        time.sleep(1.0)
+        latencies.clear()
+        before = {peer.name: peer.items for peer in receiver.peers()}
+        began = time.perf_counter()
+        time.sleep(seconds)
+        took = time.perf_counter() - began
+        done = {peer.name: peer.items - before[peer.name] for peer in receiver.peers()}
+        late = sorted(latencies)
+        shm = sum(psutil.Process(child.pid).memory_info().shared for child in children)
+        rss = psutil.Process().memory_info().rss
+        stop.set()
+        sides = [row for _ in children for row in out.get()]
+        for child in children:
+            child.join()
+        ended.set()
+        consumer.join()
+        ledger = receiver.ledger()
+        sent = sum(counts[0] for _, counts in sides)
+        total = ledger.total
+        exact = ledger.balanced and not total.pending and total.selected == sent
+    return {
+        "items/s": sum(done.values()) / took,
+        "GB/s": sum(done.values()) * nbytes / took / 1e9,
+        "most/least": max(done.values()) / max(1, min(done.values())),
+        "p50 ms": 1000 * late[len(late) // 2] if late else float("nan"),
+        "p99 ms": 1000 * late[int(len(late) * 0.99)] if late else float("nan"),
+        "arenas MiB": shm / 2**20,
+        "receiver MiB": rss / 2**20,
+        "dropped": total.dropped.total(),
+        "ledger": "exact" if exact else f"WRONG: {total}, sent {sent}",
+    }
+
+
+# -- event loops ---------------------------------------------------------------------------------
+
+
+async def _beats(seconds: float) -> list[float]:
+    """How late a timer of 5 ms is called on this event loop."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    found = []
+    end = loop.time() + seconds
+    while (due := loop.time() + 0.005) < end:
+        await asyncio.sleep(0.005)
+        found.append(loop.time() - due)
+    return found
+
+
+def _frame(n: int) -> np.ndarray:
+    end = time.perf_counter() + 0.005
+    array = np.full((256, 256), n % 60_000, np.uint16)
+    while time.perf_counter() < end:
+        pass
+    return array
+
+
+def loops(repeats: int, seconds: float) -> list[list[object]]:
+    """Delay of the event loops of workers and scheduler, with the sink and without, in turn."""
+    from distributed import Client, LocalCluster
+
+    from benchmarks.overhead import viewer
+    from dask_napari.sink import SINK_NAME, NapariSink
+    from dask_napari.tap import Tap
+
+    found: dict[tuple[str, str], list[float]] = {}
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+
+        def measure(name: str) -> None:
+            futures = client.map(_frame, range(int(seconds * 300)), pure=False)
+            time.sleep(0.5)
+            scheduler: list[float] = []
+            beside = threading.Thread(
+                target=lambda: scheduler.extend(client.run_on_scheduler(_beats, seconds))
+            )
+            beside.start()
+            workers = client.run(_beats, seconds)
+            beside.join()
+            found.setdefault((name, "workers"), []).extend(
+                beat for beats in workers.values() for beat in beats
+            )
+            found.setdefault((name, "scheduler"), []).extend(scheduler)
+            client.cancel(futures)
+
+        measure("warm-up")
+        found.clear()
+        for _ in range(repeats):
+            measure("no sink")
+            with viewer() as (address, _):
+                client.register_plugin(NapariSink(address, [Tap("_frame")]))
+                try:
+                    measure("all selected")
+                finally:
+                    client.unregister_worker_plugin(SINK_NAME)
+    rows: list[list[object]] = []
+    for (name, loop), beats in found.items():
+        ms = sorted(1000 * beat for beat in beats)
+        share = [ms[int(len(ms) * q)] for q in (0.5, 0.95, 0.99)]
+        rows.append([loop, name, len(ms), *share, ms[-1], statistics.mean(ms)])
+    return sorted(rows, key=lambda row: str(row[0]))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--processes", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--no-loops", action="store_true")
+    options = parser.parse_args()
+    everyone = options.processes * options.threads
+    runs = {
+        "20 000 items/s of 4 KiB": (4 << 10, 20_000 / everyone, "auto"),
+        "20 000 items/s of 4 KiB, TCP": (4 << 10, 20_000 / everyone, "inline"),
+        "1 GB/s in 512 KiB": (512 << 10, 1e9 / (512 << 10) / everyone, "auto"),
+        "1 GB/s in 512 KiB, TCP": (512 << 10, 1e9 / (512 << 10) / everyone, "inline"),
+        "all it takes, 512 KiB": (512 << 10, 0.0, "auto"),
+        "all it takes, 512 KiB, TCP": (512 << 10, 0.0, "inline"),
+    }
+    rows: list[list[object]] = []
+    columns: list[str] = []
+    for name, (nbytes, rate, transport) in runs.items():
+        figures = load(options.processes, options.threads, nbytes, rate, options.seconds, transport)
+        print(name, figures, flush=True)
+        columns = ["load", *figures]
+        rows.append([name, *figures.values()])
+    text = table(f"{everyone} publishers, {options.processes} processes", columns, rows)
+    if not options.no_loops:
+        columns = ["loop", "sink", "beats", "p50 ms", "p95 ms", "p99 ms", "worst", "mean"]
+        text += "\n" + table("How late event loops are", columns, loops(3, 5.0))
+    publish("load", "python -m benchmarks.load", text)
+    return int(any("WRONG" in str(row[-1]) for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,387 @@
+"""A cluster with a viewer for a long time, with restarts and kills: ``make soak``.
+
+Two workers make 1 million items in 30 minutes (in proportion for other durations) for a viewer
+without a window. Every so often a worker or the viewer is restarted or killed. At quiet points the
+ledger has to balance and to agree with the workers' own counts; at the end nothing may be left, and
+memory must have been flat: the slope over all lives of a process, each with a level of its own.
+Exits with 1 if anything is not so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dask
+import numpy as np
+import psutil
+from dask.utils import key_split
+from distributed import Client, LocalCluster, wait
+
+from benchmarks.report import publish, table
+from dask_napari.sink import NapariSink, worker_counts
+from dask_napari.stream import Board, Receiver, arena, janitor
+from dask_napari.tap import Tap
+
+ITEMS_PER_MINUTE = 1_000_000 / 30
+LAYERS = ("a", "b", "c")
+PLACES = 256
+BATCH = 60
+WARM = 45.0
+"""Seconds of a process's life that are not judged: pools, caches and arenas fill."""
+
+FLAT = 1.0
+"""MiB a minute, without shared memory; over the 30 minutes that would be 30 MiB."""
+
+DASK_LOGS = {
+    "distributed.admin.low-level-log-length": 1000,
+    "distributed.admin.log-length": 1000,
+    "distributed.worker.profile.enabled": False,
+}
+"""What Dask keeps by default grows for longer than the run: 100 000 transitions, and a profile of
+every second of an hour."""
+
+QUIET_EVERY = 20.0
+
+
+def frame(n: int) -> np.ndarray:
+    """32 KiB."""
+    return np.full((128, 128), n % 60_000, np.uint16)
+
+
+# -- the viewer's process ------------------------------------------------------------------------
+
+
+def view(address: str) -> None:
+    """Receive and put on canvases; answer each line by the state."""
+    from dask_napari.canvas import Axes, Canvas
+
+    janitor.sweep()  # what a viewer left that was killed, as the real one does
+    board = Board()
+    canvases = {layer: Canvas(Axes()) for layer in LAYERS}
+    ended = threading.Event()
+    with Receiver(["ipc://*", address], board) as receiver:
+
+        def consume() -> None:
+            while not ended.wait(0.033):
+                items = board.take()
+                for item in items:
+                    canvases[item.layer].put({"n": item.position["n"] % PLACES}, item.data)  # type: ignore[operator]
+                board.shown(items)
+
+        consumer = threading.Thread(target=consume)
+        consumer.start()
+        print(json.dumps({"addresses": receiver.addresses}), flush=True)
+        for _ in sys.stdin:
+            ledger = receiver.ledger()
+            total = ledger.total
+            by_name: dict[str, int] = {}
+            for (name, _layer), tally in ledger.tallies.items():
+                by_name[name] = by_name.get(name, 0) + tally.selected
+            state = {
+                "balanced": ledger.balanced,
+                "selected": total.selected,
+                "shown": total.shown,
+                "coalesced": total.coalesced,
+                "dropped": dict(total.dropped),
+                "pending": total.pending,
+                "by_name": by_name,
+                "rejected": dict(receiver.rejected),
+            }
+            print(json.dumps(state), flush=True)
+        ended.set()
+        consumer.join()
+
+
+class Viewer:
+    """The viewer's process, always at the same address."""
+
+    def __init__(self, address: str, folder: Path) -> None:
+        self.address = address
+        self.folder = folder
+        self.lives = 0
+        self.start()
+
+    def start(self) -> None:
+        env = {k: v for k, v in os.environ.items() if k != "XDG_RUNTIME_DIR"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.soak", "--viewer", self.address],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**env, "TMPDIR": str(self.folder)},
+        )
+        self.lives += 1
+        self.address = self._read()["addresses"][1]
+
+    def _read(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        if not select.select([self.process.stdout], [], [], 60.0)[0]:
+            raise RuntimeError("the viewer does not answer")
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def state(self) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def end(self, kill: bool) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        if kill:
+            self.process.kill()
+        self.process.stdin.close()
+        self.process.wait(30)
+        self.process.stdout.close()
+
+
+# -- watching ------------------------------------------------------------------------------------
+
+
+class Memory:
+    """Samples of processes by role; ``private`` leaves shared memory out."""
+
+    def __init__(self) -> None:
+        self.samples: dict[str, dict[int, list[tuple[float, float, float, int]]]] = {}
+        self._born: dict[int, float] = {}
+
+    def sample(self, role: str, pid: int) -> None:
+        try:
+            process = psutil.Process(pid)
+            used, files = process.memory_info(), process.num_fds()
+        except psutil.Error:
+            return
+        now = time.monotonic()
+        age = now - self._born.setdefault(pid, now)
+        lives = self.samples.setdefault(role, {})
+        row = (age, used.rss / 2**20, (used.rss - used.shared) / 2**20, files)
+        lives.setdefault(pid, []).append(row)
+
+    def slope(self, role: str, column: int) -> float:
+        """MiB a minute, over all lives of the role."""
+        ages, levels = [], []
+        for rows in self.samples.get(role, {}).values():
+            kept = [row for row in rows if row[0] > WARM]
+            if len(kept) >= 5:
+                ages += [row[0] - np.mean([r[0] for r in kept]) for row in kept]
+                levels += [row[column] - np.mean([r[column] for r in kept]) for row in kept]
+        if not ages:
+            return float("nan")
+        x, y = np.array(ages) / 60, np.array(levels)
+        return float((x * y).sum() / (x * x).sum())
+
+    def rows(self) -> Iterator[list[object]]:
+        for role, lives in self.samples.items():
+            last = [rows[-1] for rows in lives.values()]
+            first = [next((r for r in rows if r[0] > WARM), rows[-1]) for rows in lives.values()]
+            yield [
+                role,
+                len(lives),
+                f"{first[0][1]:.0f}",
+                f"{last[-1][1]:.0f}",
+                f"{self.slope(role, 1):+.2f}",
+                f"{self.slope(role, 2):+.2f}",
+                f"{first[0][3]} to {last[-1][3]}",
+            ]
+
+
+class Soak:
+    """The run."""
+
+    def __init__(self, client: Client, cluster: LocalCluster, viewer: Viewer) -> None:
+        self.client = client
+        self.cluster = cluster
+        self.viewer = viewer
+        self.memory = Memory()
+        self.wrong: list[str] = []
+        self.items = 0
+        self.number = 0
+        self.checks = 0
+        self.names: set[str] = set()
+        self.events: list[str] = []
+        self.kept = self._workers()[0]
+
+    def _workers(self) -> list[str]:
+        return sorted(self.client.scheduler_info()["workers"])
+
+    def check(self, true: object, what: str) -> None:
+        if not true:
+            self.wrong.append(what)
+            print(f"WRONG: {what}", flush=True)
+
+    def batch(self) -> None:
+        numbers = range(self.number, self.number + BATCH)
+        self.number += BATCH
+        names = [f"f-{n}" for n in numbers]
+        futures = self.client.map(named, names, pure=False)
+        done = wait(futures, timeout=120)
+        self.check(not done.not_done, "tasks did not end")
+        self.check(all(f.status == "finished" for f in done.done), "tasks failed")
+        self.items += BATCH * len(LAYERS)
+
+    def sample(self) -> None:
+        self.memory.sample("viewer", self.viewer.process.pid)
+        for worker in self.cluster.workers.values():
+            if worker.process is not None and worker.worker_address is not None:
+                kept = worker.worker_address == self.kept
+                self.memory.sample(
+                    "worker, kept" if kept else "worker, restarted", worker.process.pid
+                )
+
+    def fill_caches(self) -> None:
+        """Dask remembers the names of the last 100 000 keys; that grows for ten minutes."""
+        self.client.run(_fill_caches)
+
+    def quiet(self) -> None:
+        """Wait until all is shown, and compare both ends."""
+        self.checks += 1
+        self.client.wait_for_workers(2, timeout=60)
+        end = time.monotonic() + 60
+        while True:
+            counts = [c for c in self.client.run(worker_counts, on_error="ignore").values() if c]
+            self.names |= {c["name"] for c in counts}
+            sides = {c["name"]: sum(n["selected"] for n in c["counts"]) for c in counts}
+            state = self.viewer.state()
+            self.check(state["balanced"], f"ledger: {state}")
+            same = all(state["by_name"].get(name, 0) == n for name, n in sides.items())
+            if len(sides) == 2 and same and not state["pending"]:
+                return
+            if time.monotonic() > end:
+                self.check(False, f"ends do not agree: viewer {state}, workers {counts}")
+                return
+            time.sleep(0.1)
+
+    def disturb(self, number: int) -> None:
+        what = ("kill worker", "restart viewer", "restart worker", "kill viewer")[number % 4]
+        self.events.append(what)
+        print(f"{what} after {self.items} items", flush=True)
+        futures = self.client.map(named, [f"f-{n}" for n in range(BATCH)], pure=False)
+        if what.endswith("viewer"):
+            self.viewer.end(kill=what.startswith("kill"))
+            self.batch()
+            self.viewer.start()
+        else:
+            (other,) = [w for w in self._workers() if w != self.kept]
+            if what.startswith("kill"):
+                pid = next(
+                    worker.process.pid
+                    for worker in self.cluster.workers.values()
+                    if worker.worker_address == other and worker.process is not None
+                )
+                os.kill(pid, signal.SIGKILL)
+            else:
+                self.client.restart_workers([other], timeout=60)
+        wait(futures, timeout=120)
+        self.items += BATCH * len(LAYERS)
+        self.client.wait_for_workers(2, timeout=60)
+        self.fill_caches()
+
+    def run(self, minutes: float, every: float) -> None:
+        self.fill_caches()
+        began = time.monotonic()
+        end = began + 60 * minutes
+        sampled = checked = disturbed = began
+        number = 0
+        while (now := time.monotonic()) < end:
+            if self.items < (now - began) / 60 * ITEMS_PER_MINUTE + BATCH * len(LAYERS):
+                self.batch()
+            else:
+                time.sleep(0.02)
+            if now - sampled > 2:
+                sampled = now
+                self.sample()
+            if now - checked > QUIET_EVERY:
+                checked = now
+                self.quiet()
+            if now - disturbed > every and end - now > WARM:
+                disturbed = now
+                self.disturb(number)
+                number += 1
+        self.quiet()
+
+
+def _fill_caches() -> None:
+    for n in range(100_000):
+        key_split(f"filler-00000000-0000-0000-0000-{n:012d}-0")
+
+
+def named(name: str) -> np.ndarray:
+    return frame(int(name.split("-")[1]))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--every", type=float, default=0.0, help="seconds between restarts")
+    parser.add_argument("--control", action="store_true", help="nothing is tapped: Dask alone")
+    parser.add_argument("--viewer", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.viewer:
+        view(options.viewer)
+        return 0
+    folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    viewer = Viewer("tcp://127.0.0.1:0", folder)
+    dask.config.set(DASK_LOGS)
+    try:
+        with (
+            LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+            Client(cluster) as client,
+        ):
+            taps = [Tap("named", layer=x, at="f-{n:d}", policy="keep") for x in LAYERS]
+            client.register_plugin(NapariSink([viewer.address], [] if options.control else taps))
+            soak = Soak(client, cluster, viewer)
+            soak.run(options.minutes, options.every or max(75.0, options.minutes * 60 / 12))
+            last = viewer.state()
+    finally:
+        viewer.end(kill=False)
+    owners = {"".join(c if c.isalnum() else "-" for c in name)[-40:] for name in soak.names}
+    segments = [n for n in os.listdir(arena.DIRECTORY) if any(owner in n for owner in owners)]
+    soak.check(not segments, f"segments are left: {segments}")
+    soak.check(not os.listdir(folder), f"directories are left: {os.listdir(folder)}")
+    shutil.rmtree(folder, ignore_errors=True)
+    left = [
+        p
+        for p in psutil.Process().children(recursive=True)
+        if "resource_tracker" not in str(p.cmdline())
+    ]
+    soak.check(not left, f"processes are left: {left}")
+    for role in soak.memory.samples:
+        slope = soak.memory.slope(role, 2)
+        soak.check(not slope > FLAT, f"{role} grows by {slope:.2f} MiB a minute")
+    columns = [
+        "process",
+        "lives",
+        "RSS MiB warm",
+        "last",
+        "RSS MiB/min",
+        "private MiB/min",
+        "files",
+    ]
+    text = table(
+        f"{soak.items} items in {options.minutes:g} minutes; {soak.checks} quiet points; "
+        f"{', '.join(soak.events)}",
+        columns,
+        list(soak.memory.rows()),
+    )
+    verdict = "WRONG: " + "; ".join(soak.wrong) if soak.wrong else "All right."
+    text += f"\nThe last viewer: {last}\n\n{verdict}\n"
+    publish("soak", f"python -m benchmarks.soak --minutes {options.minutes:g}", text)
+    return bool(soak.wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
