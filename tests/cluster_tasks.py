@@ -7,6 +7,7 @@ import signal
 import time
 
 import numpy as np
+from distributed import Event
 
 
 def frame(n: int, size: int = 64) -> np.ndarray:
@@ -18,6 +19,13 @@ def slow_frame(n: int, size: int = 64, seconds: float = 0.01) -> np.ndarray:
     """The same after a while."""
     time.sleep(seconds)
     return frame(n, size)
+
+
+def gated_frame(n: int, gate: str, free: int) -> np.ndarray:
+    """A picture; from the one numbered ``free`` on it waits until the gate, an event, is open."""
+    if n >= free:
+        Event(gate).wait(60)
+    return frame(n)
 
 
 def read(path: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from distributed import Client, LocalCluster, wait
+from distributed import Client, Event, LocalCluster, wait
 
 import cluster_tasks as tasks
 import dask_napari as dn
@@ -52,10 +52,10 @@ def client() -> Iterator[Client]:
 
 def test_results_of_map_are_shown_while_they_come(client, tmp_path):
     with dn.watch(client) as live:
-        live.tap("slow_frame", layer="raw", at=lambda key, value, args: {"n": args[0]})
-        futures = client.map(tasks.slow_frame, range(60), pure=False)
-        eventually(lambda: live.ledger().total.shown)
-        assert not all(future.done() for future in futures)
+        live.tap("gated_frame", layer="raw", at=lambda key, value, args: {"n": args[0]})
+        futures = client.map(tasks.gated_frame, range(60), gate="rest", free=20, pure=False)
+        eventually(lambda: live.ledger().total.shown == 20)
+        Event("rest", client=client).set()
         live.tap("segment", kind="labels", layer="cells")
         cells = client.map(tasks.segment, futures, pure=False)
         wait(cells)
@@ -160,13 +160,23 @@ def test_bad_arguments_are_told_at_the_call(client):
     assert not leftovers()
 
 
-def test_closing_a_watch_leaves_the_sinks_of_a_later_one(client):
-    first = dn.watch(client)
-    with dn.watch(client) as second:
-        second.tap("frame")
+def sinks(dask_worker: object) -> set[str]:
+    return {name for name in dask_worker.plugins if name.startswith("dask-napari")}
+
+
+def test_two_viewers_at_once_get_everything_and_close_one_by_one(client):
+    with dn.watch(client) as first, dn.watch(client) as second:
+        first.tap("frame")
+        second.tap("frame", layer="copy")
+        futures = client.map(tasks.frame, range(10), pure=False)
+        wait(futures)
+        assert first.wait(DEADLINE)["frame"].shown == 10
+        assert second.wait(DEADLINE)["copy"].shown == 10
         first.close()
         wait(client.map(tasks.frame, range(10), pure=False))
-        assert second.wait(DEADLINE)["frame"].shown == 10
+        assert second.wait(DEADLINE)["copy"].shown == 20
+        assert all(len(names) == 2 for names in client.run(sinks).values())
+    assert not any(client.run(sinks).values())
     assert not leftovers()
 
 
