@@ -43,6 +43,18 @@ def text(n: int) -> str:
     return f"not a picture {n}"
 
 
+def hog_once(flag: str) -> str:
+    """Take memory until the nanny ends the worker, the first time that it is run."""
+    try:
+        os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return "again"
+    held = []
+    while True:
+        held.append(np.ones(4 << 20, np.uint8))
+        time.sleep(0.005)
+
+
 def kill_self_once(n: int, flag: str) -> np.ndarray:
     """Kill the worker the first time that it is run."""
     try:

@@ -14,6 +14,7 @@ from typing import Any, Final, get_args
 import numpy.typing as npt
 import zmq
 
+from dask_napari.stream import janitor
 from dask_napari.stream.addresses import reachable
 from dask_napari.stream.connection import (
     Connection,
@@ -248,6 +249,8 @@ class Publisher:
         pause = BACKOFF[0]
         # Once more when closing: what was put just before is worth a last handshake.
         while self._time_left():
+            # Of a worker or viewer that was killed; one that is started in its place comes by.
+            janitor.sweep()
             least = 0.0
             for address in filter(reachable, self.addresses):
                 least = max(least, self._attempt(context, address))
@@ -320,6 +323,7 @@ class Publisher:
     def _serve(self, connection: Connection) -> None:
         poller = zmq.Poller()
         poller.register(connection.socket, zmq.POLLIN)
+        poller.register(connection.monitor, zmq.POLLIN)
         poller.register(self._wakeup.fileno(), zmq.POLLIN)
         wait = connection.tick()
         while True:

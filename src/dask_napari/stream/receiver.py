@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import zmq
 
+from dask_napari.stream import janitor
 from dask_napari.stream import messages as wire
 from dask_napari.stream.arena import ArenaError, ArenaReader
 from dask_napari.stream.batch import BadItem, unpack
@@ -43,6 +44,10 @@ ROUND: Final = 64
 
 WITHHELD_NAP: Final = 0.02
 """Seconds between looks at a full board; below the 33 ms in which the viewer drains it."""
+
+SWEEP_INTERVAL: Final = 1.0
+"""Seconds between looks for segments of publishers that were killed in their handshake, when
+segments have names. A look takes some 0.1 ms."""
 
 MISSED_HEARTBEATS: Final = 4
 """Silent intervals after which a publisher is given up: one more than it waits itself, so that
@@ -153,6 +158,7 @@ class Receiver:
         self._lock = threading.Lock()
         self._outgoing: deque[tuple[bytes, wire.Message]] = deque()
         self._withheld = False
+        self._sweep_at = 0.0
         self._stop = False
         self._wakeup = Wakeup()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
@@ -271,6 +277,7 @@ class Receiver:
         try:
             while not self._stop:
                 nap = WITHHELD_NAP if self._withheld else self.limits.heartbeat / 2
+                nap = min(nap, SWEEP_INTERVAL)
                 ready = dict(poller.poll(int(nap * 1000)))
                 self._wakeup.clear()
                 if self._socket in ready:
@@ -279,6 +286,9 @@ class Receiver:
                     self._send(*self._outgoing.popleft())
                 self._grant_all()
                 self._expire()
+                if (now := time.monotonic()) >= self._sweep_at:
+                    self._sweep_at = now + SWEEP_INTERVAL
+                    janitor.sweep()
         except Exception:
             logger.exception("the receiver ended by an error")
         finally:
