@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 export LIBGL_ALWAYS_SOFTWARE ?= $(if $(DISPLAY),,1)
 
-.PHONY: help demo test lint bench clean system
+.PHONY: help demo test lint bench faults clean system
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -35,6 +35,9 @@ bench: $(STAMP) system  ## Run all benchmarks; figures go to docs/benchmarks wit
 	@for name in throughput growth latency overhead stall; do \
 	  examples/tools/with-screen $(BIN)/python -m benchmarks.$$name || exit 1; \
 	done
+
+faults: $(STAMP) system  ## Kill, stop and close everything 20 times each; takes an hour
+	FAULT_MOMENTS=$${FAULT_MOMENTS:-20} $(BIN)/python -m pytest -s -p no:logging tests/faults $(PYTEST_ARGS)
 
 clean:  ## Remove the environment and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,16 +20,34 @@ def figures() -> Iterator[None]:
     print(f"\n{moments.report()}\nFAULT_SEED={moments.SEED}")
 
 
-@pytest.fixture(scope="session")
-def folder() -> Iterator[Path]:
-    # Short: it holds sockets, whose paths may have 107 bytes.
+@contextmanager
+def private() -> Iterator[Path]:
+    """A folder; short, since it holds sockets, whose paths may have 107 bytes."""
     path = Path(tempfile.mkdtemp(prefix="dn", dir="/tmp"))
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    with private() as path:
+        yield path
+
+
 @pytest.fixture
-def stage(folder: Path) -> Iterator[Stage]:
+def own_folder() -> Iterator[Path]:
+    with private() as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+def whole_stage(folder: Path) -> Iterator[Stage]:
     stage = Stage(folder)
     yield stage
     stage.close()
+
+
+@pytest.fixture
+def stage(whole_stage: Stage) -> Stage:
+    whole_stage.repair()  # after a test that failed
+    return whole_stage

@@ -24,10 +24,12 @@ def main() -> None:
     end = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: end.set())
     threading.Thread(target=lambda: (sys.stdin.read(), end.set()), daemon=True).start()
-    board = Board()
+    # Little, so that a viewer that is slow or stopped soon holds up its publishers.
+    limits = Limits(credit=4 << 20, heartbeat=0.5)
+    board = Board(limit=8 << 20)
     seen: dict[str, set[int]] = {}
     pace = {"every": options.every}
-    with Receiver(options.listen, board, limits=Limits(heartbeat=0.5)) as receiver:
+    with Receiver(options.listen, board, limits=limits) as receiver:
         print(json.dumps({"addresses": receiver.addresses}), flush=True)
         due = 0.0
         while not end.is_set():

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from distributed import Client
+from distributed import Client, wait
 
 import cluster_tasks as tasks
 from dask_napari.sink import SINK_NAME, NapariSink, worker_counts
@@ -22,6 +22,12 @@ from faults.viewers import DEADLINE, Headless, eventually
 
 WORKERS = 2
 THREADS = 2
+
+MEMORY = "700MB"
+"""Of a worker; more than it ever needs, and soon filled on purpose."""
+
+SIZE = 256
+"""Pixels of a side; all pictures together are more than a viewer that is slow takes at once."""
 
 
 def by_number(key: object, value: object, args: tuple[int, ...]) -> dict[str, int]:
@@ -35,20 +41,20 @@ TAP = Tap("slow_frame", layer="frames", at=by_number)
 class Stage:
     """A scheduler and workers with nannies, each a process that can be killed."""
 
-    def __init__(self, folder: Path, *, memory: str = "2GB") -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ports: set[int] = set()
-        self.memory = memory
         self._numbers = itertools.count()
-        self._file = folder / "scheduler.json"
+        self.file = folder / "scheduler.json"
+        self.file.unlink(missing_ok=True)  # of a stage before
         self.scheduler = self._start("scheduler", "--port", "0", "--host", "127.0.0.1")
-        eventually(self._file.exists)
+        eventually(self.file.exists)
         self.nannies: list[subprocess.Popen[bytes]] = []
-        self.client = Client(scheduler_file=str(self._file), set_as_default=False)
+        self.client = Client(scheduler_file=str(self.file), set_as_default=False)
         self.repair()
 
     def _start(self, what: str, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "dask", what, "--scheduler-file", str(self._file)]
+        command = [sys.executable, "-m", "dask", what, "--scheduler-file", str(self.file)]
         return subprocess.Popen(
             [*command, "--no-dashboard", *arguments],
             stdout=subprocess.DEVNULL,
@@ -68,7 +74,7 @@ class Stage:
         # In the loop: a worker that was retired may take a while to end.
         self.nannies = [nanny for nanny in self.nannies if nanny.poll() is None]
         while len(self.nannies) < WORKERS:
-            arguments = ["--nthreads", str(THREADS), "--memory-limit", self.memory]
+            arguments = ["--nthreads", str(THREADS), "--memory-limit", MEMORY]
             arguments += ["--local-directory", str(self.folder / f"w{next(self._numbers)}")]
             self.nannies.append(self._start("worker", *arguments))
         return len(self.pids()) == WORKERS
@@ -101,8 +107,9 @@ class Stage:
 
     def start(self, count: int, seconds: float = 0.02) -> list[object]:
         """Start the computation."""
-        numbers = range(count)
-        return self.client.map(tasks.slow_frame, numbers, seconds=seconds, pure=False)
+        return self.client.map(
+            tasks.slow_frame, range(count), size=SIZE, seconds=seconds, pure=False
+        )
 
     def check(self, futures: list[object]) -> None:
         """The results are right."""
@@ -112,8 +119,12 @@ class Stage:
     def compute(self, count: int, seconds: float) -> float:
         """Seconds that the computation takes."""
         began = time.perf_counter()
-        self.check(self.start(count, seconds))
-        return time.perf_counter() - began
+        futures = self.start(count, seconds)
+        with self.client.as_current():
+            wait(futures)
+        took = time.perf_counter() - began
+        self.check(futures)
+        return took
 
     def until_shown(self, viewer: Headless, count: int) -> None:
         """Everything is shown, and the viewer's ledger balances."""
@@ -123,10 +134,14 @@ class Stage:
 
     # -- the end ---------------------------------------------------------------------------
 
-    def left(self) -> list[str]:
+    def processes_and_files(self) -> list[str]:
         """What is there beyond the cluster itself."""
         allowed = [self.scheduler.pid, *(nanny.pid for nanny in self.nannies)]
-        found = leftovers.find(self.folder, self.ports, allowed)
+        return leftovers.find(self.folder, self.ports, allowed)
+
+    def left(self) -> list[str]:
+        """The same, and what is left on the workers."""
+        found = self.processes_and_files()
         for address, names in self.client.run(ours, on_error="ignore").items():
             found += [f"{address}: {name}" for name in names or ()]
         return found
@@ -134,11 +149,12 @@ class Stage:
     def close(self) -> None:
         """End the cluster; nothing at all may be left."""
         self.client.close()
-        for process in (*self.nannies, self.scheduler):
-            if process.poll() is None:
-                process.terminate()
-        for process in (*self.nannies, self.scheduler):
+        for process in self.nannies:
+            process.terminate()
+        for process in self.nannies:
             process.wait(DEADLINE)
+        self.scheduler.terminate()
+        self.scheduler.wait(DEADLINE)
         found = leftovers.none_within(lambda: leftovers.find(self.folder, self.ports))
         for process in leftovers.processes(self.folder):
             process.kill()

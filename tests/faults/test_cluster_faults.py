@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -75,13 +74,6 @@ FAULTS: dict[str, Callable[[Stage, Headless, Random], None]] = {
     "restart": restart,
     "retire_workers": retire,
 }
-
-
-@pytest.fixture(scope="module")
-def stage(folder: Path) -> Stage:
-    stage = Stage(folder, memory="700MB")
-    yield stage
-    stage.close()
 
 
 @pytest.mark.parametrize("name", FAULTS)

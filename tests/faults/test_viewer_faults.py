@@ -7,7 +7,6 @@ import statistics
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -24,14 +23,6 @@ COUNT, SECONDS = (600, 0.02) if LONG else (150, 0.02)
 STOPPED = 30.0 if LONG else 3.0
 
 pytestmark = pytest.mark.timeout(180 + 120 * MOMENTS)
-
-
-@pytest.fixture(scope="module")
-def stage(folder: Path) -> Iterator[Stage]:
-    stage = Stage(folder)
-    stage.compute(COUNT, 0.0)  # imports, and the scheduler's guesses
-    yield stage
-    stage.close()
 
 
 class Play:

@@ -267,7 +267,7 @@ class Publisher:
         """Whether to go on: for ever, or until a close is through or out of time."""
         if self._deadline is None:
             return True
-        return time.monotonic() < self._deadline and len(self.outbox) > 0
+        return time.monotonic() < self._deadline and bool(len(self.outbox) or self._lost)
 
     def _wait_alone(self, since: float, pause: float) -> None:
         """Let time pass without a receiver, holding only what may be held."""
