@@ -177,6 +177,8 @@ def test_two_viewers_at_once_get_everything_and_close_one_by_one(client):
         assert second.wait(DEADLINE)["copy"].shown == 20
         assert all(len(names) == 2 for names in client.run(sinks).values())
     assert not any(client.run(sinks).values())
+    plugins = lambda dask_scheduler: {*dask_scheduler.plugins, *dask_scheduler.worker_plugins}  # noqa: E731
+    assert not [name for name in client.run_on_scheduler(plugins) if "napari" in name]
     assert not leftovers()
 
 
