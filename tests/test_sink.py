@@ -313,7 +313,7 @@ def test_without_a_viewer_the_tasks_run_and_nothing_is_held(client):
         client.register_plugin(NapariSink("tcp://127.0.0.1:1", [Tap("frame")]))
     futures = client.map(tasks.frame, range(200), size=512, pure=False)
     wait(futures)
-    workers = client.run(worker_counts, SINK_NAME).values()
+    workers = client.run(worker_counts).values()
     counts = [count for worker in workers for count in worker["counts"]]
     assert sum(c["selected"] for c in counts) == 200
     assert sum(c["queued"] for c in counts) == 200

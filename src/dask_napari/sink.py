@@ -549,7 +549,7 @@ class TapsUpdate(WorkerPlugin):
             sink.set_taps(self.taps)
 
 
-def worker_counts(sink: str, dask_worker: Worker) -> dict[str, Any]:
+def worker_counts(sink: str = SINK_NAME, *, dask_worker: Worker) -> dict[str, Any]:
     """Counts of a worker's sink of that name, for ``client.run``; empty without one."""
     found = dask_worker.plugins.get(sink)
     return found.counts() if isinstance(found, NapariSink) else {}
