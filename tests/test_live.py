@@ -182,6 +182,19 @@ def test_two_viewers_at_once_get_everything_and_close_one_by_one(client):
     assert not leftovers()
 
 
+def test_a_client_that_lost_the_scheduler_registers_again(client):
+    with Client(client.scheduler.address) as other, dn.watch(other) as live:
+        live.tap("frame")
+        for name in (f"{live._name}-taps", live._name):  # as the scheduler does after a second
+            client.unregister_worker_plugin(name)
+        other.sync(other.scheduler_comm.comm.close)
+        eventually(lambda: all(len(names) == 2 for names in client.run(sinks).values()))
+        wait(other.map(tasks.frame, range(10), pure=False))
+        assert live.wait(DEADLINE)["frame"].shown == 10
+    eventually(lambda: not any(client.run(sinks).values()))
+    assert not leftovers()
+
+
 def test_a_tap_that_is_wrong_is_told_at_the_call(client):
     with dn.watch(client) as live:
         for wrong, match in (

@@ -137,3 +137,25 @@ def test_a_close_after_a_lost_connection_still_delivers_what_it_had_sent(tmp_pat
         publisher.close(timeout=10.0)  # much, for a host that is busy
         assert [item.position for item in board.take()] == [{"t": 0}]
         assert receiver.ledger().balanced
+
+
+def test_a_second_viewer_on_the_same_socket_is_an_error_and_harms_nobody(tmp_path):
+    address = f"ipc://{tmp_path}/viewer"
+    board = Board()
+    with Receiver(address, board):
+        with pytest.raises(OSError, match="taken by another program"):
+            Receiver(address, Board()).start()
+        with Publisher(address, name="me") as publisher:
+            publisher.put(image(0))
+            assert board.wait(DEADLINE)
+
+
+def test_a_viewer_takes_the_socket_that_a_killed_one_has_left(tmp_path):
+    address = f"ipc://{tmp_path}/viewer"
+    with process(VIEWER, address) as (viewer, _):
+        viewer.kill()
+        viewer.wait()
+    assert (tmp_path / "viewer").is_socket()
+    with Receiver(address, Board()):
+        pass
+    assert not (tmp_path / "viewer").exists()

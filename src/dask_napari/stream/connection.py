@@ -182,7 +182,8 @@ class Connection:
                 raise ConnectionLost(f"{self.address} sent a {error}", final=True) from error
             self._handle(message)
         if ended and not self.closed:
-            raise ConnectionLost(f"the viewer at {self.address} has ended")
+            hint = "" if self.open else " before it answered; has it other keys?"
+            raise ConnectionLost(f"the viewer at {self.address} closed the connection{hint}")
 
     def _handle(self, message: wire.FromReceiver) -> None:
         match message:

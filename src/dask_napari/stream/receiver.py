@@ -20,6 +20,7 @@ import zmq
 
 from dask_napari.stream import janitor
 from dask_napari.stream import messages as wire
+from dask_napari.stream.addresses import taken
 from dask_napari.stream.arena import ArenaError, ArenaReader
 from dask_napari.stream.batch import BadItem, unpack
 from dask_napari.stream.board import Board
@@ -164,6 +165,7 @@ class Receiver:
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: zmq.Socket[bytes]
         self._runtime: RuntimeDirectory | None = None
+        self._files: list[Path] = []
         self._thread = threading.Thread(target=self._run, name="dask-napari-receiver", daemon=True)
 
     # -- any thread ------------------------------------------------------------------------
@@ -201,18 +203,22 @@ class Receiver:
         if address.startswith("tcp://") and address.endswith(":0"):
             address = address[:-1] + "*"
         try:
+            if taken(address):
+                raise zmq.ZMQError(errno.EADDRINUSE)
             self._socket.bind(address)
         except zmq.ZMQError as error:
             if error.errno == errno.EADDRINUSE:
                 raise OSError(
                     errno.EADDRINUSE,
-                    f"{address} is taken by another program; choose another port, or port 0 "
-                    "for any free one",
+                    f"{address} is taken by another program; choose another port or path, or "
+                    "port 0 for any free one",
                 ) from error
             raise OSError(error.errno, f"cannot listen on {address}: {error}") from error
         bound = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         if bound.startswith("ipc://"):
-            Path(bound.removeprefix("ipc://")).chmod(0o600)
+            path = Path(bound.removeprefix("ipc://"))
+            self._files.append(path)
+            path.chmod(0o600)
         return bound
 
     def close(self) -> None:
@@ -299,9 +305,8 @@ class Receiver:
             self._release()
 
     def _release(self) -> None:
-        for address in self.addresses:
-            if address.startswith("ipc://") and address != ANY_IPC:
-                Path(address.removeprefix("ipc://")).unlink(missing_ok=True)
+        for path in self._files:  # not of addresses that turned out to be another's
+            path.unlink(missing_ok=True)
         if self._runtime is not None:
             self._runtime.close()
         self._wakeup.close()
