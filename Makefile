@@ -11,7 +11,7 @@ export LIBGL_ALWAYS_SOFTWARE ?= $(if $(DISPLAY),,1)
 FUZZ_SECONDS ?= 600
 SOAK_MINUTES ?= 30
 
-.PHONY: help demo test lint bench fuzz load network soak clean system
+.PHONY: help demo test lint bench faults fuzz load network soak clean system
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -52,6 +52,9 @@ fuzz: $(STAMP)  ## Play hostile messages to the receiver for FUZZ_SECONDS (600)
 	@$(BIN)/python -m pip install --quiet --only-binary=:all: --group fuzz 2>/dev/null || \
 	  echo "atheris has no wheel for $$($(BIN)/python --version)"
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
+
+faults: $(STAMP) system  ## Kill, stop and close everything 20 times each; takes an hour
+	FAULT_MOMENTS=$${FAULT_MOMENTS:-20} $(BIN)/python -m pytest -s -p no:logging tests/faults $(PYTEST_ARGS)
 
 clean:  ## Remove the environment and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .fuzz-corpus build dist

@@ -7,6 +7,7 @@ import signal
 import time
 
 import numpy as np
+from distributed import Event
 
 
 def frame(n: int, size: int = 64) -> np.ndarray:
@@ -18,6 +19,13 @@ def slow_frame(n: int, size: int = 64, seconds: float = 0.01) -> np.ndarray:
     """The same after a while."""
     time.sleep(seconds)
     return frame(n, size)
+
+
+def gated_frame(n: int, gate: str, free: int) -> np.ndarray:
+    """A picture; from the one numbered ``free`` on it waits until the gate, an event, is open."""
+    if n >= free:
+        Event(gate).wait(60)
+    return frame(n)
 
 
 def read(path: str) -> np.ndarray:
@@ -54,6 +62,18 @@ def layers(n: int) -> list:
 def text(n: int) -> str:
     """Something that no viewer can show."""
     return f"not a picture {n}"
+
+
+def hog_once(flag: str) -> str:
+    """Take memory until the nanny ends the worker, the first time that it is run."""
+    try:
+        os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return "again"
+    held = []
+    while True:
+        held.append(np.ones(4 << 20, np.uint8))
+        time.sleep(0.005)
 
 
 def kill_self_once(n: int, flag: str) -> np.ndarray:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from distributed import Client, LocalCluster, wait
+from distributed import Client, Event, LocalCluster, wait
 
 import cluster_tasks as tasks
 import dask_napari as dn
@@ -31,14 +32,33 @@ def eventually(condition: Callable[[], object], what: object = "") -> None:
         threading.Event().wait(0.02)
 
 
+PORTS: set[int] = set()
+"""Of the workers; segments are named after them."""
+
+
 def leftovers() -> list[object]:
+    """What is there of this test run; others may be at work on the host."""
     viewers = [
         process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if "dask_napari.viewer" in (process.info["cmdline"] or [])
+        for process in psutil.Process().children(recursive=True)
+        if "dask_napari.viewer" in process.cmdline()
     ]
     threads = [t.name for t in threading.enumerate() if t.name.startswith("dask-napari")]
-    return [*viewers, *threads, *janitor.find()]
+    marks = [f"-{port}-" for port in PORTS]
+    files = [
+        left
+        for left in janitor.find()
+        if left.kind == "directory" or any(mark in left.path.name for mark in marks)
+    ]
+    return [*viewers, *threads, *files]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("tmp")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +67,16 @@ def client() -> Iterator[Client]:
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
+        PORTS.update(int(a.rpartition(":")[2]) for a in client.scheduler_info()["workers"])
         yield client
 
 
 def test_results_of_map_are_shown_while_they_come(client, tmp_path):
     with dn.watch(client) as live:
-        live.tap("slow_frame", layer="raw", at=lambda key, value, args: {"n": args[0]})
-        futures = client.map(tasks.slow_frame, range(60), pure=False)
-        eventually(lambda: live.ledger().total.shown)
-        assert not all(future.done() for future in futures)
+        live.tap("gated_frame", layer="raw", at=lambda key, value, args: {"n": args[0]})
+        futures = client.map(tasks.gated_frame, range(60), gate="rest", free=20, pure=False)
+        eventually(lambda: live.ledger().total.shown == 20)
+        Event("rest", client=client).set()
         live.tap("segment", kind="labels", layer="cells")
         cells = client.map(tasks.segment, futures, pure=False)
         wait(cells)
@@ -160,13 +181,38 @@ def test_bad_arguments_are_told_at_the_call(client):
     assert not leftovers()
 
 
-def test_closing_a_watch_leaves_the_sinks_of_a_later_one(client):
-    first = dn.watch(client)
-    with dn.watch(client) as second:
-        second.tap("frame")
+def sinks(dask_worker: object) -> set[str]:
+    return {name for name in dask_worker.plugins if name.startswith("dask-napari")}
+
+
+def test_two_viewers_at_once_get_everything_and_close_one_by_one(client):
+    with dn.watch(client) as first, dn.watch(client) as second:
+        first.tap("frame")
+        second.tap("frame", layer="copy")
+        futures = client.map(tasks.frame, range(10), pure=False)
+        wait(futures)
+        assert first.wait(DEADLINE)["frame"].shown == 10
+        assert second.wait(DEADLINE)["copy"].shown == 10
         first.close()
         wait(client.map(tasks.frame, range(10), pure=False))
-        assert second.wait(DEADLINE)["frame"].shown == 10
+        assert second.wait(DEADLINE)["copy"].shown == 20
+        assert all(len(names) == 2 for names in client.run(sinks).values())
+    assert not any(client.run(sinks).values())
+    plugins = lambda dask_scheduler: {*dask_scheduler.plugins, *dask_scheduler.worker_plugins}  # noqa: E731
+    assert not [name for name in client.run_on_scheduler(plugins) if "napari" in name]
+    assert not leftovers()
+
+
+def test_a_client_that_lost_the_scheduler_registers_again(client):
+    with Client(client.scheduler.address) as other, dn.watch(other) as live:
+        live.tap("frame")
+        for name in (f"{live._name}-taps", live._name):  # as the scheduler does after a second
+            client.unregister_worker_plugin(name)
+        other.sync(other.scheduler_comm.comm.close)
+        eventually(lambda: all(len(names) == 2 for names in client.run(sinks).values()))
+        wait(other.map(tasks.frame, range(10), pure=False))
+        assert live.wait(DEADLINE)["frame"].shown == 10
+    eventually(lambda: not any(client.run(sinks).values()))
     assert not leftovers()
 
 

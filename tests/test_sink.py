@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import threading
 import time
@@ -16,9 +17,9 @@ import pytest
 from distributed import Client, LocalCluster, wait
 
 import cluster_tasks as tasks
+from dask_napari.owner import GRACE, Owner
 from dask_napari.sink import (
     SINK_NAME,
-    TAPS_NAME,
     NapariSink,
     TapsUpdate,
     known_tasks,
@@ -41,10 +42,10 @@ def eventually(condition: Callable[[], object], what: object = "") -> None:
 class Canvas:
     """A stand-in for the viewer: takes everything off the board and keeps it by place."""
 
-    def __init__(self) -> None:
+    def __init__(self, *addresses: str) -> None:
         self.board = Board()
         self.receiver = Receiver(
-            ["ipc://*", "tcp://127.0.0.1:*"], self.board, limits=Limits(heartbeat=0.5)
+            addresses or ["ipc://*", "tcp://127.0.0.1:*"], self.board, limits=Limits(heartbeat=0.5)
         )
         self.seen: dict[str, dict[frozenset, np.ndarray]] = {}
         self.keys: dict[str, list[str]] = {}
@@ -91,7 +92,7 @@ def client(shared_cluster) -> Iterator[Client]:
     with Client(shared_cluster) as client:
         client.register_plugin(TapsUpdate({}))
         yield client
-        for name in (TAPS_NAME, SINK_NAME):
+        for name in (f"{SINK_NAME}-taps", SINK_NAME):
             with contextlib.suppress(ValueError):  # a test may have removed it
                 client.unregister_worker_plugin(name)
 
@@ -263,14 +264,49 @@ def test_a_new_viewer_is_filled_with_what_is_in_memory(client, tmp_path):
     futures = client.map(tasks.frame, range(20), pure=False)
     wait(futures)
     for _ in range(2):
-        board = Board()
-        with Receiver(address, board, limits=Limits(heartbeat=0.5)) as receiver:
-            canvas = Canvas.__new__(Canvas)
-            canvas.board, canvas.receiver, canvas.seen, canvas.keys = board, receiver, {}, {}
-            canvas.latencies = []
+        canvas = Canvas(address)
+        with canvas.receiver:
             canvas.until_shown("frame", 20)
             canvas.until_settled()
-            assert receiver.ledger().balanced
+            assert canvas.receiver.ledger().balanced
+
+
+def test_a_sink_is_pointed_to_another_address(client, canvas):
+    other = Canvas()
+    with other.receiver:
+        register(client, other, Tap("frame"))
+        futures = client.map(tasks.frame, range(20), pure=False)
+        other.until_shown("frame", 10)
+    register(client, canvas, Tap("frame"))
+    canvas.until_shown("frame", 20)
+    more = client.map(tasks.frame, range(20, 40), pure=False)
+    canvas.until_shown("frame", 40)
+    canvas.until_settled()
+    assert canvas.receiver.ledger().balanced
+    assert len(canvas.keys["frame"]) == 40
+    assert set(client.run(sink_threads).values()) == {1}
+    del futures, more
+
+
+def test_sinks_of_two_names_stand_side_by_side(client, canvas):
+    recorder = Canvas()
+    with recorder.receiver:
+        register(client, canvas, Tap("frame"))
+        register(client, recorder, name="recorder")
+        client.register_plugin(TapsUpdate({"a": Tap("frame", layer="copy")}, "recorder"))
+        futures = client.map(tasks.frame, range(30), pure=False)
+        canvas.until_shown("frame", 30)
+        recorder.until_shown("copy", 30)
+        client.unregister_worker_plugin("recorder")
+        client.unregister_worker_plugin("recorder-taps")
+        more = client.map(tasks.frame, range(30, 50), pure=False)
+        canvas.until_shown("frame", 50)
+        for each, layer, n in ((canvas, "frame", 50), (recorder, "copy", 30)):
+            each.until_settled()
+            assert each.receiver.ledger().balanced
+            assert list(each.keys) == [layer]
+            assert len(each.keys[layer]) == n
+        del futures, more
 
 
 def test_without_a_viewer_the_tasks_run_and_nothing_is_held(client):
@@ -278,7 +314,8 @@ def test_without_a_viewer_the_tasks_run_and_nothing_is_held(client):
         client.register_plugin(NapariSink("tcp://127.0.0.1:1", [Tap("frame")]))
     futures = client.map(tasks.frame, range(200), size=512, pure=False)
     wait(futures)
-    counts = [c for worker in client.run(worker_counts).values() for c in worker["counts"]]
+    workers = client.run(worker_counts).values()
+    counts = [count for worker in workers for count in worker["counts"]]
     assert sum(c["selected"] for c in counts) == 200
     assert sum(c["queued"] for c in counts) == 200
 
@@ -290,8 +327,38 @@ def test_known_tasks_are_counted(client):
     assert client.run_on_scheduler(ask)["frame"] >= 7
 
 
-def segments() -> list[str]:
-    return [p.name for p in Path("/dev/shm").iterdir() if p.name.startswith("dask-napari")]
+def sinks(dask_worker: object) -> list[str]:
+    return [name for name in dask_worker.plugins if name.startswith("dask-napari")]
+
+
+@pytest.mark.parametrize("end", ["client closed", "client killed"])
+def test_what_a_watch_put_on_the_cluster_goes_with_its_client(client, canvas, end):
+    name = "dask-napari-0f"
+    ours = (f"{name}-taps", name)
+    if end == "client closed":
+        with Client(client.scheduler.address) as other:
+            other.register_plugin(Owner(other.id, ours))
+            register(other, canvas, Tap("frame"), name=name)
+            other.register_plugin(TapsUpdate({}, name))
+            # The connection may be lost and found again meanwhile.
+            other.sync(other.scheduler_comm.comm.close)
+            eventually(lambda: other.status == "running" and not other.scheduler_comm.closed())
+            threading.Event().wait(GRACE * 1.5)
+            assert {name for names in client.run(sinks).values() for name in names} >= set(ours)
+    else:
+        client.register_plugin(NapariSink("tcp://127.0.0.1:1", name=name))
+        client.register_plugin(Owner("one that is not there", ours))
+    eventually(lambda: not any(set(names) & set(ours) for names in client.run(sinks).values()))
+    eventually(lambda: set(client.run(sink_threads).values()) == {0})
+    left = lambda dask_scheduler: [*dask_scheduler.plugins, *dask_scheduler.worker_plugins]  # noqa: E731
+    eventually(lambda: not [n for n in client.run_on_scheduler(left) if n.startswith(name)])
+
+
+def segments(canvas: Canvas) -> list[str]:
+    """Segments of the publishers that have spoken to a canvas; others may be at work here."""
+    names = [p.name for p in Path("/dev/shm").iterdir() if p.name.startswith("dask-napari-")]
+    owners = [re.sub("[^A-Za-z0-9]", "-", p.name)[-40:] for p in canvas.receiver.peers()]
+    return [name for name in names if any(owner in name for owner in owners)]
 
 
 def sink_threads() -> int:
@@ -327,9 +394,9 @@ def test_nothing_is_left_however_a_worker_ends(canvas, end):
             if end != "unregister":
                 canvas.until_shown("slow_frame", 300)
         # A worker that starts again has a name for the moment of its handshake.
-        eventually(lambda: not segments())
+        eventually(lambda: not segments(canvas))
         del futures
     canvas.until(lambda: not any(peer.alive for peer in canvas.receiver.peers()))
     canvas.until_settled()
-    assert not segments()
+    assert not segments(canvas)
     assert canvas.receiver.ledger().balanced

@@ -17,15 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dask_napari import config
 from dask_napari.arrays import is_dataset, variables
+from dask_napari.owner import Owner
 from dask_napari.passing import options_of, tapped
-from dask_napari.sink import (
-    SINK_NAME,
-    TAPS_NAME,
-    NapariSink,
-    TapsUpdate,
-    known_tasks,
-    worker_counts,
-)
+from dask_napari.sink import SINK_NAME, NapariSink, TapsUpdate, known_tasks, worker_counts
 from dask_napari.stream import janitor
 from dask_napari.stream.connection import Transport, check_transport
 from dask_napari.stream.control import Control, ViewerGone
@@ -117,6 +111,8 @@ def watch(
 class Live:
     """A viewer that shows a cluster at work; made by :func:`watch`.
 
+    Any number may watch one cluster; each has sinks of its own on the workers.
+
     Parameters
     ----------
     client, listen, transport, title, insecure, timeout
@@ -141,6 +137,7 @@ class Live:
         _check_client(client)
         check_transport(transport or config.get("transport"))
         self.client = client
+        self._name = f"{SINK_NAME}-{uuid.uuid4().hex[:8]}"
         self._taps: dict[str, Tap] = {}
         self._seen = Ledger()
         self._closed = threading.Event()
@@ -168,14 +165,12 @@ class Live:
                 self.addresses, security=security, alive=lambda: self._viewer.running
             )
             undo.callback(self._control.close)
-            if others := self._others():
-                logger.warning(
-                    "a sink of this cluster streams to %s; it will stream here instead",
-                    ", ".join(sorted(others)),
-                )
-            sink = NapariSink(self.addresses, transport=transport, security=security.client())
-            client.register_plugin(sink)
-            client.register_plugin(TapsUpdate({}))
+            self._sink = NapariSink(
+                self.addresses, transport=transport, security=security.client(), name=self._name
+            )
+            self._sink.idempotent = True  # registered again, it must not start anew
+            undo.callback(self._unregister)
+            self._register()
             undo.pop_all()
         # A script that ends without `close` must not leave a window behind. Weak, so that the
         # registration does not keep a forgotten handle alive.
@@ -298,9 +293,33 @@ class Live:
     def _update(self, taps: Mapping[str, Tap]) -> None:
         if self._closed.is_set():
             raise RuntimeError("this Live is closed; call watch(client) again")
-        update = TapsUpdate(taps)
-        self.client.register_plugin(update)
+        self.client.register_plugin(TapsUpdate(taps, self._name))
         self._taps = dict(taps)
+
+    def _register(self) -> None:
+        """Put the sink on the workers, present and future, unless it is there."""
+        self._line = self.client.scheduler_comm
+        owner = Owner(self.client.id, (f"{self._name}-taps", self._name))
+        try:
+            self.client.register_plugin(owner)
+        except Exception as error:
+            # The stream does without.
+            logger.warning(
+                "the scheduler cannot look after the sinks (%r); install dask-napari there, or "
+                "close this handle before its client",
+                error,
+            )
+        self.client.register_plugin(self._sink)
+        self.client.register_plugin(TapsUpdate(self._taps, self._name))
+
+    def _unregister(self) -> None:
+        if self.client.status != "running":
+            return
+        remove, name = self.client.unregister_worker_plugin, self._name
+        self._ask(functools.partial(remove, f"{name}-taps"), {})
+        self._ask(functools.partial(remove, name), {})
+        owner = functools.partial(self.client.unregister_scheduler_plugin, f"{name}-owner")
+        self._ask(owner, None)
 
     # -- what is going on ------------------------------------------------------------------
 
@@ -384,10 +403,7 @@ class Live:
                 return
             self._closed.set()
         atexit.unregister(_close)
-        # Another `watch` may have taken the sinks over; then they are not ours to remove.
-        if self.client.status == "running" and not self._others():
-            for name in (TAPS_NAME, SINK_NAME):
-                self._ask(functools.partial(self.client.unregister_worker_plugin, name), {})
+        self._unregister()
         self._control.close()
         self._viewer.close()
         if self._thread is not threading.current_thread():
@@ -411,6 +427,7 @@ class Live:
         while not self._closed.wait(LOOK_INTERVAL):
             if not self._viewer.running:
                 break
+            self._rejoin()
             try:
                 self._seen = self._control.ledger()
                 known = self._known()
@@ -427,6 +444,13 @@ class Live:
                 self._viewer.log(),
             )
             janitor.sweep()  # of a viewer that was killed
+
+    def _rejoin(self) -> None:
+        """Register again if the client lost the scheduler and has found it, or a new one."""
+        if self.client.status == "running" and self.client.scheduler_comm is not self._line:
+            with self._lock:
+                if not self._closed.is_set():
+                    self._ask(self._register, None)
 
     def _known(self) -> dict[str, int]:
         names: dict[str, list[str]] = {}
@@ -447,14 +471,9 @@ class Live:
         return dict(known)
 
     def _counts(self) -> list[dict[str, Any]]:
-        run = functools.partial(self.client.run, worker_counts, on_error="ignore")
+        run = functools.partial(self.client.run, worker_counts, self._name, on_error="ignore")
         nothing: dict[str, dict[str, Any]] = {}
         return [counts for counts in self._ask(run, nothing).values() if counts]
-
-    def _others(self) -> set[str]:
-        """Addresses of other viewers that sinks of this cluster stream to."""
-        found = {address for counts in self._counts() for address in counts["addresses"]}
-        return found - set(self.addresses)
 
     def _ask(self, call: Callable[[], T], otherwise: T) -> T:
         """Ask the cluster something that is not worth an error: it may be ending."""

@@ -51,10 +51,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SINK_NAME: Final = "dask-napari"
-"""Name of the plugin, for ``client.unregister_worker_plugin``."""
-
-TAPS_NAME: Final = "dask-napari-taps"
-"""Name of the plugin that carries the taps."""
+"""Name of the plugin unless another is given, for ``client.unregister_worker_plugin``."""
 
 RAN: Final = frozenset({"executing", "long-running"})
 """States from which a task reaches memory because it ran here; others are copies of outputs."""
@@ -156,7 +153,9 @@ class NapariSink(WorkerPlugin):
     """Stream tapped task outputs from a worker to a viewer.
 
     Register it with :meth:`distributed.Client.register_plugin`; it is then on every worker,
-    present and future. :func:`dask_napari.watch` does that and more.
+    present and future. :func:`dask_napari.watch` does that and more. Sinks of different names
+    stand side by side, each with a viewer of its own; one that is registered under the name of
+    another replaces it, for instance to stream to another address.
 
     Parameters
     ----------
@@ -169,19 +168,19 @@ class NapariSink(WorkerPlugin):
         The configuration's ``transport`` if not given.
     security : Security, optional
         The viewer's keys and token; they travel over Dask's own channel.
+    name : str
+        Name of the plugin.
 
     Raises
     ------
     ValueError
-        If there is no address, or taps contradict each other.
+        If there is no address or name, or taps contradict each other.
 
     Examples
     --------
     >>> sink = NapariSink("tcp://127.0.0.1:5577", taps=[Tap("segment", kind="labels")])
     >>> client.register_plugin(sink)  # doctest: +SKIP
     """
-
-    name = SINK_NAME
 
     def __init__(
         self,
@@ -190,7 +189,11 @@ class NapariSink(WorkerPlugin):
         *,
         transport: Transport | None = None,
         security: Security | None = None,
+        name: str = SINK_NAME,
     ) -> None:
+        if not name:
+            raise ValueError("name is empty; leave it out or name the sink")
+        self.name = name
         addresses = addresses or config.get("address")
         if not addresses:
             raise ValueError(
@@ -212,7 +215,7 @@ class NapariSink(WorkerPlugin):
 
     def __getstate__(self) -> dict[str, Any]:
         # Only what the constructor was given travels.
-        names = ("addresses", "transport", "security", "_named", "_taps")
+        names = ("name", "addresses", "transport", "security", "_named", "_taps")
         return {name: self.__dict__[name] for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -598,7 +601,7 @@ def _plain(count: Count) -> dict[str, Any]:
 
 
 class TapsUpdate(WorkerPlugin):
-    """Carry the taps to the sinks; registered again at each change.
+    """Carry the taps to the sinks of one name; registered again at each change.
 
     A plugin of its own because registering the sink again would restart its stream. It reaches
     workers that come later too.
@@ -607,24 +610,31 @@ class TapsUpdate(WorkerPlugin):
     ----------
     taps : mapping of str to Tap
         All taps in force, by name.
+    sink : str
+        Name of the sink that they are for.
+
+    Examples
+    --------
+    >>> TapsUpdate({"a": Tap("segment", kind="labels")}, "dask-napari-0f").name
+    'dask-napari-0f-taps'
     """
 
-    name = TAPS_NAME
-
-    def __init__(self, taps: Mapping[str, Tap]) -> None:
+    def __init__(self, taps: Mapping[str, Tap], sink: str = SINK_NAME) -> None:
+        self.name = f"{sink}-taps"
+        self.sink = sink
         self.taps = dict(taps)
 
     def setup(self, worker: Worker) -> None:
         """Hand the taps over. Called by Dask."""
-        sink = worker.plugins.get(SINK_NAME)
+        sink = worker.plugins.get(self.sink)
         if isinstance(sink, NapariSink):
             sink.set_taps(self.taps)
 
 
-def worker_counts(dask_worker: Worker) -> dict[str, Any]:
-    """Counts of the sink of a worker, for ``client.run``; empty without one."""
-    sink = dask_worker.plugins.get(SINK_NAME)
-    return sink.counts() if isinstance(sink, NapariSink) else {}
+def worker_counts(sink: str = SINK_NAME, *, dask_worker: Worker) -> dict[str, Any]:
+    """Counts of a worker's sink of that name, for ``client.run``; empty without one."""
+    found = dask_worker.plugins.get(sink)
+    return found.counts() if isinstance(found, NapariSink) else {}
 
 
 def known_tasks(names: Sequence[str], dask_scheduler: Scheduler) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 
 
@@ -24,3 +25,24 @@ def reachable(address: str) -> bool:
     except (OSError, ValueError):
         return False
     return stat.S_ISSOCK(status.st_mode) and status.st_uid == os.getuid()
+
+
+def taken(address: str) -> bool:
+    """Whether somebody listens on an ``ipc://`` address; ZeroMQ would take it over unasked.
+
+    Examples
+    --------
+    >>> taken("ipc:///nowhere/receiver")
+    False
+    """
+    if not address.startswith("ipc://"):
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(address.removeprefix("ipc://"))
+        except TimeoutError:
+            return True  # one that is stopped does not accept
+        except OSError:
+            return False
+    return True

@@ -179,6 +179,8 @@ class Connection:
         keep_alive(self.socket)
         if security is not None:
             security.secure_client(self.socket)
+        # Tells at once that the receiver ended; its silence alone would tell after seconds.
+        self.monitor = self.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self.socket.connect(address)
         self._heard = self._spoke = self._told = self._pinged = time.monotonic()
         self._send(
@@ -201,13 +203,14 @@ class Connection:
         Raises
         ------
         ConnectionLost
-            If the receiver does not want this publisher, or speaks another wire.
+            If the receiver does not want this publisher, speaks another wire or has ended.
         """
+        ended = self.monitor.poll(0)  # before the last messages are read
         while True:
             try:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
-                return
+                break
             self._heard = time.monotonic()
             try:
                 message = wire.decode_from_receiver(frames[0])
@@ -218,6 +221,9 @@ class Connection:
             except wire.MalformedMessage as error:
                 raise ConnectionLost(f"{self.address} sent a {error}", final=True) from error
             self._handle(message)
+        if ended and not self.closed:
+            hint = "" if self.open else " before it answered; has it other keys?"
+            raise ConnectionLost(f"the viewer at {self.address} closed the connection{hint}")
 
     def _handle(self, message: wire.FromReceiver) -> None:
         match message:
@@ -522,6 +528,8 @@ class Connection:
 
     def close(self) -> None:
         """Close the socket and give the arena up."""
+        self.socket.disable_monitor()
+        self.monitor.close(0)
         self.socket.close(0)
         if self._arena is not None:
             self._arena.close()

@@ -14,7 +14,7 @@ from typing import Any, Final, get_args
 import numpy.typing as npt
 import zmq
 
-from dask_napari.stream import descriptors, nearby
+from dask_napari.stream import descriptors, janitor, nearby
 from dask_napari.stream.addresses import reachable
 from dask_napari.stream.connection import (
     HANDSHAKE_TIMEOUT,
@@ -266,6 +266,8 @@ class Publisher:
         pause, patience = BACKOFF[0], HANDSHAKE_TIMEOUT
         # Once more when closing: what was put just before is worth a last handshake.
         while self._time_left():
+            # Of a worker or viewer that was killed; one that is started in its place comes by.
+            janitor.sweep()
             least = 0.0
             for address in filter(reachable, self.addresses):
                 least = max(least, self._attempt(address, patience))
@@ -292,7 +294,7 @@ class Publisher:
         """Whether to go on: for ever, or until a close is through or out of time."""
         if self._deadline is None:
             return True
-        return time.monotonic() < self._deadline and len(self.outbox) > 0
+        return time.monotonic() < self._deadline and bool(len(self.outbox) or self._lost)
 
     def _wait_alone(self, since: float, pause: float) -> None:
         """Let time pass without a receiver, holding only what may be held."""
@@ -360,6 +362,7 @@ class Publisher:
     def _serve(self, connection: Connection) -> None:
         poller = zmq.Poller()
         poller.register(connection.socket, zmq.POLLIN)
+        poller.register(connection.monitor, zmq.POLLIN)
         poller.register(self._wakeup.fileno(), zmq.POLLIN)
         asleep = zmq.Poller()
         asleep.register(self._wakeup.fileno(), zmq.POLLIN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Final
 
 import zmq
 
-from dask_napari.stream import descriptors, nearby
+from dask_napari.stream import descriptors, janitor, nearby
 from dask_napari.stream import messages as wire
+from dask_napari.stream.addresses import taken
 from dask_napari.stream.board import Board
 from dask_napari.stream.clients import Request
 from dask_napari.stream.exchange import Exchange
@@ -38,6 +40,10 @@ WITHHELD_NAP: Final = 0.02
 
 HANDSHAKE_MS: Final = 5_000
 """Milliseconds for a connection to get through ZeroMQ's own handshake; then it is cut."""
+
+SWEEP_INTERVAL: Final = 1.0
+"""Seconds between looks for segments of publishers that were killed in their handshake, when
+segments have names. A look takes some 0.1 ms."""
 
 
 class Receiver:
@@ -94,11 +100,13 @@ class Receiver:
         self._share_keys = share_keys and security is not None
         self._outgoing: deque[tuple[bytes, wire.Message]] = deque()
         self.exchange = Exchange(board, self.limits, security, self._send, self._post)
+        self._sweep_at = 0.0
         self._stop = False
         self._wakeup = Wakeup()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: zmq.Socket[bytes]
         self._runtime: RuntimeDirectory | None = None
+        self._files: list[Path] = []
         self._thread = threading.Thread(target=self._run, name="dask-napari-receiver", daemon=True)
 
     # -- any thread ------------------------------------------------------------------------
@@ -145,18 +153,22 @@ class Receiver:
         if address.startswith("tcp://") and address.endswith(":0"):
             address = address[:-1] + "*"
         try:
+            if taken(address):
+                raise zmq.ZMQError(errno.EADDRINUSE)
             self._socket.bind(address)
         except zmq.ZMQError as error:
             if error.errno == errno.EADDRINUSE:
                 raise OSError(
                     errno.EADDRINUSE,
-                    f"{address} is taken by another program; choose another port, or port 0 "
-                    "for any free one",
+                    f"{address} is taken by another program; choose another port or path, or "
+                    "port 0 for any free one",
                 ) from error
             raise OSError(error.errno, f"cannot listen on {address}: {error}") from error
         bound = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         if bound.startswith("ipc://"):
-            Path(bound.removeprefix("ipc://")).chmod(0o600)
+            path = Path(bound.removeprefix("ipc://"))
+            self._files.append(path)
+            path.chmod(0o600)
         return bound
 
     def close(self) -> None:
@@ -223,6 +235,7 @@ class Receiver:
         try:
             while not self._stop:
                 nap = WITHHELD_NAP if self.exchange.withheld else self.limits.heartbeat / 2
+                nap = min(nap, SWEEP_INTERVAL)
                 ready = dict(poller.poll(int(nap * 1000)))
                 self._wakeup.clear()
                 if self._socket in ready:
@@ -231,6 +244,9 @@ class Receiver:
                     self.exchange.send(*self._outgoing.popleft())
                 self.exchange.grant()
                 self.exchange.expire()
+                if (now := time.monotonic()) >= self._sweep_at:
+                    self._sweep_at = now + SWEEP_INTERVAL
+                    janitor.sweep()
         except Exception:
             logger.exception("the receiver ended by an error")
         finally:
@@ -240,9 +256,8 @@ class Receiver:
             self._release()
 
     def _release(self) -> None:
-        for address in self.addresses:
-            if address.startswith("ipc://") and address != ANY_IPC:
-                Path(address.removeprefix("ipc://")).unlink(missing_ok=True)
+        for path in self._files:  # not of addresses that turned out to be another's
+            path.unlink(missing_ok=True)
         if self._runtime is not None:
             self._runtime.close()
         self._wakeup.close()

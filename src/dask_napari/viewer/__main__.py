@@ -8,6 +8,7 @@ import os
 import sys
 
 from dask_napari.stream.security import Security
+from dask_napari.viewer.leash import Leash
 
 
 def _read_line() -> str:
@@ -33,6 +34,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     security = Security.loads(_read_line()) if options.security_stdin else None
+    leash = Leash() if options.leash else None
     try:
         from dask_napari.viewer.app import announce, run
     except ImportError as error:
@@ -44,7 +46,7 @@ def main() -> int:
             security=security,
             insecure=options.insecure,
             title=options.title,
-            leash=options.leash,
+            leash=leash,
             on_ready=None if options.ready_fd is None else announce(options.ready_fd),
         )
     except (ValueError, OSError) as error:

@@ -15,6 +15,7 @@ from dask_napari.stream import descriptors, janitor
 from dask_napari.stream.board import Board
 from dask_napari.stream.receiver import Receiver
 from dask_napari.stream.security import Security
+from dask_napari.viewer.leash import Leash
 from dask_napari.viewer.live_viewer import LiveViewer
 
 WINDOW_SIZE = (1400, 860)
@@ -28,7 +29,7 @@ def run(
     insecure: bool = False,
     share_keys: bool = False,
     title: str = "Dask live",
-    leash: bool = False,
+    leash: Leash | None = None,
     on_ready: Callable[[Receiver], None] | None = None,
 ) -> None:
     """Open a viewer and show what arrives until its window is closed.
@@ -45,7 +46,7 @@ def run(
         Leave the keys for sinks of this user on this host.
     title : str
         Title of the window.
-    leash : bool
+    leash : Leash, optional
         Quit when standard input closes.
     on_ready : callable, optional
         Called with the receiver when it listens and the window is there.
@@ -60,6 +61,8 @@ def run(
     board = Board()
     receiver = Receiver(listen, board, security=security, insecure=insecure, share_keys=share_keys)
     receiver.start()
+    if leash is not None:
+        leash.cleanup = receiver.close
     try:
         viewer = napari.Viewer(title=title)
         viewer.window.resize(*WINDOW_SIZE)
@@ -71,7 +74,7 @@ def run(
         # a tick or a draw.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: QTimer.singleShot(0, viewer.close))
-        notifier = _leash(viewer.close) if leash else None
+        notifier = _at_hang_up(viewer.close) if leash is not None else None
         if on_ready is not None:
             QTimer.singleShot(0, lambda: on_ready(receiver))
         napari.run()
@@ -81,7 +84,7 @@ def run(
         receiver.close()
 
 
-def _leash(end: Callable[[], None]) -> QSocketNotifier:
+def _at_hang_up(end: Callable[[], None]) -> QSocketNotifier:
     """Call ``end`` when standard input closes: whoever started this has ended."""
     notifier = QSocketNotifier(sys.stdin.fileno(), QSocketNotifier.Type.Read)
 

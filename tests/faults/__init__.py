@@ -1,0 +1,1 @@
+"""Faults: what is killed, stopped, closed or slow, at random moments, and what is left after it."""

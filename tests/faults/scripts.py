@@ -1,0 +1,61 @@
+"""What the fault tests run as a script of its own, since it is to be killed or to scale.
+
+python -m faults.scripts watch SCHEDULER_FILE
+python -m faults.scripts adaptive ADDRESS COUNT WAVES SEED
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from random import Random
+
+from distributed import Client, LocalCluster
+
+import cluster_tasks as tasks
+import dask_napari as dn
+from faults.stage import TAP
+
+
+def watch(scheduler_file: str) -> None:
+    """Watch a cluster at work until standard input closes."""
+    client = Client(scheduler_file=scheduler_file)
+    live = dn.watch(client)
+    live.tap(TAP)
+    futures = client.map(tasks.slow_frame, range(10_000), seconds=0.02, pure=False)
+    while not live.ledger().total.shown:
+        threading.Event().wait(0.02)
+    print("ready", flush=True)
+    sys.stdin.read()
+    live.close()
+    del futures
+    client.close()
+
+
+def adaptive(address: str, count: int, waves: int, seed: str) -> None:
+    """Compute in waves on a cluster that grows and shrinks with them."""
+    rng = Random(seed)
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        cluster.adapt(minimum=1, maximum=3, interval="100ms", wait_count=2, target_duration="0.2s")
+        client.register_plugin(dn.NapariSink(address, [TAP]))
+        for _ in range(waves):
+            futures = client.map(tasks.slow_frame, range(count), seconds=0.05, pure=False)
+            results = client.gather(futures)
+            assert [int(picture[0, 0]) for picture in results] == list(range(count))
+            del futures, results
+            threading.Event().wait(rng.uniform(0.3, 1.5))
+        events = client.get_events("all")
+    workers = {event["worker"] for _, event in events if event["action"] == "add-worker"}
+    print(json.dumps({"workers": sorted(workers)}), flush=True)
+
+
+if __name__ == "__main__":
+    command, *arguments = sys.argv[1:]
+    if command == "watch":
+        watch(*arguments)
+    else:
+        adaptive(arguments[0], int(arguments[1]), int(arguments[2]), arguments[3])
