@@ -1,8 +1,8 @@
 """A filter over a large image in chunks, seen chunk by chunk on its way into a zarr store.
 
-The image is a mosaic of the retina that scikit-image ships, in grey. ``map_overlap`` gives each
-chunk a rim of its neighbours, and ``live.watch`` shows it at its place while ``to_zarr`` writes it:
-no chunk ever waits in memory. Run it with ``python examples/dask_array.py``.
+The image is the retina that scikit-image ships, in grey and repeated. ``map_overlap`` gives each
+chunk a rim of its neighbours, and ``live.watch`` shows it at its place while ``to_zarr`` writes
+it: no chunk ever waits in memory. Run it with ``python examples/dask_array.py``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from skimage.io import imread
 import dask_napari as dn
 from plate_data import shipped
 
-RIM = 24
-"""Pixels that the filter looks beyond a chunk: three times its widest scale."""
+RIM = 32
+"""Pixels that the filter looks beyond a chunk: some four times its widest scale."""
 
 
 def vessels(block: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
