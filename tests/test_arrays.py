@@ -25,7 +25,7 @@ from dask_napari.passing import tapped
 from dask_napari.sink import SINK_NAME, TAPS_NAME, NapariSink, TapsUpdate
 from dask_napari.stream.item import Item
 from dask_napari.tap import Tap
-from headless import Headless
+from headless import Headless, eventually
 
 EXAMPLES = int(os.environ.get("ARRAY_EXAMPLES", "60"))
 """Many more by ``make fuzz``; these take some 20 s."""
@@ -287,18 +287,42 @@ def test_a_viewer_that_joins_late_is_filled(client, how, tmp_path):
     x = da.random.default_rng(3).random((20, 30), chunks=(7, 11))
     same, taps = tapped(x) if how == "watch" else (x, [Tap(x)])
     address = f"ipc://{tmp_path}/viewer"
-    sink = NapariSink(address, taps)
-    sink.name = "late"
-    client.register_plugin(sink)
+    client.register_plugin(NapariSink(address, taps), name="late")
     try:
         kept = same.persist()
-        expected = kept.compute()
+        wait(kept)
+        # On another scheduler: collected here, chunks would move to the worker that joins them.
+        expected = x.compute(scheduler="sync")
         for _ in range(2):
             with Headless(address) as late:
                 late.until(lambda late=late: len(late.items) >= 9)
                 late.until_settled()
                 assert late.receiver.ledger().total.selected == 9
                 np.testing.assert_array_equal(assembled(late.items), expected)
+    finally:
+        client.unregister_worker_plugin("late")
+
+
+def test_a_chunk_that_has_moved_is_found_by_a_late_viewer(client, tmp_path):
+    x = da.full((4, 4), 7.0, name=f"full-{uuid.uuid4().hex}")
+    first, second = client.scheduler_info()["workers"]
+    client.register_plugin(NapariSink(f"ipc://{tmp_path}/viewer", [Tap(x)]), name="late")
+    try:
+        kept = x.persist(workers=[first])
+        wait(kept)
+        (future,) = client.futures_of(kept)
+        wait(client.submit(np.sum, future, workers=[second], pure=False))  # fetches it
+
+        def move(dask_scheduler: Any) -> None:
+            dask_scheduler.request_remove_replicas(first, [future.key], stimulus_id="test")
+
+        client.run_on_scheduler(move)
+        eventually(lambda: list(client.who_has([future])[future.key]) == [second])
+        with Headless(f"ipc://{tmp_path}/viewer") as late:
+            late.until(lambda: late.items)
+            late.until_settled()
+            assert late.receiver.ledger().total.selected == 1
+            np.testing.assert_array_equal(assembled(late.items), np.full((4, 4), 7.0))
     finally:
         client.unregister_worker_plugin("late")
 

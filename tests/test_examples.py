@@ -167,3 +167,14 @@ def test_planes_of_the_stack_say_where_they_belong(plate_data):
     assert item.calibration.axes == ("y", "x")
     assert item.calibration.scale == pytest.approx((stack.PIXEL, stack.PIXEL))
     assert item.calibration.units == ("micrometer", "micrometer")
+
+
+def test_the_filter_over_chunks_leaves_no_seams(plate_data):
+    example = pytest.importorskip("dask_array")
+    eye = example.retina(1, 256)[300:700, 200:520]
+    found = eye.map_overlap(
+        example.vessels, depth=example.RIM, boundary="reflect", dtype=np.float32
+    ).compute(scheduler="threads")
+    whole = example.vessels(np.pad(eye.compute(scheduler="threads"), example.RIM, "symmetric"))
+    inner = slice(example.RIM, -example.RIM)
+    np.testing.assert_allclose(found, whole[inner, inner], atol=1e-4)

@@ -8,6 +8,7 @@ The only module that touches the internals of ``distributed``. What it relies on
 - ``worker.data``: a mapping, with ``fast`` and ``slow`` where it can spill (zict mappings, which
   may be read from another thread);
 - ``worker.security.require_encryption``;
+- ``worker.scheduler.who_has(keys=)``: addresses of the workers that hold each output;
 - ``scheduler.task_prefixes[name].states``;
 - ``dask._task_spec._execute_subgraph``, the function of fused tasks: its first arguments are the
   steps by key, and the last key;
@@ -461,6 +462,7 @@ class NapariSink(WorkerPlugin):
         """Select outputs that this worker computed and still has, by key alone."""
         worker = self._worker
         assert worker is not None
+        fetched: list[Any] = []
         for number, key in enumerate(keys):
             if number % SCAN_STEP == 0:
                 await asyncio.sleep(0)
@@ -468,14 +470,51 @@ class NapariSink(WorkerPlugin):
             if publisher is None:
                 return
             task = worker.state.tasks.get(key)
-            if task is None or task.state != "memory" or not _ran_here(task):
+            if task is None or task.state != "memory":
                 continue
-            try:
-                value = worker.data.get(key) if taps.needs_value else None
-                for tap in taps.select(key, task.prefix, value, self._on_select_error(key)):
-                    publisher.put(Selection(tap, task, None, worker, self._report))
-            except BaseException as error:
-                self._report("", "error: " + type(error).__name__, key, error)
+            if _ran_here(task):
+                self._put_found(taps, task)
+            else:
+                fetched.append(key)
+        if not fetched:
+            return
+        # Dask may have moved an output here: it keeps one copy of what was fetched, and that need
+        # not be the one where the task ran.
+        try:
+            holders = await worker.scheduler.who_has(keys=fetched)
+        except Exception as error:
+            logger.debug("the scheduler does not say where outputs are: %r", error)
+            return
+        for key in fetched:
+            task = worker.state.tasks.get(key)
+            if task is not None and list(holders.get(key) or ()) == [worker.address]:
+                self._put_found(taps, task)
+
+    def _put_found(self, taps: Taps, task: Any) -> None:
+        """Select an output that is in memory."""
+        worker, publisher, key = self._worker, self._publisher, task.key
+        if worker is None or publisher is None:
+            return
+        try:
+            value = worker.data.get(key) if taps.needs_value else None
+            for tap in taps.select(key, task.prefix, value, self._on_select_error(key)):
+                if self._found_before(tap, task):
+                    continue
+                publisher.put(Selection(tap, task, None, worker, self._report))
+        except BaseException as error:
+            self._report("", "error: " + type(error).__name__, key, error)
+
+    def _found_before(self, tap: Tap, task: Any) -> bool:
+        """Whether a watched chunk is in memory as a chunk of its source, which is tapped too."""
+        chunks = tap.chunks
+        if (
+            chunks is None
+            or not chunks.source
+            or not self._taps.taps_array(chunks.source, tap.layer)
+        ):
+            return False
+        source = (chunks.source, *task.key[1:])
+        return any(d.key == source and d.state == "memory" for d in task.dependencies)
 
     def _on_select_error(self, key: Any) -> Callable[[Tap, BaseException], None]:
         return lambda tap, error: self._refuse(tap, "select failed", key, error)
