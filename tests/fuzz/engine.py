@@ -50,6 +50,7 @@ REASONS_LIMIT = 80
 TYPES = {cls.__struct_config__.tag: inspect.type_info(cls) for cls in wire.FromPublisher.__args__}
 
 SEEDS = (b"", bytes(64), bytes(range(256)), b"\x01\x07" * 60, bytes(reversed(range(256))) * 2)
+"""Where a search begins; a program that once found something belongs here, too."""
 
 
 ELEMENTS: dict[str, dict[str, np.ndarray]] = {
