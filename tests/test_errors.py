@@ -169,10 +169,11 @@ def test_an_error_is_logged_once_a_cause_with_the_task(client):
     "address", ["tcp://127.0.0.1:none", "tcp://::", "smoke://signal", "tcp://[::1"]
 )
 def test_an_address_that_cannot_be_used_harms_no_task(client, address):
-    sink = NapariSink(address, [Tap("frame")])
+    keys = [f"frame {n} for {address}" for n in range(6)]  # no test before has made any of them
+    sink = NapariSink(address, [Tap(keys, layer="x")])
     client.register_plugin(sink)
     try:
-        futures = client.map(tasks.frame, range(6), pure=False)
+        futures = client.map(tasks.frame, range(6), key=keys)
         assert [int(frame[0, 0]) for frame in client.gather(futures)] == list(range(6))
         counts = client.run(lambda dask_worker: dask_worker.plugins["dask-napari"].counts())
         selected = [c["selected"] for worker in counts.values() for c in worker["counts"]]

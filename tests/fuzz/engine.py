@@ -8,6 +8,7 @@ still serve a well-behaved peer, hold no more than its limits, and have met no e
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from dask_napari.stream import Board, Limits, Security
 from dask_napari.stream import arena as arenas
 from dask_napari.stream import messages as wire
 from dask_napari.stream.clients import plain
+from dask_napari.stream.codec import Codec, encode
 from dask_napari.stream.exchange import Exchange
 from dask_napari.stream.kinds import check
 from dask_napari.stream.limits import ITEM_COST, cost_of
@@ -48,6 +50,7 @@ REASONS_LIMIT = 80
 TYPES = {cls.__struct_config__.tag: inspect.type_info(cls) for cls in wire.FromPublisher.__args__}
 
 SEEDS = (b"", bytes(64), bytes(range(256)), b"\x01\x07" * 60, bytes(reversed(range(256))) * 2)
+"""Where a search begins; a program that once found something belongs here, too."""
 
 
 ELEMENTS: dict[str, dict[str, np.ndarray]] = {
@@ -172,7 +175,7 @@ class Game:
     def _step(self) -> None:
         choices = self.choices
         identity = choices.pick(IDENTITIES)
-        match choices.below(13):
+        match choices.below(15):
             case 0:
                 self._receive(
                     identity, *(choices.bytes(choices.below(40)) for _ in range(choices.below(3)))
@@ -192,6 +195,8 @@ class Game:
                 self._flood(identity)
             case 9 | 10:
                 self._element(identity)
+            case 11 | 12:
+                self._coded(identity)
             case 8:
                 name = choices.pick(tuple(TYPES))
                 data = packed(self._guided(identity, name))
@@ -217,7 +222,7 @@ class Game:
         ):
             if field in message and not self.choices.seldom():
                 message[field] = right
-        if name == "BATCH":
+        if name in ("BATCH", "PART"):
             self.numbers[identity] = self.numbers.get(identity, 0) + 1
         return message
 
@@ -286,6 +291,37 @@ class Game:
             slot = wire.SlotHeader(4096, len(frames), 1)
         batch = wire.Batch(self.epochs.get(identity, 0), number, [header], [], slot)
         self._receive(identity, wire.encode(batch), frames)
+
+    def _coded(self, identity: bytes) -> None:
+        """A compressed array, right or nearly, at once or in parts."""
+        choices = self.choices
+        self._introduce(identity, "publisher")
+        codec: Codec = choices.pick(("zstd", "blosc"))
+        array = np.arange(2048, dtype="u2").reshape(32, 64) // (1 + choices.below(64))
+        data = encode(codec, array).tobytes()
+        if choices.seldom(2):
+            data = choices.mutated(data)
+        said = choices.pick(("zstd", "blosc", "lzma")) if choices.seldom(12) else codec
+        nbytes = choices.pick((0, 1, 1 << 16, 2**53)) if choices.seldom(6) else array.nbytes
+        shape = (1, nbytes // 2) if nbytes != array.nbytes else array.shape
+        header = wire.ArrayHeader("data", "<u2", shape, 0, nbytes, 0, said, len(data))
+        item = wire.ItemHeader(1, "coded", "image", {"t": choices.below(9)}, [header])
+        epoch = self.epochs.get(identity, 0)
+        ahead: tuple[int, ...] = ()
+        if choices.seldom(3):
+            cuts = sorted(choices.below(len(data) + 1) for _ in range(choices.below(3)))
+            size = choices.pick((0, 2**53, 1 << 15)) if choices.seldom(8) else len(data)
+            for start, end in itertools.pairwise([0, *cuts, len(data)]):
+                at = choices.pick((0, 2**53, start + 1)) if choices.seldom(12) else start
+                number = self.numbers[identity] = self.numbers.get(identity, 0) + 1
+                part = wire.encode(wire.Part(epoch, number, size, at))
+                self._receive(identity, part, data[start:end])
+            ahead = (
+                choices.pick(((), (0,), (2**53,), (1, 2))) if choices.seldom(8) else (len(data),)
+            )
+        number = self.numbers[identity] = self.numbers.get(identity, 0) + 1
+        batch = wire.encode(wire.Batch(epoch, number, [item], [], None, ahead))
+        self._receive(identity, batch, *([] if ahead else [data]))
 
     def _introduce(self, identity: bytes, role: str) -> None:
         """Say HELLO where it is due, most of the time."""

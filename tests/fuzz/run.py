@@ -2,7 +2,7 @@
 
 With atheris (libFuzzer) programs are chosen by what code they reach; where it has no wheel for this
 Python, they are drawn at random. A program that breaks a promise is written to a file and ends the
-run with exit code 1; put it into ``tests/fuzz/found`` when it is mended.
+run with exit code 1; put it among the engine's `SEEDS` when it is mended.
 """
 
 from __future__ import annotations

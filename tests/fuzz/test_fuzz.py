@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuzz.engine import SEEDS, play, private_segments
-
-KNOWN = Path(__file__).with_name("found")
-"""Programs that once broke something."""
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +18,6 @@ def segments() -> Iterator[None]:
 
 
 @given(st.binary(max_size=600))
-@example(SEEDS[2])
-@example(SEEDS[4])
 @settings(
     max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -31,6 +25,6 @@ def test_no_program_of_messages_breaks_a_promise(data):
     play(data)
 
 
-@pytest.mark.parametrize("path", sorted(KNOWN.glob("*.bin")), ids=lambda path: path.stem)
-def test_what_was_found_once_stays_mended(path):
-    play(path.read_bytes())
+@pytest.mark.parametrize("program", SEEDS, ids=range(len(SEEDS)))
+def test_the_programs_that_a_search_begins_with(program):
+    play(program)

@@ -183,6 +183,29 @@ def test_the_screenshot_shows_all_that_has_arrived(viewer, live, source, put):
     assert "raw" in viewer.layers
 
 
+def test_options_that_napari_refuses_cost_one_layer_its_options_and_others_nothing(
+    viewer, live, source, put, caplog
+):
+    source.specs["odd"] = LayerSpec("odd", "image", options={"colormap": "no such map"})
+    put(item(1, "odd", t=0), item(2, "fine", t=0))
+    put(item(1, "odd", t=1), item(2, "fine", t=1))
+    assert {"odd", "fine"} <= {layer.name for layer in viewer.layers}
+    assert sum("cannot be made with the options" in r.getMessage() for r in caplog.records) == 1
+    assert source.ledger().total.shown == 4
+
+
+def test_layers_and_axes_are_few_whatever_comes(viewer, live, source, put, monkeypatch):
+    monkeypatch.setattr("dask_napari.viewer.layers.MOST_LAYERS", 3)
+    put(*(item(n, f"layer {n}", t=0) for n in range(10)))
+    assert len(viewer.layers) == 3
+    monkeypatch.setattr("dask_napari.viewer.layers.MOST_LAYERS", 100)
+    put(*(item(n, f"axes {n}", **{f"a{n}_{k}": 0 for k in range(6)}) for n in range(10)))
+    dropped = source.ledger().total.dropped
+    assert dropped["too many layers"] == 7
+    assert dropped["too many axes"] >= 6
+    assert source.ledger().balanced
+
+
 def test_the_dock_shows_why_the_workers_cannot_show_something(live, source):
     live.dock.refresh()
     assert not live.dock.troubles.text()

@@ -1,4 +1,4 @@
-"""Items that a receiver would refuse, found before they are sent."""
+"""Items that cannot be sent or that a receiver would refuse, found before they are sent."""
 
 from __future__ import annotations
 
@@ -47,6 +47,10 @@ def oversize(item: Item, frame: int) -> str:
     key = item.provenance.key
     if len(key) > wire.KEY_LIMIT or any(len(name) > wire.NAME_LIMIT for name in names):
         return "name too long"
+    try:
+        "".join((key, *names)).encode()
+    except UnicodeEncodeError:  # parts of a file's name that is not UTF-8
+        return "name that is not Unicode"
     size = UTF8 * (len(key) + sum(map(len, names))) + ARRAY_BYTES * len(arrays)
     if size > ITEM_LIMIT and len(msgspec.msgpack.encode([key, names])) > ITEM_LIMIT // 2:
         return "name too long"

@@ -45,7 +45,10 @@ class Troubles:
             What happened.
         """
         trouble = Trouble(
-            layer[:KEY_LENGTH], reason[:KEY_LENGTH], _text(key)[:KEY_LENGTH], _described(error)
+            _clean(layer, KEY_LENGTH),
+            _clean(reason, KEY_LENGTH),
+            _clean(_text(key), KEY_LENGTH),
+            _clean(_described(error), TEXT_LENGTH),
         )
         cause = trouble.layer, trouble.reason
         with self._lock:
@@ -86,5 +89,9 @@ def _described(error: BaseException | str) -> str:
     if isinstance(error, BaseException):
         name = type(error).__name__
         text = f"{name}: {text}" if text else name
-    # Half of a surrogate pair cannot be encoded.
-    return text[:TEXT_LENGTH].encode("utf-8", "replace").decode()
+    return text
+
+
+def _clean(text: str, length: int) -> str:
+    # Half of a surrogate pair, as in names of files that are not UTF-8, cannot be encoded.
+    return text[:length].encode("utf-8", "replace").decode()

@@ -35,6 +35,12 @@ STREAMS: Final[dict[str, type[Stream]]] = {
 }
 """What shows the items of each kind."""
 
+MOST_LAYERS: Final = 256
+"""Layers that are made; napari's list and its drawing take seconds for more."""
+
+MOST_AXES: Final = 20
+"""Sliders; nobody moves more of them, and numpy ends at some 30."""
+
 STACK: Final = ("image", "surface", "labels", "shapes", "vectors", "tracks", "points")
 """Kinds from the bottom to the top of the layer list: what is small lies on what is large."""
 
@@ -59,6 +65,7 @@ class Layers:
         self.newest: tuple[Mapping[str, Any], bool] | None = None
         """Position of the last item on the sliders, and whether it made an axis grow."""
         self._known: dict[str, None] = {}
+        self._failed: set[str] = set()
         self._colours: dict[str, itertools.cycle[str]] = {}
         self._headings = Headings(viewer)
         self._fit_view = False
@@ -93,6 +100,10 @@ class Layers:
         name, rest, channel = self.modes.divide(item, position, spec)
         stream = self.streams.get(name)
         if stream is None:
+            if len(self.streams) >= MOST_LAYERS:
+                raise CannotShow("too many layers")
+            if len({*self.axes.names, *rest}) > MOST_AXES:
+                raise CannotShow("too many axes")
             said = {**item.options, **(spec.options if spec else {})}
             if "colormap" in said:
                 channel.pop("colormap", None)
@@ -202,10 +213,11 @@ class Layers:
         """Bring the layers up to date, each at most once; return whether any was redrawn."""
         drawn = False
         for stream in self.streams.values():
-            fresh = stream.layer is None
-            drawn |= stream.update(now, force=force)
-            if fresh:
-                self._stack(stream)
+            try:
+                drawn |= self._update(stream, now, force)
+            except Exception as error:
+                # One layer that cannot be drawn must not keep the others from it.
+                self._give_up_options(stream, error)
         unit = next((stream.units[-1] for stream in self.streams.values()), "pixel")
         self._headings.update(self.modes.mosaic, unit)
         if self._fit_view and drawn:
@@ -213,6 +225,27 @@ class Layers:
             self._fit_view = False
             self.viewer.reset_view()
         return drawn
+
+    def _update(self, stream: Stream, now: float, force: bool) -> bool:
+        fresh = stream.layer is None
+        drawn = stream.update(now, force=force)
+        if fresh:
+            self._stack(stream)
+        return drawn
+
+    def _give_up_options(self, stream: Stream, error: Exception) -> None:
+        """Draw a layer without its options at the next tick, if they may be what is wrong."""
+        if stream.layer is None and stream.options:
+            logger.warning(
+                "layer %r cannot be made with the options %s: %s; it is shown without them",
+                stream.name,
+                ", ".join(stream.options),
+                error,
+            )
+            stream.options = {}
+        elif stream.name not in self._failed:
+            self._failed.add(stream.name)
+            logger.error("layer %r cannot be drawn", stream.name, exc_info=error)
 
     def _stack(self, stream: Stream) -> None:
         """Move a new layer under ours of kinds that belong above it; the rest stays."""

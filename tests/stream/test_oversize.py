@@ -1,0 +1,70 @@
+"""What a receiver would refuse is dropped and counted, and never sent again and again."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from dask_napari.stream import Board, Item, Limits, Provenance, Publisher, Receiver
+from dask_napari.stream import messages as wire
+from dask_napari.stream.batch import header_of
+from dask_napari.stream.oversize import oversize
+
+DEADLINE = 20.0
+SMALL = np.zeros((4, 4), np.uint8)
+
+BAD = {
+    "too large": Item("raw", "image", np.zeros((600, 600), np.uint16), {"t": 0}),
+    "name too long": Item("raw", "image", SMALL, {"t": "x" * 2000}),
+    "a long key": Item("raw", "image", SMALL, {}, Provenance("k" * 40_000)),
+    "a long key in Chinese": Item("raw", "image", SMALL, {}, Provenance("\u6f22" * 20_000)),
+    "too many axes or columns": Item("raw", "image", SMALL, {f"a{n}": n for n in range(40)}),
+    "name that is not Unicode": Item("raw", "image", SMALL, {"file": "caf\udce9.tif"}),
+    "a key that is not Unicode": Item("raw", "image", SMALL, {}, Provenance("caf\udce9.tif")),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("transport", ["auto", "inline"])
+def test_one_item_that_cannot_travel_does_not_stop_the_others(name, transport):
+    board = Board()
+    with (
+        Receiver("ipc://*", board, limits=Limits(frame=1 << 19)) as receiver,
+        Publisher(receiver.addresses, name="me", transport=transport) as publisher,
+    ):
+        publisher.put(BAD[name])
+        publisher.put(Item("raw", "image", SMALL, {"t": 1}))
+        deadline = time.monotonic() + DEADLINE
+
+        def settled() -> bool:
+            board.shown(board.take())
+            total = receiver.ledger().total
+            return total.selected == 2 and total.shown == 1 and not total.pending
+
+        while not settled():
+            assert time.monotonic() < deadline, (receiver.ledger(), receiver.rejected)
+            threading.Event().wait(0.01)
+        ledger = receiver.ledger()
+        assert ledger.balanced
+        (reason,) = ledger["raw"].dropped
+        assert reason == oversize(BAD[name], 1 << 19)
+        assert not receiver.rejected
+        assert receiver.exchange.epochs == 1
+
+
+def test_a_full_batch_of_the_largest_that_pass_is_within_the_limit():
+    item = Item(
+        "l" * 1024,
+        "image",
+        SMALL,
+        {f"{n}{'a' * 500}": "b" * 500 for n in range(20)},
+        Provenance("k" * 4000, "w" * 1000),
+    )
+    assert not oversize(item, 1 << 30)
+    array = wire.ArrayHeader("data", "|u1", (4, 4), 0, 16)
+    batch = wire.Batch(1, 1, [header_of(item, [array])] * 64, [])
+    assert len(wire.encode(batch)) < wire.HEADER_LIMIT
+    assert wire.decode_from_publisher(wire.encode(batch)) == batch
