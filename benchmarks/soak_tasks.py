@@ -1,6 +1,7 @@
 """What runs on the workers of the soak; a module of its own, so that functions go by name.
 
-Functions of a script are sent as code with each batch, and workers that load code again and again grow.
+Functions of a script are sent as code with each batch, and workers that load code again and again
+grow.
 """
 
 from __future__ import annotations
