@@ -27,10 +27,10 @@ from typing import Any
 import dask
 import numpy as np
 import psutil
-from dask.utils import key_split
 from distributed import Client, LocalCluster, wait
 
 from benchmarks.report import publish, table
+from benchmarks.soak_tasks import fill_caches, named
 from dask_napari.sink import NapariSink, worker_counts
 from dask_napari.stream import Board, Receiver, arena, janitor
 from dask_napari.tap import Tap
@@ -54,11 +54,6 @@ DASK_LOGS = {
 every second of an hour."""
 
 QUIET_EVERY = 20.0
-
-
-def frame(n: int) -> np.ndarray:
-    """32 KiB."""
-    return np.full((128, 128), n % 60_000, np.uint16)
 
 
 # -- the viewer's process ------------------------------------------------------------------------
@@ -242,10 +237,6 @@ class Soak:
                     "worker, kept" if kept else "worker, restarted", worker.process.pid
                 )
 
-    def fill_caches(self) -> None:
-        """Dask remembers the names of the last 100 000 keys; that grows for ten minutes."""
-        self.client.run(_fill_caches)
-
     def quiet(self) -> None:
         """Wait until all is shown, and compare both ends."""
         self.checks += 1
@@ -288,10 +279,10 @@ class Soak:
         wait(futures, timeout=120)
         self.items += BATCH * len(LAYERS)
         self.client.wait_for_workers(2, timeout=60)
-        self.fill_caches()
+        self.client.run(fill_caches)
 
     def run(self, minutes: float, every: float) -> None:
-        self.fill_caches()
+        self.client.run(fill_caches)
         began = time.monotonic()
         end = began + 60 * minutes
         sampled = checked = disturbed = began
@@ -312,15 +303,6 @@ class Soak:
                 self.disturb(number)
                 number += 1
         self.quiet()
-
-
-def _fill_caches() -> None:
-    for n in range(100_000):
-        key_split(f"filler-00000000-0000-0000-0000-{n:012d}-0")
-
-
-def named(name: str) -> np.ndarray:
-    return frame(int(name.split("-")[1]))
 
 
 def main() -> int:
