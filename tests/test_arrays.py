@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from dask_napari.passing import tapped
-from dask_napari.sink import SINK_NAME, TAPS_NAME, NapariSink, TapsUpdate
+from dask_napari.sink import SINK_NAME, NapariSink, TapsUpdate
 from dask_napari.stream.item import Item
 from dask_napari.tap import Tap
 from headless import Headless, eventually
@@ -53,7 +53,7 @@ def module_viewer(client) -> Iterator[Headless]:
 def viewer(client, module_viewer) -> Iterator[Headless]:
     yield module_viewer
     tap(client)
-    client.unregister_worker_plugin(TAPS_NAME)
+    client.unregister_worker_plugin(f"{SINK_NAME}-taps")
 
 
 def tap(client: Client, *taps: Tap) -> None:
