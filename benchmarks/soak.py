@@ -179,6 +179,11 @@ class Memory:
         x, y = np.array(ages) / 60, np.array(levels)
         return float((x * y).sum() / (x * x).sum())
 
+    def levels(self) -> str:
+        """The newest private MiB of each role."""
+        newest = {role: [*lives.values()][-1][-1] for role, lives in self.samples.items()}
+        return ", ".join(f"{role} {row[2]:.1f}" for role, row in newest.items())
+
     def rows(self) -> Iterator[list[object]]:
         for role, lives in self.samples.items():
             last = [rows[-1] for rows in lives.values()]
@@ -250,6 +255,7 @@ class Soak:
             self.check(state["balanced"], f"ledger: {state}")
             same = all(state["by_name"].get(name, 0) == n for name, n in sides.items())
             if len(sides) == 2 and same and not state["pending"]:
+                print(f"{self.items} items; private MiB: {self.memory.levels()}", flush=True)
                 return
             if time.monotonic() > end:
                 self.check(False, f"ends do not agree: viewer {state}, workers {counts}")
