@@ -287,7 +287,7 @@ def test_a_viewer_that_joins_late_is_filled(client, how, tmp_path):
     x = da.random.default_rng(3).random((20, 30), chunks=(7, 11))
     same, taps = tapped(x) if how == "watch" else (x, [Tap(x)])
     address = f"ipc://{tmp_path}/viewer"
-    client.register_plugin(NapariSink(address, taps), name="late")
+    client.register_plugin(NapariSink(address, taps, name="late"))
     try:
         kept = same.persist()
         wait(kept)
@@ -306,7 +306,7 @@ def test_a_viewer_that_joins_late_is_filled(client, how, tmp_path):
 def test_a_chunk_that_has_moved_is_found_by_a_late_viewer(client, tmp_path):
     x = da.full((4, 4), 7.0, name=f"full-{uuid.uuid4().hex}")
     first, second = client.scheduler_info()["workers"]
-    client.register_plugin(NapariSink(f"ipc://{tmp_path}/viewer", [Tap(x)]), name="late")
+    client.register_plugin(NapariSink(f"ipc://{tmp_path}/viewer", [Tap(x)], name="late"))
     try:
         kept = x.persist(workers=[first])
         wait(kept)

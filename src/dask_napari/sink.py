@@ -474,7 +474,7 @@ class NapariSink(WorkerPlugin):
                 continue
             if _ran_here(task):
                 self._put_found(taps, task)
-            else:
+            elif self._wanted(taps, task):
                 fetched.append(key)
         if not fetched:
             return
@@ -489,6 +489,11 @@ class NapariSink(WorkerPlugin):
             task = worker.state.tasks.get(key)
             if task is not None and list(holders.get(key) or ()) == [worker.address]:
                 self._put_found(taps, task)
+
+    def _wanted(self, taps: Taps, task: Any) -> bool:
+        assert self._worker is not None
+        value = self._worker.data.get(task.key) if taps.needs_value else None
+        return bool(taps.select(task.key, task.prefix, value, lambda tap, error: None))
 
     def _put_found(self, taps: Taps, task: Any) -> None:
         """Select an output that is in memory."""
