@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from dask_napari.stream import Board, Limits, Receiver
+from dask_napari.stream import Board, Limits, Receiver, Security
 
 
 def main() -> None:
@@ -29,7 +29,8 @@ def main() -> None:
     board = Board(limit=8 << 20)
     seen: dict[str, set[int]] = {}
     pace = {"every": options.every}
-    with Receiver(options.listen, board, limits=limits) as receiver:
+    keys = Security.generate()
+    with Receiver(options.listen, board, security=keys, limits=limits, share_keys=True) as receiver:
         print(json.dumps({"addresses": receiver.addresses}), flush=True)
         due = 0.0
         while not end.is_set():

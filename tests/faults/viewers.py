@@ -13,8 +13,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
-from dask_napari.stream import Control, ViewerGone
+from dask_napari.stream import Control, Security, ViewerGone, nearby
 from dask_napari.stream.ledger import Ledger
 from faults.leftovers import environment
 
@@ -42,6 +43,7 @@ class Headless:
     """A receiver that remembers what it saw; see ``headless.py``."""
 
     def __init__(self, folder: Path, address: str | None = None, every: float = 0.0) -> None:
+        self.folder = folder
         self.address = address or free_address()
         self.process = subprocess.Popen(
             self.command(every),
@@ -66,7 +68,12 @@ class Headless:
         line = self.process.stdout.readline()
         assert line, "the headless viewer did not start"
         assert self.address in json.loads(line)["addresses"]
-        return Control(self.addresses)
+        return Control(self.addresses, security=self.keys())
+
+    def keys(self) -> Security | None:
+        """Its keys: they lie in its private directory, where the sinks find them, too."""
+        with patch.dict(os.environ, XDG_RUNTIME_DIR=str(self.folder)):
+            return nearby.find(self.address)
 
     def shows(self, layer: str, n: int) -> bool:
         """Whether all the places are filled."""
@@ -110,8 +117,10 @@ class Napari(Headless):
 
         def connected() -> bool:
             assert self.process.poll() is None, "the viewer ended"
+            if (keys := self.keys()) is None:
+                return False
             with contextlib.suppress(ViewerGone):
-                found.append(Control(self.addresses, timeout=1.0))
+                found.append(Control(self.addresses, security=keys, timeout=1.0))
                 # Answered by the window's event loop, so it is open.
                 found[0].request("screenshot", timeout=DEADLINE)
             return bool(found)

@@ -9,9 +9,13 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-GRACE: Final = 1.5
+GRACE: Final = 1.0
 """Seconds in which a window closes by itself. Nobody is left to look at it, so one that is still
 being opened, or drawn, need not be waited for."""
+
+CLEANUP: Final = 0.5
+"""Seconds for the cleanup after that: on a busy host a receiver may be deep in its messages. What
+it leaves then, the sinks sweep when their connection ends."""
 
 
 class Leash:
@@ -22,7 +26,7 @@ class Leash:
     Attributes
     ----------
     cleanup : callable or None
-        Called before the end, from the thread.
+        Called before the end, from another thread.
     """
 
     def __init__(self) -> None:
@@ -35,9 +39,9 @@ class Leash:
         poll.register(sys.stdin.fileno(), 0)  # only hang-ups and errors
         poll.poll()
         threading.Event().wait(GRACE)
-        try:
-            if self.cleanup is not None:
-                self.cleanup()
-        finally:
-            # Not by an exception or a signal: the main thread may be deep in drawing.
-            os._exit(0)
+        if self.cleanup is not None:
+            cleaning = threading.Thread(target=self.cleanup, daemon=True)
+            cleaning.start()
+            cleaning.join(CLEANUP)
+        # Not by an exception or a signal: the main thread may be deep in drawing.
+        os._exit(0)
