@@ -210,3 +210,17 @@ def test_only_what_is_in_view_is_drawn_again(viewer, live, source, put):
     live.pump._put_some(np.inf)
     assert stream.touched
     assert layer.multiscale
+
+
+def test_who_says_only_mosaic_gets_a_plate_if_there_are_wells(viewer, live, source, put):
+    source.specs["raw"] = LayerSpec("raw", "image", {"well": "mosaic", "field": "mosaic"})
+    put(*[picture(n, shape=(10, 10), well="B02", field=n) for n in (1, 2, 3, 4)])
+    layer = viewer.layers["raw"]
+    assert len(viewer.layers["plate"].data) == 8 + 12
+    put(picture(5, shape=(10, 10), well="P24", field=1))  # so the plate is a larger one
+    assert len(viewer.layers["plate"].data) == 16 + 24
+    put(picture(6, shape=(10, 10), well="sample 7", field=1))  # and then none
+    assert viewer.layers["raw"] is layer
+    assert source.ledger().total.shown == 6
+    assert set(np.unique(pixels(layer))) == {0, 1, 2, 3, 4, 5, 6}
+    assert "plate" not in viewer.layers

@@ -208,6 +208,21 @@ class Mosaic:
         self._levels = dict(ordered)
         self.version += 1
 
+    def suits(self, axis: str, at: Coordinate) -> bool:
+        """Whether the layout of an axis is fit for a coordinate; before the first none is."""
+        level = self._levels[axis]
+        if not level.layout.plate or not len(level.known):
+            return len(level.known) > 0
+        try:
+            well(at, level.layout.plate)
+        except NoPlace:
+            return False
+        return True
+
+    def coordinates(self, axis: str) -> tuple[Coordinate, ...]:
+        """Coordinates so far of an axis that is laid out."""
+        return self._levels[axis].known.coordinates
+
     def cell(self, position: Mapping[str, Coordinate]) -> Cell:
         """The part of a position that is laid out."""
         return tuple((axis, position[axis]) for axis in self._levels if axis in position)

@@ -78,7 +78,8 @@ class Layers:
         CannotShow, TypeError, ValueError
             If it cannot be shown; nothing has changed then.
         """
-        if spec is not None and self.modes.declare(spec):
+        fresh = spec is not None and self.modes.declare(spec)
+        if self.modes.learn(item.position) or fresh:
             self._relayout()
         stream, position = self._stream(item, spec)
         try:

@@ -35,6 +35,7 @@ class Modes:
         """By the user; over what taps say."""
         self._laid_out: dict[str, TileLayout] = {}
         self._declared: set[str] = set()
+        self._guessed: set[str] = set()
 
     def declare(self, spec: LayerSpec) -> bool:
         """Take in what a tap says; true if axes are to be laid out that were not before."""
@@ -47,6 +48,8 @@ class Modes:
             if mode == "mosaic" and axis not in self._laid_out
         }
         self._laid_out |= fresh
+        # Who says only "mosaic" leaves the rest to what coordinates look like.
+        self._guessed |= fresh.keys() - spec.layouts.keys()
         for axis, layout in fresh.items():
             if self.chosen.get(axis, "mosaic") == "mosaic":
                 self.mosaic.set(axis, layout)
@@ -57,8 +60,25 @@ class Modes:
         self.chosen[axis] = mode
         if mode == "mosaic" and axis not in self._laid_out:
             self._laid_out[axis] = guess(list(coordinates))
+            self._guessed.add(axis)
         # Anew, since those that are laid out inside of others may have changed.
         self.restart()
+
+    def learn(self, position: Mapping[str, Coordinate]) -> bool:
+        """Guess again how axes are laid out that nobody said it of; true if that has changed.
+
+        Called for a position with a coordinate that is new on such an axis: a first well tells
+        that there is a plate, a later one that it is a larger one.
+        """
+        changed = False
+        for axis in self._guessed:
+            if axis in position and axis in self.mosaic.axes:
+                layout = self._laid_out[axis]
+                if not self.mosaic.suits(axis, position[axis]):
+                    guessed = guess([*self.mosaic.coordinates(axis), position[axis]])
+                    changed |= guessed != layout
+                    self._laid_out[axis] = guessed
+        return changed
 
     def restart(self) -> None:
         """Forget where tiles lie, and keep how axes are laid out."""
