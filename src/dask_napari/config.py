@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dask.config
+import psutil
 import yaml
 from dask.utils import parse_bytes, parse_timedelta
+
+LEAST_MEMORY: Final = 64 << 20
+"""Bytes; below, a viewer would go to disk for every picture that it shows."""
+
+CGROUP_FILES: Final = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""Where a container's limit is, and what it uses: versions 2 and 1 of control groups."""
 
 DEFAULTS = Path(__file__).with_name("dask_napari.yaml")
 
@@ -40,6 +50,60 @@ def get_bytes(name: str) -> int:
     True
     """
     return int(parse_bytes(get(name)))
+
+
+def get_memory(value: int | float | str | None = None) -> int | None:
+    """Bytes of pictures that a viewer on this host keeps in memory; None for no limit.
+
+    Parameters
+    ----------
+    value : int, float or str, optional
+        Bytes, a text such as ``"4GiB"``, a share (above 0, at most 1) of what is available now,
+        or ``"none"``; the setting ``memory`` if not given.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, or too little.
+
+    Examples
+    --------
+    >>> get_memory("4GiB") == 4 << 30, get_memory("none"), get_memory() > 0
+    (True, None, True)
+    """
+    given = get("memory") if value is None else value
+    if given is None or str(given).lower() == "none":
+        return None
+    try:
+        number = float(given)
+        if 0 < number <= 1:
+            return max(LEAST_MEMORY, int(number * available_memory()))
+        nbytes = int(number)
+    except (ValueError, OverflowError):
+        try:
+            nbytes = int(parse_bytes(given))
+        except (ValueError, OverflowError):
+            nbytes = 0
+    if nbytes < LEAST_MEMORY:
+        least = f"{LEAST_MEMORY >> 20}MiB"
+        raise ValueError(
+            f"memory={given!r} is not usable; give at least {least}, such as '4GiB', a share of "
+            "what is available, such as 0.5, or 'none' for no limit"
+        )
+    return nbytes
+
+
+def available_memory() -> int:
+    """Bytes that this process could still take, by the host and by its control group."""
+    available = int(psutil.virtual_memory().available)
+    for limit, used in CGROUP_FILES:
+        try:
+            # "max" where there is no limit.
+            left = int(Path(limit).read_text()) - int(Path(used).read_text())
+        except (OSError, ValueError):
+            continue
+        available = min(available, max(left, 0))
+    return available
 
 
 def get_seconds(name: str) -> float:

@@ -52,6 +52,7 @@ def watch(
     listen: str | Iterable[str] | None = None,
     transport: Transport | None = None,
     title: str = "Dask live",
+    memory: int | float | str | None = None,
     insecure: bool = False,
     timeout: float | None = None,
 ) -> Live:
@@ -69,6 +70,10 @@ def watch(
         How items travel; ``auto`` uses shared memory where it is proved to be shared.
     title : str
         Title of the window.
+    memory : int, float or str, optional
+        Pictures that the viewer keeps in memory, ``"4GiB"``, a share of what is available now,
+        such as ``0.5``, or ``"none"`` for no limit; others go to disk. The configuration's
+        ``memory`` if not given.
     insecure : bool
         Allow plain TCP that other hosts can reach.
     timeout : float, optional
@@ -84,8 +89,8 @@ def watch(
     TypeError
         If ``client`` is not a synchronous client.
     ValueError
-        If ``listen`` or ``transport`` is not usable, or ``insecure`` is given while Dask requires
-        encryption.
+        If ``listen``, ``transport`` or ``memory`` is not usable, or ``insecure`` is given while
+        Dask requires encryption.
     ViewerFailed
         If the window does not open.
 
@@ -103,6 +108,7 @@ def watch(
         listen=listen,
         transport=transport,
         title=title,
+        memory=memory,
         insecure=insecure,
         timeout=timeout,
     )
@@ -115,7 +121,7 @@ class Live:
 
     Parameters
     ----------
-    client, listen, transport, title, insecure, timeout
+    client, listen, transport, title, memory, insecure, timeout
         See :func:`watch`.
 
     Attributes
@@ -131,6 +137,7 @@ class Live:
         listen: str | Iterable[str] | None = None,
         transport: Transport | None = None,
         title: str = "Dask live",
+        memory: int | float | str | None = None,
         insecure: bool = False,
         timeout: float | None = None,
     ) -> None:
@@ -155,6 +162,7 @@ class Live:
             addresses,
             security=security,
             title=title,
+            memory=config.get_memory(memory),
             insecure=insecure,
             timeout=config.get_seconds("viewer-timeout") if timeout is None else timeout,
         )

@@ -9,6 +9,8 @@ The only module that touches the internals of ``distributed``. What it relies on
   may be read from another thread);
 - ``worker.security.require_encryption``;
 - ``worker.scheduler.who_has(keys=)``: addresses of the workers that hold each output;
+- ``worker.metrics``, called at each heartbeat; ``worker.monitor.get_process_memory()``, and
+  ``worker.memory_manager`` with ``memory_limit`` and ``memory_{target,spill,pause}_fraction``;
 - ``scheduler.task_prefixes[name].states``;
 - ``dask._task_spec._execute_subgraph``, the function of fused tasks: its first arguments are the
   steps by key, and the last key;
@@ -59,6 +61,9 @@ RAN: Final = frozenset({"executing", "long-running"})
 
 CLOSE_TIMEOUT: Final = 1.5
 """Seconds for the tail of the stream when a worker ends; a nanny gives it some 2 in all."""
+
+LOOK_INTERVAL: Final = 0.2
+"""Seconds between looks at the worker's memory, which take some 20 us each; Dask's own are 0.1."""
 
 RETRY: Final = 5.0
 """Seconds until a publisher is tried again for which there were no file descriptors."""
@@ -211,6 +216,7 @@ class NapariSink(WorkerPlugin):
         self._publisher: Publisher | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._retry: asyncio.TimerHandle | None = None
+        self._look: asyncio.TimerHandle | None = None
         self._logged: set[tuple[str, str]] = set()
         self._scans: set[asyncio.Task[None]] = set()
 
@@ -221,7 +227,7 @@ class NapariSink(WorkerPlugin):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._worker = self._publisher = self._loop = self._retry = None
+        self._worker = self._publisher = self._loop = self._retry = self._look = None
         self._logged = set()
         self._scans = set()
 
@@ -239,7 +245,9 @@ class NapariSink(WorkerPlugin):
         self._loop = asyncio.get_running_loop()
         if worker.security.require_encryption and not any(map(nearby.find, self.addresses)):
             check_encrypted(self.addresses, self.security)
+        worker.metrics[SINK_NAME] = memory_of_sinks
         self._open(worker)
+        self._look_at_memory(worker, _plenty(worker))
 
     def _open(self, worker: Worker) -> None:
         """Start the publisher, now or when there is room for it."""
@@ -271,8 +279,11 @@ class NapariSink(WorkerPlugin):
     def teardown(self, worker: Worker) -> Awaitable[None] | None:
         """Send the tail and stop. Called by Dask."""
         publisher, self._publisher = self._publisher, None
-        if self._retry is not None:
-            self._retry.cancel()
+        for timer in (self._retry, self._look):
+            if timer is not None:
+                timer.cancel()
+        if not any(sink is not self for sink in _sinks_of(worker)):
+            worker.metrics.pop(SINK_NAME, None)
         for scan in self._scans:
             scan.cancel()
         if publisher is None:
@@ -290,6 +301,24 @@ class NapariSink(WorkerPlugin):
             # SystemExit too: Dask would take one as the end of the worker. The task has succeeded
             # and stays so.
             self._report("", "error: " + type(error).__name__, key, error)
+
+    # -- memory ----------------------------------------------------------------------------
+
+    def _look_at_memory(self, worker: Worker, plenty: float) -> None:
+        """Hold less, or nothing, while the worker is short of memory; again and again."""
+        assert self._loop is not None
+        self._look = self._loop.call_later(LOOK_INTERVAL, self._look_at_memory, worker, plenty)
+        if self._publisher is None:
+            return
+        try:
+            self._publisher.pause(worker.status == Status.paused)
+            self._publisher.squeeze(worker.monitor.get_process_memory() > plenty)
+        except Exception as error:
+            self._log_once("memory not seen", "", error)
+
+    def memory(self) -> dict[str, int]:
+        """Bytes that it holds of the worker's memory."""
+        return self._publisher.memory() if self._publisher is not None else {}
 
     # -- from inside a task ----------------------------------------------------------------
 
@@ -549,6 +578,33 @@ class NapariSink(WorkerPlugin):
             )
 
 
+def _plenty(worker: Worker) -> float:
+    """Bytes of the worker's process up to which Dask lets memory be."""
+    manager = worker.memory_manager
+    if not manager.memory_limit:
+        return float("inf")
+    fractions = (
+        manager.memory_target_fraction,
+        manager.memory_spill_fraction,
+        manager.memory_pause_fraction,
+    )
+    return float(manager.memory_limit * min((f for f in fractions if f), default=1.0))
+
+
+def _sinks_of(worker: Worker) -> list[NapariSink]:
+    # A copy: the event loop may be adding one.
+    return [plugin for plugin in list(worker.plugins.values()) if isinstance(plugin, NapariSink)]
+
+
+def memory_of_sinks(worker: Worker) -> dict[str, int]:
+    """Bytes that all sinks hold of a worker's memory; a metric of Dask's, sent at heartbeats."""
+    total: dict[str, int] = {}
+    for sink in _sinks_of(worker):
+        for name, number in sink.memory().items():
+            total[name] = total.get(name, 0) + number
+    return total
+
+
 def sinks_here() -> list[NapariSink]:
     """Sinks of the worker that runs the calling task; empty outside of one.
 
@@ -562,8 +618,7 @@ def sinks_here() -> list[NapariSink]:
         if len(alone) != 1:
             return []
         (worker,) = alone
-    # A copy: the event loop may be adding one.
-    return [plugin for plugin in list(worker.plugins.values()) if isinstance(plugin, NapariSink)]
+    return _sinks_of(worker)
 
 
 def show_here(

@@ -39,6 +39,8 @@ class ViewerProcess:
         Keys and token; they travel through the leash, not through the command line.
     title : str
         Title of the window.
+    memory : int, optional
+        Bytes of pictures kept in memory; without it all are.
     timeout : float
         Seconds to wait.
 
@@ -55,6 +57,7 @@ class ViewerProcess:
         security: Security,
         title: str,
         timeout: float,
+        memory: int | None = None,
         insecure: bool = False,
     ) -> None:
         read, write = os.pipe()
@@ -63,6 +66,7 @@ class ViewerProcess:
         command += [f"--ready-fd={write}", f"--title={title}"]
         command += [f"--listen={address}" for address in listen]
         command += ["--insecure"] if insecure else []
+        command += [] if memory is None else [f"--memory={memory}"]
         try:
             self.process = subprocess.Popen(
                 command,

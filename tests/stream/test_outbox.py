@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dask_napari.stream.again import Again
 from dask_napari.stream.item import Item
 from dask_napari.stream.outbox import Dropped, Outbox, Policy, Whole
 
@@ -155,11 +156,50 @@ def test_lost_items_are_sent_again_before_the_others():
     for entry in sent:
         outbox.sent(entry.layer)
     outbox.put(Output("later"))
-    outbox.unsend(lost)
+    outbox.unsend(map(Again, lost))
     found = count(outbox)
     assert (found.sent, found.queued) == (1, 3)
     outbox.place()
     assert [outbox.pop().items()[0].position["at"] for _ in range(3)] == [0, 1, "later"]
+
+
+def test_what_is_away_counts_against_the_budget():
+    outbox = Outbox(20)
+    outbox.away = 15
+    kept, unkeyed = Output("a"), Output("b", keyed=False)
+    outbox.put(kept)
+    assert (kept.forgotten, outbox.held) == (True, 15)
+    outbox.put(unkeyed)
+    assert count(outbox).dropped == {"queue-full": 1}
+    assert outbox.refuses(10, "latest") == "queue-full"
+    outbox.full = "worker-memory"
+    assert outbox.refuses(10, "drop-oldest") == "worker-memory"
+    outbox.away = 0
+    assert outbox.refuses(10, "latest") == ""
+
+
+def test_what_was_made_lets_go_of_its_entry_and_can_be_made_again():
+    outbox = Outbox(1000)
+    outbox.put(output := Output("a"))
+    outbox.place()
+    (item,) = outbox.split(entry := outbox.pop(), entry.items())
+    assert output.forgotten
+    again = Again(item)
+    assert (again.nbytes, again.items()) == (1, (item,))
+    assert again.forget()
+    assert again.nbytes == 0
+    (made,) = again.items()
+    assert made is not item
+    assert made.position == {"at": "a"}
+
+
+def test_what_cannot_be_made_again_is_given_up_with_a_reason():
+    again = Again(Item("cells", "labels", np.zeros(1, "u1"), {"at": 0}))
+    assert not again.forget()
+    again.give_up("queue-full")
+    assert again.nbytes == 0
+    with pytest.raises(Dropped, match="queue-full"):
+        again.items()
 
 
 def test_counts_start_over_for_another_viewer():

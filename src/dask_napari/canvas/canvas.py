@@ -14,7 +14,7 @@ from dask_napari.canvas.dtypes import promote, storable
 from dask_napari.canvas.mosaic import Mosaic, Pair
 from dask_napari.canvas.order import Coordinate, coerce
 from dask_napari.canvas.plane import Plane, Window
-from dask_napari.canvas.tile import Hold, InMemory, Tile
+from dask_napari.canvas.tile import Held, Hold, InMemory, Tile
 from dask_napari.canvas.view import Level, Selector, Sliced
 
 Signature = tuple[str, ...]
@@ -57,10 +57,11 @@ class Laid:
     """A block on a canvas, and all that says where."""
 
     position: Mapping[str, Coordinate]
-    block: npt.NDArray[Any]
+    block: Held
     origin: tuple[int, ...] = ()
     whole: tuple[int, ...] = ()
     stage: Pair | None = None
+    limits: Pair | None = None
 
 
 class Canvas(Sliced):
@@ -132,13 +133,14 @@ class Canvas(Sliced):
     def put(
         self,
         position: Mapping[str, Any],
-        block: npt.NDArray[Any],
+        block: npt.NDArray[Any] | Held,
         *,
         origin: tuple[int, ...] = (),
         whole: tuple[int, ...] = (),
         order: Sequence[str] = (),
         names: Sequence[str] = (),
         stage: Pair | None = None,
+        limits: Pair | None = None,
     ) -> Change:
         """Lay a block at a position; an earlier one there is replaced.
 
@@ -148,8 +150,9 @@ class Canvas(Sliced):
         ----------
         position : mapping of str to coordinate
             Axis names to coordinates.
-        block : numpy.ndarray
-            Pixels; the spatial axes, then the colour axis if the canvas has one.
+        block : numpy.ndarray or Held
+            Pixels; the spatial axes, then the colour axis if the canvas has one. What is in
+            keeping already, of :meth:`blocks`, is not read for that.
         origin : tuple of int
             Where the block begins in the array that it is a chunk of, one a spatial axis.
         whole : tuple of int
@@ -160,13 +163,16 @@ class Canvas(Sliced):
             Names of the spatial axes.
         stage : tuple of float, optional
             Where the block is by its own account: y and x in world units.
+        limits : tuple of float, optional
+            Contrast limits that fit the block; remembered for :meth:`blocks`.
 
         Raises
         ------
         TypeError, ValueError
             If the block or a coordinate cannot be shown; the canvas is as it was.
         """
-        block = storable(block, labels=self.labels)
+        if isinstance(block, np.ndarray):
+            block = storable(block, labels=self.labels)
         shape = self._space_of(block)
         origin = origin or (0,) * len(shape)
         end = _end(shape, origin, whole)
@@ -188,8 +194,9 @@ class Canvas(Sliced):
         elif cell:
             self._arrange(plane)
         start = self._start(cell, origin) if cell else origin
-        tile = Tile(block, start, self._hold)
-        tile.whole, tile.stage = whole, stage
+        held = self._hold(block) if isinstance(block, np.ndarray) else block
+        tile = Tile(held, start, self._hold)
+        tile.whole, tile.stage, tile.limits = whole, stage, limits
         replaced = plane.put((cell, origin), tile)
         self._laid_out |= bool(cell)
         grew |= self._fit(end, block.dtype)
@@ -220,7 +227,7 @@ class Canvas(Sliced):
                 tile.move(self._start(cell, origin))
         plane.moved()
 
-    def _space_of(self, block: npt.NDArray[Any]) -> tuple[int, ...]:
+    def _space_of(self, block: npt.NDArray[Any] | Held) -> tuple[int, ...]:
         space = block.shape[:-1] if self.colour else block.shape
         if self.colour and block.shape[-1:] != (self.colour,):
             raise ValueError(
@@ -356,7 +363,7 @@ class Canvas(Sliced):
                     # A whole has an origin, too; only a chunk needs it.
                     place = origin if tile.whole or any(origin) else ()
                     position = {**sliders, **dict(cell)}
-                    yield Laid(position, tile.at(0), place, tile.whole, tile.stage)
+                    yield Laid(position, tile.held, place, tile.whole, tile.stage, tile.limits)
 
     def blank(self, lengths: Sequence[int]) -> npt.NDArray[Any]:
         """Return an array in which nothing lies."""

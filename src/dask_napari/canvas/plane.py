@@ -30,10 +30,11 @@ class Plane:
     Examples
     --------
     >>> import numpy as np
+    >>> from dask_napari.canvas.tile import InMemory
     >>> plane = Plane()
-    >>> plane.put(((), (0, 0)), Tile(np.ones((2, 2)), (0, 0)))
+    >>> plane.put(((), (0, 0)), Tile(InMemory(np.ones((2, 2))), (0, 0)))
     False
-    >>> plane.put(((), (0, 2)), Tile(np.full((2, 2), 2.0), (0, 2)))
+    >>> plane.put(((), (0, 2)), Tile(InMemory(np.full((2, 2), 2.0)), (0, 2)))
     False
     >>> picture = np.zeros((1, 3))
     >>> plane.draw(picture, (range(0, 1), range(1, 4)))

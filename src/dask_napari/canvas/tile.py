@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +10,14 @@ import numpy.typing as npt
 
 class Held(Protocol):
     """An array in somebody's keeping: in memory, or where it can be read back from."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
 
     def get(self) -> npt.NDArray[Any]:
         """Return the array, which must not be written to."""
@@ -21,16 +28,29 @@ class InMemory:
 
     __slots__ = ("_array",)
 
-    def __init__(self, array: npt.NDArray[Any]) -> None:
+    def __init__(self, array: npt.NDArray[Any], level: int = 0) -> None:
         self._array = array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        return self._array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        return self._array.dtype
 
     def get(self) -> npt.NDArray[Any]:
         """Return the array."""
         return self._array
 
 
-Hold = Callable[[npt.NDArray[Any]], Held]
-"""Takes an array into keeping."""
+class Hold(Protocol):
+    """Takes an array into keeping; ``level`` is above 0 for a coarser copy."""
+
+    def __call__(self, array: npt.NDArray[Any], level: int = 0) -> Held:
+        """Return what keeps it."""
 
 
 class Tile:
@@ -42,25 +62,25 @@ class Tile:
 
     Parameters
     ----------
-    block : numpy.ndarray
+    block : Held
         The spatial axes, then colour if there is one.
     start : tuple of int
         Where its first element lies, one entry a spatial axis of the block.
     hold : callable
-        Takes the block, and coarser copies of it, into keeping.
+        Takes coarser copies of the block into keeping.
 
     Examples
     --------
-    >>> tile = Tile(np.arange(6).reshape(1, 6), (0, 3))
+    >>> tile = Tile(InMemory(np.arange(6).reshape(1, 6)), (0, 3))
     >>> tile.start_at(1), tile.at(1).tolist()  # columns 4, 6 and 8
     ((0, 2), [[1, 3, 5]])
     """
 
-    __slots__ = ("_coarser", "_held", "_hold", "shape", "stage", "start", "turn", "whole")
+    __slots__ = ("_coarser", "_hold", "held", "limits", "shape", "stage", "start", "turn", "whole")
 
     def __init__(
         self,
-        block: npt.NDArray[Any],
+        block: Held,
         start: tuple[int, ...],
         hold: Hold = InMemory,
     ) -> None:
@@ -72,8 +92,10 @@ class Tile:
         """Shape of the array that it is a chunk of."""
         self.stage: tuple[float, float] | None = None
         """Where it is by its own account."""
+        self.limits: tuple[float, float] | None = None
+        """Contrast limits that fit it, by the account of who put it here."""
+        self.held = block
         self._hold = hold
-        self._held = hold(block)
         self._coarser: list[Held] = []
 
     @property
@@ -100,5 +122,5 @@ class Tile:
             first = [2 * to - at for at, to in zip(finer[-2:], coarser[-2:], strict=True)]
             skip = (slice(None),) * (len(self.start) - 2)
             part = self.at(depth)[(*skip, slice(first[0], None, 2), slice(first[1], None, 2))]
-            self._coarser.append(self._hold(np.ascontiguousarray(part)))
-        return (self._coarser[level - 1] if level else self._held).get()
+            self._coarser.append(self._hold(np.ascontiguousarray(part), depth + 1))
+        return (self._coarser[level - 1] if level else self.held).get()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from dask_napari import config
 from dask_napari.stream.receiver import ANY_IPC
 from dask_napari.stream.security import Security, is_local
 
@@ -41,6 +42,13 @@ def view(
             "you trust. Requests for a screenshot or to quit are refused then."
         ),
     ] = False,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="Pictures kept in memory, such as 4GiB, a share of what is free, such as 0.5, or "
+            "none for no limit; others go to disk. [default: from the configuration, 0.5]"
+        ),
+    ] = None,
     title: Annotated[str, typer.Option(help="Title of the window.")] = "Dask live",
 ) -> None:
     """Open napari and show what the sinks of any cluster send here.
@@ -50,6 +58,7 @@ def view(
     console = Console(stderr=True)
     addresses = listen or [DEFAULT_LISTEN]
     try:
+        limit = config.get_memory(memory)
         security = _security(security_file)
     except (ValueError, OSError) as error:
         console.print(f"[red]error:[/red] {error}", highlight=False)
@@ -81,6 +90,7 @@ def view(
             insecure=insecure,
             share_keys=share,
             title=title,
+            memory=limit,
             on_ready=ready,
         )
     except (ValueError, OSError) as error:

@@ -162,6 +162,7 @@ class Connection:
         self._loaded: deque[Item] = deque()
         self._formed: list[Item] = []
         self._flight: deque[_Flight] = deque()
+        self._flying = 0  # bytes of the items in flight, which are referenced
         self._parcel: Parcel | None = None
         self._link = Link()
         self._compressor = Compressor()
@@ -296,6 +297,7 @@ class Connection:
         now = time.monotonic()
         while self._flight and self._flight[0].number <= number:
             done = self._flight.popleft()
+            self._flying -= sum(item.nbytes for item in done.items)
             self._link.acknowledged(done.passage, now)
             if done.slot is not None and self._arena is not None:
                 self._arena.free(done.slot.offset, done.slot.generation)
@@ -364,6 +366,8 @@ class Connection:
 
     @property
     def _window_full(self) -> bool:
+        if self._flying and self._flying >= self._outbox.budget:
+            return True
         if self._use_arena:
             return self._link.flying >= ARENA_WINDOW and len(self._flight) > 1
         return self._link.flying > 0 and self._link.room < LEAST_PIECE
@@ -467,6 +471,7 @@ class Connection:
             # The items stay referenced until they are acknowledged, so that a connection that
             # breaks loses none of them.
             items, self._formed = self._formed, []
+            self._flying += sum(item.nbytes for item in items)
         passage = self._link.sent(nbytes, time.monotonic())
         self._flight.append(_Flight(self._number, items, slot, passage))
         self._credit -= cost_of(cost, self._send(message, *frames), len(items))
@@ -513,6 +518,16 @@ class Connection:
         """Whether nothing is being sent or unacknowledged."""
         return not (self._loaded or self._formed or self._flight)
 
+    @property
+    def away(self) -> int:
+        """Bytes of items that were made and not acknowledged."""
+        return self._flying + sum(item.nbytes for item in (*self._formed, *self._loaded))
+
+    @property
+    def arena_bytes(self) -> int:
+        """Bytes of its arena; 0 without one."""
+        return self._arena.size if self._arena else 0
+
     def unsent(self) -> list[Item]:
         """Items that were made but never sent."""
         items = [*self._formed, *self._loaded]
@@ -524,6 +539,7 @@ class Connection:
         """Items that were sent and may not have arrived, oldest first."""
         items = [item for flight in self._flight for item in flight.items]
         self._flight.clear()
+        self._flying = 0
         return items
 
     def close(self) -> None:

@@ -136,6 +136,8 @@ class Item:
         Name of the publisher that sent it; set by the receiver.
     seq : int
         Number of the item in the publisher's stream, from 1; set when it is queued.
+    source : tuple, optional
+        The outbox's entry that it was made of, and which part of that; stays with the publisher.
 
     Examples
     --------
@@ -159,6 +161,7 @@ class Item:
     options: dict[str, Any] = field(default_factory=dict)
     publisher: str = ""
     seq: int = 0
+    source: Any = field(default=None, repr=False, compare=False)
 
     @property
     def nbytes(self) -> int:

@@ -126,8 +126,13 @@ class Outbox:
     def __init__(self, budget: int, limit: int = ENTRY_LIMIT) -> None:
         self.budget = budget
         self.limit = limit
+        self.away = 0
+        """Bytes of values that were taken out and are not with the receiver for sure; they count
+        against the budget. Set by the publisher's thread."""
         self.withhold = ""
         """Why no values are held at present, for instance "worker-paused"; empty if they are."""
+        self.full = "queue-full"
+        """What is counted where the budget leaves no room."""
         self.awake = True
         """Whether the publisher's thread looks here soon by itself."""
         self._shut = ""
@@ -161,9 +166,9 @@ class Outbox:
                 tally.drop("queue-full")
                 return False
             tally.queued += 1
-            over = self._nbytes + entry.nbytes > self.budget or self.withhold != ""
+            over = self.held + entry.nbytes > self.budget or self.withhold != ""
             if over and not self._make_room(entry):
-                self._drop(entry, self.withhold or "queue-full")
+                self._drop(entry, self.withhold or self.full)
                 return False
             self._nbytes += entry.nbytes
             self._fresh_bytes += entry.nbytes
@@ -192,18 +197,20 @@ class Outbox:
         """
         if self._shut or self.withhold:
             return self._shut or self.withhold
-        room = self.budget if policy == "drop-oldest" else self.budget - self._nbytes
-        return "queue-full" if nbytes > room or len(self) >= self.limit else ""
+        room = self.budget - (self.away if policy == "drop-oldest" else self.held)
+        if len(self) >= self.limit:
+            return "queue-full"
+        return self.full if nbytes > room else ""
 
     def _make_room(self, entry: Entry) -> bool:
         if entry.policy != "drop-oldest" or self.withhold:
             return entry.forget()
-        while self._nbytes + entry.nbytes > self.budget and self._oldest:
+        while self.held + entry.nbytes > self.budget and self._oldest:
             oldest = self._ready.pop(self._oldest.popleft(), None)
             if oldest is not None:  # None: it was sent meanwhile
                 self._nbytes -= oldest.nbytes
                 self._drop(oldest, "drop-oldest")
-        return self._nbytes + entry.nbytes <= self.budget
+        return self.held + entry.nbytes <= self.budget
 
     # -- the side of the publisher's thread ------------------------------------------------
 
@@ -277,6 +284,11 @@ class Outbox:
             for part in parts:
                 if isinstance(part, Dropped):
                     self._drop(entry, part.reason)
+        if not isinstance(entry, Whole):  # whose item is itself: nothing to make again
+            for number, part in enumerate(parts):
+                if isinstance(part, Item):
+                    part.source = part.source or (entry, number)
+            entry.forget()  # the items have what they need of the value
         return items
 
     def drop(self, entry: Entry, reason: str) -> None:
@@ -298,15 +310,15 @@ class Outbox:
                     self._coalesce(old)
                 self._ready[place] = entry
 
-    def unsend(self, items: Iterable[Item]) -> None:
-        """Queue items again that were sent but did not arrive, in front of the others."""
-        items = list(items)
+    def unsend(self, entries: Iterable[Entry]) -> None:
+        """Queue again what was sent but did not arrive, in front of the others."""
+        entries = list(entries)
         with self._lock:
-            for item in items:
-                tally = self._tally(item.layer)
+            for entry in entries:
+                tally = self._tally(entry.layer)
                 tally.sent -= 1
                 tally.queued += 1
-        self.unpop(Whole(item, "keep") for item in items)
+        self.unpop(entries)
 
     def forget(self) -> None:
         """Let go of all values that can be found again by key."""
@@ -356,8 +368,13 @@ class Outbox:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of values held."""
+        """Bytes of values that wait."""
         return self._nbytes
+
+    @property
+    def held(self) -> int:
+        """Bytes of values that wait or are away: what the budget is for."""
+        return self._nbytes + self.away
 
     def __len__(self) -> int:
         return len(self._intake) + len(self._ready)

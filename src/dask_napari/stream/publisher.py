@@ -16,6 +16,7 @@ import zmq
 
 from dask_napari.stream import descriptors, janitor, nearby
 from dask_napari.stream.addresses import reachable
+from dask_napari.stream.again import Again
 from dask_napari.stream.connection import (
     HANDSHAKE_TIMEOUT,
     Connection,
@@ -54,6 +55,10 @@ REFUSED_PAUSE: Final = 30.0
 
 BYE_TIME: Final = 0.3
 """Seconds kept at the end of a close for BYE and its answer."""
+
+SQUEEZED: Final = 8 << 20
+"""Bytes held near a worker's limits of memory: two batches, so that the stream goes on, with what
+waits behind them known by key."""
 
 ALONE_GRACE: Final = 5.0
 """Seconds without a receiver after which values are no longer held, only keys."""
@@ -118,6 +123,8 @@ class Publisher:
         self.transport = ""
         self.outbox = Outbox(queue_bytes)
         self.troubles = Troubles()
+        self.arena_bytes = 0
+        """Bytes of the arena at present."""
         self._security = security
         self._choice = transport
         self._arena_bytes = arena_bytes
@@ -126,9 +133,11 @@ class Publisher:
         self._numbers = itertools.count(1)
         self._layers: dict[str, LayerSpec] = {}
         self._undeclared = False
+        self._queue_bytes = queue_bytes
         self._paused = False
+        self._squeezed = self._forget = False
         self._instance = ""
-        self._lost: list[Item] = []  # sent over a connection that broke before it acknowledged
+        self._lost: list[Again] = []  # sent over a connection that broke before it acknowledged
         self._deadline: float | None = None
         self._logged: set[tuple[str, type[BaseException]]] = set()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
@@ -215,6 +224,14 @@ class Publisher:
             self.outbox.withhold = "worker-paused" if paused else ""
             self._wakeup.set()
 
+    def squeeze(self, squeezed: bool) -> None:
+        """Hold little while the worker is near its limits of memory: what is on its way now."""
+        if squeezed != self._squeezed:
+            self._squeezed = self._forget = squeezed
+            self.outbox.full = "worker-memory" if squeezed else "queue-full"
+            self.outbox.budget = min(self._queue_bytes, SQUEEZED) if squeezed else self._queue_bytes
+            self._wakeup.set()
+
     def refuses(self, nbytes: int, policy: Policy) -> str:
         """Why a value of so many bytes that cannot be found again has no room; empty if it has."""
         return self.outbox.refuses(nbytes, policy)
@@ -223,6 +240,15 @@ class Publisher:
     def layers(self) -> Mapping[str, LayerSpec]:
         """The layers declared."""
         return self._layers
+
+    def memory(self) -> dict[str, int]:
+        """Bytes that it holds of its process: values that wait, values on the way, the arena."""
+        return {
+            "queued_bytes": self.outbox.nbytes,
+            "sent_bytes": self.outbox.away,
+            "arena_bytes": self.arena_bytes,
+            "queued": len(self.outbox),
+        }
 
     def counts(self) -> list[Count]:
         """The publisher's side of the ledger, per layer."""
@@ -303,8 +329,7 @@ class Publisher:
         end = time.monotonic() + pause
         while self._deadline is None and (left := end - time.monotonic()) > 0:
             self.outbox.place()
-            if time.monotonic() - since > ALONE_GRACE:
-                self._withhold(alone=True)
+            self._withhold(alone=time.monotonic() - since > ALONE_GRACE)
             # `awake` stays true meanwhile: a put must not wake a thread that has no one to
             # send to. Closing does.
             poller.poll(math.ceil(left * 1000))
@@ -312,8 +337,22 @@ class Publisher:
 
     def _withhold(self, *, alone: bool = False) -> None:
         self.outbox.withhold = "worker-paused" if self._paused else "no-viewer" if alone else ""
-        if self.outbox.withhold:
-            self.outbox.forget()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Let go of values that need not be held, and of what was lost beyond the budget."""
+        outbox = self.outbox
+        no_values = outbox.withhold != "" or self._forget
+        if no_values:
+            self._forget = False
+            outbox.forget()
+        for entry in self._lost:
+            held = entry.nbytes
+            if no_values:
+                entry.forget()
+            if outbox.held > outbox.budget:
+                entry.give_up(outbox.full)
+            outbox.away -= held - entry.nbytes
 
     def _attempt(self, address: str, patience: float) -> float:
         """Talk to one address until that ends; return the least pause before the next attempt."""
@@ -376,7 +415,10 @@ class Publisher:
             connection.receive()
             if self._paused:
                 self._withhold()
+            elif self._forget:
+                self._let_go()
             self.outbox.place()
+            self.outbox.away = connection.away + sum(entry.nbytes for entry in self._lost)
             if not connection.open:
                 if not self._time_left():
                     return
@@ -420,9 +462,10 @@ class Publisher:
     def _connected(self, connection: Connection) -> None:
         self.state = "connected"
         self.transport = connection.transport
+        self.arena_bytes = connection.arena_bytes
         lost, self._lost = self._lost, []
         if connection.instance == self._instance:
-            self.outbox.unsend(item for item in lost if item.seq > connection.received)
+            self.outbox.unsend(entry for entry in lost if entry.seq > connection.received)
         else:
             self.outbox.unsend(lost)
             if self._instance:
@@ -446,8 +489,11 @@ class Publisher:
 
     def _recover(self, connection: Connection) -> None:
         """Keep what a lost connection did not deliver, for the next one."""
-        self._lost += connection.unacknowledged()
-        self.outbox.unpop(Whole(item, "keep") for item in connection.unsent())
+        self.arena_bytes = 0
+        self._lost += map(Again, connection.unacknowledged())
+        self.outbox.unpop(map(Again, connection.unsent()))
+        self.outbox.away = sum(entry.nbytes for entry in self._lost)
+        self._let_go()
 
     def _on_entry_error(self, layer: str, error: BaseException) -> None:
         self.troubles.note(layer, f"error: {type(error).__name__}", "", error)

@@ -27,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m dask_napari.viewer", description=__doc__)
     parser.add_argument("--listen", action="append", required=True)
     parser.add_argument("--title", default="Dask live")
+    parser.add_argument("--memory", type=int, help="bytes")
     parser.add_argument("--ready-fd", type=int)
     parser.add_argument("--leash", action="store_true")
     parser.add_argument("--security-stdin", action="store_true")
@@ -46,6 +47,7 @@ def main() -> int:
             security=security,
             insecure=options.insecure,
             title=options.title,
+            memory=options.memory,
             leash=leash,
             on_ready=None if options.ready_fd is None else announce(options.ready_fd),
         )

@@ -12,11 +12,11 @@ import napari
 from qtpy.QtCore import QSocketNotifier, QTimer
 
 from dask_napari.stream import descriptors, janitor
-from dask_napari.stream.board import Board
 from dask_napari.stream.receiver import Receiver
 from dask_napari.stream.security import Security
 from dask_napari.viewer.leash import Leash
 from dask_napari.viewer.live_viewer import LiveViewer
+from dask_napari.viewer.memory import Shares
 
 WINDOW_SIZE = (1400, 860)
 """Pixels; fits the smallest screens of today, and shows names and counts in full."""
@@ -29,6 +29,7 @@ def run(
     insecure: bool = False,
     share_keys: bool = False,
     title: str = "Dask live",
+    memory: int | None = None,
     leash: Leash | None = None,
     on_ready: Callable[[Receiver], None] | None = None,
 ) -> None:
@@ -46,6 +47,8 @@ def run(
         Leave the keys for sinks of this user on this host.
     title : str
         Title of the window.
+    memory : int, optional
+        Bytes of pictures kept in memory; without it all are.
     leash : Leash, optional
         Quit when standard input closes.
     on_ready : callable, optional
@@ -58,7 +61,8 @@ def run(
     """
     janitor.sweep()
     descriptors.raise_limit()
-    board = Board()
+    shares = Shares.of(memory)
+    board = shares.board()
     receiver = Receiver(listen, board, security=security, insecure=insecure, share_keys=share_keys)
     receiver.start()
     if leash is not None:
@@ -66,7 +70,7 @@ def run(
     try:
         viewer = napari.Viewer(title=title)
         viewer.window.resize(*WINDOW_SIZE)
-        live = LiveViewer(viewer, receiver, board)
+        live = LiveViewer(viewer, receiver, board, shares.store())
         viewer.window.add_dock_widget(live.dock, name="Dask live", area="right")
         # Python runs signal handlers only between bytecodes, of which an idle event loop has
         # none: the pump's timer provides them.

@@ -47,15 +47,25 @@ class RunningContrast:
 
     def observe(self, block: npt.NDArray[Any]) -> None:
         """Take a block into account."""
+        self.extend(self.measure(block))
+
+    def measure(self, block: npt.NDArray[Any]) -> tuple[float, float] | None:
+        """Limits that fit a block alone; None if there are none, or nobody wants them."""
         if self.fixed:
-            return
+            return None
         steps = tuple(slice(None, None, max(1, length // SAMPLES)) for length in block.shape)
         sample = np.asarray(block[steps], dtype=float)
         sample = sample[np.isfinite(sample)]
         if not sample.size:
-            return
+            return None
         low, high = np.percentile(sample, PERCENTILES)
-        self._low, self._high = min(self._low, float(low)), max(self._high, float(high))
+        return float(low), float(high)
+
+    def extend(self, limits: tuple[float, float] | None) -> None:
+        """Take a block into account that was measured before."""
+        if limits is None:
+            return
+        self._low, self._high = min(self._low, limits[0]), max(self._high, limits[1])
 
     @property
     def limits(self) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from dask_napari.stream.ledger import Ledger, Tally
 from dask_napari.viewer.axes_control import AxesControl
+from dask_napari.viewer.memory import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,6 +83,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
     def __init__(self, receiver: Receiver, sliders: Sliders, layers: Layers) -> None:
         super().__init__()
         self._receiver = receiver
+        self._store = layers.store
         self._rows: dict[str, LayerRow] = {}
         self._then = time.monotonic(), 0, 0
         self._rates = 0.0, 0.0
@@ -89,6 +91,8 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.state.setTextFormat(Qt.TextFormat.RichText)
         self.state.setWordWrap(True)
         self.rates = QLabel()
+        self.memory = QLabel()
+        self.memory.setWordWrap(True)
         self.total = QLabel()
         self.total.setWordWrap(True)
         self.troubles = QLabel()
@@ -119,6 +123,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
             self.axes,
             scroll,
             self.troubles,
+            self.memory,
             self.total,
         ):
             layout.addWidget(widget, 1 if widget is scroll else 0)
@@ -140,6 +145,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
                 self._rows[layer] = LayerRow(self._grid, len(self._rows), layer)
             self._rows[layer].update(ledger[layer], known.get(layer))
         self._show_troubles()
+        self.memory.setText(describe(self._store))
         self._show_total(ledger)
 
     def _known(self, ledger: Ledger) -> Mapping[str, int]:

@@ -14,6 +14,7 @@ from dask_napari.viewer.modes import Modes
 from dask_napari.viewer.pixels import PixelStream
 from dask_napari.viewer.points import PointsStream
 from dask_napari.viewer.shapes import ShapesStream
+from dask_napari.viewer.spill import BlockStore
 from dask_napari.viewer.stream import CannotShow, Stream, Surroundings
 from dask_napari.viewer.surface import SurfaceStream
 from dask_napari.viewer.tracks import TracksStream
@@ -55,10 +56,13 @@ class Layers:
     ----------
     viewer : napari.Viewer
         Where the layers live.
+    store : BlockStore, optional
+        Keeps pictures; in memory, all of them, if not given.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+    def __init__(self, viewer: napari.viewer.Viewer, store: BlockStore | None = None) -> None:
         self.viewer = viewer
+        self.store = BlockStore() if store is None else store
         self.modes = Modes()
         self.axes = Axes(arrival=(ARRIVAL_AXIS,))
         self.streams: dict[str, Stream] = {}
@@ -111,7 +115,7 @@ class Layers:
             elif channel.get("colormap", "") is None:
                 colours = self._colours.setdefault(item.name, itertools.cycle(CHANNEL_COLORMAPS))
                 channel["colormap"] = next(colours)
-            around = Surroundings(self.viewer, self.axes, self.modes.mosaic)
+            around = Surroundings(self.viewer, self.axes, self.modes.mosaic, self.store.hold)
             stream = STREAMS[item.kind](name, around, item, spec, {**channel, **said})
             stream.channel = {axis: at for axis, at in position.items() if axis not in rest}
         if stream.kind != item.kind:

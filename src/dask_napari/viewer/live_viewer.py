@@ -14,6 +14,7 @@ from dask_napari.viewer.dock import LiveDock
 from dask_napari.viewer.layers import Layers
 from dask_napari.viewer.position import Sliders
 from dask_napari.viewer.pump import Pump
+from dask_napari.viewer.spill import BlockStore
 
 if TYPE_CHECKING:
     import napari
@@ -39,12 +40,20 @@ class LiveViewer:
         Started by the caller, who also closes it.
     board : Board
         The receiver's board.
+    store : BlockStore, optional
+        Keeps pictures; in memory, all of them, if not given.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer, receiver: Receiver, board: Board) -> None:
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        receiver: Receiver,
+        board: Board,
+        store: BlockStore | None = None,
+    ) -> None:
         self.viewer = viewer
         self.receiver = receiver
-        self.layers = Layers(viewer)
+        self.layers = Layers(viewer, store)
         self.sliders = Sliders(viewer, self.layers)
         self.pump = Pump(receiver, board, self.layers, self.sliders)
         self.dock = LiveDock(receiver, self.sliders, self.layers)
@@ -99,3 +108,4 @@ class LiveViewer:
         self.pump.stop()
         self._requests.stop()
         self.sliders.close()
+        self.layers.store.close()

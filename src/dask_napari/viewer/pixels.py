@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dask_napari.canvas import Canvas, Change
+from dask_napari.canvas import Canvas, Change, Held
 from dask_napari.stream.item import Item, LayerSpec
 from dask_napari.viewer.contrast import RunningContrast
 from dask_napari.viewer.label_features import LabelFeatures
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class HeldItem(Item):
+    """An item that is in a canvas's keeping; its ``data`` has shape and type alone."""
+
+    held: Held | None = None
+    limits: tuple[float, float] | None = None
 
 
 class PixelStream(Stream):
@@ -47,6 +55,7 @@ class PixelStream(Stream):
             fill=spec.fill if spec else 0.0,
             mosaic=self.mosaic,
             pixel=(abs(scale[-2]), abs(scale[-1])),
+            hold=around.hold,
         )
         follows = item.kind == "image" and not item.rgb and "contrast_limits" not in options
         self.contrast = RunningContrast(fixed=not follows)
@@ -59,14 +68,17 @@ class PixelStream(Stream):
             raise CannotShow("colour and grey images on one layer")
         stage = item.calibration.translate[-2:]
         dtype = self.canvas.dtype if self.canvas.n_blocks else None
+        limits = self._measure(item)
+        held = item.held if isinstance(item, HeldItem) else None
         change = self.canvas.put(
             position,
-            item.data,
+            item.data if held is None else held,
             origin=item.origin,
             whole=item.whole,
             order=tuple(self.spec.axes) if self.spec else (),
             names=item.calibration.axes,
             stage=(stage[0], stage[1]) if len(stage) == 2 else None,
+            limits=limits,
         )
         if dtype is not None and dtype != self.canvas.dtype:
             logger.info(
@@ -76,7 +88,7 @@ class PixelStream(Stream):
                 item.data.dtype,
                 self.canvas.dtype,
             )
-        self.contrast.observe(item.data)
+        self.contrast.extend(limits)
         if self.features is not None:
             cell = self.mosaic.cell(position)
             self.features.put(change.place, (cell, item.origin), item.features)
@@ -85,6 +97,14 @@ class PixelStream(Stream):
             self.touched |= self._in_view(change)
             self.thumbnail_due |= self.layer is not None
         return change.grew
+
+    def _measure(self, item: Item) -> tuple[float, float] | None:
+        """Contrast limits that fit an item; what is on disk was measured before it went there."""
+        if not isinstance(item, HeldItem) or item.held is None:
+            return self.contrast.measure(item.data)
+        if item.limits is None and not self.contrast.fixed:
+            return self.contrast.measure(item.held.get())
+        return item.limits
 
     def _in_view(self, change: Change) -> bool:
         """Whether a change is on the screen, as far as that can be told."""
@@ -112,10 +132,11 @@ class PixelStream(Stream):
             if self.features is not None:
                 cell = self.mosaic.cell(laid.position)
                 arrays = self.features.arrays(laid.position, (cell, laid.origin))
-            yield Item(
+            held = laid.block
+            yield HeldItem(
                 layer,
                 self.kind,
-                laid.block,
+                np.broadcast_to(np.zeros((), held.dtype), held.shape),
                 {**laid.position, **self.channel},
                 arrays=arrays,
                 calibration=calibration,
@@ -123,6 +144,8 @@ class PixelStream(Stream):
                 origin=laid.origin,
                 whole=laid.whole,
                 part=part,
+                held=held,
+                limits=laid.limits,
             )
 
     def take_over(self, other: Stream) -> None:

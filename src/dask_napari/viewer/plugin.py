@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from dask_napari.stream.board import Board
+from dask_napari import config
 from dask_napari.stream.receiver import ANY_IPC, Receiver
 from dask_napari.stream.security import Security
 from dask_napari.viewer.live_viewer import LiveViewer
+from dask_napari.viewer.memory import Shares
 
 if TYPE_CHECKING:
     import napari
@@ -33,7 +34,8 @@ class LiveWidget(QWidget):  # type: ignore[misc]
         # Plugins get a proxy that hides private names, down to the layers; napari itself uses
         # them when it is called through it.
         viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        board = Board()
+        shares = Shares.of(config.get_memory())
+        board = shares.board()
         receiver = Receiver(
             [ANY_IPC, "tcp://127.0.0.1:*"],
             board,
@@ -41,7 +43,7 @@ class LiveWidget(QWidget):  # type: ignore[misc]
             share_keys=True,
         )
         receiver.start()
-        live = LiveViewer(viewer, receiver, board)
+        live = LiveViewer(viewer, receiver, board, shares.store())
         self.receiver = receiver
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -77,12 +77,16 @@ class Pump(QObject):  # type: ignore[misc]
         """Put everything that waits, however long it takes; for a picture of it all."""
         while len(self._board):
             self.tick(1.0)
+            if self._layers.store.behind:
+                self._layers.store.settle(1.0)
         self.tick(force=True)
 
     def _put_some(self, deadline: float) -> None:
-        specs = None
-        while time.monotonic() < deadline:
-            items = self._board.take(max_items=CHUNK)
+        specs, store = None, self._layers.store
+        # What waits for the disk waits on the board, which makes the senders wait: memory stays
+        # within its limit at any rate.
+        while time.monotonic() < deadline and not store.behind:
+            items = self._board.take(max_items=CHUNK, max_bytes=store.room)
             if not items:
                 return
             specs = specs if specs is not None else self._receiver.layers()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from dask_napari.canvas import Axes, Mosaic
+from dask_napari.canvas import Axes, Hold, Mosaic
 from dask_napari.stream.item import Calibration, Item, LayerSpec
 
 if TYPE_CHECKING:
@@ -38,11 +38,14 @@ class Surroundings:
         Sliders and spatial axes.
     mosaic : Mosaic
         Where tiles lie.
+    hold : Hold
+        Takes blocks into keeping.
     """
 
     viewer: napari.viewer.Viewer
     axes: Axes
     mosaic: Mosaic
+    hold: Hold
 
 
 class Stream:

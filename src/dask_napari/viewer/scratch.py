@@ -1,0 +1,233 @@
+"""Arrays on disk, in files without a name: whatever ends this process, nothing of them is left."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+RESERVE: Final = 1 << 30
+"""Bytes of the disk that are left free: others need it too, Dask's own spilling first."""
+
+SEGMENT_BYTES: Final = 1 << 30
+"""A file is begun anew after so many bytes. What is freed goes back to the disk at once where the
+file system can punch holes, and with its file where it cannot."""
+
+PAGE: Final = 4096
+"""Bytes that arrays are aligned to; holes are made of whole pages."""
+
+IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
+"""File systems that would keep in memory what is to leave it."""
+
+# fallocate(2): the file keeps its length, and the range becomes a hole.
+_PUNCH_HOLE: Final = 0x02 | 0x01
+
+
+class NoScratch(OSError):
+    """There is no directory on a disk; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Where an array lies."""
+
+    segment: int
+    offset: int
+    nbytes: int
+
+
+@dataclass(slots=True)
+class _Segment:
+    file: Any
+    end: int = 0
+    live: int = 0
+
+
+def file_system(path: Path) -> str:
+    """Type of the file system that a path is on, ``"ext4"`` for instance; empty if not known."""
+    path = path.resolve()
+    mounts = psutil.disk_partitions(all=True)
+    over = [mount for mount in mounts if path.is_relative_to(mount.mountpoint)]
+    # The last of those with the longest path: mounts may lie on top of each other.
+    return max(over, key=lambda mount: len(mount.mountpoint)).fstype if over else ""
+
+
+def disk_folder(candidates: Iterable[Path] | None = None) -> Path:
+    """Return the first directory that is on a disk: the one for temporary files, or ``/var/tmp``.
+
+    Raises
+    ------
+    NoScratch
+        If there is none.
+
+    Examples
+    --------
+    >>> disk_folder([Path("/nowhere"), Path(".")])
+    PosixPath('.')
+    """
+    if candidates is None:
+        candidates = Path(tempfile.gettempdir()), Path("/var/tmp")
+    tried = list(candidates)
+    for folder in tried:
+        usable = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+        if usable and file_system(folder) not in IN_MEMORY:
+            return folder
+    raise NoScratch(
+        errno.ENOENT,
+        f"no temporary directory on a disk ({' and '.join(map(str, tried))} are in memory or "
+        "cannot be written); set TMPDIR to one",
+    )
+
+
+class Scratch:
+    """Write arrays to disk and read them back.
+
+    The files have no name (``O_TMPFILE``): nobody else can open them, and the kernel removes
+    them when this process ends, after a ``SIGKILL`` too. Safe for threads, but for :meth:`close`.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where; :func:`disk_folder` if not given.
+    reserve : int
+        Bytes of the disk to leave free.
+    segment_bytes : int
+        Length at which another file is begun.
+
+    Examples
+    --------
+    >>> with Scratch(Path("."), reserve=0) as scratch:
+    ...     extent = scratch.write(np.arange(3, dtype="uint8"))
+    ...     scratch.read(extent, np.empty(3, "uint8")).tolist(), scratch.nbytes
+    ([0, 1, 2], 3)
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        reserve: int = RESERVE,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        self.folder = disk_folder() if folder is None else folder
+        self.nbytes = 0
+        """Bytes of the arrays that are here."""
+        self._reserve = reserve
+        self._segment_bytes = segment_bytes
+        self._segments: dict[int, _Segment] = {}
+        self._last = -1
+        self._punch = _hole_puncher()
+
+    def write(self, array: npt.NDArray[Any]) -> Extent:
+        """Write an array; one thread at a time.
+
+        Raises
+        ------
+        OSError
+            If the disk is full, or would be; nothing is kept of the array then.
+        """
+        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        number, segment = self._segment()
+        descriptor = segment.file.fileno()
+        disk = os.fstatvfs(descriptor)
+        free = disk.f_bavail * disk.f_frsize
+        if free - data.nbytes < self._reserve:
+            raise OSError(
+                errno.ENOSPC,
+                f"{self.folder} has only {free / 1e9:.1f} GB free, of which "
+                f"{self._reserve / 1e9:.1f} GB are left to others",
+            )
+        extent = Extent(number, segment.end, data.nbytes)
+        done = 0
+        try:
+            while done < data.nbytes:
+                done += os.pwrite(descriptor, data[done:].data, extent.offset + done)
+        except OSError:
+            os.ftruncate(descriptor, extent.offset)
+            raise
+        segment.end += -(-data.nbytes // PAGE) * PAGE
+        segment.live += 1
+        self.nbytes += data.nbytes
+        return extent
+
+    def _segment(self) -> tuple[int, _Segment]:
+        segment = self._segments.get(self._last)
+        if segment is None or segment.end >= self._segment_bytes:
+            file = tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115
+            self._last += 1
+            segment = self._segments[self._last] = _Segment(file)
+        return self._last, segment
+
+    def read(self, extent: Extent, into: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Fill a contiguous array with what lies at an extent, and return it. Any thread.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        """
+        data = into.reshape(-1).view(np.uint8)
+        descriptor = self._segments[extent.segment].file.fileno()
+        done = 0
+        while done < data.nbytes:
+            got = os.preadv(descriptor, [data[done:].data], extent.offset + done)
+            if not got:
+                raise OSError(errno.EIO, f"a file of this viewer in {self.folder} is too short")
+            done += got
+        return into
+
+    def free(self, extent: Extent) -> None:
+        """Give the space of an array back to the disk; the thread that writes."""
+        segment = self._segments[extent.segment]
+        self.nbytes -= extent.nbytes
+        segment.live -= 1
+        if not segment.live and extent.segment != self._last:
+            segment.file.close()
+            del self._segments[extent.segment]
+        elif not segment.live:
+            os.ftruncate(segment.file.fileno(), 0)
+            segment.end = 0
+        else:
+            self._punch(segment.file.fileno(), extent.offset, -(-extent.nbytes // PAGE) * PAGE)
+
+    @property
+    def allocated(self) -> int:
+        """Bytes that the files take on the disk."""
+        return sum(
+            os.fstat(segment.file.fileno()).st_blocks * 512
+            for segment in list(self._segments.values())
+        )
+
+    def close(self) -> None:
+        """Remove everything."""
+        for segment in self._segments.values():
+            segment.file.close()
+        self._segments.clear()
+        self.nbytes = 0
+
+    def __enter__(self) -> Scratch:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _hole_puncher() -> Any:
+    """``fallocate`` for holes: Python has it without modes. Without it, files only shrink whole."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    function = getattr(libc, "fallocate64", None) or getattr(libc, "fallocate", None)
+    if function is None:
+        return lambda descriptor, offset, nbytes: -1
+    function.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    function.restype = ctypes.c_int
+    # A file system that cannot says so by the result, and nothing is lost but space.
+    return lambda descriptor, offset, nbytes: function(descriptor, _PUNCH_HOLE, offset, nbytes)
