@@ -13,8 +13,9 @@ from dask_napari.canvas.axes import Axes
 from dask_napari.canvas.dtypes import promote, storable
 from dask_napari.canvas.mosaic import Mosaic, Pair
 from dask_napari.canvas.order import Coordinate, coerce
-from dask_napari.canvas.plane import Plane, Window
-from dask_napari.canvas.tile import Held, Hold, InMemory, Tile
+from dask_napari.canvas.overview import Overview
+from dask_napari.canvas.plane import Plane
+from dask_napari.canvas.tile import Held, Hold, InMemory, Tile, Window
 from dask_napari.canvas.view import Level, Selector, Sliced
 
 Signature = tuple[str, ...]
@@ -129,6 +130,7 @@ class Canvas(Sliced):
         # Signatures, most specific first, with the slider index of each of their axes.
         self._plan: list[tuple[Signature, tuple[int, ...]]] = []
         self._planned = -1
+        self._overview: Overview | None = None
 
     def put(
         self,
@@ -197,10 +199,13 @@ class Canvas(Sliced):
         held = self._hold(block) if isinstance(block, np.ndarray) else block
         tile = Tile(held, start, self._hold)
         tile.whole, tile.stage, tile.limits = whole, stage, limits
-        replaced = plane.put((cell, origin), tile)
+        old = plane.put((cell, origin), tile)
+        overview = self._overview
+        if overview is not None and overview.plane is plane and not overview.add(tile, old):
+            self._overview = None
         self._laid_out |= bool(cell)
         grew |= self._fit(end, block.dtype)
-        return Change((signature, at), grew, replaced, start, shape)
+        return Change((signature, at), grew, old is not None, start, shape)
 
     def _divided(self, position: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[Any, ...]]:
         """Split a position into its sliders and its cell in the mosaic."""
@@ -391,6 +396,8 @@ class Canvas(Sliced):
     def _picture(self, sliders: Sequence[int], window: Window, level: int) -> npt.NDArray[Any]:
         planes = list(self._planes_at(sliders))
         if len(planes) == 1:
+            if level and level == self.n_levels - 1 and len(window) == 2:
+                return self._coarsest(planes[0], level)[tuple(map(_as_slice, window))]
             only = planes[0].sole(window, level)
             if only is not None:
                 return only.astype(self.dtype, copy=False)
@@ -399,6 +406,14 @@ class Canvas(Sliced):
         for plane in reversed(planes):
             plane.draw(picture, window, level)
         return picture
+
+    def _coarsest(self, plane: Plane, level: int) -> npt.NDArray[Any]:
+        """All of a plane at the coarsest level, which is asked for at each redraw."""
+        shape = self.shape_at(level)[self.n_leading :]
+        window = range(shape[0]), range(shape[1])
+        if self._overview is None or not self._overview.shows(plane, level, window, self.dtype):
+            self._overview = Overview(plane, level, self.blank(shape), window)
+        return self._overview.picture
 
 
 def _end(

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any, Final
 
 import numpy.typing as npt
 
-from dask_napari.canvas.tile import Tile
+from dask_napari.canvas.tile import Tile, Window
 
 Key = tuple[tuple[Any, ...], tuple[int, ...]]
 """Cell in the mosaic and origin of a tile: what tells the tiles of a plane apart."""
-
-Window = tuple[range, ...]
-"""What is looked at along each spatial axis; steps are positive."""
 
 INDEX_ABOVE: Final = 16
 """Tiles of a plane above which a grid of cells tells which are in a window; few are faster
@@ -32,10 +29,8 @@ class Plane:
     >>> import numpy as np
     >>> from dask_napari.canvas.tile import InMemory
     >>> plane = Plane()
-    >>> plane.put(((), (0, 0)), Tile(InMemory(np.ones((2, 2))), (0, 0)))
-    False
-    >>> plane.put(((), (0, 2)), Tile(InMemory(np.full((2, 2), 2.0)), (0, 2)))
-    False
+    >>> old = plane.put(((), (0, 0)), Tile(InMemory(np.ones((2, 2))), (0, 0)))
+    >>> old = plane.put(((), (0, 2)), Tile(InMemory(np.full((2, 2), 2.0)), (0, 2)))
     >>> picture = np.zeros((1, 3))
     >>> plane.draw(picture, (range(0, 1), range(1, 4)))
     >>> picture.tolist()
@@ -51,8 +46,8 @@ class Plane:
         self._cells: dict[tuple[int, ...], list[Key]] | None = None
         self._pitch: tuple[int, ...] = ()
 
-    def put(self, key: Key, tile: Tile) -> bool:
-        """Lay a tile; true if it replaces one."""
+    def put(self, key: Key, tile: Tile) -> Tile | None:
+        """Lay a tile; return the one that it replaces."""
         old = self.tiles.get(key)
         tile.turn = len(self.tiles) if old is None else old.turn
         self.tiles[key] = tile
@@ -60,7 +55,7 @@ class Plane:
             self._enter(key, tile)
         elif old is not None and (old.start, old.shape) != (tile.start, tile.shape):
             self._cells = None
-        return old is not None
+        return old
 
     def moved(self) -> None:
         """Forget where tiles were, after they have been moved."""
@@ -110,7 +105,7 @@ class Plane:
         tiles = iter(self.seen(window, level))
         only = None
         for tile in tiles:
-            cut = _cut(tile, window, level)
+            cut = tile.cut(window, level)
             if cut is None:
                 continue
             if only is not None or cut[0] is not None:
@@ -121,39 +116,11 @@ class Plane:
         tile, source = only
         return tile.at(level)[source]
 
+    def within(self, window: Window) -> Iterator[Tile]:
+        """Tiles of which some element lies in a window."""
+        return (tile for tile in self.seen(window) if tile.cut(window, 0) is not None)
+
     def draw(self, picture: npt.NDArray[Any], window: Window, level: int = 0) -> None:
         """Draw the tiles that lie in a window."""
         for tile in self.seen(window, level):
-            cut = _cut(tile, window, level)
-            if cut is not None:
-                target, source = cut
-                picture[... if target is None else target] = tile.at(level)[source]
-
-
-def _cut(
-    tile: Tile, window: Window, level: int
-) -> tuple[tuple[slice, ...] | None, tuple[slice, ...]] | None:
-    """Where in the window, and from where in the tile, elements go; None if none does.
-
-    The first is None if the tile fills all of the window.
-    """
-    own = len(tile.start)
-    target: list[slice] = [slice(None)] * (len(window) - own)
-    source: list[slice] = []
-    whole = True
-    start = tile.start_at(level) if level else tile.start
-    for turn, part in enumerate(window[len(window) - own :]):
-        at, length = start[turn], tile.shape[turn]
-        if level and turn >= own - 2:
-            end = tile.start[turn] + length
-            length = -(-end >> level) - at
-        step = part.step
-        first = max(0, -(-(at - part.start) // step))
-        last = min(len(part), -(-(at + length - part.start) // step))
-        if first >= last:
-            return None
-        whole &= first == 0 and last == len(part)
-        target.append(slice(first, last))
-        begin = part.start + first * step - at
-        source.append(slice(begin, begin + (last - first - 1) * step + 1, step))
-    return (None if whole else tuple(target)), tuple(source)
+            tile.draw(picture, window, level)

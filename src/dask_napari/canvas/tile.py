@@ -53,6 +53,14 @@ class Hold(Protocol):
         """Return what keeps it."""
 
 
+Window = tuple[range, ...]
+"""What is looked at along each spatial axis; steps are positive."""
+
+Cut = tuple[tuple[slice, ...] | None, tuple[slice, ...]]
+"""Where in a window, and from where in a tile, elements go; the first is None if it is all of the
+window."""
+
+
 class Tile:
     """A block and where it lies.
 
@@ -124,3 +132,33 @@ class Tile:
             part = self.at(depth)[(*skip, slice(first[0], None, 2), slice(first[1], None, 2))]
             self._coarser.append(self._hold(np.ascontiguousarray(part), depth + 1))
         return (self._coarser[level - 1] if level else self.held).get()
+
+    def cut(self, window: Window, level: int) -> Cut | None:
+        """What of it lies in a window, None if nothing does."""
+        own = len(self.start)
+        target: list[slice] = [slice(None)] * (len(window) - own)
+        source: list[slice] = []
+        whole = True
+        start = self.start_at(level) if level else self.start
+        for turn, part in enumerate(window[len(window) - own :]):
+            at, length = start[turn], self.shape[turn]
+            if level and turn >= own - 2:
+                end = self.start[turn] + length
+                length = -(-end >> level) - at
+            step = part.step
+            first = max(0, -(-(at - part.start) // step))
+            last = min(len(part), -(-(at + length - part.start) // step))
+            if first >= last:
+                return None
+            whole &= first == 0 and last == len(part)
+            target.append(slice(first, last))
+            begin = part.start + first * step - at
+            source.append(slice(begin, begin + (last - first - 1) * step + 1, step))
+        return (None if whole else tuple(target)), tuple(source)
+
+    def draw(self, picture: npt.NDArray[Any], window: Window, level: int) -> None:
+        """Draw it into the picture of a window, as far as it lies there."""
+        cut = self.cut(window, level)
+        if cut is not None:
+            target, source = cut
+            picture[... if target is None else target] = self.at(level)[source]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,6 +46,10 @@ MOST_AXES: Final = 20
 STACK: Final = ("image", "surface", "labels", "shapes", "vectors", "tracks", "points")
 """Kinds from the bottom to the top of the layer list: what is small lies on what is large."""
 
+REDRAW_BUDGET: Final = 0.015
+"""Seconds of a tick after which layers that only have something to redraw wait for the next: the
+stall is that of one layer, however many there are."""
+
 CHANNEL_COLORMAPS: Final = ("cyan", "magenta", "yellow", "green", "red", "blue")
 """For the layers of one stream in turn; they add up to white in pairs, as in OME's viewers."""
 
@@ -73,6 +78,7 @@ class Layers:
         self._colours: dict[str, itertools.cycle[str]] = {}
         self._headings = Headings(viewer)
         self._fit_view = False
+        self._turn = 0
 
     def put(self, item: Item, spec: LayerSpec | None) -> None:
         """Lay an item on its canvas.
@@ -217,7 +223,14 @@ class Layers:
     def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the layers up to date, each at most once; return whether any was redrawn."""
         drawn = False
-        for stream in self.streams.values():
+        end = time.monotonic() + REDRAW_BUDGET
+        # Not always the same ones first, since there may not be time for all.
+        self._turn += 1
+        streams = list(self.streams.values())
+        first = self._turn % max(1, len(streams))
+        for stream in streams[first:] + streams[:first]:
+            if drawn and not force and time.monotonic() > end and not stream.must_update:
+                continue
             try:
                 drawn |= self._update(stream, now, force)
             except Exception as error:

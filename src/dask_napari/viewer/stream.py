@@ -152,6 +152,11 @@ class Stream:
             self.refresh_thumbnail()
         return drawn
 
+    @property
+    def must_update(self) -> bool:
+        """Whether napari does not know yet what axes and sizes there are."""
+        return self.layer is None or self.grew or self._version != self.axes.version
+
     def take_over(self, other: Stream) -> None:
         """Show in the napari layer of a stream that this one replaces; what the user set stays."""
         self.layer = other.layer
@@ -170,7 +175,7 @@ class Stream:
             self.layer = self.add()
             if active is not None:
                 self.viewer.layers.selection.active = active
-        elif self.grew or self._version != self.axes.version:
+        elif self.must_update:
             self.set_data()
             if self._structure != self.axes.structure:
                 self._structure = self.axes.structure
