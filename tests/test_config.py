@@ -85,3 +85,25 @@ def test_a_worker_with_the_preload_streams(tmp_path):
         finally:
             worker.terminate()
             worker.wait(timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("given", "nbytes"), [("4GiB", 4 << 30), (1 << 30, 1 << 30), ("none", None), ("NONE", None)]
+)
+def test_memory_is_bytes_or_no_limit(given, nbytes):
+    assert config.get_memory(given) == nbytes
+    with dask.config.set({"dask-napari.memory": given}):
+        assert config.get_memory() == nbytes
+
+
+def test_memory_is_a_share_of_what_is_available():
+    share = config.get_memory(0.25)
+    assert share == pytest.approx(0.25 * config.available_memory(), rel=0.3)
+    assert config.get_memory("0.25") == pytest.approx(share, rel=0.3)
+    assert config.get_memory(1e-9) == config.LEAST_MEMORY  # a full host: still a viewer
+
+
+@pytest.mark.parametrize("given", ["much", "4 apples", "1kB", -1, 0, float("nan"), float("inf")])
+def test_memory_that_is_not_usable_is_a_clear_error(given):
+    with pytest.raises(ValueError, match="give at least 64MiB"):
+        config.get_memory(given)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dask_napari.stream.board import Board
+from dask_napari.stream.pool import IDLE_BYTES
 from dask_napari.viewer.spill import BlockStore
 
 BACKLOG: Final = 256 << 20
@@ -15,6 +16,8 @@ BACKLOG: Final = 256 << 20
 @dataclass(frozen=True, slots=True)
 class Shares:
     """What of a viewer's memory is for pictures that wait, and for those that are shown.
+
+    The rest is the receiver's, whose pool keeps some that nothing lives on.
 
     Attributes
     ----------
@@ -33,13 +36,13 @@ class Shares:
 
         Examples
         --------
-        >>> Shares.of(4 << 30).shown == (4 << 30) - BACKLOG, Shares.of(64).backlog
+        >>> Shares.of(4 << 30).shown == (4 << 30) - BACKLOG - IDLE_BYTES, Shares.of(64).backlog
         (True, 16)
         """
         if memory is None:
             return cls(BACKLOG, None)
         backlog = min(BACKLOG, memory // 4)
-        return cls(backlog, memory - backlog)
+        return cls(backlog, memory - backlog - min(IDLE_BYTES, memory // 4))
 
     def board(self) -> Board:
         """A board with its share."""
