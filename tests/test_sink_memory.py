@@ -5,6 +5,7 @@ from __future__ import annotations
 import dask
 import pytest
 from distributed import Client, LocalCluster, wait
+from distributed.core import Status
 
 import cluster_tasks as tasks
 from dask_napari.sink import SINK_NAME, NapariSink, memory_of_sinks
@@ -62,6 +63,24 @@ def test_near_the_limits_little_is_held_and_nothing_lost(client):
         assert viewer.receiver.ledger().balanced
         client.run(tasks.take_memory, 0)
         eventually(lambda: not squeezed(client))
+
+
+def test_a_pause_is_noticed_without_a_task_and_so_is_its_end(client):
+    with Headless() as viewer:
+        client.register_plugin(NapariSink(viewer.receiver.addresses, [Tap("frame")]))
+
+        def withheld() -> str:
+            ask = lambda dask_worker: dask_worker.plugins[SINK_NAME]._publisher.outbox.withhold  # noqa: E731
+            (reason,) = client.run(ask).values()
+            return reason
+
+        def set_status(status: str, dask_worker) -> None:
+            dask_worker.status = Status[status]
+
+        client.run(set_status, "paused")
+        eventually(lambda: withheld() == "worker-paused")
+        client.run(set_status, "running")
+        eventually(lambda: withheld() == "")
 
 
 def test_dask_is_told_what_is_held(client):
