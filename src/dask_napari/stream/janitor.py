@@ -47,7 +47,11 @@ def _candidates() -> Iterator[tuple[Path, Kind]]:
     # Whole names, not prefixes alone: what a user calls dask-napari-1000-results is no leftover.
     for path in _named(arena.DIRECTORY, arena.NAME):
         yield path, "segment"
-    for folder in dict.fromkeys(bases()):
+    try:
+        folders = dict.fromkeys(bases())
+    except OSError:
+        return  # no file descriptor is left to look with; another time
+    for folder in folders:
         for path in _named(folder, DIRECTORY_NAME):
             yield path, "directory"
 

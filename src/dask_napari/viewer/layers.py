@@ -224,12 +224,8 @@ class Layers:
         """Bring the layers up to date, each at most once; return whether any was redrawn."""
         drawn = False
         end = time.monotonic() + REDRAW_BUDGET
-        # Not always the same ones first, since there may not be time for all.
-        self._turn += 1
-        streams = list(self.streams.values())
-        first = self._turn % max(1, len(streams))
-        for stream in streams[first:] + streams[:first]:
-            if drawn and not force and time.monotonic() > end and not stream.must_update:
+        for stream in self._in_turn():
+            if drawn and not force and not stream.must_update and time.monotonic() > end:
                 continue
             try:
                 drawn |= self._update(stream, now, force)
@@ -243,6 +239,15 @@ class Layers:
             self._fit_view = False
             self.viewer.reset_view()
         return drawn
+
+    def _in_turn(self) -> list[Stream]:
+        """The streams: new and grown ones first, then each of the others first in its turn."""
+        self._turn += 1
+        streams = list(self.streams.values())
+        first = self._turn % max(1, len(streams))
+        turn = streams[first:] + streams[:first]
+        urgent = [stream for stream in streams if stream.must_update]
+        return urgent + [stream for stream in turn if not stream.must_update]
 
     def _update(self, stream: Stream, now: float, force: bool) -> bool:
         fresh = stream.layer is None
