@@ -232,7 +232,10 @@ class Layers:
         self._turn += 1
         streams = list(self.streams.values())
         first = self._turn % max(1, len(streams))
-        for stream in streams[first:] + streams[:first]:
+        # New ones are made in the order in which they came.
+        turns = [stream for stream in streams if stream.layer is None]
+        turns += [each for each in streams[first:] + streams[:first] if each.layer is not None]
+        for stream in turns:
             if drawn and not force and time.monotonic() > end and not stream.must_update:
                 continue
             try:
