@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 from dask.distributed import Client, wait
 
 import dask_napari as dn
+from dask_napari.stream.item import Kind
 from plate_data import expose, stains
 
 
@@ -37,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scheduler", help="address, for instance tcp://127.0.0.1:8786")
     parser.add_argument("--task", help="name of the tasks to show, as on the dashboard")
-    parser.add_argument("--kind", default="image", choices=["image", "labels"])
+    parser.add_argument("--kind", default="image", choices=get_args(Kind))
     parser.add_argument("--at", help="pattern of file names or keys: {well}_s{field:d}")
     parser.add_argument("--screenshot", type=Path, help="save a picture and end")
     arguments = parser.parse_args()

@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 from collections import defaultdict
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ Array = npt.NDArray[Any]
 
 IMAGE = "{plate}_{well}_s{field:d}_w{channel:d}"
 SITE = "{plate}_{well}_s{field:d}"
+STAINS = dn.channels(
+    "channel",
+    names={1: "haematoxylin", 2: "DAB"},
+    colors={"haematoxylin": "#4090ff", "DAB": "#ffa040"},
+)
 NUCLEI, MARKER = 1, 2
 PIXEL = 0.325
 """Micrometres."""
@@ -89,7 +95,7 @@ def quantify(cells: Array, marker: Array) -> dict[str, Array]:
     marker : numpy.ndarray
         Corrected image of the marker.
     """
-    columns = ("label", "area", "eccentricity", "mean_intensity")
+    columns = ("label", "centroid", "area", "eccentricity", "mean_intensity")
     return measure.regionprops_table(cells, marker, properties=columns)
 
 
@@ -113,10 +119,32 @@ def main() -> int:
         dn.watch(client) as live,
     ):
         micrometres: dict[str, Any] = {"scale": PIXEL, "units": "micrometer"}
-        channels = {"channel": "layer"}
-        live.tap("read", layer="raw", at=IMAGE, axes=channels, **micrometres)
-        live.tap("correct", layer="corrected", at=IMAGE, axes=channels, **micrometres)
-        live.tap("segment", kind="labels", layer="cells", at=SITE, **micrometres)
+        plate = layout(arguments.wells, arguments.fields)
+        live.tap("correct", layer="stain", at=IMAGE, axes=[*plate, STAINS], **micrometres)
+        live.tap(
+            "segment",
+            kind="labels",
+            layer="cells",
+            at=SITE,
+            axes=plate,
+            options={"opacity": 0.25},
+            **micrometres,
+        )
+        live.tap(
+            "quantify",
+            kind="points",
+            layer="marker",
+            at=SITE,
+            axes=plate,
+            options={
+                "face_color": "mean_intensity",
+                "face_colormap": "viridis",
+                "face_contrast_limits": [0, 1],
+                "size": 12,
+                "border_width": 0,
+            },
+            **micrometres,
+        )
 
         futures = run(client, images)
         tables = futures["tables"]
@@ -129,6 +157,18 @@ def main() -> int:
             print("napari stays open; close its window to end")
             live.block()
     return 0
+
+
+def layout(wells: int, fields: int) -> list[dn.Axis]:
+    """Return how the plate is laid out: its wells, and the fields of each in a square.
+
+    Parameters
+    ----------
+    wells, fields : int
+        How many wells, and fields in each.
+    """
+    size = next(size for size in (6, 12, 24, 48, 96) if size >= wells)
+    return [dn.mosaic("well", plate=size), dn.mosaic("field", grid=(None, ceil(fields**0.5)))]
 
 
 def run(client: Client, images: list[Path]) -> dict[str, list[Future]]:

@@ -1,9 +1,11 @@
 """The examples' own parts: the plate they make, and the pipeline with its positions."""
 
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 from distributed import Client, WorkerPlugin
@@ -106,8 +108,9 @@ def test_every_stage_is_placed_where_its_image_was_taken(plate, images, client):
         Taps(
             [
                 Tap("read", layer="raw", at=plate.IMAGE),
-                Tap("correct", layer="corrected", at=plate.IMAGE),
+                Tap("correct", layer="stain", at=plate.IMAGE),
                 Tap("segment", kind="labels", layer="cells", at=plate.SITE),
+                Tap("quantify", kind="points", layer="marker", at=plate.SITE),
             ]
         )
     )
@@ -121,9 +124,98 @@ def test_every_stage_is_placed_where_its_image_was_taken(plate, images, client):
     for item in items:
         places.setdefault(item.layer, []).append(tuple(item.position.values()))
     channels = sorted((*site, channel) for site in sites for channel in (1, 2))
-    assert sorted(places["raw"]) == sorted(places["corrected"]) == channels
-    assert sorted(places["cells"]) == sorted(sites)
+    assert sorted(places["raw"]) == sorted(places["stain"]) == channels
+    assert sorted(places["cells"]) == sorted(places["marker"]) == sorted(sites)
     assert all(len(table["label"]) > 5 for table in tables)
+
+    # On the mosaic each point lies on its own cell, to the pixel.
+    layers = laid_out(plate.layout(2, 2), [item for item in items if item.kind != "image"])
+    cells, marker = layers["cells"], layers["marker"]
+    assert cells.data.shape[-2:] > (2 * 256, 2 * 256)
+    y, x = np.rint(marker.data[:, -2:]).astype(int).T
+    found = np.asarray(cells.data)[0, y, x]
+    # (A bent cell may have its centre outside; not in another cell though.)
+    assert (found == marker.features["label"])[found > 0].mean() > 0.99
+    assert (found > 0).mean() > 0.9
+
+
+def laid_out(axes, items):
+    """The napari layers of items, by name; without a window."""
+    pytest.importorskip("napari")
+    from napari.components import ViewerModel
+
+    from dask_napari.viewer.layers import Layers
+
+    viewer = ViewerModel()
+    layers = Layers(viewer)
+    for item in items:
+        layers.put(item, Tap("any", kind=item.kind, layer=item.layer, axes=axes).spec())
+    layers.update(0.0, force=True)
+    return {layer.name: layer for layer in viewer.layers}
+
+
+def test_the_plate_is_the_smallest_that_holds_the_wells(plate, plate_data):
+    for wells in (1, 6, 7, 12, 13, 35, 48, 49, 96):
+        well, field = plate.layout(wells, 4)
+        assert well.layout.plate >= wells
+        rows, columns = {6: (2, 3), 12: (3, 4), 24: (4, 6), 48: (6, 8), 96: (8, 12)}[
+            well.layout.plate
+        ]
+        for name in plate_data.well_names(wells):
+            assert ord(name[0]) - ord("A") < rows, wells
+            assert int(name[1:]) <= columns, wells
+        assert field.layout.columns == 2
+
+
+def test_spots_keep_their_tracks(plate_data):
+    """Linked from the pixels, the tracks are those of the galaxies that were drawn."""
+    example = pytest.importorskip("tracks")
+    linked, met = None, {}
+    for t in range(4):
+        linked = example.link(linked, example.detect(example.take(t)), t)
+        item = coerce(linked, kind="tracks", layer="tracks", position={"t": t})
+        assert item.calibration.axes == ("t", "z", "y", "x")
+        assert set(item.data[:, 1]) == {t}
+        there = np.linalg.norm(example.places(t)[:, None, 1:] - item.data[None, :, 3:], axis=-1)
+        for track, galaxy in zip(item.data[:, 0], there.argmin(axis=0), strict=True):
+            met.setdefault(track, []).append(galaxy)
+        assert there.min(axis=0).max() < 8
+    assert all(len(set(galaxies)) == 1 for galaxies in met.values())
+    assert sum(len(galaxies) == 4 for galaxies in met.values()) >= 0.9 * example.COUNT
+
+
+RUNS = {
+    "plate": ["--wells", "1", "--fields", "1"],
+    "tracks": ["--frames", "3"],
+    "dask_array": ["--tiles", "1", "--chunk", "1024"],
+}
+
+
+def test_each_runs_and_shows_all_of_it(tmp_path):
+    pytest.importorskip("napari")
+    running = {
+        name: subprocess.Popen(
+            [
+                *(sys.executable, EXAMPLES / f"{name}.py", *arguments),
+                *("--screenshot", tmp_path / f"{name}.png"),
+            ],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for name, arguments in RUNS.items()
+    }
+    said = {name: process.communicate(timeout=150)[0] for name, process in running.items()}
+    for name, process in running.items():
+        assert process.returncode == 0, said[name]
+        counts = [line for line in said[name].splitlines() if " selected = " in line]
+        assert len(counts) >= 2, said[name]
+        for line in counts:
+            assert line.endswith("shown + 0 coalesced + 0 dropped + 0 pending"), said[name]
+        picture = iio.imread(tmp_path / f"{name}.png")[..., :3]
+        height, width = (side // 4 for side in picture.shape[:2])
+        assert picture[height:-height, width:-width].std() > 5, f"{name}: nothing to be seen"
 
 
 def test_the_report_has_a_line_per_well(plate, capsys):

@@ -65,6 +65,26 @@ def test_points_of_all_places_are_on_one_layer(viewer, live, source, put):
     assert source.ledger().total.shown == 4
 
 
+def test_points_without_a_border_have_none_from_afar_either(viewer, live, source, put):
+    """Nor grey rings around their colours: vispy draws those where it enlarges points."""
+    table = {"score": [0.5]}
+    for name, options in (("plain", {}), ("bare", {"border_width": 0})):
+        options = {**options, "face_color": "#ff0000"}
+        source.specs[name] = LayerSpec(name, "points", options=options)
+        put(points([500, 500], layer=name, table=table))
+    red = {}
+    for name in ("plain", "bare"):
+        for layer in viewer.layers:
+            layer.visible = layer.name == name
+        viewer.scene.camera.center, viewer.scene.camera.zoom = (500, 500), 0.1
+        seen = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+        y, x = np.array(seen.shape[:2]) // 2
+        seen = seen[y - 9 : y + 9, x - 9 : x + 9]
+        lit = seen[seen.sum(axis=-1) > 100]
+        red[name] = (lit[:, 0] > 2 * lit[:, 1]).mean()
+    assert red["bare"] == 1 > red["plain"]
+
+
 def test_a_coordinate_that_comes_late_moves_points_with_their_pictures(viewer, live, source, put):
     put(points([1, 1], well="A02"), points([2, 2], well="A04"))
     put(points([3, 3], well="A03"))

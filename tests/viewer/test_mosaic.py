@@ -52,9 +52,46 @@ def test_a_plate_has_headings_and_they_stay_out_of_the_way(viewer, live, source,
     headings = viewer.layers["plate"]
     assert list(headings.features["name"])[:2] == ["A", "B"]
     assert len(headings.data) == 8 + 12
-    assert headings.data[:8, 1].max() < 0
+    beside = headings.data[:8, 1]
+    assert -0.05 * 12 * 40 < beside.min() == beside.max() < 0  # near it, whatever a well's size
     put(picture(8, well="B03", field=4))
     assert viewer.layers["plate"] is headings
+
+
+def in_sight(viewer) -> bool:
+    """Whether everything is within the canvas, and fills it along one axis."""
+    camera, extent = viewer.scene.camera, viewer.layers.extent.world[:, -2:]
+    middle, shown = np.array(camera.center[-2:]), np.array(viewer.canvas.size) / camera.zoom
+    reach = np.abs(extent - middle).max(axis=0) * 2 / shown
+    return bool(reach.max() <= 1 and reach.max() > 0.9)
+
+
+def test_the_whole_plate_stays_in_sight_until_somebody_looks_closer(viewer, live, source, put):
+    source.specs["raw"] = LayerSpec("raw", "image", MOSAIC, layouts=PLATE)
+    put(picture(7, well="B02", field=4))
+    assert in_sight(viewer)
+    put(picture(7, well="B03", field=4, shape=(40, 50)))  # all wells are as large as the largest
+    assert in_sight(viewer)
+    viewer.canvas.size = tuple(side * 2 // 3 for side in viewer.canvas.size)
+    live.pump.tick()
+    assert in_sight(viewer)
+
+    viewer.scene.camera.zoom *= 3
+    left = viewer.scene.camera.center, viewer.scene.camera.zoom
+    put(picture(7, well="B04", field=4, shape=(80, 90)))
+    assert (viewer.scene.camera.center, viewer.scene.camera.zoom) == left
+
+    viewer.layers.clear()
+    put(picture(7, layer="more", well="A01"))
+    assert in_sight(viewer)
+
+
+def test_the_view_of_a_viewer_that_had_layers_is_left_alone(viewer, live, source, put):
+    source.specs["raw"] = LayerSpec("raw", "image", MOSAIC, layouts=PLATE)
+    viewer.add_image(np.zeros((10, 10)))
+    left = viewer.scene.camera.center, viewer.scene.camera.zoom
+    put(picture(7, well="B03", field=4))
+    assert (viewer.scene.camera.center, viewer.scene.camera.zoom) == left
 
 
 def test_a_well_that_the_plate_does_not_have_is_counted(viewer, live, source, put):

@@ -100,6 +100,13 @@ def test_a_coordinate_that_comes_late_does_not_move_the_view(viewer, live, sourc
     assert displayed(viewer, "raw").max() == 4
 
 
+def test_a_screenshot_follows_to_the_newest_at_once(viewer, live, source, put):
+    put(*(item(n, t=n) for n in range(3)))
+    put(*(item(n, t=n) for n in range(3, 6)))
+    live.screenshot()
+    assert viewer.dims.current_step[0] == 5
+
+
 def test_following_starts_again_at_the_end(viewer, live, source, put):
     put(*[item(n + 1, t=n) for n in range(3)])
     viewer.dims.set_current_step(0, 0)

@@ -31,6 +31,11 @@ PLATES: Final = {
 _WELL = re.compile(r"([A-Za-z]{1,2})[ _-]*0*([1-9][0-9]?)")
 
 
+HEADING_GAP: Final = 0.03
+"""From the plate to the middle of its headings, as a share of it: some 20 pixels where all of a
+plate is in view, and the text is 15 high."""
+
+
 class NoPlace(ValueError):
     """A tile that the mosaic has no place for; the text names no tile, fit to be counted by."""
 
@@ -336,11 +341,12 @@ class Mosaic:
             if level.layout.plate and len(level.known):
                 rows, columns = level.grid
                 (height, width), (dy, dx) = level.inner, level.pitch
+                away = -HEADING_GAP * max(level.extent)
                 found += [
-                    Heading(row_name(row), row * dy + height / 2, -width / 2) for row in range(rows)
+                    Heading(row_name(row), row * dy + height / 2, away) for row in range(rows)
                 ]
                 found += [
-                    Heading(str(column + 1), -height / 2, column * dx + width / 2)
+                    Heading(str(column + 1), away, column * dx + width / 2)
                     for column in range(columns)
                 ]
         return found

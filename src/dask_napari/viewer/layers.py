@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dask_napari.canvas import Axes, NoPlace
 from dask_napari.stream.item import ARRIVAL_AXIS, AxisMode, Coordinate, Item, LayerSpec
+from dask_napari.viewer.fit import Fit
 from dask_napari.viewer.headings import Headings
 from dask_napari.viewer.modes import Modes
 from dask_napari.viewer.pixels import PixelStream
@@ -77,7 +78,7 @@ class Layers:
         self._failed: set[str] = set()
         self._colours: dict[str, itertools.cycle[str]] = {}
         self._headings = Headings(viewer)
-        self._fit_view = False
+        self._fit = Fit(viewer)
         self._turn = 0
 
     def put(self, item: Item, spec: LayerSpec | None) -> None:
@@ -188,7 +189,8 @@ class Layers:
                 self.streams[fresh.name] = fresh
         for name in old.keys() - self.streams.keys():
             old[name].remove()
-        self._fit_view = True
+        if old:  # what there is lies somewhere else now, and would be out of sight
+            self._fit.start()
 
     # -- where the viewer looks --------------------------------------------------------------
 
@@ -223,6 +225,8 @@ class Layers:
     def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the layers up to date, each at most once; return whether any was redrawn."""
         drawn = False
+        if not self.viewer.layers:
+            self._fit.start()
         end = time.monotonic() + REDRAW_BUDGET
         for stream in self._in_turn():
             if drawn and not force and not stream.must_update and time.monotonic() > end:
@@ -234,10 +238,7 @@ class Layers:
                 self._give_up_options(stream, error)
         unit = next((stream.units[-1] for stream in self.streams.values()), "pixel")
         self._headings.update(self.modes.mosaic, unit)
-        if self._fit_view and drawn:
-            # What there is lies somewhere else now, and would be out of sight.
-            self._fit_view = False
-            self.viewer.reset_view()
+        self._fit.update(drawn)
         return drawn
 
     def _in_turn(self) -> list[Stream]:

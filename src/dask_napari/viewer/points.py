@@ -33,6 +33,10 @@ class PointsStream(ElementStream):
 
     def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
         """Make the napari layer."""
+        if arguments.get("border_width") == 0:
+            # vispy gives points that it enlarges to two pixels a border all the same, so that
+            # from afar nothing else is seen of them.
+            arguments = {"canvas_size_limits": (0, 10_000), **arguments}
         return Points(rows.coordinates, ndim=self.ndim, features=features(rows), **arguments)
 
     def load(self, rows: Rows, kept: int) -> None:

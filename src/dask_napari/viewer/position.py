@@ -60,15 +60,15 @@ class Sliders:
             self._following = value
             self.following_changed.emit(value)
 
-    def update(self, now: float) -> None:
-        """Bring the sliders in line with axes that may have grown."""
+    def update(self, now: float, *, force: bool = False) -> None:
+        """Bring the sliders in line with axes that may have grown; at once with ``force``."""
         axes = self._layers.axes
         if not self._layers.streams:
             return
         newest = self._layers.newest
         if self._following and newest is not None and newest[0] is not self._moved_to:
             first = not self._shown
-            if first or now - self._followed_at >= FOLLOW_INTERVAL:
+            if first or force or now - self._followed_at >= FOLLOW_INTERVAL:
                 self._followed_at = now
                 self._moved_to = newest[0]
                 self._shown = {**self._shown, **newest[0]}

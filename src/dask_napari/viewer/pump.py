@@ -79,6 +79,7 @@ class Pump(QObject):  # type: ignore[misc]
             self.tick(1.0)
             if self._layers.store.behind:
                 self._layers.store.settle(1.0)
+        self._sliders.update(time.monotonic(), force=True)
         self.tick(force=True)
 
     def _put_some(self, deadline: float) -> None:
