@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -54,7 +54,8 @@ class Board:
     def __init__(self, limit: int = 256 << 20) -> None:
         self.limit = limit
         self._lock = threading.Lock()
-        self._waiting: dict[Slot, Item] = {}
+        # Ordered: what was taken from the front of a plain dict is stepped over again each time.
+        self._waiting: OrderedDict[Slot, Item] = OrderedDict()
         self._nbytes = 0
         self._tallies: dict[tuple[str, str], BoardTally] = {}
         self._arrived = threading.Condition(self._lock)
@@ -109,8 +110,7 @@ class Board:
                     break
                 if max_bytes is not None and nbytes >= max_bytes:
                     break
-                place = next(iter(self._waiting))
-                item = self._waiting.pop(place)
+                _, item = self._waiting.popitem(last=False)
                 taken.append(item)
                 nbytes += item.nbytes
             self._nbytes -= nbytes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
@@ -138,7 +138,8 @@ class Outbox:
         self._shut = ""
         self._lock = threading.Lock()
         self._intake: deque[Entry] = deque()
-        self._ready: dict[Hashable, Entry] = {}
+        # Ordered: what was taken from the front of a plain dict is stepped over again each time.
+        self._ready: OrderedDict[Hashable, Entry] = OrderedDict()
         self._nbytes = 0
         self._fresh_bytes = self._fresh = 0  # put since `place` was called
         self._serial = 0
@@ -252,7 +253,7 @@ class Outbox:
         with self._lock:
             if not self._ready:
                 return None
-            entry = self._ready.pop(next(iter(self._ready)))
+            _, entry = self._ready.popitem(last=False)
             self._nbytes -= entry.nbytes
             while self._oldest and self._oldest[0] not in self._ready:
                 self._oldest.popleft()
@@ -299,7 +300,7 @@ class Outbox:
     def unpop(self, entries: Iterable[Entry]) -> None:
         """Put popped entries back at the front."""
         with self._lock:
-            waiting, self._ready = self._ready, {}
+            waiting, self._ready = self._ready, OrderedDict()
             for entry in entries:
                 self._nbytes += entry.nbytes
                 self._insert(entry, entry.place() if entry.policy == "latest" else None)
