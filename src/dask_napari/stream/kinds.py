@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -101,7 +102,7 @@ def _check_axes(item: Item, spatial: int) -> None:
     for entry in (known.axes, known.scale, known.translate, known.units):
         if entry and len(entry) != spatial:
             raise BadItem("calibration of another number of axes")
-    if not all(known.scale) or not np.isfinite((*known.scale, *known.translate)).all():
+    if not all(known.scale) or not all(map(math.isfinite, (*known.scale, *known.translate))):
         raise BadItem("calibration that is not finite, or zero")
     if item.kind not in ("image", "labels") or not (item.origin or item.whole):
         return
