@@ -123,7 +123,22 @@ def test_options_that_napari_does_not_take_do_not_hide_the_points(
     put(points([2, 2], t=1, table={"area": [2.0]}))
     assert len(viewer.layers["spots"].data) == 2
     assert "raw" in viewer.layers
-    assert sum("not all of its options" in each.message for each in caplog.records) == 1
+    assert sum("without the option" in each.message for each in caplog.records) == 1
+
+
+@pytest.mark.parametrize("option", ["face_color", "border_color"])
+@pytest.mark.parametrize("first", [[1.0, 2.0], [np.nan, np.nan]])
+def test_a_feature_that_becomes_text_has_colours_again(viewer, live, source, put, option, first):
+    source.specs["spots"] = LayerSpec("spots", "points", {}, {option: "what"})
+    put(points([1, 1], [2, 2], t=0, table={"what": first}))
+    put(points([1, 1], [2, 2], t=1, table={"what": ["a", "b"]}))
+    put(points([3, 3], t=2))
+    layer = viewer.layers["spots"]
+    assert layer.features["what"].tolist()[2:] == ["a", "b", ""]
+    assert getattr(layer, f"{option}_mode") == "cycle"
+    colours = getattr(layer, option)
+    assert not np.array_equal(colours[2], colours[3])
+    assert live.layers.notes.lines == ()
 
 
 def test_a_feature_that_comes_late_has_its_colours(viewer, live, source, put):
@@ -448,6 +463,8 @@ def test_too_many_shapes_in_one_view_become_labels(viewer, live, source, put, ca
         put(shapes(*grid, t=0, table={"area": area}))
         put(shapes(*grid[:5], t=1, table={"area": area[:5]}))
     assert sum("shown as labels" in each.message for each in caplog.records) == 1
+    live.dock.refresh()
+    assert "cells: more than 20 shapes" in live.dock.notes.text()
     cells = viewer.layers["cells"]
     live.sliders.following = False
     viewer.dims.set_current_step(0, 0)

@@ -261,3 +261,15 @@ def test_who_says_only_mosaic_gets_a_plate_if_there_are_wells(viewer, live, sour
     assert source.ledger().total.shown == 6
     assert set(np.unique(pixels(layer))) == {0, 1, 2, 3, 4, 5, 6}
     assert "plate" not in viewer.layers
+
+
+def test_options_that_came_with_an_output_outlive_a_change_of_modes(viewer, live, source, put):
+    for channel in (1, 2):
+        item = picture(channel, channel=channel)
+        item.options = {"colormap": "magenta", "opacity": 0.5}
+        put(item)
+    for mode, count in (("layer", 2), ("mosaic", 1)):
+        live.layers.choose("channel", mode)
+        live.pump.drain()
+        assert [layer.colormap.name for layer in viewer.layers] == ["magenta"] * count
+        assert [layer.opacity for layer in viewer.layers] == [0.5] * count

@@ -190,14 +190,18 @@ def test_the_screenshot_shows_all_that_has_arrived(viewer, live, source, put):
     assert "raw" in viewer.layers
 
 
-def test_options_that_napari_refuses_cost_one_layer_its_options_and_others_nothing(
+def test_an_option_that_napari_refuses_is_left_out_and_nothing_else(
     viewer, live, source, put, caplog
 ):
-    source.specs["odd"] = LayerSpec("odd", "image", options={"colormap": "no such map"})
+    options = {"colormap": "no such map", "opacity": 0.5}
+    source.specs["odd"] = LayerSpec("odd", "image", options=options)
     put(item(1, "odd", t=0), item(2, "fine", t=0))
     put(item(1, "odd", t=1), item(2, "fine", t=1))
     assert {"odd", "fine"} <= {layer.name for layer in viewer.layers}
-    assert sum("cannot be made with the options" in r.getMessage() for r in caplog.records) == 1
+    assert viewer.layers["odd"].opacity == 0.5
+    assert sum("without the option 'colormap'" in r.getMessage() for r in caplog.records) == 1
+    live.dock.refresh()
+    assert "odd: shown without the option 'colormap'" in live.dock.notes.text()
     assert source.ledger().total.shown == 4
 
 

@@ -84,6 +84,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         super().__init__()
         self._receiver = receiver
         self._store = layers.store
+        self._said = layers.notes
         self._rows: dict[str, LayerRow] = {}
         self._then = time.monotonic(), 0, 0
         self._rates = 0.0, 0.0
@@ -100,6 +101,11 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.troubles.setTextFormat(Qt.TextFormat.PlainText)  # errors may hold anything
         self.troubles.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.troubles.setStyleSheet("color: #e57373; font-size: 10px")
+        self.notes = QLabel()
+        self.notes.setWordWrap(True)
+        self.notes.setTextFormat(Qt.TextFormat.PlainText)
+        self.notes.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.notes.setStyleSheet("color: #ffb300; font-size: 10px")
         self.follow = QCheckBox("Follow the newest item")
         self.follow.setToolTip("Switched off by moving a slider, on by moving all to their ends")
         self.follow.setChecked(sliders.following)
@@ -123,6 +129,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
             self.axes,
             scroll,
             self.troubles,
+            self.notes,
             self.memory,
             self.total,
         ):
@@ -145,6 +152,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
                 self._rows[layer] = LayerRow(self._grid, len(self._rows), layer)
             self._rows[layer].update(ledger[layer], known.get(layer))
         self._show_troubles()
+        self._show_notes()
         self.memory.setText(describe(self._store))
         self._show_total(ledger)
 
@@ -189,6 +197,12 @@ class LiveDock(QWidget):  # type: ignore[misc]
         if text != self.troubles.text():
             self.troubles.setText(text)
         self.troubles.setVisible(bool(lines))
+
+    def _show_notes(self) -> None:
+        text = "\n".join(self._said.lines[-TROUBLES_SHOWN:])
+        if text != self.notes.text():
+            self.notes.setText(text)
+        self.notes.setVisible(bool(text))
 
     def _show_total(self, ledger: Ledger) -> None:
         tally = ledger.total

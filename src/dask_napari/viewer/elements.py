@@ -34,7 +34,16 @@ works through all elements of a layer when some are added, and the window must s
 
 def features(rows: Rows) -> dict[str, npt.NDArray[Any]]:
     """Return the columns that the user has given."""
-    return {name: column for name, column in rows.columns.items() if name[:1] != PRIVATE}
+    return {
+        name: _text(column) if column.dtype == object else column
+        for name, column in rows.columns.items()
+        if name[:1] != PRIVATE
+    }
+
+
+def _text(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a column of numbers and text as text: napari sorts the values of what colours."""
+    return np.array(["" if each is None or each != each else str(each) for each in column], str)
 
 
 MAX_REST: Final = 3.0
@@ -242,6 +251,8 @@ class ElementStream(Stream):
                 return False  # the flags stay, and it is done later
             self.grew |= moved or self.touched
         first = self.layer is None  # making a layer costs what it costs once
+        if first and now < self._not_before and not force:
+            return False  # it could not be made a moment ago
         began = time.monotonic()
         try:
             drawn = super().update(now, force=force)
@@ -249,9 +260,11 @@ class ElementStream(Stream):
             # One layer that napari does not draw must not keep the others from being drawn.
             self.grew = self.touched = False
             self._version = self.axes.version
+            self._not_before = now + MAX_REST
             if str(error) not in self._failed:
                 self._failed.add(str(error))
                 logger.exception("layer %r cannot be brought up to date", self.name)
+                self.notes.say(self.name, f"cannot be brought up to date: {error}")
             return False
         if drawn and not first:
             took = time.monotonic() - began
@@ -269,13 +282,8 @@ class ElementStream(Stream):
         rows = self.rows()
         self._loaded, self._appendable = self._wanted()
         self._remember(rows)
-        arguments = {**self.arguments(), **self.options}
-        try:
-            layer = self.make(rows, arguments)
-        except Exception as error:
-            # A colour by a feature that is not there, say. The elements are worth more.
-            logger.warning("layer %r: napari takes not all of its options: %s", self.name, error)
-            layer = self.make(rows, self.arguments())
+        # A colour by a feature that is not there, say. The elements are worth more.
+        layer = self.made(lambda more: self.make(rows, {**self.arguments(), **more}))
         self._attach(layer)
         self.viewer.add_layer(layer)
         for limits in self.limits:
@@ -293,6 +301,8 @@ class ElementStream(Stream):
         rows = self.rows()
         more = appendable is not None and appendable == self._appendable
         selected = self._selected()
+        for limits in self.limits:
+            limits.make_way(self.layer, rows.columns)
         self.load(rows, len(self._source) if more else 0)
         if not more or len(selected):
             self._select(selected, rows)

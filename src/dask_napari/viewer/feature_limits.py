@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -59,6 +61,17 @@ class FeatureLimits:
             setattr(layer, name, (self._low, high))
             layer.refresh_colors() if hasattr(layer, "refresh_colors") else layer.refresh()
         self._applied = tuple(map(float, getattr(layer, name)))  # type: ignore[assignment]
+
+    def make_way(self, layer: Layer, columns: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Before a feature becomes text, take its numbers' colours away: napari raises there."""
+        feature = self._name(layer)
+        column = None if feature is None else columns.get(feature)
+        if column is None or column.dtype.kind in "biuf":
+            return
+        name = f"{self.colour}_color_mode"
+        if str(getattr(layer, name)) == "colormap":
+            setattr(layer, name, "direct")
+            self._wanted = feature
 
     def _colour(self, layer: Layer) -> None:
         """Let the feature that was asked for have its colours, if it was not there at first."""

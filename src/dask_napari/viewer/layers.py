@@ -13,6 +13,7 @@ from dask_napari.stream.item import ARRIVAL_AXIS, AxisMode, Coordinate, Item, La
 from dask_napari.viewer.fit import Fit
 from dask_napari.viewer.headings import Headings
 from dask_napari.viewer.modes import Modes
+from dask_napari.viewer.notes import Notes
 from dask_napari.viewer.pixels import PixelStream
 from dask_napari.viewer.points import PointsStream
 from dask_napari.viewer.shapes import ShapesStream
@@ -69,6 +70,7 @@ class Layers:
     def __init__(self, viewer: napari.viewer.Viewer, store: BlockStore | None = None) -> None:
         self.viewer = viewer
         self.store = BlockStore() if store is None else store
+        self.notes = Notes()
         self.modes = Modes()
         self.axes = Axes(arrival=(ARRIVAL_AXIS,))
         self.streams: dict[str, Stream] = {}
@@ -122,7 +124,9 @@ class Layers:
             elif channel.get("colormap", "") is None:
                 colours = self._colours.setdefault(item.name, itertools.cycle(CHANNEL_COLORMAPS))
                 channel["colormap"] = next(colours)
-            around = Surroundings(self.viewer, self.axes, self.modes.mosaic, self.store.hold)
+            around = Surroundings(
+                self.viewer, self.axes, self.modes.mosaic, self.store.hold, self.notes
+            )
             stream = STREAMS[item.kind](name, around, item, spec, {**channel, **said})
             stream.channel = {axis: at for axis, at in position.items() if axis not in rest}
         if stream.kind != item.kind:
@@ -235,7 +239,7 @@ class Layers:
                 drawn |= self._update(stream, now, force)
             except Exception as error:
                 # One layer that cannot be drawn must not keep the others from it.
-                self._give_up_options(stream, error)
+                self._failure(stream, error)
         unit = next((stream.units[-1] for stream in self.streams.values()), "pixel")
         self._headings.update(self.modes.mosaic, unit)
         self._fit.update(drawn)
@@ -257,19 +261,12 @@ class Layers:
             self._stack(stream)
         return drawn
 
-    def _give_up_options(self, stream: Stream, error: Exception) -> None:
-        """Draw a layer without its options at the next tick, if they may be what is wrong."""
-        if stream.layer is None and stream.options:
-            logger.warning(
-                "layer %r cannot be made with the options %s: %s; it is shown without them",
-                stream.name,
-                ", ".join(stream.options),
-                error,
-            )
-            stream.options = {}
-        elif stream.name not in self._failed:
+    def _failure(self, stream: Stream, error: Exception) -> None:
+        """Say once of a layer that it cannot be drawn."""
+        if stream.name not in self._failed:
             self._failed.add(stream.name)
             logger.error("layer %r cannot be drawn", stream.name, exc_info=error)
+            self.notes.say(stream.name, f"cannot be drawn: {error}")
 
     def _stack(self, stream: Stream) -> None:
         """Move a new layer under ours of kinds that belong above it; the rest stays."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Image, Labels
 
 from dask_napari.canvas import Canvas, Change, Held
 from dask_napari.stream.item import Item, LayerSpec
@@ -144,6 +145,7 @@ class PixelStream(Stream):
                 origin=laid.origin,
                 whole=laid.whole,
                 part=part,
+                options=self.own_options,
                 held=held,
                 limits=laid.limits,
             )
@@ -173,11 +175,13 @@ class PixelStream(Stream):
         self._given = self._state
         data = levels if len(levels) > 1 else self.canvas
         if self.kind == "labels":
-            return self.viewer.add_labels(data, **options, **self.options)
+            labels = self.made(lambda more: Labels(data, **{**options, **more}))
+            return self.viewer.add_layer(labels)
         options["rgb"] = bool(self.canvas.colour)
-        if not self.canvas.colour and "contrast_limits" not in self.options:
+        if not self.canvas.colour:
             options["contrast_limits"] = self.contrast.limits
-        layer = self.viewer.add_image(data, **options, **self.options)
+        layer = self.made(lambda more: Image(data, **{**options, **more}))
+        self.viewer.add_layer(layer)
         self.contrast.attach(layer)
         return layer
 

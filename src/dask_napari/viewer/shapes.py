@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Any, ClassVar, Final
 
@@ -16,8 +15,6 @@ from dask_napari.viewer.elements import ElementStream, features
 from dask_napari.viewer.raster import TYPE, VERTICES, Raster
 from dask_napari.viewer.spanning import Elements, Shapes
 from dask_napari.viewer.stream import CannotShow, Stream, Surroundings
-
-logger = logging.getLogger(__name__)
 
 CORNERS: Final = (3, 4, 4, 2, 2)
 """Vertices that a shape of each type needs at the least."""
@@ -167,12 +164,10 @@ class ShapesStream(ElementStream):
         many = self.large and len(rows) > self.max_shapes
         if many and self.raster is None:
             self.raster = Raster(f"{self.name} (rasterised)", self.viewer)
-            logger.warning(
-                "%s: %d shapes in one view, over the limit of %d, are shown as labels;"
-                " the configuration's max-shapes or the tap's option max_shapes raises it",
+            self.notes.say(
                 self.name,
-                len(rows),
-                self.max_shapes,
+                f"more than {self.max_shapes:,} shapes in one view are shown as labels; the"
+                " configuration's max-shapes or the tap's option max_shapes raises the limit",
             )
         if self.raster is not None:
             self.raster.show(rows, features(rows), self) if many else self.raster.clear()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dask_napari.canvas import Axes, Hold, Mosaic
 from dask_napari.stream.item import Calibration, Item, LayerSpec
+from dask_napari.viewer.layer_options import made_with
+from dask_napari.viewer.notes import Notes
 
 if TYPE_CHECKING:
     import napari
@@ -40,12 +42,15 @@ class Surroundings:
         Where tiles lie.
     hold : Hold
         Takes blocks into keeping.
+    notes : Notes
+        What is said of how things are shown.
     """
 
     viewer: napari.viewer.Viewer
     axes: Axes
     mosaic: Mosaic
     hold: Hold
+    notes: Notes
 
 
 class Stream:
@@ -77,6 +82,7 @@ class Stream:
         self.viewer = around.viewer
         self.axes = around.axes
         self.mosaic = around.mosaic
+        self.notes = around.notes
         self.kind = item.kind
         self.source = item.layer, item.part
         """Layer and part of the items, for those that are made again from what is here."""
@@ -85,6 +91,8 @@ class Stream:
         self.calibration: Calibration = item.calibration
         self.spec = spec
         self.options = options
+        self.own_options = item.options
+        """Those that came with the output, for streams that are made of this one's items."""
         self.layer: Layer | None = None
         self.grew = True
         """Whether the shape, the axes or the type of the canvas changed since the last update."""
@@ -124,6 +132,14 @@ class Stream:
     def add(self) -> Layer:
         """Make the napari layer."""
         raise NotImplementedError
+
+    def made(self, make: Callable[[dict[str, Any]], Any]) -> Any:
+        """Make a napari layer with the options that napari takes; say which ones it does not."""
+        layer, refused = made_with(make, self.options)
+        for name, error in refused.items():
+            self.notes.say(self.name, f"shown without the option {name!r}: {error}")
+        self.options = {name: v for name, v in self.options.items() if name not in refused}
+        return layer
 
     def set_data(self) -> None:
         """Make napari ask for shape and content again, after the canvas has grown."""
