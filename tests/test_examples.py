@@ -206,7 +206,11 @@ def test_each_runs_and_shows_all_of_it(tmp_path):
         )
         for name, arguments in RUNS.items()
     }
-    said = {name: process.communicate(timeout=150)[0] for name, process in running.items()}
+    try:
+        said = {name: process.communicate(timeout=150)[0] for name, process in running.items()}
+    finally:
+        for process in running.values():
+            process.kill()  # of one that has ended it does nothing
     for name, process in running.items():
         assert process.returncode == 0, said[name]
         counts = [line for line in said[name].splitlines() if " selected = " in line]
