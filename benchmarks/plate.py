@@ -3,7 +3,7 @@
 A mosaic of 384 wells x 4 fields x 3 channels of 512 x 512, in random order. A 5 ms timer on the
 main thread notes how late it is called. The peer does what a plain script would: one array for
 all of the plate and channel, written tile by tile, shown as one napari layer that is refreshed at
-each tick of the same rate.
+each tick of the same rate. What panning costs by itself is measured once the plate is full.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ def run(
         for tile in rest[done:due]:
             lay(tile)
         done = due
-        if done == len(rest):
-            watch.now = ""
-            QTimer.singleShot(500, viewer.close)
+        if done == len(rest) and watch.now == name:
+            watch.now = f"{name}, full"  # the share of panning alone
+            QTimer.singleShot(8000, viewer.close)
 
     def pan() -> None:
         turn = (time.monotonic() - began) / 8
@@ -182,7 +182,8 @@ def main() -> None:
         [name, len(found), *(float(np.percentile(found, p)) for p in (50, 95, 99)), max(found)]
         for name, found in late.items()
     ]
-    ratio = rows[0][4] / rows[1][4]
+    p99 = {str(row[0]): float(row[4]) for row in rows}
+    ratio = p99["mosaic"] / p99["plain arrays"]
     text = table(
         f"Milliseconds by which the main thread is late; {WELLS} wells x {FIELDS} fields x "
         f"{CHANNELS} channels of {SIDE} x {SIDE}, {RATE} tiles a second, while panning",
