@@ -6,6 +6,8 @@ import logging
 
 import numpy as np
 import pytest
+from napari.layers import Shapes
+from napari.utils.triangulation_backend import TriangulationBackend, get_backend, set_backend
 from qtpy.QtWidgets import QApplication
 from skimage.measure import find_contours, regionprops_table
 
@@ -289,11 +291,11 @@ def test_a_new_axis_and_a_new_dimension_are_taken_in(viewer, live, source, put):
     # Those without a z are where one looks.
     viewer.dims.set_current_step(1, 0)
     viewer.dims.set_current_step(2, 3)
-    live.pump.tick()
+    live.pump.drain()
     assert viewer.layers["spots"].data.tolist() == [[0, 0, 3, 1, 1], [0, 0, 3, 2, 2]]
     assert viewer.layers["cells"].data[0][0].tolist() == [0, 0, 3, 1, 1]
     viewer.dims.ndisplay = 3
-    live.pump.tick()
+    live.pump.drain()
     assert sorted(set(viewer.layers["spots"].data[:, 2])) == [0, 1, 2, 3]
     viewer.dims.ndisplay = 2
     assert source.ledger().balanced
@@ -719,3 +721,54 @@ def test_elements_follow_a_change_of_modes(viewer, live, source, put):
     assert viewer.layers["spots"] is layer
     assert layer.ndim == 4
     assert sorted(layer.data[:, viewer.dims.axis_labels.index("field")]) == [0, 1, 2, 3]
+
+
+@pytest.fixture(params=["pure_python", "numba"])
+def slow_triangulation(request):
+    """As where the package bermuda is not installed."""
+    before = get_backend()
+    set_backend(TriangulationBackend[request.param])
+    yield
+    set_backend(before)
+
+
+def test_polygons_that_cross_themselves_are_drawn_without_bermuda(
+    viewer, live, source, put, slow_triangulation
+):
+    random = np.random.default_rng(1)
+    wild = [random.integers(0, 12, (n, 2)).astype(float) for n in range(3, 40, 3) for _ in "abcd"]
+    with pytest.raises(RuntimeError, match="Triangulation failed"):
+        Shapes(wild, shape_type="polygon")
+    put(shapes(square(1, 1), t=0), shapes(square(1, 1), *wild[:9], square(9, 9), t=1))
+    put(shapes(*wild, t=2), points([1, 1], t=2))
+    put(shapes(square(5, 5), t=3))
+    cells = viewer.layers["cells"]
+    assert cells.nshapes == 1 + 11 + len(wild) + 1
+    assert {"polygon", "path"} == set(cells.shape_type)
+    assert len(viewer.layers["spots"].data) == 1
+    (note,) = live.layers.notes.lines
+    assert "drawn as outlines" in note
+
+
+def test_an_array_may_bring_the_axis_that_tracks_have_made_a_slider(viewer, live, source, put):
+    put(tracks([[1, 0, 1, 1], [1, 1, 2, 2], [1, 2, 3, 3]], well="A01"))
+    assert viewer.dims.axis_labels == ("t", "y", "x")
+    layer = viewer.layers["paths"]
+    put(
+        Item(
+            "movie",
+            "image",
+            np.zeros((3, 8, 8), np.uint8),
+            {"well": "A01"},
+            calibration=Calibration(axes=("t", "y", "x")),
+        )
+    )
+    assert viewer.dims.axis_labels == ("well", "t", "y", "x")
+    assert viewer.layers["movie"].data.shape == (1, 3, 8, 8)
+    assert viewer.layers["paths"] is layer
+    assert layer.data[:, -3:].tolist() == [[0, 1, 1], [1, 2, 2], [2, 3, 3]]
+    put(tracks([[1, 0, 5, 5], [1, 1, 6, 6]], layer="more", well="A01"))
+    for mode in ("layer", "slider"):
+        live.layers.choose("well", mode)
+        live.pump.drain()
+        assert viewer.dims.axis_labels.count("t") == 1

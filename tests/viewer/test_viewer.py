@@ -205,6 +205,17 @@ def test_an_option_that_napari_refuses_is_left_out_and_nothing_else(
     assert source.ledger().total.shown == 4
 
 
+@pytest.mark.parametrize("gamma", [-3, 0, "much"])
+def test_a_gamma_that_only_the_window_refuses_makes_no_layer_a_tick(
+    viewer, live, source, put, gamma
+):
+    source.specs["odd"] = LayerSpec("odd", "image", options={"gamma": gamma, "opacity": 0.5})
+    for t in range(3):
+        put(item(1, "odd", t=t))
+    assert [layer.name for layer in viewer.layers] == ["odd"]
+    assert (viewer.layers["odd"].gamma, viewer.layers["odd"].opacity) == (1, 0.5)
+
+
 def test_layers_and_axes_are_few_whatever_comes(viewer, live, source, put, monkeypatch):
     monkeypatch.setattr("dask_napari.viewer.layers.MOST_LAYERS", 3)
     put(*(item(n, f"layer {n}", t=0) for n in range(10)))

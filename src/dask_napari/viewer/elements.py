@@ -277,7 +277,7 @@ class ElementStream(Stream):
         n = len(self.axes.labels)
         return loaded is None or loaded[:1] != wanted[:1] or loaded[-n:] != wanted[-n:]
 
-    def add(self) -> Any:
+    def add(self) -> None:
         """Make the napari layer."""
         rows = self.rows()
         self._loaded, self._appendable = self._wanted()
@@ -285,10 +285,9 @@ class ElementStream(Stream):
         # A colour by a feature that is not there, say. The elements are worth more.
         layer = self.made(lambda more: self.make(rows, {**self.arguments(), **more}))
         self._attach(layer)
-        self.viewer.add_layer(layer)
+        self.show(layer)
         for limits in self.limits:
             limits.follow(layer)
-        return layer
 
     def set_data(self) -> None:
         """Load what the layer should hold."""

@@ -37,12 +37,17 @@ def made_with(
     >>> made_with(make, {"a": 2, "b": 0})
     (['a'], {'b': ZeroDivisionError('division by zero')})
     """
+    refused: dict[str, Exception] = {}
+    gamma = options.get("gamma", 1)
+    if not isinstance(gamma, int | float) or not gamma > 0:
+        # The layer takes it; the window raises, when the layer is in the list already.
+        refused["gamma"] = ValueError(f"gamma is {gamma!r}, not a number above 0")
+    options = {name: value for name, value in options.items() if name not in refused}
     try:
-        return make(dict(options)), {}
+        return make(dict(options)), refused
     except Exception:
         layer = make({})
     kept: dict[str, Any] = {}
-    refused: dict[str, Exception] = {}
     for name, value in options.items():
         try:
             layer = make({**kept, name: value})

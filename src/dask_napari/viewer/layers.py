@@ -77,6 +77,8 @@ class Layers:
         self.newest: tuple[Mapping[str, Any], bool] | None = None
         """Position of the last item on the sliders, and whether it made an axis grow."""
         self._known: dict[str, None] = {}
+        self._space: tuple[str, ...] = ()
+        """Axes that arrays have and that are no sliders, though elements have them too."""
         self._failed: set[str] = set()
         self._colours: dict[str, itertools.cycle[str]] = {}
         self._headings = Headings(viewer)
@@ -92,6 +94,7 @@ class Layers:
             If it cannot be shown; nothing has changed then.
         """
         fresh = spec is not None and self.modes.declare(spec)
+        fresh |= self._leave_space(item)
         if self.modes.learn(item.position) or fresh:
             self._relayout()
         stream, position = self._stream(item, spec)
@@ -103,6 +106,15 @@ class Layers:
         self._known.update(dict.fromkeys(item.position))
         mosaic = self.modes.mosaic.axes
         self.newest = {axis: at for axis, at in position.items() if axis not in mosaic}, grew
+
+    def _leave_space(self, item: Item) -> bool:
+        """Let an axis of an array be none of the sliders that columns alone have made."""
+        names = item.calibration.axes if item.kind in ("image", "labels") else ()
+        taken = {name for name in names[:-2] if name in self.axes}
+        if not taken or taken & {*self._known, *item.position}:
+            return False
+        self._space = names
+        return True
 
     def _stream(self, item: Item, spec: LayerSpec | None) -> tuple[Stream, dict[str, Coordinate]]:
         """The stream of an item, a new one if need be, and the item's position on it."""
@@ -172,6 +184,8 @@ class Layers:
         arrivals = self.axes[ARRIVAL_AXIS].coordinates if ARRIVAL_AXIS in self.axes else ()
         self.modes.restart()
         self.axes = Axes(arrival=(ARRIVAL_AXIS,))
+        if self._space:
+            self.axes.admit_space((1,) * len(self._space), self._space)
         self.newest = None
         for at in arrivals:  # the one axis on which the order is known to us alone
             self.axes.admit({ARRIVAL_AXIS: at})

@@ -17,7 +17,7 @@ from dask_napari.viewer.label_features import LabelFeatures
 from dask_napari.viewer.stream import CannotShow, Stream, Surroundings
 
 if TYPE_CHECKING:
-    from napari.layers import Layer
+    pass
 
 logger = logging.getLogger(__name__)
 
@@ -168,22 +168,21 @@ class PixelStream(Stream):
             arguments["translate"] = (0.0,) * self.ndim
         return arguments
 
-    def add(self) -> Layer:
+    def add(self) -> None:
         """Make the napari layer."""
         levels = self.canvas.levels
         options = {**self.arguments(), "multiscale": len(levels) > 1}
         self._given = self._state
         data = levels if len(levels) > 1 else self.canvas
         if self.kind == "labels":
-            labels = self.made(lambda more: Labels(data, **{**options, **more}))
-            return self.viewer.add_layer(labels)
+            self.show(self.made(lambda more: Labels(data, **{**options, **more})))
+            return
         options["rgb"] = bool(self.canvas.colour)
         if not self.canvas.colour:
             options["contrast_limits"] = self.contrast.limits
         layer = self.made(lambda more: Image(data, **{**options, **more}))
-        self.viewer.add_layer(layer)
+        self.show(layer)
         self.contrast.attach(layer)
-        return layer
 
     @property
     def _state(self) -> tuple[object, ...]:

@@ -46,6 +46,8 @@ class ShapesStream(ElementStream):
         self.max_shapes = int(options.pop("max_shapes", config.get("max-shapes")))
         super().__init__(name, around, item, spec, options)
         self.raster: Raster | None = None
+        self._crossing: set[bytes] = set()
+        """Polygons that napari cannot fill."""
 
     @property
     def large(self) -> bool:
@@ -91,6 +93,12 @@ class ShapesStream(ElementStream):
         table = {name: column[: len(shapes)] for name, column in features(rows).items()}
         if shapes:
             arguments = {**arguments, "shape_type": types}
+        try:
+            return Shapes(shapes, ndim=self.ndim, features=table, **arguments)
+        except RuntimeError:
+            if many or not self._find_crossing(rows):
+                raise
+        shapes, arguments["shape_type"] = self._shapes(rows)
         return Shapes(shapes, ndim=self.ndim, features=table, **arguments)
 
     def load(self, rows: Rows, kept: int) -> None:
@@ -105,6 +113,18 @@ class ShapesStream(ElementStream):
                 layer.features = {name: column[:0] for name, column in table.items()}
             layer.widen(self.ndim)
             return
+        try:
+            self._fill(layer, rows, kept)
+        except RuntimeError:
+            if not self._find_crossing(rows):
+                raise
+            self._fill(layer, rows, 0)
+        layer.features = table
+        if "colormap" in (modes := self._modes(layer)) or "cycle" in modes:
+            layer.refresh_colors()
+
+    def _fill(self, layer: Shapes, rows: Rows, kept: int) -> None:
+        """Give the layer all shapes, or those that it does not have."""
         if kept and kept == layer.nshapes:
             self._append(layer, rows, kept)
         else:
@@ -119,9 +139,6 @@ class ShapesStream(ElementStream):
             shapes, types = self._shapes(rows)
             if shapes:
                 layer.add(shapes, shape_type=types, z_index=[0] * len(shapes), **looks)
-        layer.features = table
-        if "colormap" in (modes := self._modes(layer)) or "cycle" in modes:
-            layer.refresh_colors()
 
     def _append(self, layer: Shapes, rows: Rows, kept: int) -> None:
         shapes, types = self._shapes(rows, kept)
@@ -150,12 +167,41 @@ class ShapesStream(ElementStream):
     def _shapes(self, rows: Rows, start: int = 0) -> tuple[list[npt.NDArray[Any]], list[str]]:
         """Return shapes as napari wants them, from some row on."""
         shapes = []
+        types = [SHAPE_TYPES[number] for number in rows.columns[TYPE][start:]]
         vertices = rows.columns[VERTICES][start:]
-        for anchor, inside in zip(rows.coordinates[start:], vertices, strict=True):
+        for turn, (anchor, inside) in enumerate(
+            zip(rows.coordinates[start:], vertices, strict=True)
+        ):
+            if self._crossing and types[turn] == "polygon" and inside.tobytes() in self._crossing:
+                types[turn] = "path"
+                inside = np.concatenate((inside, inside[:1]))
             shape = np.tile(anchor, (len(inside), 1))
             shape[:, len(anchor) - inside.shape[1] :] += inside
             shapes.append(shape)
-        return shapes, [SHAPE_TYPES[number] for number in rows.columns[TYPE][start:]]
+        return shapes, types
+
+    def _find_crossing(self, rows: Rows) -> bool:
+        """Find the polygons that napari does not fill; true if there are any that were not known.
+
+        Without a compiled triangulation, it raises for some that cross themselves.
+        """
+        known = len(self._crossing)
+        shapes, types = self._shapes(rows)
+        for shape, kind, inside in zip(shapes, types, rows.columns[VERTICES], strict=True):
+            if kind != "polygon" or (key := inside.tobytes()) in self._crossing:
+                continue
+            try:
+                Shapes([shape], shape_type=kind)
+            except Exception:
+                self._crossing.add(key)
+        if len(self._crossing) == known:
+            return False
+        self.notes.say(
+            self.name,
+            "polygons that cross themselves are drawn as outlines; the package bermuda lets"
+            " napari fill them",
+        )
+        return True
 
     # -- too many of them --------------------------------------------------------------------
 

@@ -129,17 +129,27 @@ class Stream:
         """Number of axes of the napari layer."""
         raise NotImplementedError
 
-    def add(self) -> Layer:
-        """Make the napari layer."""
+    def add(self) -> None:
+        """Make the napari layer, and :meth:`show` it."""
         raise NotImplementedError
 
     def made(self, make: Callable[[dict[str, Any]], Any]) -> Any:
         """Make a napari layer with the options that napari takes; say which ones it does not."""
         layer, refused = made_with(make, self.options)
+        self._say_refused(refused)
+        return layer
+
+    def show(self, layer: Layer) -> None:
+        """Put the napari layer into the list."""
+        # First: what napari's window raises for a layer that is in its list already must not
+        # have a new one made in the next tick.
+        self.layer = layer
+        self.viewer.add_layer(layer)
+
+    def _say_refused(self, refused: Mapping[str, Exception]) -> None:
         for name, error in refused.items():
             self.notes.say(self.name, f"shown without the option {name!r}: {error}")
         self.options = {name: v for name, v in self.options.items() if name not in refused}
-        return layer
 
     def set_data(self) -> None:
         """Make napari ask for shape and content again, after the canvas has grown."""
@@ -188,7 +198,7 @@ class Stream:
         if self.layer is None:
             self._structure = self.axes.structure
             active = self.viewer.layers.selection.active
-            self.layer = self.add()
+            self.add()
             if active is not None:
                 self.viewer.layers.selection.active = active
         elif self.must_update:
