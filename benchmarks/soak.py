@@ -79,25 +79,27 @@ def view(address: str) -> None:
         consumer = threading.Thread(target=consume)
         consumer.start()
         print(json.dumps({"addresses": receiver.addresses}), flush=True)
-        for _ in sys.stdin:
-            ledger = receiver.ledger()
-            total = ledger.total
-            by_name: dict[str, int] = {}
-            for (name, _layer), tally in ledger.tallies.items():
-                by_name[name] = by_name.get(name, 0) + tally.selected
-            state = {
-                "balanced": ledger.balanced,
-                "selected": total.selected,
-                "shown": total.shown,
-                "coalesced": total.coalesced,
-                "dropped": dict(total.dropped),
-                "pending": total.pending,
-                "by_name": by_name,
-                "rejected": dict(receiver.rejected),
-            }
-            print(json.dumps(state), flush=True)
-        ended.set()
-        consumer.join()
+        try:
+            for _ in sys.stdin:
+                ledger = receiver.ledger()
+                total = ledger.total
+                by_name: dict[str, int] = {}
+                for (name, _layer), tally in ledger.tallies.items():
+                    by_name[name] = by_name.get(name, 0) + tally.selected
+                state = {
+                    "balanced": ledger.balanced,
+                    "selected": total.selected,
+                    "shown": total.shown,
+                    "coalesced": total.coalesced,
+                    "dropped": dict(total.dropped),
+                    "pending": total.pending,
+                    "by_name": by_name,
+                    "rejected": dict(receiver.rejected),
+                }
+                print(json.dumps(state), flush=True)
+        finally:  # Ctrl-C, too
+            ended.set()
+            consumer.join()
 
 
 class Viewer:

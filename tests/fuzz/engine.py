@@ -36,6 +36,7 @@ LIMITS = Limits(
     layers=6,
     specs=1 << 16,
     sources=12,
+    ended=4,
     tallies=24,
     heartbeat=1e6,
 )
@@ -426,7 +427,7 @@ class Game:
             "layers": (len(exchange.sources.layers()), limits.layers),
             "known": (len(exchange.clients.known), limits.layers),
             "sources": (len(sources), limits.sources),
-            "counts": (sum(len(s.layers | s.counts.keys()) for s in sources), limits.tallies),
+            "counts": (_counts(exchange), limits.tallies),
             "troubles": (max(len(s.troubles) for s in sources), wire.TROUBLES_LIMIT),
             "reasons": (len(exchange.rejected), REASONS_LIMIT),
             # One message may cross each end of a peer's credit; peers that were given up too.
@@ -460,6 +461,11 @@ class Game:
             item.publisher == "good" and item.position["t"] == self.good
             for item in self.board.take()
         )
+
+
+def _counts(exchange: Exchange) -> int:
+    added_up = sum(not name for name, _ in exchange.sources.ledger().tallies)
+    return added_up + sum(len(s.layers | s.counts.keys()) for s in exchange.sources)
 
 
 def play(data: bytes) -> None:

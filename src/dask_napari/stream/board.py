@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
 from dask_napari.stream.item import Item, Slot
@@ -140,6 +140,21 @@ class Board:
         """Copy of the counts per publisher and layer; ``selected`` is what was received."""
         with self._lock:
             return {key: tally.as_tally for key, tally in self._tallies.items()}
+
+    def retire(self, publishers: Set[str]) -> dict[str, dict[str, Tally]]:
+        """Forget the counts of publishers of which nothing is pending.
+
+        Returns
+        -------
+        dict
+            Publisher -> layer -> what was forgotten; those with pending items are not in it.
+        """
+        with self._lock:
+            busy = {name for (name, _), tally in self._tallies.items() if tally.pending}
+            gone: dict[str, dict[str, Tally]] = {name: {} for name in publishers - busy}
+            for name, layer in [key for key in self._tallies if key[0] in gone]:
+                gone[name][layer] = self._tallies.pop((name, layer)).as_tally
+            return gone
 
     @property
     def nbytes(self) -> int:

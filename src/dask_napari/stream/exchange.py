@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -74,7 +73,6 @@ class Exchange:
         self._security = security
         self._transmit = send
         self._intake = Intake()
-        self._instance = uuid.uuid4().hex
         self.epochs = 0
         """Connections so far."""
         self._owing: dict[bytes, Peer] = {}
@@ -183,7 +181,7 @@ class Exchange:
             wire.Welcome(
                 wire.WIRE_VERSION,
                 __version__,
-                self._instance,
+                self.peers[identity].source.instance if hello.role == "publisher" else "",
                 self.epochs,
                 received,
                 self.peers[identity].allowance if hello.role == "publisher" else 0,

@@ -46,6 +46,8 @@ class Limits:
         Bytes of what they say of their layers.
     sources : int
         Publishers remembered, those that have ended included.
+    ended : int
+        Those of them that have ended; the counts of older ones are added up.
     tallies : int
         Counts kept, one for each layer of each publisher.
     heartbeat : float
@@ -63,6 +65,7 @@ class Limits:
     layers: int = 1024
     specs: int = 64 << 20
     sources: int = 8192
+    ended: int = 1024
     tallies: int = 65_536
     heartbeat: float = 2.0
 

@@ -191,7 +191,8 @@ class Hello(Message, tag="HELLO", frozen=True):
 class Welcome(Message, tag="WELCOME", frozen=True):
     """The receiver takes the caller on.
 
-    ``instance`` names this run of the receiver, ``received`` is the number of the last item it
+    ``instance`` names what the receiver knows of this publisher: another one, as from another
+    receiver, means that it knows nothing. ``received`` is the number of the last item it
     has from this publisher, ``credit`` the bytes that may be sent, ``heartbeat`` the seconds
     between signs of life, ``frame`` the bytes of the largest frame it takes, ``arena`` those of the
     largest arena that it wants, 0 if it does not care. In every version of the wire it has the

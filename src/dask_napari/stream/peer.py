@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -35,6 +36,8 @@ class Source:
     ----------
     name : str
         The publisher's name.
+    instance : str
+        Tells the publisher whether it is still known: another one means that it is not.
     seq : int
         Number of the last item that arrived.
     counts : dict of str to Count
@@ -48,6 +51,7 @@ class Source:
     """
 
     name: str
+    instance: str = field(default_factory=lambda: uuid.uuid4().hex)
     host: str = ""
     seq: int = 0
     items: int = 0

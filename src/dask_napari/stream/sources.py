@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import msgspec
 
@@ -14,6 +16,9 @@ from dask_napari.stream.ledger import Ledger, Tally
 from dask_napari.stream.limits import Limits, Rejected
 from dask_napari.stream.options import permitted
 from dask_napari.stream.peer import PeerInfo, Source
+
+MOST: Final = 2**60
+"""Of anything that is counted; hostile counts that add up to more would not fit into a message."""
 
 
 class Sources:
@@ -40,6 +45,7 @@ class Sources:
         self._layers: dict[str, LayerSpec] = {}
         self._sizes: dict[str, int] = {}
         self._tallies = 0
+        self._ended: dict[str, Tally] = {}
 
     def __iter__(self) -> Iterator[Source]:
         return iter(list(self._sources.values()))
@@ -55,19 +61,33 @@ class Sources:
         with self.lock:
             source = self._sources.get(name)
             if source is None:
-                if len(self._sources) >= self._limits.sources:
-                    self._make_room()
+                self._make_room()
                 source = self._sources[name] = Source(name)
             source.host, source.alive, source.transport = host, True, "inline"
             return source
 
     def _make_room(self) -> None:
-        """Forget those that are gone and have left nothing to account for."""
-        idle = [s.name for s in self._sources.values() if not (s.alive or s.layers or s.items)]
-        for name in idle:
-            del self._sources[name]
-        if not idle:
+        """Forget the oldest of those that have ended, if there are too many."""
+        full = len(self._sources) >= self._limits.sources
+        ended = [source for source in self._sources.values() if not source.alive]
+        if full:
+            self._add_up(ended)
+        elif len(ended) > self._limits.ended:
+            self._add_up(ended[: len(ended) // 2 + 1])  # not at each that comes: it takes a while
+        if len(self._sources) >= self._limits.sources:
             raise Rejected("too many publishers")
+
+    def _add_up(self, sources: list[Source]) -> None:
+        """Forget publishers, but for the sums of their counts.
+
+        One that comes back all the same is told that it is not known, and starts over.
+        """
+        for name, here in self._board.retire({source.name for source in sources}).items():
+            source = self._sources.pop(name)
+            for layer in source.counts.keys() | here.keys():
+                tally = source.tally(layer, here.get(layer, Tally()))
+                self._ended[layer] = _capped(self._ended.get(layer, Tally()) + tally)
+        self._tallies = sum(len(s.layers) for s in self._sources.values()) + len(self._ended)
 
     def admit(self, source: Source, layers: Iterable[str]) -> None:
         """Make layers of a source known, all or none.
@@ -81,6 +101,8 @@ class Sources:
         if not fresh:
             return
         with self.lock:
+            if self._tallies + len(fresh) > self._limits.tallies:
+                self._add_up([s for s in self._sources.values() if not s.alive])
             if self._tallies + len(fresh) > self._limits.tallies:
                 raise Rejected("too many layers")
             self._tallies += len(fresh)
@@ -161,15 +183,30 @@ class Sources:
             return [(s.name, t) for s in self._sources.values() for t in s.troubles.values()]
 
     def ledger(self) -> Ledger:
-        """The ledger of all publishers, both sides."""
+        """The ledger of all publishers, both sides; those added up go by an empty name."""
         with self.lock:
             here = self._board.tallies()
             keys = {*here, *((s.name, layer) for s in self._sources.values() for layer in s.counts)}
             nothing = Tally()
             return Ledger(
-                {
+                {("", layer): tally + Tally() for layer, tally in self._ended.items()}
+                | {
                     (name, layer): source.tally(layer, here.get((name, layer), nothing))
                     for name, layer in sorted(keys)
                     if (source := self._sources.get(name))
                 }
             )
+
+
+def _capped(tally: Tally) -> Tally:
+    """The same with few reasons, of the rarest ones only the number, and no count too large."""
+    dropped = tally.dropped
+    if len(dropped) > wire.REASONS_LIMIT:
+        dropped = Counter(dict(dropped.most_common(wire.REASONS_LIMIT - 1)))
+        dropped["other"] += tally.dropped.total() - dropped.total()
+    return Tally(
+        min(tally.selected, MOST),
+        min(tally.shown, MOST),
+        min(tally.coalesced, MOST),
+        Counter({reason: min(number, MOST) for reason, number in dropped.items()}),
+    )
