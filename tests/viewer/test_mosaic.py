@@ -273,3 +273,16 @@ def test_options_that_came_with_an_output_outlive_a_change_of_modes(viewer, live
         live.pump.drain()
         assert [layer.colormap.name for layer in viewer.layers] == ["magenta"] * count
         assert [layer.opacity for layer in viewer.layers] == [0.5] * count
+
+
+def test_the_name_of_a_coordinate_goes_with_its_slider(viewer, live, source, put):
+    put(picture(1, well="A01"), picture(2, well="B03"))
+    overlay = viewer.canvas.overlays.text
+    assert (overlay.text, overlay.visible) == ("well B03", True)
+    live.layers.choose("well", "mosaic")
+    live.pump.drain()
+    assert (overlay.text, overlay.visible) == ("", False)
+    live.layers.choose("well", "slider")
+    live.pump.drain()
+    assert overlay.text.startswith("well ")
+    assert overlay.visible

@@ -40,6 +40,7 @@ class Sliders:
         self._following = True
         self._moving = False
         self._shown: dict[str, Any] = {}
+        self._described = False
         self._version: tuple[Axes | None, int] = (None, -1)
         self._followed_at = 0.0
         self._moved_to: Mapping[str, Any] | None = None
@@ -124,10 +125,11 @@ class Sliders:
         """Show the names of the current coordinates on the canvas: sliders have only numbers."""
         axes = self._layers.axes
         steps = self._layers.steps()
-        if not steps:
+        if steps is None or not (steps or self._described):
             return
         text = " · ".join(f"{name} {at}" for name, at in axes.coordinates(steps).items())
         overlay = self._viewer.canvas.overlays.text
         if overlay.text != text:
             overlay.text = text
-        overlay.visible = True
+        # Without sliders, as with everything side by side, there is nothing to say any more.
+        overlay.visible = self._described = bool(text)
