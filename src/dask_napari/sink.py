@@ -65,6 +65,10 @@ CLOSE_TIMEOUT: Final = 1.5
 LOOK_INTERVAL: Final = 0.2
 """Seconds between looks at the worker's memory, which take some 20 us each; Dask's own are 0.1."""
 
+QUEUE_SHARE: Final = 16
+"""The part of a worker's memory limit that its queue may take: on a host with 200 workers the
+setting's 128 MiB would be 25 GiB."""
+
 RETRY: Final = 5.0
 """Seconds until a publisher is tried again for which there were no file descriptors."""
 
@@ -268,7 +272,7 @@ class NapariSink(WorkerPlugin):
             security=self.security,
             transport=self.transport,
             arena_bytes=config.get_bytes("arena"),
-            queue_bytes=config.get_bytes("queue"),
+            queue_bytes=_queue_bytes(worker),
             encrypt=bool(worker.security.require_encryption),
             on_want=self._on_want,
         )
@@ -576,6 +580,13 @@ class NapariSink(WorkerPlugin):
                 reason,
                 error,
             )
+
+
+def _queue_bytes(worker: Worker) -> int:
+    """Bytes of outputs that may be held: the setting, within a share of the worker's limit."""
+    limit = worker.memory_manager.memory_limit
+    queue = config.get_bytes("queue")
+    return min(queue, int(limit) // QUEUE_SHARE) if limit else queue
 
 
 def _plenty(worker: Worker) -> float:

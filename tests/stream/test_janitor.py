@@ -216,3 +216,16 @@ def test_looking_leaves_no_descriptor(shm, home):
         janitor.find()
     janitor.sweep()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_cannot_be_looked_at_is_passed_over(shm, home, monkeypatch):
+    dead = Arena.create("dead", 1 << 12)
+
+    def no_locks(*arguments: object, **options: bool) -> str:
+        raise OSError("no locks available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(janitor, "lock", no_locks)
+        patch.setattr("tempfile.gettempdir", no_locks)
+        assert janitor.sweep() == []
+    dead.close()

@@ -134,3 +134,13 @@ def test_another_users_socket_is_not_reachable():
         socket.bind(address)
         os.chown(address.removeprefix("ipc://"), 12345, 12345)
         assert not reachable(address)
+
+
+def test_without_any_directory_the_error_names_the_remedy(monkeypatch):
+    def none() -> str:
+        raise FileNotFoundError("no usable temporary directory")
+
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    with pytest.raises(FileNotFoundError, match="TMPDIR"):
+        RuntimeDirectory()

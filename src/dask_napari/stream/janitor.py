@@ -99,6 +99,8 @@ def _look(remove: bool) -> list[Leftover]:
             nbytes = status.st_blocks * 512 if kind == "segment" else 0
             age = max(0.0, time.time() - status.st_mtime)
             found.append(Leftover(path, kind, nbytes, age, not dead))
+        except OSError:
+            continue  # no locks on this file system, say: nothing to end a stream over
         finally:
             os.close(descriptor)
     return found

@@ -26,13 +26,27 @@ def prefix() -> str:
 
 
 def base() -> Path:
-    """Where private directories are made: ``$XDG_RUNTIME_DIR`` or that of temporary files."""
-    return bases()[0]
+    """Where private directories are made: ``$XDG_RUNTIME_DIR`` or that of temporary files.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such directory.
+    """
+    found = bases()
+    if not found:
+        raise FileNotFoundError(
+            "no directory for temporary files can be written to; set XDG_RUNTIME_DIR or TMPDIR"
+        )
+    return found[0]
 
 
 def bases() -> list[Path]:
     """Every directory that :func:`base` may be for this user, as the environment changes."""
-    found = [Path(tempfile.gettempdir())]
+    found: list[Path] = []
+    # There may be none, or no file descriptor to try them.
+    with contextlib.suppress(OSError):
+        found.append(Path(tempfile.gettempdir()))
     runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or ".")
     # It may be named and not exist, in containers, or be another user's, under `su`.
     with contextlib.suppress(OSError):
