@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ class Headless:
             addresses or ["ipc://*", "tcp://127.0.0.1:*"], self.board, limits=Limits(heartbeat=0.5)
         )
         self.items: list[Item] = []
-        self.seen: dict[str, dict[tuple[Any, ...], np.ndarray]] = {}
+        self.seen: dict[str, dict[Any, np.ndarray]] = {}
         self.keys: dict[str, list[str]] = {}
 
     def __enter__(self) -> Headless:
@@ -45,11 +45,14 @@ class Headless:
     def take(self) -> None:
         items = self.board.take()
         for item in items:
-            layer, *place = item.slot
             self.items.append(item)
-            self.seen.setdefault(layer, {})[tuple(place)] = item.data
-            self.keys.setdefault(layer, []).append(item.provenance.key)
+            self.seen.setdefault(item.layer, {})[self.place(item)] = item.data
+            self.keys.setdefault(item.layer, []).append(item.provenance.key)
         self.board.shown(items)
+
+    def place(self, item: Item) -> Hashable:
+        """By what items are told apart in `seen`."""
+        return tuple(item.slot[1:])
 
     def until(self, condition: Callable[[], object]) -> None:
         def done() -> object:
