@@ -286,3 +286,18 @@ def test_the_name_of_a_coordinate_goes_with_its_slider(viewer, live, source, put
     live.pump.drain()
     assert overlay.text.startswith("well ")
     assert overlay.visible
+
+
+def test_features_of_labels_that_share_numbers_are_said_not_to_be_shown(viewer, live, put):
+    def cells(name):
+        item = picture(1, "cells", "labels", well=name)
+        item.arrays = {"feature:index": np.array([1]), "feature:area": np.array([9.0])}
+        return item
+
+    put(cells("A01"), cells("A02"))
+    assert viewer.layers["cells"].features["area"].tolist() == [9.0]
+    assert not live.layers.notes.lines
+    live.layers.choose("well", "mosaic")
+    live.pump.tick(force=True)
+    (line,) = live.layers.notes.lines
+    assert "cells: no features are shown where labels" in line

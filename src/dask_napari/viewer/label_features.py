@@ -42,6 +42,8 @@ class LabelFeatures:
         self._tables: dict[Signature, dict[tuple[Coordinate, ...], dict[Hashable, Table]]] = {}
         self._version = 0
         self._shown: tuple[object, ...] | None = None
+        self.ambiguous = False
+        """Whether tiles side by side use the same numbers, for which napari has one row each."""
 
     def put(self, place: Place, tile: Hashable, table: Table) -> None:
         """Take the table of an item; one without features takes that of an earlier one away."""
@@ -89,7 +91,9 @@ class LabelFeatures:
         for signature in sorted(self._tables, key=len, reverse=True):
             tiles = self._tables[signature].get(tuple(where[name] for name in signature))
             if tiles:
-                return _joined(list(tiles.values()))
+                table = _joined(list(tiles.values()))
+                self.ambiguous |= not table
+                return table
         return {}
 
 

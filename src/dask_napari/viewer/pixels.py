@@ -247,4 +247,10 @@ class PixelStream(Stream):
             self.contrast.apply(self.layer)
         if self.layer is not None and self.features is not None:
             self.features.apply(self.layer)
+            if self.features.ambiguous:
+                self.notes.say(
+                    self.name,
+                    "no features are shown where labels side by side have the same numbers; number"
+                    " them through, or show the axis as a slider",
+                )
         return drawn
