@@ -127,7 +127,7 @@ class CanvasView(Sliced):
         return self._selectors
 
 
-class Level(Sliced):
+class Level(CanvasView):
     """A coarser copy of all of a canvas, as it is at any moment.
 
     It has every ``2**level``-th element along the last two spatial axes.
@@ -141,23 +141,12 @@ class Level(Sliced):
     """
 
     def __init__(self, canvas: Canvas, level: int) -> None:
-        self._canvas = canvas
-        self._level = level
-
-    @property
-    def canvas(self) -> Canvas:
-        """The canvas that holds the blocks."""
-        return self._canvas
-
-    @property
-    def level(self) -> int:
-        """Of the pyramid."""
-        return self._level
+        super().__init__(canvas, (), level)
 
     @property
     def selectors(self) -> tuple[Selector, ...]:
-        """Everything."""
-        return tuple(range(length) for length in self._canvas.shape_at(self._level))
+        """Everything, also of what has come since."""
+        return tuple(range(length) for length in self.canvas.shape_at(self.level))
 
 
 def _lengths(selectors: tuple[Selector, ...]) -> list[int]:
