@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing as mp
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.shared_memory import SharedMemory
@@ -160,9 +162,9 @@ def _serve(
     with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
         socket.linger = 1000
         if scheme == "ipc":
-            address = f"ipc:///tmp/dask-napari-bench-{time.time_ns()}"
-            socket.bind(address)
-            where: object = address
+            path = f"{tempfile.gettempdir()}/dask-napari-bench-{time.time_ns()}"
+            socket.bind(f"ipc://{path}")
+            where: object = f"ipc://{path}"
         else:
             port = socket.bind_to_random_port("tcp://127.0.0.1")
             where = f"tcp://127.0.0.1:{port}" if scheme else port
@@ -176,4 +178,6 @@ def _serve(
             take(socket, targets, n)
         took = time.perf_counter() - began
         child.join()
+        if scheme == "ipc":
+            os.unlink(path)
         return took

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from random import Random
 
 from distributed import Client, LocalCluster
@@ -16,6 +17,9 @@ from distributed import Client, LocalCluster
 import cluster_tasks as tasks
 import dask_napari as dn
 from faults.stage import TAP
+
+SHRINKS = 20.0
+"""Seconds in which a cluster without work has to shrink to one worker."""
 
 
 def watch(scheduler_file: str) -> None:
@@ -42,11 +46,15 @@ def adaptive(address: str, count: int, waves: int, seed: str) -> None:
     ):
         cluster.adapt(minimum=1, maximum=3, interval="100ms", wait_count=2, target_duration="0.2s")
         client.register_plugin(dn.NapariSink(address, [TAP]))
-        for _ in range(waves):
+        for wave in range(waves):
             futures = client.map(tasks.slow_frame, range(count), seconds=0.05, pure=False)
             results = client.gather(futures)
             assert [int(picture[0, 0]) for picture in results] == list(range(count))
             del futures, results
+            if not wave:  # on a busy host no random pause is sure to be long enough
+                end = time.monotonic() + SHRINKS
+                while len(client.scheduler_info()["workers"]) > 1 and time.monotonic() < end:
+                    threading.Event().wait(0.05)
             threading.Event().wait(rng.uniform(0.3, 1.5))
         events = client.get_events("all")
     workers = {event["worker"] for _, event in events if event["action"] == "add-worker"}

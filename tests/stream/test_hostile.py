@@ -308,7 +308,10 @@ with Receiver("tcp://127.0.0.1:*", Board()) as receiver, zmq.Context() as contex
         item = wire.ItemHeader(1, "raw", "image", {}, [array])
         answer = ask(wire.Batch(epoch, 1, [item], [], wire.SlotHeader(1 << 19, 1 << 19, 1)))
         assert isinstance(answer, wire.Refused) and answer.again, answer
-        assert receiver.rejected["slot outside of the arena"] == 1
+        end = time.monotonic() + 10  # it is counted after the answer
+        while receiver.rejected["slot outside of the arena"] != 1:
+            assert time.monotonic() < end, receiver.rejected
+            time.sleep(0.01)
     mine.close()
     arena.DIRECTORY.rmdir()
 print("alive")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +41,8 @@ JOIN_BELOW: Final = 64 << 10
 DATA: Final = "data"
 """Name of the array that every item has."""
 
-_DTYPE = re.compile(r"[<>|=]?[biufcSU]\d{1,4}")
+_DTYPE: Final = re.compile(r"[<>|=]?[biufcSU]\d{1,4}")
+_DTYPES: Final = 256  # remembered: a few dozen are in use, and peers can make up many thousand
 _MAX_NDIM: Final = 32
 
 
@@ -196,17 +198,22 @@ Allocate = Callable[[int], npt.NDArray[np.uint8]]
 """Makes memory for an array that is decoded."""
 
 
+@functools.lru_cache(_DTYPES)
+def _dtype(name: str) -> np.dtype[Any]:
+    if not _DTYPE.fullmatch(name):
+        raise BadItem("dtype that is not numeric or text")
+    try:
+        return np.dtype(name)
+    except TypeError as error:
+        raise BadItem("dtype that numpy does not know") from error
+
+
 def _unpack_array(
     header: ArrayHeader, payload: Sequence[npt.NDArray[np.uint8]], allocate: Allocate | None
 ) -> npt.NDArray[Any]:
-    if not _DTYPE.fullmatch(header.dtype):
-        raise BadItem("dtype that is not numeric or text")
-    if len(header.shape) > _MAX_NDIM or any(n < 0 for n in header.shape):
+    dtype = _dtype(header.dtype)
+    if len(header.shape) > _MAX_NDIM or min(header.shape, default=0) < 0:
         raise BadItem("impossible shape")
-    try:
-        dtype = np.dtype(header.dtype)
-    except TypeError as error:
-        raise BadItem("dtype that numpy does not know") from error
     if math.prod(header.shape) * dtype.itemsize != header.nbytes or not dtype.itemsize:
         raise BadItem("shape that does not fit the bytes")
     if not 0 <= header.frame < len(payload):
@@ -274,10 +281,11 @@ def rebuild(
     data = arrays.pop(DATA, None)
     if data is None:
         raise BadItem("no data")
-    if not all(math.isfinite(x) for x in (*header.scale, *header.translate)):
+    if not all(map(math.isfinite, (*header.scale, *header.translate))):
         raise BadItem("calibration that is not finite")
-    if not all(math.isfinite(x) for x in header.position.values() if isinstance(x, float)):
-        raise BadItem("coordinate that is not finite")
+    for coordinate in header.position.values():
+        if isinstance(coordinate, float) and not math.isfinite(coordinate):
+            raise BadItem("coordinate that is not finite")
     return Item(
         header.layer,
         header.kind,

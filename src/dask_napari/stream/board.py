@@ -72,12 +72,13 @@ class Board:
         with self._lock:
             # A replaced item keeps its turn: sent to the back, a place that is updated faster
             # than the consumer drains would never be shown.
-            replaced = self._waiting.get(item.slot)
-            self._waiting[item.slot] = item
+            slot, nbytes = item.slot, item.nbytes
+            replaced = self._waiting.get(slot)
+            self._waiting[slot] = item
             tally = self._tally(item)
             tally.received += 1
             tally.pending += 1
-            self._nbytes += item.nbytes
+            self._nbytes += nbytes
             if replaced is not None:
                 self._nbytes -= replaced.nbytes
                 old = self._tally(replaced)

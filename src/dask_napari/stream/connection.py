@@ -144,6 +144,8 @@ class Connection:
         self.received = 0
         self.wanted = False
         """The receiver asked for what is still in memory; reset by the publisher."""
+        self.publishers = 1
+        """Publishers that share the receiver, as far as it has told."""
         self.inline_because = ""
         """Why there is no shared memory although it was asked for."""
         self._outbox = outbox
@@ -238,6 +240,7 @@ class Connection:
                 self._probed(message)
             case wire.Credit(epoch=self._epoch):
                 self._credit += message.nbytes
+                self.publishers = max(1, message.publishers)
                 self._acknowledge(message.acknowledged)
             case wire.Want():
                 self.wanted = True
@@ -442,7 +445,7 @@ class Connection:
             return False
         # Within a host both ends share the processor, and compression only adds to its work;
         # unless it is the near end of a tunnel.
-        return not self._local or 0 < rate < TUNNEL
+        return not self._local or 0 < rate < TUNNEL / self.publishers
 
     def _assign_numbers(self) -> None:
         for item in self._formed:

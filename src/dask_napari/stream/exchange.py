@@ -345,7 +345,8 @@ class Exchange:
             peer.allowance += nbytes
             peer.granted = peer.number
             peer.unread = 0
-            self.send(peer.identity, wire.Credit(peer.epoch, peer.number, nbytes))
+            credit = wire.Credit(peer.epoch, peer.number, nbytes, len(self.peers))
+            self.send(peer.identity, credit)
         if nbytes == owed:
             self._owing.pop(peer.identity, None)
 

@@ -170,6 +170,8 @@ class Item:
         ``ndarray.nbytes`` would do for data, but it is asked of broadcast views too: the sum
         of shape times item size is what will be copied.
         """
+        if not self.arrays:  # asked several times of each item, so this is worth a line
+            return self.data.nbytes
         return self.data.nbytes + sum(array.nbytes for array in self.arrays.values())
 
     @property

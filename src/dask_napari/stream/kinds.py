@@ -72,7 +72,8 @@ def check(item: Item) -> Item:
         if array.dtype.kind in _NUMBERS and array.dtype.itemsize not in _REAL:
             raise BadItem("numbers of another size")
     count, spatial = _CHECKS[item.kind](item)
-    _check_features(item, count)
+    if item.arrays:
+        _check_features(item, count)
     _check_axes(item, spatial)
     return item
 

@@ -272,11 +272,15 @@ class Part(Message, tag="PART", frozen=True):
 
 
 class Credit(Message, tag="CREDIT", frozen=True):
-    """All up to number ``acknowledged`` is copied out; ``nbytes`` more may be sent."""
+    """All up to number ``acknowledged`` is copied out; ``nbytes`` more may be sent.
+
+    ``publishers`` share the receiver at present.
+    """
 
     epoch: int
     acknowledged: int
     nbytes: int
+    publishers: Natural = 1
 
 
 class Status(Message, tag="STATUS", frozen=True):

@@ -38,6 +38,8 @@ def oversize(item: Item, frame: int) -> str:
     >>> oversize(item, frame=64), oversize(item, frame=8)
     ('', 'too large')
     """
+    if _plain(item, frame):
+        return ""
     arrays = list(arrays_of(item))
     if any(array.nbytes > frame for _, array in arrays):
         return "too large"
@@ -55,6 +57,19 @@ def oversize(item: Item, frame: int) -> str:
     if size > ITEM_LIMIT and len(msgspec.msgpack.encode([key, names])) > ITEM_LIMIT // 2:
         return "name too long"
     return ""
+
+
+def _plain(item: Item, frame: int) -> bool:
+    """Whether one look shows that an item fits, as nearly all do: all of its text is short."""
+    position = item.position
+    if item.arrays or len(position) > wire.AXES_LIMIT or item.data.nbytes > frame:
+        return False
+    texts = [value for value in position.values() if type(value) is str]
+    made, known = item.provenance, item.calibration
+    text = "".join(
+        (made.key, made.worker, item.layer, *position, *texts, *known.axes, *known.units)
+    )
+    return len(text) <= wire.NAME_LIMIT and text.isascii()
 
 
 def _names(item: Item) -> Iterator[str]:

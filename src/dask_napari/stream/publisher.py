@@ -40,6 +40,14 @@ NAP: Final = 0.02
 the event loop some 120 us (the two threads fight for the GIL); a nap costs it nothing, and an
 item that comes after a pause is sent at once. Less than the viewer's own 33 ms."""
 
+RECEIVER_MESSAGES: Final = 4000
+"""Messages a second from all publishers together, for which a receiver's thread takes less than
+half of a core, so that the viewer's own has the rest. Where many publishers share one they nap
+longer, and each message carries more: 200 of them nap 50 ms."""
+
+LONGEST_NAP: Final = 0.25
+"""Seconds; what a person takes for at once. Reached by a thousand publishers."""
+
 BLOCKED_NAP: Final = 0.1
 """Seconds between looks while the receiver gives no credit; its CREDIT ends the wait early."""
 
@@ -438,15 +446,17 @@ class Publisher:
             if self._deadline is not None and self._finish(connection):
                 return
             pause = self._pause(connection, sent)
-            napping = pause == NAP and self._deadline is None
+            napping = math.isfinite(pause) and self._deadline is None and not connection.blocked
             wait = min(connection.tick(), pause)
 
     def _pause(self, connection: Connection, sent: bool) -> float:
         if connection.blocked:
             return BLOCKED_NAP
-        if sent or self._deadline is not None or not self.outbox.rest():
+        if self._deadline is not None:
             return NAP
-        return float("inf")
+        if sent or not self.outbox.rest():
+            return min(LONGEST_NAP, max(NAP, connection.publishers / RECEIVER_MESSAGES))
+        return math.inf
 
     def _finish(self, connection: Connection) -> bool:
         """Go through the end of a connection; true when it is over."""
