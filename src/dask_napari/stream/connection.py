@@ -6,9 +6,7 @@ import logging
 import os
 import socket as host
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -19,11 +17,12 @@ from dask_napari.stream import messages as wire
 from dask_napari.stream.arena import Arena, ArenaError, Slot
 from dask_napari.stream.batch import Encode, pack, payload_size
 from dask_napari.stream.codec import Compressor
+from dask_napari.stream.flights import Flights
 from dask_napari.stream.item import Item, LayerSpec
 from dask_napari.stream.limits import cost_of
-from dask_napari.stream.link import LEAST_PIECE, Link, Passage
-from dask_napari.stream.outbox import Dropped, Outbox, Whole
-from dask_napari.stream.oversize import oversize
+from dask_napari.stream.link import LEAST_PIECE, Link
+from dask_napari.stream.loader import BATCH_BYTES, Loader
+from dask_napari.stream.outbox import Outbox
 from dask_napari.stream.parcel import Parcel
 from dask_napari.stream.peer import keep_alive
 from dask_napari.stream.security import Security, is_local
@@ -50,23 +49,14 @@ def check_transport(transport: str) -> None:
         )
 
 
-BATCH_BYTES: Final = 4 << 20
-"""A batch is closed at so many bytes: larger ones gain no speed and delay their first item."""
-
 ARENA_WINDOW: Final = 8 << 20
 """Bytes of slots that may be with the receiver, and two batches whatever their size. It copies a
 batch in under a millisecond, so two keep both ends busy; more would only spread the same copies
 over memory that is not in the processor's cache (64 MiB in flight cost a third of the speed)."""
 
-BATCH_ITEMS: Final = 64
-"""A batch is closed at so many items: the cost of a message is spread thin by then."""
-
 TUNNEL: Final = 100e6
 """Bytes a second below which an address of this host is taken for the near end of a tunnel
 (``ssh -L``): the loopback interface carries ten times as much on a bad day."""
-
-SMALL: Final = 256 << 10
-"""Bytes; a batch of less costs the receiver more as a message than as bytes."""
 
 SMALL_BATCHES: Final = 3
 """Messages on the way while which a small batch waits. Over a long link the third part of its
@@ -91,14 +81,6 @@ class ConnectionLost(Exception):
         self.final = final
 
 
-@dataclass(slots=True)
-class _Flight:
-    number: int
-    items: list[Item]
-    slot: Slot | None
-    passage: Passage
-
-
 class Connection:
     """A DEALER socket on its way through HELLO, OFFER, BATCH ... and BYE.
 
@@ -114,6 +96,8 @@ class Connection:
         Name of the publisher, the same over all of its connections.
     outbox : Outbox
         Where items come from.
+    on_error : callable
+        Told the layer and the error of an output that cannot be shown.
     numbers : iterator of int
         Gives the sequence numbers of items.
     troubles : Troubles
@@ -130,6 +114,7 @@ class Connection:
         address: str,
         name: str,
         outbox: Outbox,
+        on_error: Callable[[str, BaseException], None],
         numbers: Iterator[int],
         troubles: Troubles,
         *,
@@ -161,12 +146,10 @@ class Connection:
         self._credit = 0
         self._frame = 0
         self._number = 0
-        self._loaded: deque[Item] = deque()
-        self._formed: list[Item] = []
-        self._flight: deque[_Flight] = deque()
-        self._flying = 0  # bytes of the items in flight, which are referenced
-        self._parcel: Parcel | None = None
+        self._loader = Loader(outbox, on_error)
         self._link = Link()
+        self._flights = Flights(self._link)
+        self._parcel: Parcel | None = None
         self._compressor = Compressor()
         self._local = is_local(address)
         self._patience = patience
@@ -241,7 +224,9 @@ class Connection:
             case wire.Credit(epoch=self._epoch):
                 self._credit += message.nbytes
                 self.publishers = max(1, message.publishers)
-                self._acknowledge(message.acknowledged)
+                for slot in self._flights.acknowledge(message.acknowledged, self._heard):
+                    if self._arena is not None:
+                        self._arena.free(slot.offset, slot.generation)
             case wire.Want():
                 self.wanted = True
             case wire.ByeAck(epoch=self._epoch):
@@ -296,15 +281,6 @@ class Connection:
         self.inline_because = reason
         self.open = True
 
-    def _acknowledge(self, number: int) -> None:
-        now = time.monotonic()
-        while self._flight and self._flight[0].number <= number:
-            done = self._flight.popleft()
-            self._flying -= sum(item.nbytes for item in done.items)
-            self._link.acknowledged(done.passage, now)
-            if done.slot is not None and self._arena is not None:
-                self._arena.free(done.slot.offset, done.slot.generation)
-
     # -- sending ---------------------------------------------------------------------------
 
     def _send(self, message: wire.Message, *frames: npt.NDArray[np.uint8]) -> int:
@@ -327,13 +303,8 @@ class Connection:
         ]
         self._send(wire.Taps(headers))
 
-    def pump(self, load: Callable[[Outbox], list[Item]]) -> bool:
+    def pump(self) -> bool:
         """Send batches while there is credit, room and something to send.
-
-        Parameters
-        ----------
-        load : callable
-            Takes the items of the next output out of the outbox, none when it is empty.
 
         Returns
         -------
@@ -342,11 +313,9 @@ class Connection:
         """
         progress = False
         while self._credit > 0 and not self._window_full:
-            if not self._formed:
-                if self._may_gather:
-                    break
-                self._form(load)
-            if not self._formed:
+            if self._may_gather:
+                break
+            if not self._loader.form(self._batch_bytes, self._frame):
                 self._link.starve()
                 break
             if not self._send_formed():
@@ -357,51 +326,38 @@ class Connection:
     @property
     def blocked(self) -> bool:
         """Whether the next batch waits for the receiver."""
-        return self._credit <= 0 or self._window_full or bool(self._formed)
+        return self._credit <= 0 or self._window_full or bool(self._loader.batch)
 
     @property
     def _may_gather(self) -> bool:
         # As Nagle's algorithm: while small batches are on the way, the next one may grow. A
         # receiver that is busy with many publishers acknowledges later and so gets fewer, larger
         # messages from each.
-        few = len(self._outbox) < BATCH_ITEMS and self._outbox.nbytes < SMALL
-        return few and not self._loaded and len(self._flight) >= SMALL_BATCHES
+        return self._loader.little and len(self._flights) >= SMALL_BATCHES
+
+    @property
+    def _batch_bytes(self) -> int:
+        # On a slow link, no more than it carries in a moment: the first item waits for the last.
+        return BATCH_BYTES if self._use_arena else min(BATCH_BYTES, self._link.window // 2)
 
     @property
     def _window_full(self) -> bool:
-        if self._flying and self._flying >= self._outbox.budget:
+        if self._flights.nbytes and self._flights.nbytes >= self._outbox.budget:
             return True
         if self._use_arena:
-            return self._link.flying >= ARENA_WINDOW and len(self._flight) > 1
+            return self._link.flying >= ARENA_WINDOW and len(self._flights) > 1
         return self._link.flying > 0 and self._link.room < LEAST_PIECE
-
-    def _form(self, load: Callable[[Outbox], list[Item]]) -> None:
-        # On a slow link, no more than it carries in a moment: the first item waits for the last.
-        most = BATCH_BYTES if self._use_arena else min(BATCH_BYTES, self._link.window // 2)
-        nbytes = 0
-        while len(self._formed) < BATCH_ITEMS and nbytes < most:
-            if not self._loaded:
-                self._loaded.extend(load(self._outbox))
-            if not self._loaded:
-                return
-            item = self._loaded.popleft()
-            # What the receiver must refuse would come back to be sent again, for ever.
-            if reason := oversize(item, self._frame):
-                self._outbox.drop(Whole(item), reason)
-                continue
-            self._formed.append(item)
-            nbytes += item.nbytes
 
     def _send_formed(self) -> bool:
         """Send the formed batch or a piece of it; false if it has to wait."""
         if self._use_arena and self._arena is not None:
-            size = payload_size(self._formed)
+            size = payload_size(self._loader.batch)
             if 0 < size <= self._arena.capacity:
                 return self._send_slot(self._arena, size)
         return self._send_parcel()
 
     def _send_slot(self, arena: Arena, size: int) -> bool:
-        items = self._formed
+        items = self._loader.batch
         slot = arena.allocate(size)
         if slot is None:
             return False  # all slots are with the receiver; its CREDIT brings them back
@@ -417,7 +373,7 @@ class Connection:
         parcel = self._parcel
         if parcel is None:
             self._assign_numbers()
-            parcel = self._parcel = Parcel(self._formed, self._encoder())
+            parcel = self._parcel = Parcel(self._loader.batch, self._encoder())
         whole = self._use_arena or parcel.left <= self._link.room
         if (parcel.sent or not whole) and (cut := parcel.cut(self._link.piece)):
             offset, piece = cut
@@ -434,7 +390,7 @@ class Connection:
         if not self._may_encode(rate):
             rate = 0.0
         elif not rate:
-            waits = sum(item.nbytes for item in self._formed) > self._link.room
+            waits = sum(item.nbytes for item in self._loader.batch) > self._link.room
             # Not known yet, but this has to wait: better small. On a fast link that costs a
             # millisecond, once.
             rate = max(1.0, self._link.rate) if waits else 0.0
@@ -448,13 +404,13 @@ class Connection:
         return not self._local or 0 < rate < TUNNEL / self.publishers
 
     def _assign_numbers(self) -> None:
-        for item in self._formed:
+        for item in self._loader.batch:
             item.seq = next(self._numbers)
 
     def _count_sent(self) -> list[wire.Count]:
         # With the batch itself and not before: the counts of a STATUS between its pieces must
         # not include what has not arrived.
-        for item in self._formed:
+        for item in self._loader.batch:
             self._outbox.sent(item.layer)
         self._told = time.monotonic()
         return self._outbox.counts(changed=True)
@@ -471,12 +427,8 @@ class Connection:
         items: list[Item] = []
         if isinstance(message, wire.Batch):
             cost += message.expansion
-            # The items stay referenced until they are acknowledged, so that a connection that
-            # breaks loses none of them.
-            items, self._formed = self._formed, []
-            self._flying += sum(item.nbytes for item in items)
-        passage = self._link.sent(nbytes, time.monotonic())
-        self._flight.append(_Flight(self._number, items, slot, passage))
+            items = self._loader.take()
+        self._flights.add(message.number, nbytes, items, slot, time.monotonic())
         self._credit -= cost_of(cost, self._send(message, *frames), len(items))
 
     def tick(self) -> float:
@@ -519,12 +471,12 @@ class Connection:
     @property
     def idle(self) -> bool:
         """Whether nothing is being sent or unacknowledged."""
-        return not (self._loaded or self._formed or self._flight)
+        return self._loader.idle and not self._flights
 
     @property
     def away(self) -> int:
         """Bytes of items that were made and not acknowledged."""
-        return self._flying + sum(item.nbytes for item in (*self._formed, *self._loaded))
+        return self._flights.nbytes + self._loader.nbytes
 
     @property
     def arena_bytes(self) -> int:
@@ -533,17 +485,12 @@ class Connection:
 
     def unsent(self) -> list[Item]:
         """Items that were made but never sent."""
-        items = [*self._formed, *self._loaded]
-        self._formed, self._parcel = [], None
-        self._loaded.clear()
-        return items
+        self._parcel = None
+        return self._loader.take_back()
 
     def unacknowledged(self) -> list[Item]:
         """Items that were sent and may not have arrived, oldest first."""
-        items = [item for flight in self._flight for item in flight.items]
-        self._flight.clear()
-        self._flying = 0
-        return items
+        return self._flights.take_back()
 
     def close(self) -> None:
         """Close the socket and give the arena up."""
@@ -553,20 +500,3 @@ class Connection:
         if self._arena is not None:
             self._arena.close()
             self._arena = None
-
-
-def load(outbox: Outbox, on_error: Callable[[str, BaseException], None]) -> list[Item]:
-    """Take the next output of which anything can be shown; count and report what cannot."""
-    while (entry := outbox.pop()) is not None:
-        try:
-            items = outbox.split(entry, entry.items())
-        except Dropped as error:
-            outbox.drop(entry, error.reason)
-        except BaseException as error:
-            # A bug or an odd output: the stream goes on with the next one.
-            outbox.drop(entry, f"error: {type(error).__name__}")
-            on_error(entry.layer, error)
-        else:
-            if items:
-                return items
-    return []

@@ -23,7 +23,6 @@ from dask_napari.stream.connection import (
     ConnectionLost,
     Transport,
     check_transport,
-    load,
 )
 from dask_napari.stream.gather import items_of
 from dask_napari.stream.item import Item, Kind, LayerSpec, Position
@@ -298,8 +297,10 @@ class Publisher:
     def _live(self) -> None:
         alone_since = time.monotonic()
         pause, patience = BACKOFF[0], HANDSHAKE_TIMEOUT
-        # Once more when closing: what was put just before is worth a last handshake.
         while self._time_left():
+            # Once more when closing, from the start: what was put just before is worth a last
+            # handshake, and an attempt that began earlier may have come a moment too early.
+            last = self._deadline is not None
             # Of a worker or viewer that was killed; one that is started in its place comes by.
             janitor.sweep()
             least = 0.0
@@ -312,7 +313,7 @@ class Publisher:
                     break
             else:
                 patience = min(2 * patience, LONGEST_HANDSHAKE)
-            if self._deadline is not None:
+            if last:
                 return
             if not least and time.monotonic() - alone_since > ALONE_GRACE:
                 self._log_once(
@@ -376,6 +377,7 @@ class Publisher:
                 address,
                 self.name,
                 self.outbox,
+                self._on_entry_error,
                 self._numbers,
                 self.troubles,
                 security=security,
@@ -442,7 +444,7 @@ class Publisher:
                 connection.wanted = False
                 if self._on_want is not None:
                     self._on_want()
-            sent = connection.pump(lambda outbox: load(outbox, self._on_entry_error))
+            sent = connection.pump()
             if self._deadline is not None and self._finish(connection):
                 return
             pause = self._pause(connection, sent)
