@@ -27,11 +27,11 @@ PAGE = 4096
 
 
 def descriptors() -> int:
-    """Descriptors of segments; others come and go with what earlier tests have left to end."""
-    found = 0
+    """Descriptors of these tests' segments; others come and go with what is left to end."""
+    found, ours = 0, (f"{prefix()}arenatest-", f"{prefix()}x-")
     for link in os.listdir("/proc/self/fd"):
         with contextlib.suppress(FileNotFoundError):  # another thread's, closed meanwhile
-            found += prefix() in os.readlink(f"/proc/self/fd/{link}")
+            found += any(name in os.readlink(f"/proc/self/fd/{link}") for name in ours)
     return found
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dask_napari.stream import publisher as publishing
+from dask_napari.stream import sender as sending
 from dask_napari.stream.item import Item
 from dask_napari.stream.outbox import Dropped, Policy
 from dask_napari.stream.publisher import Publisher
@@ -71,7 +72,7 @@ def eventually(condition, what=lambda: "") -> None:
 
 
 def test_a_viewer_that_hangs_costs_no_more_than_the_budget_and_then_nothing(monkeypatch):
-    monkeypatch.setattr(publishing, "ALONE_GRACE", 0.2)
+    monkeypatch.setattr(sending, "ALONE_GRACE", 0.2)
     n, budget = 64, 16 * MIB
     store = {key: np.full((1024, 512), key, np.uint16) for key in range(n)}
     viewer = subprocess.Popen(

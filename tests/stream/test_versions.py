@@ -149,6 +149,7 @@ def test_rubbish_from_a_viewer_ends_that_connection_only():
             address,
             "w1",
             Outbox(1000),
+            lambda layer, error: None,
             iter(range(9)),
             Troubles(),
             security=None,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from dask_napari.stream.item import Item
-from dask_napari.stream.outbox import Dropped, Entry, Policy
+from dask_napari.stream.outbox import Dropped, Entry, Outbox, Policy
 
 
 class Again:
@@ -68,3 +68,56 @@ class Again:
         if not self.forget():
             self._item, self._source, self.nbytes = None, None, 0
             self._reason = reason
+
+
+class Lost:
+    """What broken connections did not deliver, until the next one does.
+
+    Its values count against the outbox's budget, as those that are away.
+
+    Parameters
+    ----------
+    outbox : Outbox
+        Where it is queued again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> lost = Lost(Outbox(budget=1 << 20))
+    >>> lost.add([Item("cells", "labels", np.zeros((2, 2), "uint8"), {"t": 0})])
+    >>> len(lost), lost.nbytes
+    (1, 4)
+    """
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._entries: list[Again] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of values that it holds."""
+        return sum(entry.nbytes for entry in self._entries)
+
+    def add(self, items: Iterable[Item]) -> None:
+        """Keep what was sent and not acknowledged."""
+        self._entries += map(Again, items)
+        self._outbox.away = self.nbytes
+
+    def let_go(self, *, no_values: bool) -> None:
+        """Let go of values beyond the budget, or of all that can be made once more."""
+        outbox = self._outbox
+        for entry in self._entries:
+            held = entry.nbytes
+            if no_values:
+                entry.forget()
+            if outbox.held > outbox.budget:
+                entry.give_up(outbox.full)
+            outbox.away -= held - entry.nbytes
+
+    def resend(self, received: int) -> None:
+        """Queue again what a receiver does not have that has all up to a number."""
+        entries, self._entries = self._entries, []
+        self._outbox.unsend(entry for entry in entries if entry.seq > received)
