@@ -30,13 +30,13 @@ from dask_napari.sink import SINK_NAME, NapariSink
 from dask_napari.tap import Tap
 
 VIEWER = """
-import sys
+import sys, time
 from dask_napari.stream import Board, Receiver
 board = Board()
 with Receiver("ipc://*", board) as receiver:
     print(receiver.addresses[0], flush=True)
     while True:
-        board.wait()
+        time.sleep(0.033)  # as the viewer's pump
         board.shown(board.take())
 """
 
