@@ -206,7 +206,10 @@ def test_two_viewers_at_once_get_everything_and_close_one_by_one(client):
 def test_a_client_that_lost_the_scheduler_registers_again(client):
     with Client(client.scheduler.address) as other, dn.watch(other) as live:
         live.tap("frame")
-        for name in (f"{live._name}-taps", live._name):  # as the scheduler does after a second
+        for name in (
+            f"{live._sinks.name}-taps",
+            live._sinks.name,
+        ):  # as the scheduler does after a second
             client.unregister_worker_plugin(name)
         other.sync(other.scheduler_comm.comm.close)
         eventually(lambda: all(len(names) == 2 for names in client.run(sinks).values()))
