@@ -8,8 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,17 +18,9 @@ from distributed import Client, Event, LocalCluster, wait
 import cluster_tasks as tasks
 import dask_napari as dn
 from dask_napari.stream import janitor
+from headless import DEADLINE, eventually
 
-DEADLINE = 60.0
 SHAPE_OF_PNG = b"\x89PNG"
-
-
-def eventually(condition: Callable[[], object], what: object = "") -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {DEADLINE} s: {what() if callable(what) else what}")
-        threading.Event().wait(0.02)
 
 
 PORTS: set[int] = set()

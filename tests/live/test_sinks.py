@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import dask
 import pytest
-from distributed import Client, LocalCluster, wait
+from distributed import Client, wait
 
 import cluster_tasks as tasks
 from dask_napari.live.access import Access, check_client
@@ -14,15 +14,6 @@ from dask_napari.live.sinks import Sinks
 from dask_napari.sink import NapariSink
 from dask_napari.stream.receiver import ANY_IPC
 from dask_napari.tap import Tap
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
 
 
 @pytest.fixture
