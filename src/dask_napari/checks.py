@@ -56,10 +56,8 @@ def numbers(name: str, value: object) -> tuple[float, ...]:
 
     Parameters
     ----------
-    name : str
-        The argument's name.
-    value : object
-        What was given.
+    name, value
+        See :func:`one_of`.
     """
     if value is None:
         return ()
@@ -77,10 +75,8 @@ def names(name: str, value: object) -> tuple[str, ...]:
 
     Parameters
     ----------
-    name : str
-        The argument's name.
-    value : object
-        What was given.
+    name, value
+        See :func:`one_of`.
     """
     if value is None:
         return ()
@@ -94,10 +90,8 @@ def number(name: str, value: object) -> float:
 
     Parameters
     ----------
-    name : str
-        What it is.
-    value : object
-        What was given.
+    name, value
+        See :func:`one_of`.
     """
     found = numbers(name, value)
     if len(found) != 1 or isinstance(value, bool | str | list | tuple):
