@@ -1,4 +1,4 @@
-"""What all tests share: a screen, and a look at what is left behind."""
+"""What tests share: a screen, and a small cluster with a viewer for those that ask for one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from headless import Headless
 
 # An example's time says nothing on a machine that others use too.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -37,3 +43,27 @@ def screen() -> Iterator[None]:
     finally:
         server.terminate()
         server.wait()
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """A worker in a process of its own; modules that need another cluster make theirs."""
+    from distributed import Client, LocalCluster  # only here: tests of the stream know no Dask
+
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def viewer(client: Client) -> Iterator[Headless]:
+    """A viewer without a screen, and a sink without taps that streams to it."""
+    from dask_napari.sink import SINK_NAME, NapariSink
+    from headless import Headless
+
+    with Headless() as viewer:
+        client.register_plugin(NapariSink(viewer.receiver.addresses))
+        yield viewer
+        client.unregister_worker_plugin(SINK_NAME)

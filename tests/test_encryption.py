@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,15 +16,7 @@ import dask_napari
 from dask_napari.sink import NapariSink
 from dask_napari.stream import Board, Control, Receiver, Security, ViewerGone
 from dask_napari.tap import Tap
-
-DEADLINE = 60.0
-
-
-def eventually(condition) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)
+from headless import DEADLINE, eventually
 
 
 @pytest.fixture(scope="module")

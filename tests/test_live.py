@@ -8,8 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,17 +18,9 @@ from distributed import Client, Event, LocalCluster, wait
 import cluster_tasks as tasks
 import dask_napari as dn
 from dask_napari.stream import janitor
+from headless import DEADLINE, eventually
 
-DEADLINE = 60.0
 SHAPE_OF_PNG = b"\x89PNG"
-
-
-def eventually(condition: Callable[[], object], what: object = "") -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {DEADLINE} s: {what() if callable(what) else what}")
-        threading.Event().wait(0.02)
 
 
 PORTS: set[int] = set()
@@ -206,7 +197,10 @@ def test_two_viewers_at_once_get_everything_and_close_one_by_one(client):
 def test_a_client_that_lost_the_scheduler_registers_again(client):
     with Client(client.scheduler.address) as other, dn.watch(other) as live:
         live.tap("frame")
-        for name in (f"{live._name}-taps", live._name):  # as the scheduler does after a second
+        for name in (
+            f"{live._sinks.name}-taps",
+            live._sinks.name,
+        ):  # as the scheduler does after a second
             client.unregister_worker_plugin(name)
         other.sync(other.scheduler_comm.comm.close)
         eventually(lambda: all(len(names) == 2 for names in client.run(sinks).values()))

@@ -4,35 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster, wait
+from distributed import wait
 
 from dask_napari.output import Placement, kept, nbytes_of
 from dask_napari.sink import SINK_NAME, NapariSink, show_here, sinks_here, worker_counts
 from dask_napari.tap import Tap
-from headless import Headless
 
 TAP = Tap("shown", layer="shown")
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
-
-
-@pytest.fixture
-def viewer(client) -> Iterator[Headless]:
-    with Headless() as viewer:
-        client.register_plugin(NapariSink(viewer.receiver.addresses))
-        yield viewer
-        client.unregister_worker_plugin(SINK_NAME)
 
 
 def draw(n: int) -> bool:

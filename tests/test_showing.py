@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
 
 import dask_napari as dn
 from dask_napari.sink import SINK_NAME, NapariSink
@@ -30,23 +28,6 @@ BAD = [
     ({"layer": "a", "policy": "newest"}, "policy='newest'"),
     ({"layer": "a", "sizes": "both"}, "sizes='both'"),
 ]
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
-
-
-@pytest.fixture
-def viewer(client) -> Iterator[Headless]:
-    with Headless() as viewer:
-        client.register_plugin(NapariSink(viewer.receiver.addresses))
-        yield viewer
-        client.unregister_worker_plugin(SINK_NAME)
 
 
 @pytest.mark.parametrize(("arguments", "words"), BAD)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dask
 import pytest
-from distributed import Client, LocalCluster, wait
+from distributed import Client, LocalCluster, Worker, wait
 from distributed.core import Status
 
 import cluster_tasks as tasks
 from dask_napari.sink import SINK_NAME, NapariSink, memory_of_sinks
+from dask_napari.stream.outbox import Outbox
 from dask_napari.stream.publisher import SQUEEZED
 from dask_napari.tap import Tap
 from headless import Headless, eventually
@@ -37,9 +38,12 @@ def held(client: Client) -> dict[str, int]:
     return found
 
 
+def outbox(dask_worker: Worker) -> Outbox:
+    return dask_worker.plugins[SINK_NAME]._session.publisher.outbox
+
+
 def budget(client: Client) -> int:
-    ask = lambda dask_worker: dask_worker.plugins[SINK_NAME]._publisher.outbox.budget  # noqa: E731
-    (found,) = client.run(ask).values()
+    (found,) = client.run(lambda dask_worker: outbox(dask_worker).budget).values()
     return found
 
 
@@ -74,8 +78,7 @@ def test_a_pause_is_noticed_without_a_task_and_so_is_its_end(client):
         client.register_plugin(NapariSink(viewer.receiver.addresses, [Tap("frame")]))
 
         def withheld() -> str:
-            ask = lambda dask_worker: dask_worker.plugins[SINK_NAME]._publisher.outbox.withhold  # noqa: E731
-            (reason,) = client.run(ask).values()
+            (reason,) = client.run(lambda dask_worker: outbox(dask_worker).withhold).values()
             return reason
 
         def set_status(status: str, dask_worker) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,66 +51,13 @@ def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
         raise ValueError(f"{name}={value!r} is none of {', '.join(map(repr, allowed))}{hint}")
 
 
-def selection(select: Any) -> str | frozenset[Any] | type | Callable[[Any], bool]:
-    """Return ``select`` as a name, a set of exact keys, a type or a predicate.
-
-    Parameters
-    ----------
-    select : object
-        See :class:`~dask_napari.tap.Tap`.
-    """
-    if isinstance(select, str):
-        if not select:
-            raise ValueError("select='' names no task; give the name that the dashboard shows")
-        return select
-    if hasattr(select, "__dask_keys__"):
-        return frozenset(_flat(select.__dask_keys__()))
-    if isinstance(select, tuple | bytes | int | float) and not isinstance(select, bool):
-        return frozenset([select])
-    if isinstance(select, list | set | frozenset):
-        keys = frozenset(key for entry in select for key in _keys(entry))
-        if not keys:
-            raise ValueError("select= holds no key; give at least one key or future")
-        return keys
-    if isinstance(select, type):
-        return select
-    if _is_future(select):
-        return frozenset([select.key])
-    if callable(select):
-        return select  # type: ignore[no-any-return]
-    raise TypeError(
-        f"select={select!r} is neither a task name, a key, futures, a type nor a function of the"
-        " key"
-    )
-
-
-def _is_future(value: object) -> bool:
-    return hasattr(value, "key") and hasattr(value, "status")
-
-
-def _keys(entry: Any) -> list[Any]:
-    if hasattr(entry, "__dask_keys__"):
-        return _flat(entry.__dask_keys__())
-    if _is_future(entry):
-        return [entry.key]
-    if isinstance(entry, str | bytes | int | float | tuple):
-        return [entry]
-    raise TypeError(f"select= holds {entry!r}, which is neither a key nor a future")
-
-
-def _flat(keys: Any) -> list[Any]:
-    return [key for entry in keys for key in _flat(entry)] if isinstance(keys, list) else [keys]
-
-
 def numbers(name: str, value: object) -> tuple[float, ...]:
     """Return one number or several as a tuple; empty for None.
 
     Parameters
     ----------
-    name : str
-        The argument's name.
-    value : object
-        What was given.
+    name, value
+        See :func:`one_of`.
     """
     if value is None:
         return ()
@@ -128,10 +75,8 @@ def names(name: str, value: object) -> tuple[str, ...]:
 
     Parameters
     ----------
-    name : str
-        The argument's name.
-    value : object
-        What was given.
+    name, value
+        See :func:`one_of`.
     """
     if value is None:
         return ()
@@ -145,10 +90,8 @@ def number(name: str, value: object) -> float:
 
     Parameters
     ----------
-    name : str
-        What it is.
-    value : object
-        What was given.
+    name, value
+        See :func:`one_of`.
     """
     found = numbers(name, value)
     if len(found) != 1 or isinstance(value, bool | str | list | tuple):

@@ -108,9 +108,7 @@ class Output:
 
     def dropped(self, error: BaseException) -> Dropped:
         """Report an error; return what the outbox counts."""
-        reason = f"error: {type(error).__name__}"
-        if isinstance(error, CoercionError | PlacementError):
-            reason = error.reason
+        reason = reason_of(error)
         self.report(self.layer, reason, self.key, error)
         return Dropped(reason)
 
@@ -158,6 +156,24 @@ class Shown(Output):
     def provenance(self) -> Provenance:
         """The task that showed it."""
         return self._made
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the short cause of an error, fit to be counted by.
+
+    Parameters
+    ----------
+    error : BaseException
+        Why an output is not shown.
+
+    Examples
+    --------
+    >>> reason_of(PlacementError("'A13' is no well")), reason_of(KeyError("A13"))
+    ('no position', 'error: KeyError')
+    """
+    if isinstance(error, CoercionError | PlacementError):
+        return error.reason
+    return f"error: {type(error).__name__}"
 
 
 def nbytes_of(value: object, otherwise: int = 0) -> int:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from distributed import Client, LocalCluster, wait
+from distributed import Client, wait
 
 import cluster_tasks as tasks
 from dask_napari.sink import SINK_NAME, NapariSink
@@ -15,13 +15,6 @@ from dask_napari.stream.item import Item
 from dask_napari.tap import Tap
 
 DEADLINE = 60.0
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
-    with LocalCluster(**options) as cluster, Client(cluster) as client:
-        yield client
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from dask_napari.canvas import Block, RaggedCanvas, Rows
 from dask_napari.canvas.canvas import Place
 from dask_napari.canvas.mosaic import Cell
-from dask_napari.stream.item import Item, LayerSpec
+from dask_napari.stream.item import Item
 from dask_napari.viewer.feature_limits import FeatureLimits
 from dask_napari.viewer.looked_at import looked_at
-from dask_napari.viewer.stream import CannotShow, Stream, Surroundings
+from dask_napari.viewer.stream import CannotShow, Start, Stream, Surroundings
 
 if TYPE_CHECKING:
     from dask_napari.viewer.spanning import Elements
@@ -59,7 +59,7 @@ class ElementStream(Stream):
 
     Parameters
     ----------
-    name, around, item, spec, options
+    around, start
         See :class:`~dask_napari.viewer.stream.Stream`.
     """
 
@@ -69,17 +69,10 @@ class ElementStream(Stream):
     colours: ClassVar[tuple[str, ...]] = ()
     """What has a colour that can stand for a feature: ``face``, ``border``, ``edge``."""
 
-    def __init__(
-        self,
-        name: str,
-        around: Surroundings,
-        item: Item,
-        spec: LayerSpec | None,
-        options: dict[str, Any],
-    ) -> None:
-        super().__init__(name, around, item, spec, options)
+    def __init__(self, around: Surroundings, start: Start) -> None:
+        super().__init__(around, start)
         self.canvas = RaggedCanvas(self.axes)
-        self.limits = [FeatureLimits(colour, options) for colour in self.colours]
+        self.limits = [FeatureLimits(colour, start.options) for colour in self.colours]
         self._items: dict[tuple[Place, Cell], Item] = {}
         self._failed: set[str] = set()
         self._not_before = 0.0

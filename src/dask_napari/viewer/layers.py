@@ -18,7 +18,7 @@ from dask_napari.viewer.pixels import PixelStream
 from dask_napari.viewer.points import PointsStream
 from dask_napari.viewer.shapes import ShapesStream
 from dask_napari.viewer.spill import BlockStore
-from dask_napari.viewer.stream import CannotShow, Stream, Surroundings
+from dask_napari.viewer.stream import CannotShow, Start, Stream, Surroundings
 from dask_napari.viewer.surface import SurfaceStream
 from dask_napari.viewer.tracks import TracksStream
 from dask_napari.viewer.vectors import VectorsStream
@@ -139,7 +139,7 @@ class Layers:
             around = Surroundings(
                 self.viewer, self.axes, self.modes.mosaic, self.store.hold, self.notes
             )
-            stream = STREAMS[item.kind](name, around, item, spec, {**channel, **said})
+            stream = STREAMS[item.kind](around, Start(name, item, spec, {**channel, **said}))
             stream.channel = {axis: at for axis, at in position.items() if axis not in rest}
         if stream.kind != item.kind:
             raise CannotShow(f"{item.kind} on a layer of {stream.kind}")

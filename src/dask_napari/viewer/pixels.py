@@ -5,19 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels
 
 from dask_napari.canvas import Canvas, Change, Held
-from dask_napari.stream.item import Item, LayerSpec
+from dask_napari.stream.item import Item
 from dask_napari.viewer.contrast import RunningContrast
 from dask_napari.viewer.label_features import LabelFeatures
-from dask_napari.viewer.stream import CannotShow, Stream, Surroundings
-
-if TYPE_CHECKING:
-    pass
+from dask_napari.viewer.stream import CannotShow, Start, Stream, Surroundings
 
 logger = logging.getLogger(__name__)
 
@@ -35,30 +32,24 @@ class PixelStream(Stream):
 
     Parameters
     ----------
-    name, around, item, spec, options
+    around, start
         See :class:`~dask_napari.viewer.stream.Stream`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        around: Surroundings,
-        item: Item,
-        spec: LayerSpec | None,
-        options: dict[str, Any],
-    ) -> None:
-        super().__init__(name, around, item, spec, options)
+    def __init__(self, around: Surroundings, start: Start) -> None:
+        super().__init__(around, start)
+        item = start.item
         scale = self.calibration.scale or (1.0, 1.0)
         self.canvas = Canvas(
             self.axes,
             labels=item.kind == "labels",
             colour=item.data.shape[-1] if item.rgb else 0,
-            fill=spec.fill if spec else 0.0,
+            fill=start.spec.fill if start.spec else 0.0,
             mosaic=self.mosaic,
             pixel=(abs(scale[-2]), abs(scale[-1])),
             hold=around.hold,
         )
-        follows = item.kind == "image" and not item.rgb and "contrast_limits" not in options
+        follows = item.kind == "image" and not item.rgb and "contrast_limits" not in start.options
         self.contrast = RunningContrast(fixed=not follows)
         self.features = LabelFeatures(self.viewer, self.axes) if item.kind == "labels" else None
         self._given: tuple[object, ...] = ()  # shape and type that napari knows

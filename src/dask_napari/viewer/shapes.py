@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -10,11 +11,11 @@ import numpy.typing as npt
 
 from dask_napari import config
 from dask_napari.canvas import Block, Rows
-from dask_napari.stream.item import SHAPE_TYPES, Item, LayerSpec
+from dask_napari.stream.item import SHAPE_TYPES, Item
 from dask_napari.viewer.elements import ElementStream, features
 from dask_napari.viewer.raster import TYPE, VERTICES, Raster
 from dask_napari.viewer.spanning import Elements, Shapes
-from dask_napari.viewer.stream import CannotShow, Stream, Surroundings
+from dask_napari.viewer.stream import CannotShow, Start, Stream, Surroundings
 
 CORNERS: Final = (3, 4, 4, 2, 2)
 """Vertices that a shape of each type needs at the least."""
@@ -34,17 +35,10 @@ class ShapesStream(ElementStream):
 
     colours: ClassVar[tuple[str, ...]] = ("face", "edge")
 
-    def __init__(
-        self,
-        name: str,
-        around: Surroundings,
-        item: Item,
-        spec: LayerSpec | None,
-        options: dict[str, Any],
-    ) -> None:
-        options = dict(options)
+    def __init__(self, around: Surroundings, start: Start) -> None:
+        options = dict(start.options)
         self.max_shapes = int(options.pop("max_shapes", config.get("max-shapes")))
-        super().__init__(name, around, item, spec, options)
+        super().__init__(around, replace(start, options=options))
         self.raster: Raster | None = None
         self._crossing: set[bytes] = set()
         """Polygons that napari cannot fill."""

@@ -53,15 +53,14 @@ class Surroundings:
     notes: Notes
 
 
-class Stream:
-    """A napari layer and what it shows; one subclass a group of kinds.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is known of a stream when it begins.
 
-    Parameters
+    Attributes
     ----------
     name : str
         Name of the napari layer.
-    around : Surroundings
-        What it shares with others.
     item : Item
         The first one; it says kind and calibration.
     spec : LayerSpec, optional
@@ -70,15 +69,26 @@ class Stream:
         Arguments for napari's ``add_<kind>``.
     """
 
-    def __init__(
-        self,
-        name: str,
-        around: Surroundings,
-        item: Item,
-        spec: LayerSpec | None,
-        options: dict[str, Any],
-    ) -> None:
-        self.name = name
+    name: str
+    item: Item
+    spec: LayerSpec | None
+    options: dict[str, Any]
+
+
+class Stream:
+    """A napari layer and what it shows; one subclass a group of kinds.
+
+    Parameters
+    ----------
+    around : Surroundings
+        What it shares with others.
+    start : Start
+        What it begins with.
+    """
+
+    def __init__(self, around: Surroundings, start: Start) -> None:
+        item = start.item
+        self.name = start.name
         self.viewer = around.viewer
         self.axes = around.axes
         self.mosaic = around.mosaic
@@ -89,8 +99,8 @@ class Stream:
         self.channel: dict[str, Any] = {}
         """Coordinates of all items on the axes that have one layer a value."""
         self.calibration: Calibration = item.calibration
-        self.spec = spec
-        self.options = options
+        self.spec = start.spec
+        self.options = start.options
         self.own_options = item.options
         """Those that came with the output, for streams that are made of this one's items."""
         self.layer: Layer | None = None

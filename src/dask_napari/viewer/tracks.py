@@ -12,7 +12,7 @@ from dask_napari.canvas import Block, Rows
 from dask_napari.stream.item import ARRIVAL_AXIS, Item
 from dask_napari.viewer.elements import PRIVATE, ElementStream, features
 from dask_napari.viewer.spanning import Elements, Tracks
-from dask_napari.viewer.stream import CannotShow, Stream
+from dask_napari.viewer.stream import CannotShow, Start, Stream, Surroundings
 
 NUMBER: Final = PRIVATE + "number"
 """Column of the numbers of tracks, as the item has them."""
@@ -41,8 +41,8 @@ class TracksStream(ElementStream):
 
     _colour = "track_id"
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, around: Surroundings, start: Start) -> None:
+        super().__init__(around, start)
         self._groups: dict[frozenset[Any], int] = {}
 
     def block(self, item: Item) -> Block:

@@ -1,11 +1,9 @@
-"""Taps: which task outputs are streamed, as what, onto which layer, at which position."""
+"""One tap."""
 
 from __future__ import annotations
 
-import itertools
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from dask_napari import arrays, checks
@@ -13,8 +11,7 @@ from dask_napari.axes import Axes, Axis, read
 from dask_napari.chunks import Chunks
 from dask_napari.item import STREAMABLE
 from dask_napari.matching import Matcher
-from dask_napari.pattern import compiled, names_in, names_of_key, references_in
-from dask_napari.placement import Placement, PlacementError
+from dask_napari.placement import Placement
 from dask_napari.stream.item import (
     SIZES,
     AxisMode,
@@ -24,23 +21,12 @@ from dask_napari.stream.item import (
     Position,
     Sizes,
 )
-
-logger = logging.getLogger(__name__)
-
-Key = str | bytes | int | float | tuple[Any, ...]
-"""A Dask key."""
-
-Policy = Literal["latest", "drop-oldest", "keep"]
-"""What happens to outputs that the stream has no room for."""
+from dask_napari.stream.outbox import Policy
+from dask_napari.tap.placing import At, Placing, checked
+from dask_napari.tap.selecting import selection
 
 Select = Any
 """A task name, exact keys, futures or a collection, an output type, or a predicate."""
-
-At = str | Matcher | Mapping[str, Any] | Callable[[Any, Any, tuple[Any, ...]], Mapping[str, Any]]
-"""A pattern, a convention or its name, the position itself, or a function of key, value and
-arguments."""
-
-POLICIES: tuple[str, ...] = get_args(Policy)
 
 
 @dataclass(frozen=True)
@@ -122,7 +108,7 @@ class Tap:
 
     def __post_init__(self) -> None:
         checks.one_of("kind", self.kind, STREAMABLE)
-        checks.one_of("policy", self.policy, POLICIES)
+        checks.one_of("policy", self.policy, get_args(Policy))
         checks.one_of("copy", self.copy, ("lazy", "eager"))
         if self.rgb and self.kind != "image":
             raise ValueError(f"rgb=True is for images, and kind is {self.kind!r}")
@@ -130,7 +116,7 @@ class Tap:
         self._set("layer", named if self.layer is None else self.layer)
         if not isinstance(self.layer, str) or not self.layer:
             raise TypeError(f"layer={self.layer!r} is not a layer name; give some text")
-        self._check_at()
+        self._set("at", checked(self.at))
         self._set("axes", read(self.axes))
         self._check_axes()
         self._check_canvas()
@@ -160,23 +146,8 @@ class Tap:
             return arrays.title_of(given)
         if dims:
             raise ValueError(f"dims={dims} name the axes of a dask array, and select= is none")
-        self._set("select", checks.selection(given))
+        self._set("select", selection(given))
         return self.select if isinstance(self.select, str) else "dask"
-
-    def _check_at(self) -> None:
-        if isinstance(self.at, str):
-            if "{" in self.at or "}" in self.at:
-                compiled(self.at)
-            else:
-                self._set("at", _convention(self.at))
-        elif isinstance(self.at, Mapping):
-            checks.placement(self.at)
-            self._set("at", dict(self.at))
-        elif self.at is not None and not isinstance(self.at, Matcher) and not callable(self.at):
-            raise TypeError(
-                f"at={self.at!r} is neither a pattern such as '{{well}}_s{{field:d}}.tif', a"
-                " convention, nor a function (key, value, args) -> position"
-            )
 
     def _check_axes(self) -> None:
         pattern = self.pattern
@@ -206,9 +177,7 @@ class Tap:
     @property
     def pattern(self) -> Matcher | None:
         """What reads names for ``at``, None if it is a function or not given."""
-        if isinstance(self.at, str):
-            return compiled(self.at)
-        return self.at if isinstance(self.at, Matcher) else None
+        return self._placing.pattern
 
     @property
     def calibration(self) -> Calibration:
@@ -235,7 +204,11 @@ class Tap:
     @property
     def places_by_value(self) -> bool:
         """Whether an output must be looked at to know its place."""
-        return callable(self.at) or (self.at is None and self.chunks is None)
+        return self._placing.by_value
+
+    @property
+    def _placing(self) -> Placing:
+        return Placing(self.at, self.chunks)
 
     def matches(self, key: Any, prefix: str, value: object) -> bool:
         """Return whether the tap chooses the output of a task.
@@ -270,6 +243,28 @@ class Tap:
 
         Parameters
         ----------
+        key, value, args, kwargs, prefix
+            See :meth:`placement`.
+
+        Raises
+        ------
+        PlacementError
+            See :meth:`placement`.
+        """
+        return self.placement(key, value, args, kwargs, prefix).position
+
+    def placement(
+        self,
+        key: Any,
+        value: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        prefix: str = "",
+    ) -> Placement:
+        """Return the place of an output: its position, and that of a chunk in its array.
+
+        Parameters
+        ----------
         key : str, bytes, int, float or tuple
             The task's key.
         value : object
@@ -286,70 +281,7 @@ class Tap:
         PlacementError
             If the pattern matches no name, or the function fails or returns no position.
         """
-        return self.placement(key, value, args, kwargs, prefix).position
-
-    def placement(
-        self,
-        key: Any,
-        value: object,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        prefix: str = "",
-    ) -> Placement:
-        """Return the place of an output: its position, and that of a chunk in its array.
-
-        Parameters
-        ----------
-        key, value, args, kwargs, prefix
-            See :meth:`place`.
-
-        Raises
-        ------
-        PlacementError
-            See :meth:`place`.
-        """
-        at, pattern = self.at, self.pattern
-        if at is None:
-            said = Placement()
-        elif isinstance(at, Mapping):
-            said = checks.placement(at)
-        elif pattern is None:
-            said = self._call(key, value, args)
-        else:
-            said = Placement(self._match(pattern, key, (args, kwargs), prefix))
-        if self.chunks is None:
-            return said
-        where = self.chunks.placement(key)
-        return replace(where, position={**where.position, **said.position})
-
-    def _match(self, pattern: Matcher, key: Any, given: Any, prefix: str) -> Position:
-        # Lazily, in this order: most tasks are placed by their first argument.
-        found = pattern.first(
-            itertools.chain(names_in(given), names_of_key(key, prefix), references_in(given))
-        )
-        if found is None:
-            named = itertools.chain(
-                names_in(given), names_of_key(key, prefix), references_in(given)
-            )
-            names = list(itertools.islice(named, 4))
-            raise PlacementError(
-                f"{pattern.title} matches no name of task {key!r}, which goes by"
-                f" {', '.join(map(repr, names))}",
-                lambda: f"; {pattern.explain(names)}" if names else "",
-            )
-        return found
-
-    def _call(self, key: Any, value: object, args: tuple[Any, ...]) -> Placement:
-        assert callable(self.at)
-        assert not isinstance(self.at, Matcher)
-        try:
-            answer = self.at(key, value, args)
-        except BaseException as error:  # SystemExit, too: it would end the publisher's thread
-            raise PlacementError(f"at= failed for task {key!r}: {error!r}") from error
-        try:
-            return checks.placement(answer)
-        except (TypeError, ValueError) as error:
-            raise PlacementError(f"at= for task {key!r}: {error}") from error
+        return self._placing.placement(key, value, args, kwargs or {}, prefix)
 
     def spec(self) -> LayerSpec:
         """Return what is known of the layer before its first item."""
@@ -382,161 +314,3 @@ class Tap:
         """
         if self.pattern is not None:
             self.pattern.check(names)
-
-
-def _convention(name: str) -> Matcher:
-    # Only here: most taps need no convention, and a worker should start fast.
-    from dask_napari import conventions
-
-    try:
-        return conventions.named(name)
-    except ValueError as error:
-        raise ValueError(
-            f"at={name!r} names no axis in braces, as '{{well}}_s{{field:d}}.tif' does, and {error}"
-        ) from None
-
-
-class Taps:
-    """Taps in force on one worker, indexed so that a task nobody taps costs next to nothing.
-
-    Parameters
-    ----------
-    taps : iterable of Tap
-        In the order in which their items are made.
-
-    Attributes
-    ----------
-    of_one_chunk : bool
-        Whether a tap selects an array of one chunk, which Dask may fuse with what returns it.
-
-    Raises
-    ------
-    ValueError
-        If two taps feed one layer with different kinds.
-
-    Examples
-    --------
-    >>> taps = Taps([Tap("segment", kind="labels")])
-    >>> [tap.layer for tap in taps.select("segment-1f3a", "segment", None)]
-    ['segment']
-    >>> taps.select("read-77aa", "read", None)
-    []
-    """
-
-    def __init__(self, taps: Iterable[Tap] = ()) -> None:
-        self.taps = tuple(taps)
-        kinds: dict[str, Kind] = {}
-        self._by_name: dict[Any, list[int]] = {}
-        self._by_array: dict[str, list[int]] = {}
-        self._watching: dict[str, list[Tap]] = {}
-        self._asked: list[int] = []
-        self._failed: set[int] = set()
-        self.of_one_chunk = any(
-            tap.chunks is not None and not tap.chunks.source and tap.chunks.count == 1
-            for tap in self.taps
-        )
-        self._needs_value = any(isinstance(tap.select, type) for tap in self.taps)
-        for index, tap in enumerate(self.taps):
-            assert tap.layer is not None
-            if kinds.setdefault(tap.layer, tap.kind) != tap.kind:
-                raise ValueError(
-                    f"layer {tap.layer!r} cannot be both {kinds[tap.layer]!r} and {tap.kind!r};"
-                    " give one of the taps another layer="
-                )
-            if isinstance(tap.select, str):
-                self._by_name.setdefault(tap.select, []).append(index)
-            elif isinstance(tap.select, frozenset):
-                for key in tap.select:
-                    self._by_name.setdefault(key, []).append(index)
-            elif isinstance(tap.select, Chunks):
-                self._by_array.setdefault(tap.select.name, []).append(index)
-            else:
-                self._asked.append(index)
-        self._join_arrays()
-
-    def _join_arrays(self) -> None:
-        """Let no two taps put the chunks of one array onto one layer."""
-        for name, indices in self._by_array.items():
-            kept: dict[str | None, int] = {}
-            # One that is in the graph too sees more than one by keys alone.
-            for index in sorted(indices, key=lambda index: not self.taps[index].select.source):
-                kept.setdefault(self.taps[index].layer, index)
-            self._by_array[name] = list(kept.values())
-            for index in kept.values():
-                if source := self.taps[index].select.source:
-                    self._watching.setdefault(source, []).append(self.taps[index])
-
-    def watching(self, source: str) -> list[Tap]:
-        """Return the taps that are in the graph where it passes on chunks of an array.
-
-        Parameters
-        ----------
-        source : str
-            The array's name.
-        """
-        return self._watching.get(source, [])
-
-    def taps_array(self, name: str, layer: str | None) -> bool:
-        """Whether a tap puts the chunks of an array onto a layer, by their keys.
-
-        Parameters
-        ----------
-        name : str
-            The array's name.
-        layer : str
-            The layer's.
-        """
-        return any(self.taps[index].layer == layer for index in self._by_array.get(name, ()))
-
-    def __iter__(self) -> Iterator[Tap]:
-        return iter(self.taps)
-
-    def __len__(self) -> int:
-        return len(self.taps)
-
-    @property
-    def needs_value(self) -> bool:
-        """Whether a tap selects by the type of the output, so that it must be looked up first."""
-        return self._needs_value
-
-    def select(
-        self,
-        key: Any,
-        prefix: str,
-        value: object,
-        on_error: Callable[[Tap, BaseException], None] | None = None,
-    ) -> list[Tap]:
-        """Return the taps that choose the output of a task, in order.
-
-        A predicate that raises, whatever it raises, chooses nothing.
-
-        Parameters
-        ----------
-        key : str, bytes, int, float or tuple
-            The task's key.
-        prefix : str
-            The task's name.
-        value : object
-            What it returned.
-        on_error : callable, optional
-            Told of each predicate that raises; without it that is logged once a tap.
-        """
-        by_name = self._by_name
-        chunks: Sequence[int] = ()
-        if self._by_array and isinstance(key, tuple) and key:
-            chunks = self._by_array.get(key[0], ())
-        if not self._asked and prefix not in by_name and key not in by_name and not chunks:
-            return []
-        found = {*by_name.get(prefix, ()), *by_name.get(key, ())}
-        found.update(index for index in chunks if key in self.taps[index].select)
-        for index in self._asked:
-            try:
-                if self.taps[index].matches(key, prefix, value):
-                    found.add(index)
-            except BaseException as error:
-                if on_error is not None:
-                    on_error(self.taps[index], error)
-                elif index not in self._failed:
-                    self._failed.add(index)
-                    logger.exception("select= of the tap on %r failed", self.taps[index].layer)
-        return [self.taps[index] for index in sorted(found)]

@@ -1,0 +1,66 @@
+"""Which task streams a chunk of a watched array, so that each chunk is streamed once.
+
+A watched array passes on the chunks of another, its source. A tap on the source may select the
+same chunks, and Dask may give them further names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dask_napari.sink.tasks import is_alias
+from dask_napari.tap import Tap, Taps
+
+
+def comes_by_itself(taps: Taps, tap: Tap, key: tuple[Any, ...], task: Any) -> bool:
+    """Whether a tap on the source of a watched array streams the chunk already.
+
+    Parameters
+    ----------
+    taps : Taps
+        Those in force.
+    tap : Tap
+        The one on the watched array.
+    key : tuple
+        Of the chunk.
+    task : distributed.worker_state_machine.TaskState or None
+        The task that has the chunk in hands.
+    """
+    assert tap.chunks is not None
+    source = tap.chunks.source
+    if not source or task is None or not taps.taps_array(source, tap.layer):
+        return False
+    return any(other.key == (source, *key[1:]) for other in task.dependencies)
+
+
+def passed_on(taps: Taps, tap: Tap, task: Any) -> bool:
+    """Whether another task has streamed what a task ends with.
+
+    Parameters
+    ----------
+    taps : Taps
+        Those in force.
+    tap : Tap
+        One that selects the output.
+    task : distributed.worker_state_machine.TaskState
+        The task.
+    """
+    if tap.chunks is None or not tap.chunks.source:
+        return False
+    # An alias stands for the task that made the chunk under another name, and showed it.
+    return is_alias(task) or comes_by_itself(taps, tap, task.key, task)
+
+
+def source_in_memory(taps: Taps, tap: Tap, task: Any) -> bool:
+    """Whether a chunk in memory is there as a chunk of its source too, which is tapped.
+
+    Parameters
+    ----------
+    taps, tap, task
+        See :func:`passed_on`.
+    """
+    chunks = tap.chunks
+    if chunks is None or not chunks.source or not taps.taps_array(chunks.source, tap.layer):
+        return False
+    source = (chunks.source, *task.key[1:])
+    return any(other.key == source and other.state == "memory" for other in task.dependencies)
