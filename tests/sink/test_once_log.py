@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from dask_napari.sink.once_log import CAUSES_LIMIT, OnceLog
+from dask_napari.sink.once_log import OnceLog
+from dask_napari.stream.once import CAUSES_LIMIT
 
 
 def test_a_cause_is_logged_once_by_the_logger_that_people_know(caplog):

@@ -21,9 +21,9 @@ from dask_napari.live.sinks import Sinks
 from dask_napari.passing import options_of, tapped
 from dask_napari.sink import SINK_NAME, NapariSink
 from dask_napari.stream import janitor
-from dask_napari.stream.connection import Transport, check_transport
 from dask_napari.stream.control import Control, ViewerGone
 from dask_napari.stream.ledger import Ledger
+from dask_napari.stream.transport import Transport, check_transport
 from dask_napari.tap import Tap
 from dask_napari.viewer_process import ViewerProcess
 

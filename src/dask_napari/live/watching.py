@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from dask_napari.live.handle import Live
-from dask_napari.stream.connection import Transport
+from dask_napari.stream.transport import Transport
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+
+from dask_napari.stream.once import Once
 
 logger = logging.getLogger(__name__)
-
-CAUSES_LIMIT: Final = 1000
-"""Causes of errors that are told apart; users' code may make any number of them."""
 
 
 class OnceLog:
@@ -20,7 +18,7 @@ class OnceLog:
     """
 
     def __init__(self) -> None:
-        self._logged: set[tuple[str, str]] = set()
+        self._first = Once()
 
     def warn(self, reason: str, key: object, error: BaseException) -> None:
         """Log an error unless its cause has been logged.
@@ -34,9 +32,7 @@ class OnceLog:
         error : BaseException
             What happened.
         """
-        cause = reason, type(error).__name__
-        if cause not in self._logged and len(self._logged) < CAUSES_LIMIT:
-            self._logged.add(cause)
+        if self._first((reason, type(error).__name__)):
             logger.warning(
                 "output of task %r is not shown (%s): %s; the task itself succeeded, and further "
                 "outputs with this cause are only counted",

@@ -15,9 +15,9 @@ from dask_napari.sink.once_log import OnceLog
 from dask_napari.sink.session import Session
 from dask_napari.sink.tasks import RAN
 from dask_napari.stream import nearby
-from dask_napari.stream.connection import Transport, check_transport
 from dask_napari.stream.messages import Count
 from dask_napari.stream.security import Security, check_encrypted
+from dask_napari.stream.transport import Transport, check_transport
 from dask_napari.tap import Tap, Taps
 
 if TYPE_CHECKING:

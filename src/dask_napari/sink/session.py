@@ -14,9 +14,9 @@ from dask_napari.sink.in_memory import InMemory
 from dask_napari.sink.memory import MemoryWatch, queue_bytes
 from dask_napari.sink.once_log import OnceLog
 from dask_napari.sink.outlet import Outlet
-from dask_napari.stream.connection import Transport
 from dask_napari.stream.publisher import Publisher
 from dask_napari.stream.security import Security
+from dask_napari.stream.transport import Transport
 from dask_napari.tap import Tap, Taps
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 import socket as host
 import time
 from collections.abc import Callable, Iterator
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,28 +26,12 @@ from dask_napari.stream.outbox import Outbox
 from dask_napari.stream.parcel import Parcel
 from dask_napari.stream.peer import keep_alive
 from dask_napari.stream.security import Security, is_local
+from dask_napari.stream.transport import Transport
 from dask_napari.stream.troubles import Troubles
 from dask_napari.stream.versions import complaint
 from dask_napari.version import __version__
 
 logger = logging.getLogger(__name__)
-
-Transport = Literal["auto", "shared-memory", "inline"]
-
-
-def check_transport(transport: str) -> None:
-    """Refuse a transport that there is not.
-
-    Raises
-    ------
-    ValueError
-        With those that there are.
-    """
-    if transport not in get_args(Transport):
-        raise ValueError(
-            f"transport={transport!r} is unknown; use 'auto', 'shared-memory' or 'inline'"
-        )
-
 
 ARENA_WINDOW: Final = 8 << 20
 """Bytes of slots that may be with the receiver, and two batches whatever their size. It copies a

@@ -7,13 +7,13 @@ from typing import Any, Final, get_args
 
 import numpy.typing as npt
 
-from dask_napari.stream.connection import Transport, check_transport
 from dask_napari.stream.gather import items_of
 from dask_napari.stream.item import Item, Kind, LayerSpec, Position
 from dask_napari.stream.messages import Count
 from dask_napari.stream.outbox import Entry, Outbox, Policy, Whole
 from dask_napari.stream.security import Security
 from dask_napari.stream.sender import Sender
+from dask_napari.stream.transport import Transport, check_transport
 from dask_napari.stream.troubles import Troubles
 
 SQUEEZED: Final = 8 << 20

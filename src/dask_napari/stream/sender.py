@@ -20,11 +20,12 @@ from dask_napari.stream.connection import (
     HANDSHAKE_TIMEOUT,
     Connection,
     ConnectionLost,
-    Transport,
 )
 from dask_napari.stream.item import LayerSpec
+from dask_napari.stream.once import Once
 from dask_napari.stream.outbox import Outbox, Whole
 from dask_napari.stream.security import Security, check_encrypted
+from dask_napari.stream.transport import Transport
 from dask_napari.stream.troubles import Troubles
 from dask_napari.stream.wakeup import Wakeup
 
@@ -110,7 +111,7 @@ class Sender:
         self._instance = ""
         self._lost = Lost(outbox)
         self._deadline: float | None = None
-        self._logged: set[tuple[str, type[BaseException]]] = set()
+        self._first = Once()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._wakeup = Wakeup()
         # A daemon: an interpreter that ends without `close` must not hang on the viewer.
@@ -379,8 +380,6 @@ class Sender:
         )
 
     def _log_once(self, text: str, error: BaseException) -> None:
-        cause = text, type(error)
-        if cause not in self._logged and len(self._logged) < 1000:
-            self._logged.add(cause)
+        if self._first((text, type(error))):
             expected = isinstance(error, ConnectionLost | zmq.ZMQError | OSError)
             logger.warning("%s", text, exc_info=None if expected else error)

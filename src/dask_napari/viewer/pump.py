@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from dask_napari.stream.board import Board
 from dask_napari.stream.item import Item
+from dask_napari.stream.once import Once
 from dask_napari.viewer.layers import Layers
 from dask_napari.viewer.position import Sliders
 from dask_napari.viewer.stream import CannotShow
@@ -49,7 +50,7 @@ class Pump(QObject):  # type: ignore[misc]
         self._board = board
         self._layers = layers
         self._sliders = sliders
-        self._logged: set[str] = set()
+        self._first = Once()
         self._timer = QTimer(self)
         self._timer.setInterval(INTERVAL_MS)
         self._timer.timeout.connect(self.tick)
@@ -106,6 +107,5 @@ class Pump(QObject):  # type: ignore[misc]
         return True
 
     def _log_once(self, what: str, why: str) -> None:
-        if why not in self._logged and len(self._logged) < 1000:
-            self._logged.add(why)
+        if self._first(why):
             logger.exception("%s: %s", what, why)

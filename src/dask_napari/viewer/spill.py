@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.canvas import Held
+from dask_napari.stream.once import Once
 from dask_napari.viewer.scratch import Extent, Scratch
 
 logger = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ class BlockStore:
         self._in_memory = 0
         self._evicting = False
         self._retry_at = 0.0
-        self._logged: set[str] = set()
+        self._first = Once()
         self._dead: deque[_Block] = deque()
         self._freed: deque[Extent] = deque()
         # Its `put` may be called where `put` was interrupted; no other way to wake a thread may.
@@ -332,6 +333,5 @@ class BlockStore:
         self._log_once("write", f"pictures stay in memory, beyond the limit: {self.trouble}")
 
     def _log_once(self, what: str, text: str) -> None:
-        if what not in self._logged:
-            self._logged.add(what)
+        if self._first(what):
             logger.warning("%s", text)
