@@ -171,7 +171,7 @@ def test_an_arena_that_is_forgotten_lets_go_of_its_memory():
     gc.collect()
     assert descriptors() == before
     assert not mappings(name)
-    path.unlink()
+    path.unlink(missing_ok=True)  # a janitor on this host may have been faster
 
 
 def test_failures_leak_nothing(tmp_path):

@@ -14,7 +14,8 @@ import zmq
 
 from dask_napari.stream import Board, Control, Item, Publisher, Receiver, ViewerGone
 from dask_napari.stream import messages as wire
-from dask_napari.stream.connection import Connection, ConnectionLost
+from dask_napari.stream.connection import Connection
+from dask_napari.stream.line import ConnectionLost
 from dask_napari.stream.outbox import Outbox
 from dask_napari.stream.troubles import Troubles
 
@@ -157,7 +158,9 @@ def test_rubbish_from_a_viewer_ends_that_connection_only():
             arena_bytes=1 << 20,
         )
         try:
-            assert connection.socket.poll(DEADLINE * 1000)
+            poller = zmq.Poller()
+            connection.register(poller)
+            assert poller.poll(DEADLINE * 1000)
             with pytest.raises(ConnectionLost, match="does not decode"):
                 connection.receive()
         finally:

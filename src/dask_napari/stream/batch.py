@@ -24,6 +24,7 @@ __all__ = [
     "BadItem",
     "aligned",
     "arrays_of",
+    "as_it_is",
     "header_of",
     "pack",
     "pack_frames",
@@ -128,12 +129,13 @@ Encode = Callable[[Item, npt.NDArray[Any]], tuple[str, npt.NDArray[np.uint8]]]
 """Gives the codec of an array and its bytes; the codec is empty if they are its own."""
 
 
-def _as_it_is(item: Item, array: npt.NDArray[Any]) -> tuple[str, npt.NDArray[np.uint8]]:
+def as_it_is(item: Item, array: npt.NDArray[Any]) -> tuple[str, npt.NDArray[np.uint8]]:
+    """The bytes of an array, without a codec."""
     return "", np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
 def pack_frames(
-    items: Sequence[Item], encode: Encode = _as_it_is
+    items: Sequence[Item], encode: Encode = as_it_is
 ) -> tuple[list[ItemHeader], list[npt.NDArray[np.uint8]]]:
     """Lay the arrays of the items out in payload frames.
 

@@ -15,17 +15,17 @@ import zmq
 
 from dask_napari.stream import messages as wire
 from dask_napari.stream.arena import Arena, ArenaError, Slot
-from dask_napari.stream.batch import Encode, pack, payload_size
-from dask_napari.stream.codec import Compressor
+from dask_napari.stream.batch import Encode, as_it_is, pack, payload_size
+from dask_napari.stream.compression import Compression
 from dask_napari.stream.flights import Flights
 from dask_napari.stream.item import Item, LayerSpec
 from dask_napari.stream.limits import cost_of
+from dask_napari.stream.line import ConnectionLost, Line
 from dask_napari.stream.link import LEAST_PIECE, Link
 from dask_napari.stream.loader import BATCH_BYTES, Loader
 from dask_napari.stream.outbox import Outbox
 from dask_napari.stream.parcel import Parcel
-from dask_napari.stream.peer import keep_alive
-from dask_napari.stream.security import Security, is_local
+from dask_napari.stream.security import Security
 from dask_napari.stream.transport import Transport
 from dask_napari.stream.troubles import Troubles
 from dask_napari.stream.versions import complaint
@@ -37,10 +37,6 @@ ARENA_WINDOW: Final = 8 << 20
 """Bytes of slots that may be with the receiver, and two batches whatever their size. It copies a
 batch in under a millisecond, so two keep both ends busy; more would only spread the same copies
 over memory that is not in the processor's cache (64 MiB in flight cost a third of the speed)."""
-
-TUNNEL: Final = 100e6
-"""Bytes a second below which an address of this host is taken for the near end of a tunnel
-(``ssh -L``): the loopback interface carries ten times as much on a bad day."""
 
 SMALL_BATCHES: Final = 3
 """Messages on the way while which a small batch waits. Over a long link the third part of its
@@ -54,15 +50,6 @@ MISSED_HEARTBEATS: Final = 3
 
 STATUS_INTERVAL: Final = 0.25
 """Seconds between counts that travel without a batch; a person reads them."""
-
-
-class ConnectionLost(Exception):
-    """The connection ended; ``again`` says whether to come back at once."""
-
-    def __init__(self, reason: str, *, again: bool = False, final: bool = False) -> None:
-        super().__init__(reason)
-        self.again = again
-        self.final = final
 
 
 class Connection:
@@ -134,26 +121,15 @@ class Connection:
         self._link = Link()
         self._flights = Flights(self._link)
         self._parcel: Parcel | None = None
-        self._compressor = Compressor()
-        self._local = is_local(address)
+        self._compression = Compression(address, self._link)
         self._patience = patience
         self._heartbeat = HANDSHAKE_TIMEOUT / MISSED_HEARTBEATS
         self._said_bye = False
         self.open = False
         self.closed = False
-        self.socket = context.socket(zmq.DEALER)
-        # Credit bounds what is queued, so ZeroMQ's own limit would only add a way to block.
-        self.socket.setsockopt(zmq.SNDHWM, 0)
-        self.socket.setsockopt(zmq.RCVHWM, 0)
-        self.socket.setsockopt(zmq.LINGER, 0)
-        keep_alive(self.socket)
-        if security is not None:
-            security.secure_client(self.socket)
-        # Tells at once that the receiver ended; its silence alone would tell after seconds.
-        self.monitor = self.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-        self.socket.connect(address)
-        self._heard = self._spoke = self._told = self._pinged = time.monotonic()
-        self._send(
+        self._line = Line(context, address, security)
+        self._told = self._pinged = self._line.spoke
+        self._line.send(
             wire.Hello(
                 wire.WIRE_VERSION,
                 __version__,
@@ -165,6 +141,10 @@ class Connection:
             )
         )
 
+    def register(self, poller: zmq.Poller) -> None:
+        """Have a poller wait for messages, and for the end."""
+        self._line.register(poller)
+
     # -- receiving -------------------------------------------------------------------------
 
     def receive(self) -> None:
@@ -175,23 +155,9 @@ class Connection:
         ConnectionLost
             If the receiver does not want this publisher, speaks another wire or has ended.
         """
-        ended = self.monitor.poll(0)  # before the last messages are read
-        while True:
-            try:
-                frames = self.socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                break
-            self._heard = time.monotonic()
-            try:
-                message = wire.decode_from_receiver(frames[0])
-            except wire.ForeignMessage as stranger:
-                raise ConnectionLost(
-                    f"{self.address}: {complaint(stranger)}", final=True
-                ) from stranger
-            except wire.MalformedMessage as error:
-                raise ConnectionLost(f"{self.address} sent a {error}", final=True) from error
+        for message in self._line.receive():
             self._handle(message)
-        if ended and not self.closed:
+        if self._line.ended and not self.closed:
             hint = "" if self.open else " before it answered; has it other keys?"
             raise ConnectionLost(f"the viewer at {self.address} closed the connection{hint}")
 
@@ -208,7 +174,7 @@ class Connection:
             case wire.Credit(epoch=self._epoch):
                 self._credit += message.nbytes
                 self.publishers = max(1, message.publishers)
-                for slot in self._flights.acknowledge(message.acknowledged, self._heard):
+                for slot in self._flights.acknowledge(message.acknowledged, self._line.heard):
                     if self._arena is not None:
                         self._arena.free(slot.offset, slot.generation)
             case wire.Want():
@@ -238,7 +204,7 @@ class Connection:
         except (ArenaError, OSError, ValueError) as error:
             self._refuse_arena(str(error))
             return
-        self._send(wire.Offer(self._epoch, self._arena.name, self._arena.size))
+        self._line.send(wire.Offer(self._epoch, self._arena.name, self._arena.size))
 
     def _probed(self, probe: wire.Probe) -> None:
         arena = self._arena
@@ -267,16 +233,6 @@ class Connection:
 
     # -- sending ---------------------------------------------------------------------------
 
-    def _send(self, message: wire.Message, *frames: npt.NDArray[np.uint8]) -> int:
-        """Send a message; return the bytes of its header."""
-        self._spoke = time.monotonic()
-        header = wire.encode(message)
-        self.socket.send(header, zmq.NOBLOCK | (zmq.SNDMORE if frames else 0))
-        for index, frame in enumerate(frames, 1):
-            more = zmq.SNDMORE if index < len(frames) else 0
-            self.socket.send(frame, zmq.NOBLOCK | more, copy=False)  # type: ignore[call-overload]
-        return len(header)
-
     def declare(self, layers: list[LayerSpec]) -> None:
         """Tell the receiver which layers the taps fill."""
         headers = [
@@ -285,7 +241,7 @@ class Connection:
             )
             for s in layers
         ]
-        self._send(wire.Taps(headers))
+        self._line.send(wire.Taps(headers))
 
     def pump(self) -> bool:
         """Send batches while there is credit, room and something to send.
@@ -357,7 +313,7 @@ class Connection:
         parcel = self._parcel
         if parcel is None:
             self._assign_numbers()
-            parcel = self._parcel = Parcel(self._loader.batch, self._encoder())
+            parcel = self._parcel = Parcel(self._loader.batch, self._encode())
         whole = self._use_arena or parcel.left <= self._link.room
         if (parcel.sent or not whole) and (cut := parcel.cut(self._link.piece)):
             offset, piece = cut
@@ -368,24 +324,10 @@ class Connection:
         self._dispatch(batch, *frames)
         return True
 
-    def _encoder(self) -> Encode:
-        """What compresses the formed batch, at the rate of the link as it is now."""
-        rate = self._link.limit
-        if not self._may_encode(rate):
-            rate = 0.0
-        elif not rate:
-            waits = sum(item.nbytes for item in self._loader.batch) > self._link.room
-            # Not known yet, but this has to wait: better small. On a fast link that costs a
-            # millisecond, once.
-            rate = max(1.0, self._link.rate) if waits else 0.0
-        return lambda item, array: self._compressor.encode(item.layer, item.kind, array, rate)
-
-    def _may_encode(self, rate: float) -> bool:
-        if self._use_arena or self.address.startswith("ipc://"):
-            return False
-        # Within a host both ends share the processor, and compression only adds to its work;
-        # unless it is the near end of a tunnel.
-        return not self._local or 0 < rate < TUNNEL / self.publishers
+    def _encode(self) -> Encode:
+        if self._use_arena:  # too large for it, but within the host
+            return as_it_is
+        return self._compression.encoder(self._loader.batch, self.publishers)
 
     def _assign_numbers(self) -> None:
         for item in self._loader.batch:
@@ -413,7 +355,7 @@ class Connection:
             cost += message.expansion
             items = self._loader.take()
         self._flights.add(message.number, nbytes, items, slot, time.monotonic())
-        self._credit -= cost_of(cost, self._send(message, *frames), len(items))
+        self._credit -= cost_of(cost, self._line.send(message, *frames), len(items))
 
     def tick(self) -> float:
         """Send what time asks for; return the seconds until the next call is due.
@@ -424,7 +366,7 @@ class Connection:
             If the receiver has been silent for too long.
         """
         now = time.monotonic()
-        silent = now - self._heard
+        silent = now - self._line.heard
         limit = self._patience if not self.open else MISSED_HEARTBEATS * self._heartbeat
         if silent > limit:
             raise ConnectionLost(f"the viewer at {self.address} has been silent for {limit:.0f} s")
@@ -434,23 +376,23 @@ class Connection:
             self._told = now
             counts, troubles = self._outbox.counts(changed=True), self._troubles.fresh()
             if counts or troubles:
-                self._send(wire.Status(self._epoch, counts, troubles))
-        quiet = max(silent, now - self._spoke)
+                self._line.send(wire.Status(self._epoch, counts, troubles))
+        quiet = max(silent, now - self._line.spoke)
         if quiet >= self._heartbeat and now - self._pinged >= self._heartbeat:
             self._pinged = now
-            self._send(wire.Ping(self._epoch))
+            self._line.send(wire.Ping(self._epoch))
         return min(limit - silent, self._heartbeat)
 
     def status(self) -> None:
         """Send all counts and errors."""
         self._outbox.counts(changed=True)
-        self._send(wire.Status(self._epoch, self._outbox.counts(), self._troubles.all()))
+        self._line.send(wire.Status(self._epoch, self._outbox.counts(), self._troubles.all()))
 
     def bye(self) -> None:
         """Announce the end, once; :attr:`closed` turns true when the receiver has everything."""
         if not self._said_bye:
             self._said_bye = True
-            self._send(wire.Bye(self._epoch, self._outbox.counts()))
+            self._line.send(wire.Bye(self._epoch, self._outbox.counts()))
 
     @property
     def idle(self) -> bool:
@@ -478,9 +420,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the socket and give the arena up."""
-        self.socket.disable_monitor()
-        self.monitor.close(0)
-        self.socket.close(0)
+        self._line.close()
         if self._arena is not None:
             self._arena.close()
             self._arena = None

@@ -16,12 +16,9 @@ import zmq
 from dask_napari.stream import descriptors, janitor, nearby
 from dask_napari.stream.addresses import reachable
 from dask_napari.stream.again import Again, Lost
-from dask_napari.stream.connection import (
-    HANDSHAKE_TIMEOUT,
-    Connection,
-    ConnectionLost,
-)
+from dask_napari.stream.connection import HANDSHAKE_TIMEOUT, Connection
 from dask_napari.stream.item import LayerSpec
+from dask_napari.stream.line import ConnectionLost
 from dask_napari.stream.once import Once
 from dask_napari.stream.outbox import Outbox, Whole
 from dask_napari.stream.security import Security, check_encrypted
@@ -279,8 +276,7 @@ class Sender:
 
     def _serve(self, connection: Connection) -> None:
         poller = zmq.Poller()
-        poller.register(connection.socket, zmq.POLLIN)
-        poller.register(connection.monitor, zmq.POLLIN)
+        connection.register(poller)
         poller.register(self._wakeup.fileno(), zmq.POLLIN)
         asleep = zmq.Poller()
         asleep.register(self._wakeup.fileno(), zmq.POLLIN)
