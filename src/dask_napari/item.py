@@ -173,6 +173,8 @@ def _refusal(error: Exception) -> CoercionError:
 
 def _tell_apart(items: list[Item]) -> None:
     """Number the parts that would replace each other, as napari numbers layers of one name."""
+    if len(items) < 2:
+        return
     seen: set[Any] = set()
     for item in items:
         name, number = item.name, 0

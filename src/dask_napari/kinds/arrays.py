@@ -76,6 +76,8 @@ def to_host(value: object) -> Array:
     >>> to_host(np.arange(3, dtype=">u2")).dtype
     dtype('uint16')
     """
+    if type(value) is np.ndarray and value.dtype.kind in "biuf" and value.dtype.isnative:
+        return value  # as nearly all are, for which the questions below would cost more than a copy
     refuse_lazy(value)
     if isinstance(value, np.ma.MaskedArray):
         value = value.filled(0 if value.dtype.kind in "biuc" else np.nan)

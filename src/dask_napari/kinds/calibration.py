@@ -14,6 +14,8 @@ from dask_napari.stream.item import Calibration
 NOT_IN_SPACE: Final = frozenset({"t", "time", "frame", "c", "channel", "ch"})
 """Axes for which a pixel size that is given once does not hold."""
 
+NOTHING: Final = Calibration()
+
 
 def merged(said: Calibration, told: Calibration, made: Made) -> Calibration:
     """Return the calibration of what was made.
@@ -42,6 +44,8 @@ def merged(said: Calibration, told: Calibration, made: Made) -> Calibration:
     (1.0, 0.5, 0.5)
     """
     sources = (said, told, made.known)
+    if made.kind != "tracks" and all(source == NOTHING for source in sources):
+        return NOTHING
     axes = next((source.axes for source in sources if source.axes), ())
     if axes and len(axes) != made.spatial:
         raise _unfit("axes", axes, made.spatial)
@@ -91,6 +95,8 @@ def of_meta(meta: Mapping[str, Any]) -> Calibration:
     >>> of_meta({"scale": 0.5, "units": "um", "opacity": 1}).scale
     (0.5,)
     """
+    if not meta:
+        return NOTHING
     try:
         units = meta.get("units")
         if units is not None and not isinstance(units, str):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
+
 from dask_napari.kinds.arrays import is_array, loaded
 from dask_napari.kinds.columns import axis_columns
 from dask_napari.kinds.errors import CoercionValueError
@@ -77,6 +79,8 @@ def parts_of(value: object, kind: Kind, layer: str) -> list[Part]:
     >>> [part.name for part in parts_of({"raw": np.eye(3), "mask": np.eye(3)}, "image", "a")]
     ['raw', 'mask']
     """
+    if type(value) is np.ndarray:
+        return [Part(value, kind)]
     found = _split(value, kind, layer)
     if len(found) > MOST:
         raise CoercionValueError(
