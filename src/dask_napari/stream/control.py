@@ -74,7 +74,7 @@ class Control:
         try:
             security = security or nearby.find(tried[0])
             if security is not None:
-                security.secure_client(self._socket)
+                security.secure_client(self._socket, tried[0])
             keep_alive(self._socket)
             self._socket.connect(tried[0])
             self._token = security.token if security else ""

@@ -130,8 +130,6 @@ class Receiver:
             self._socket.setsockopt(zmq.MAXMSGSIZE, self.limits.frame)
             self._socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
             self._socket.setsockopt(zmq.IPV6, any("[" in a for a in self.addresses))
-            if self._security is not None:
-                self._security.secure_server(self._socket)
             self.addresses = tuple(self._bind(address) for address in self.addresses)
             if self._share_keys:
                 assert self._security is not None
@@ -155,6 +153,8 @@ class Receiver:
         try:
             if taken(address):
                 raise zmq.ZMQError(errno.EADDRINUSE)
+            if self._security is not None:
+                self._security.secure_server(self._socket, address)
             self._socket.bind(address)
         except zmq.ZMQError as error:
             if error.errno == errno.EADDRINUSE:
