@@ -82,6 +82,9 @@ class Loader:
             if not self._loaded:
                 break
             item = self._loaded.popleft()
+            if self.batch and nbytes + item.nbytes > frame // 2:
+                self._loaded.appendleft(item)  # in parts, all of a batch makes one frame
+                break
             # What the receiver must refuse would come back to be sent again, for ever.
             if reason := oversize(item, frame):
                 self._outbox.drop(Whole(item), reason)
