@@ -43,20 +43,22 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("transport", ["auto", "inline"])
-def test_one_item_that_cannot_travel_does_not_stop_the_others(name, transport):
+def test_one_item_that_cannot_travel_does_not_stop_the_others(name, transport, caplog):
     board = Board()
     with (
         Receiver("ipc://*", board, limits=Limits(frame=1 << 19)) as receiver,
         Publisher(receiver.addresses, name="me", transport=transport) as publisher,
     ):
-        publisher.put(BAD[name])
+        publisher.put(BAD[name], "keep")
+        publisher.put(BAD[name], "keep")
         publisher.put(Item("raw", "image", SMALL, {"t": 1}))
         deadline = time.monotonic() + DEADLINE
 
-        def settled() -> bool:
+        def settled() -> object:
             board.shown(board.take())
             total = receiver.ledger().total
-            return total.selected == 2 and total.shown == 1 and not total.pending
+            told = receiver.troubles()
+            return total.selected == 3 and total.shown == 1 and not total.pending and told
 
         while not settled():
             assert time.monotonic() < deadline, (receiver.ledger(), receiver.rejected)
@@ -67,6 +69,9 @@ def test_one_item_that_cannot_travel_does_not_stop_the_others(name, transport):
         assert reason == oversize(BAD[name], 1 << 19)
         assert not receiver.rejected
         assert receiver.exchange.epochs == 1
+        # People are told, once: at the viewer and in the worker's log.
+        assert [trouble.reason for _, trouble in receiver.troubles()] == [reason]
+        assert [record.getMessage().count(f"({reason})") for record in caplog.records] == [1]
 
 
 def test_a_full_batch_of_the_largest_that_pass_is_within_the_limit():

@@ -528,3 +528,22 @@ def test_parts_that_do_not_fit_end_the_connection_and_nothing_else(receiver, boa
     with Publisher(receiver.addresses, name="good") as publisher:
         publisher.put(image(1))
         Consumer(board).until(1)
+
+
+def test_any_number_of_layers_may_be_declared_and_one_that_cannot_travel_stops_none(
+    receiver, board
+):
+    consumer = Consumer(board)
+    large = {"colormap": "c" * 60_000}
+    with Publisher(receiver.addresses, name="me") as publisher:
+        eventually(lambda: publisher.state == "connected")
+        publisher.declare([LayerSpec("odd", "image", options={"colormap": object()})])
+        publisher.declare([LayerSpec("odd", "image", {"a" * 2000: "slider"})])
+        publisher.declare(LayerSpec(f"large {n}", "image", options=large) for n in range(200))
+        publisher.declare(LayerSpec(f"layer {n}", "image") for n in range(6000))
+        publisher.put(image(0))
+        consumer.until(1)
+        declared = receiver.layers()
+        assert sum(name.startswith("large") for name in declared) == 200
+        assert receiver.exchange.epochs == 1
+        eventually(lambda: [trouble.layer for _, trouble in receiver.troubles()] == ["odd"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import socket as host
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ from dask_napari.stream.line import ConnectionLost, Line
 from dask_napari.stream.link import LEAST_PIECE, Link
 from dask_napari.stream.loader import BATCH_BYTES, Loader
 from dask_napari.stream.outbox import Outbox
+from dask_napari.stream.oversize import declarations
 from dask_napari.stream.parcel import Parcel
 from dask_napari.stream.security import Security
 from dask_napari.stream.transport import Transport
@@ -233,15 +235,11 @@ class Connection:
 
     # -- sending ---------------------------------------------------------------------------
 
-    def declare(self, layers: list[LayerSpec]) -> None:
+    def declare(self, layers: Iterable[LayerSpec]) -> None:
         """Tell the receiver which layers the taps fill."""
-        headers = [
-            wire.LayerHeader(
-                s.name, s.kind, dict(s.axes), dict(s.options), dict(s.layouts), s.sizes, s.fill
-            )
-            for s in layers
-        ]
-        self._line.send(wire.Taps(headers))
+        refused = functools.partial(self._troubles.note, reason="layer", key="")
+        for headers in declarations(layers, refused):
+            self._line.send(wire.Taps(headers))
 
     def pump(self) -> bool:
         """Send batches while there is credit, room and something to send.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dask_napari.stream import messages as wire
 from dask_napari.stream.batch import arrays_of, header_of, payload_size
-from dask_napari.stream.item import Item
+from dask_napari.stream.item import Item, LayerSpec
 
 ITEM_LIMIT: Final = 60 << 10
 """Bytes of an item's header: 64 of them, and the counts, make a header within its limit."""
@@ -21,8 +21,29 @@ DTYPES: Final = "biufcSU"
 LEAST, MOST = -(2**63), 2**53
 """Whole numbers between them have room in any field of a message."""
 
+GROUP_BYTES: Final = wire.HEADER_LIMIT // 4
+"""Bytes of layers that are declared together; a receiver takes no more than 64 KiB of one."""
+
+_layers = msgspec.msgpack.Decoder(wire.LayerHeader)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(wire.ItemHeader)
+
+
+class Unfit(ValueError):
+    """An item that cannot travel.
+
+    Parameters
+    ----------
+    reason : str
+        Why, as it is counted.
+    key : object
+        Key of its task.
+    """
+
+    def __init__(self, reason: str, key: object) -> None:
+        super().__init__(f"it does not fit into a message ({reason})")
+        self.reason = reason
+        self.key = key
 
 
 def oversize(item: Item, frame: int) -> str:
@@ -114,3 +135,49 @@ def _names(item: Item) -> Iterator[str]:
         yield axis
         if isinstance(coordinate, str):
             yield coordinate
+
+
+def declarations(
+    layers: Iterable[LayerSpec], refused: Callable[..., None]
+) -> Iterator[list[wire.LayerHeader]]:
+    """Yield what is said of layers in groups that fit into a message.
+
+    Parameters
+    ----------
+    layers : iterable of LayerSpec
+        The layers.
+    refused : callable
+        Told of a layer that cannot travel, as ``layer=`` and ``error=``.
+
+    Examples
+    --------
+    >>> [[h.name for h in group] for group in declarations([LayerSpec("cells", "labels")], print)]
+    [['cells']]
+    """
+    group: list[wire.LayerHeader] = []
+    size = 0
+    for layer in layers:
+        try:
+            header = wire.LayerHeader(
+                layer.name,
+                layer.kind,
+                dict(layer.axes),
+                dict(layer.options),
+                dict(layer.layouts),
+                layer.sizes,
+                layer.fill,
+            )
+            encoded = _encoder.encode(header)
+            _layers.decode(encoded)
+            if len(encoded) > GROUP_BYTES:
+                raise ValueError(f"{len(encoded)} bytes of options; {GROUP_BYTES} at most")
+        except Exception as error:  # the others are declared all the same
+            refused(layer=layer.name, error=error)
+            continue
+        if group and size + len(encoded) > GROUP_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(header)
+        size += len(encoded)
+    if group:
+        yield group
