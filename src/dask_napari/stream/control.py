@@ -85,7 +85,9 @@ class Control:
 
     def _introduce(self, deadline: float) -> None:
         self._send(wire.Hello(wire.WIRE_VERSION, __version__, "client", "client", self._token))
-        self._receive(deadline, wire.Welcome)
+        welcome = self._receive(deadline, wire.Welcome)
+        if welcome.wire != wire.WIRE_VERSION:
+            raise ViewerGone(complaint(welcome))
 
     def _send(self, message: wire.Message) -> None:
         self._socket.send(wire.encode(message), zmq.NOBLOCK)
