@@ -17,12 +17,15 @@ import pytest
 from distributed import Client, LocalCluster, wait
 
 import cluster_tasks as tasks
+import dask_napari as dn
 from dask_napari.owner import GRACE, Owner
 from dask_napari.sink import (
     SINK_NAME,
     NapariSink,
     TapsUpdate,
     known_tasks,
+    memory_of_sinks,
+    sinks_here,
     worker_counts,
 )
 from dask_napari.stream.item import Item
@@ -371,3 +374,55 @@ def test_nothing_is_left_however_a_worker_ends(canvas, end):
     canvas.until_settled()
     assert not segments(canvas)
     assert canvas.receiver.ledger().balanced
+
+
+def fork_and_show(n: int) -> tuple[bool, int]:
+    """Show a picture, then fork while the queue is in use; the child shows one, too."""
+    (sink,) = sinks_here()
+    mine = dn.show(tasks.frame(n), layer="shown", at={"n": n})
+    with sink._session.publisher.outbox._lock:  # by another thread, say
+        pid = os.fork()
+        if not pid:
+            try:
+                os._exit(dn.show(tasks.frame(n), layer="shown", at={"n": n + 1}))
+            finally:
+                os._exit(9)
+    for _ in range(500):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return mine, os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    return mine, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_process_that_a_task_forks_is_never_blocked(client, canvas):
+    register(client, canvas)
+    # A worker may have started its sink and have no room for it yet.
+    eventually(lambda: all(held for held in client.run(memory_of_sinks_here).values()))
+    assert client.submit(fork_and_show, 3, pure=False).result() == (True, 0)
+    canvas.until_shown("shown", 1)
+    canvas.until_settled()
+    assert canvas.receiver.ledger()["shown"].selected == 1
+
+
+def memory_of_sinks_here(dask_worker: object) -> dict[str, int]:
+    return memory_of_sinks(dask_worker)
+
+
+def test_a_search_by_type_reads_nothing_back_from_the_disk(client, canvas):
+    futures = client.map(tasks.frame, range(40), pure=False)
+    other = client.map(tasks.text, range(5), pure=False)
+    wait([*futures, *other])
+
+    def spill(dask_worker: object) -> None:
+        while dask_worker.data.fast:
+            dask_worker.data.evict()
+
+    client.run(spill)
+    register(client, canvas, Tap(np.ndarray, layer="arrays"))
+    canvas.until_shown("arrays", 40)
+    canvas.until_settled()
+    assert canvas.receiver.ledger()["arrays"].selected == 40
+    assert set(client.run(lambda dask_worker: len(dask_worker.data.fast)).values()) == {0}
+    del futures, other

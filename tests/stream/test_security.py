@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
-from dask_napari.stream import Board, Control, Receiver
+from dask_napari.stream import Board, Control, Publisher, Receiver
 from dask_napari.stream import messages as wire
 from dask_napari.stream.control import ViewerGone
 from dask_napari.stream.security import Security, check_address, is_local, is_private
@@ -133,6 +133,23 @@ def test_only_a_socket_that_nobody_else_can_reach_stays_plain(tmp_path):
         # Both ends agree on each.
         for address in receiver.addresses:
             Control([address], security=security.client()).close()
+
+
+def test_a_publisher_that_must_encrypt_never_speaks_plainly():
+    with Receiver("tcp://127.0.0.1:*", Board()) as receiver:
+        for security in (None, Security.generate(encrypt=False)):
+            with Publisher(
+                ["ipc:///nowhere/viewer", *receiver.addresses],
+                name="me",
+                security=security,
+                encrypt=True,
+            ) as publisher:
+                # A friend is answered meanwhile.
+                Control(receiver.addresses).close()
+                threading.Event().wait(QUIET / 1000)
+                assert publisher.state == "connecting"
+        assert receiver.exchange.epochs == 2  # of the friend alone
+        assert not receiver.peers()
 
 
 # -- tokens --------------------------------------------------------------------------------------

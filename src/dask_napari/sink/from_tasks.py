@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 
 from dask_napari.item import place_of
@@ -25,6 +26,7 @@ class FromTasks:
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
+        self._process = os.getpid()
 
     def show(
         self,
@@ -41,6 +43,9 @@ class FromTasks:
             See there.
         """
         outlet, publisher = self._outlet, self._outlet.publisher
+        if os.getpid() != self._process:
+            # Forked by a task: the publisher's thread is not here, and its locks may be held.
+            return False
         key: object = ""
         try:
             assert tap.layer is not None
@@ -72,7 +77,7 @@ class FromTasks:
         """
         outlet, taps = self._outlet, self._outlet.taps
         watching = taps.watching(source)
-        if not watching:
+        if not watching or os.getpid() != self._process:
             return
         caller, _ = running(outlet.worker)
         task = outlet.worker.state.tasks.get(caller)
