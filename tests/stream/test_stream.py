@@ -547,3 +547,12 @@ def test_any_number_of_layers_may_be_declared_and_one_that_cannot_travel_stops_n
         assert sum(name.startswith("large") for name in declared) == 200
         assert receiver.exchange.epochs == 1
         eventually(lambda: [trouble.layer for _, trouble in receiver.troubles()] == ["odd"])
+
+
+def test_a_client_can_ask_a_viewer_that_is_gone_as_often_as_it_likes():
+    with Receiver("tcp://127.0.0.1:*", Board()) as receiver:
+        control = Control(receiver.addresses)
+    for _ in range(1100):  # more than a socket queues
+        with pytest.raises(ViewerGone):
+            control.ledger(timeout=0)
+    control.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import logging
 import threading
 import time
@@ -105,8 +106,10 @@ class Live:
             self._sinks.register()
             undo.pop_all()
         # A script that ends without `close` must not leave a window behind. Weak, so that the
-        # registration does not keep a forgotten handle alive.
-        atexit.register(_close, weakref.ref(self))
+        # registration does not keep a forgotten handle alive; one of its own, since taking a
+        # function back takes back all that were registered of it.
+        self._at_exit = functools.partial(_close, weakref.ref(self))
+        atexit.register(self._at_exit)
         self._thread = threading.Thread(target=self._look, name="dask-napari-live", daemon=True)
         self._thread.start()
 
@@ -277,7 +280,7 @@ class Live:
             if self._closed.is_set():
                 return
             self._closed.set()
-        atexit.unregister(_close)
+        atexit.unregister(self._at_exit)
         self._sinks.close()
         self._control.close()
         self._viewer.close()
