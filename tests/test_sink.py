@@ -123,7 +123,10 @@ def test_taps_change_while_tasks_run_and_find_what_is_there_already(client, canv
     canvas.until_shown("later", 100)
     canvas.until_settled()
     assert canvas.receiver.ledger().balanced
+    # What was there when the tap came was found, what ended since was selected as it ended, and
+    # nothing was both.
     assert len(canvas.keys["done"]) == 10
+    assert len(canvas.keys["later"]) == canvas.receiver.ledger()["later"].selected == 100
     client.register_plugin(TapsUpdate({}))
     wait(client.map(tasks.frame, range(10), pure=False))
     canvas.until_settled()
