@@ -250,3 +250,19 @@ def test_a_tap_that_is_wrong_is_told_at_the_call(client):
         live.untap(tap)
         with pytest.raises(ValueError, match="not in force"):
             live.untap(tap)
+
+
+def test_wait_does_not_wait_for_a_worker_that_is_gone(client, monkeypatch):
+    with dn.watch(client) as live:
+        live.tap("frame")
+        wait(client.map(tasks.frame, range(5), pure=False))
+        counts = live._sinks.counts
+        # Killed after it was asked, before it told the viewer what it had said.
+        gone = [{"name": "gone", "counts": [{"layer": "frame", "selected": 3}]}]
+
+        def once() -> list[dict[str, object]]:
+            monkeypatch.setattr(live._sinks, "counts", counts)
+            return [*counts(), *gone]
+
+        monkeypatch.setattr(live._sinks, "counts", once)
+        assert live.wait(DEADLINE)["frame"].shown == 5

@@ -247,10 +247,16 @@ class Live:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         selected = self._sinks.counts()
+        asked = time.monotonic()
         while True:
             ledger = self.ledger()
             if not self.open or settled(ledger, selected):
                 return ledger
+            if time.monotonic() - asked > LOOK_INTERVAL:
+                # A worker that was killed meanwhile had no time to tell the viewer of it all.
+                there = {worker["name"] for worker in self._sinks.counts()}
+                selected = [worker for worker in selected if worker["name"] in there]
+                asked = time.monotonic()
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError(f"items are still pending after {timeout} s:\n{ledger}")
             self._closed.wait(WAIT_INTERVAL)
