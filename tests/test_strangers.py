@@ -72,6 +72,24 @@ def test_endless_frames_cost_nothing(live, port, mechanism):
     assert live.wait(DEADLINE)[mechanism.decode()].shown >= 5
 
 
+def test_a_handshake_of_any_size_is_cut_off_too(live, port):
+    """What comes before the keys are looked at: ZeroMQ takes a frame in as a whole."""
+    viewer = psutil.Process(live._viewer.process.pid)
+    before = viewer.memory_info().rss
+    for kind in (b"\x02", b"\x06"):  # a long message, a long command
+        sent = 0
+        with (
+            contextlib.suppress(ConnectionError),
+            socket.create_connection(("127.0.0.1", port), timeout=10) as link,
+        ):
+            link.sendall(greeting(b"CURVE") + kind + struct.pack(">Q", (4 << 30) - 1))
+            while sent < FLOOD:
+                link.sendall(bytes(1 << 20))
+                sent += 1 << 20
+        assert sent < FLOOD / 4
+    assert viewer.memory_info().rss - before < 50 << 20
+
+
 def test_without_the_keys_nobody_gets_an_answer(live, port):
     address = f"tcp://127.0.0.1:{port}"
     with zmq.Context() as context, context.socket(zmq.DEALER) as link:

@@ -29,6 +29,7 @@ from dask_napari.stream import (
     ViewerGone,
 )
 from dask_napari.stream import messages as wire
+from dask_napari.stream.limits import MESSAGE
 
 DEADLINE = 20.0
 
@@ -99,6 +100,33 @@ def test_items_arrive_as_they_were(receiver, board, transport, scheme, shape):
     ledger = receiver.ledger()
     assert ledger.balanced
     assert ledger["raw"].shown == 200
+
+
+@pytest.mark.parametrize("transport", ["auto", "inline"])
+@pytest.mark.parametrize("scheme", ["ipc", "tcp"])
+def test_an_item_larger_than_a_message_arrives(scheme, transport):
+    board, security = Board(), Security.generate()
+    shape = (9, 4 << 10, 2 << 10)
+    with (
+        Receiver(["ipc://*", "tcp://127.0.0.1:*"], board, security=security) as receiver,
+        Publisher(
+            next(a for a in receiver.addresses if a.startswith(scheme)),
+            name="me",
+            transport=transport,
+            security=security,
+            queue_bytes=1 << 30,
+        ) as publisher,
+    ):
+        large = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+        assert large.nbytes > 2 * MESSAGE
+        publisher.put(Item("raw", "image", large, {"t": 0}))
+        publisher.put(image(1))
+        consumer = Consumer(board)
+        consumer.until(2)
+        np.testing.assert_array_equal(consumer.seen[0], large)
+        assert receiver.exchange.epochs == 1
+        eventually(lambda: settled(receiver))
+        assert receiver.ledger().balanced
 
 
 def test_an_item_larger_than_the_arena_arrives(receiver, board):

@@ -20,7 +20,7 @@ from dask_napari.stream.batch import Encode, as_it_is, pack, payload_size
 from dask_napari.stream.compression import Compression
 from dask_napari.stream.flights import Flights
 from dask_napari.stream.item import Item, LayerSpec
-from dask_napari.stream.limits import cost_of
+from dask_napari.stream.limits import MESSAGE, cost_of
 from dask_napari.stream.line import ConnectionLost, Line
 from dask_napari.stream.link import LEAST_PIECE, Link
 from dask_napari.stream.loader import BATCH_BYTES, Loader
@@ -312,8 +312,8 @@ class Connection:
         if parcel is None:
             self._assign_numbers()
             parcel = self._parcel = Parcel(self._loader.batch, self._encode())
-        whole = self._use_arena or parcel.left <= self._link.room
-        if (parcel.sent or not whole) and (cut := parcel.cut(self._link.piece)):
+        room = MESSAGE if self._use_arena else min(MESSAGE, self._link.room)
+        if (parcel.sent or parcel.left > room) and (cut := parcel.cut(self._piece)):
             offset, piece = cut
             self._dispatch(wire.Part(self._epoch, self._number + 1, parcel.size, offset), piece)
             return True
@@ -321,6 +321,10 @@ class Connection:
         self._parcel = None
         self._dispatch(batch, *frames)
         return True
+
+    @property
+    def _piece(self) -> int:
+        return MESSAGE if self._use_arena else min(MESSAGE, self._link.piece)
 
     def _encode(self) -> Encode:
         if self._use_arena:  # too large for it, but within the host

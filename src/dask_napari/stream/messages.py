@@ -6,7 +6,8 @@ may be followed by payload frames. Nothing is ever unpickled. The exchange of a 
     HELLO -> WELCOME, OFFER -> PROBE, TAPS, then BATCH ... <- CREDIT ..., BYE -> BYE_ACK
 
 On a slow link the payload of a batch goes ahead of it in PARTs, each acknowledged by a CREDIT, so
-that neither side is silent for long and no PING waits behind a large array.
+that neither side is silent for long and no PING waits behind a large array; and so does what is
+larger than a message may be.
 
 PING -> PONG keeps an idle connection known to be alive. A receiver answers REFUSED where it
 will not talk, and to a peer that it does not know (it was restarted); the latter says HELLO
@@ -22,7 +23,7 @@ from msgspec import Meta
 
 from dask_napari.stream.item import AxisMode, Kind, Layout, Sizes
 
-WIRE_VERSION: Final = 2
+WIRE_VERSION: Final = 3
 """Raised when a change cannot be read by the older side; new optional fields do not raise it."""
 
 HEADER_LIMIT: Final = 4 << 20
