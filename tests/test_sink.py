@@ -29,6 +29,7 @@ from dask_napari.sink import (
     worker_counts,
 )
 from dask_napari.stream.item import Item
+from dask_napari.stream.outbox import LAYERS, OTHERS
 from dask_napari.tap import Tap
 from headless import DEADLINE, Headless, eventually
 
@@ -429,3 +430,26 @@ def test_a_search_by_type_reads_nothing_back_from_the_disk(client, canvas):
     assert canvas.receiver.ledger()["arrays"].selected == 40
     assert set(client.run(lambda dask_worker: len(dask_worker.data.fast)).values()) == {0}
     del futures, other
+
+
+def show_on_many_layers(n: int) -> int:
+    return sum(dn.show(tasks.frame(k, 4), layer=f"layer {k}", at={"t": 0}) for k in range(n))
+
+
+def test_a_layer_for_each_picture_stops_nothing(client, canvas):
+    register(client, canvas, Tap("frame"))
+    eventually(lambda: all(held for held in client.run(memory_of_sinks_here).values()))
+    wait(client.map(tasks.frame, range(4), pure=False))
+    canvas.until_shown("frame", 4)
+    canvas.until_settled()
+    # On one worker each: both count for so many layers, those of the frames included.
+    for address in client.scheduler_info()["workers"]:
+        shown = client.submit(show_on_many_layers, LAYERS + 50, workers=address, pure=False)
+        assert LAYERS - 1 <= shown.result() <= LAYERS
+    wait(client.map(tasks.frame, range(4), pure=False))
+    canvas.until_shown("frame", 8)
+    canvas.until_settled()
+    ledger = canvas.receiver.ledger()
+    assert ledger.balanced
+    assert 100 <= ledger[OTHERS].dropped["too many layers"] <= 102
+    assert not canvas.receiver.rejected or canvas.receiver.rejected.keys() == {"too many layers"}

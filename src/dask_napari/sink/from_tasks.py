@@ -12,6 +12,7 @@ from dask_napari.placement import Placement
 from dask_napari.sink.outlet import Outlet
 from dask_napari.sink.tasks import running
 from dask_napari.sink.watched import comes_by_itself
+from dask_napari.stream.oversize import Unfit
 from dask_napari.tap import Tap
 
 
@@ -50,6 +51,9 @@ class FromTasks:
         try:
             assert tap.layer is not None
             key, made = running(outlet.worker)
+            if reason := publisher.outbox.without_layer(tap.layer):
+                outlet.refuse(tap, key, Unfit(reason, key), reason)
+                return False
             self._declare(tap)
             outlet.pause()
             refused = publisher.refuses(nbytes_of(value), tap.policy)
