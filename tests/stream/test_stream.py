@@ -584,3 +584,19 @@ def test_a_client_can_ask_a_viewer_that_is_gone_as_often_as_it_likes():
         with pytest.raises(ViewerGone):
             control.ledger(timeout=0)
     control.close()
+
+
+def test_an_answer_may_be_as_large_as_a_picture_of_a_large_window():
+    security = Security.generate()
+    png = bytes(20 << 20)
+    with Receiver("tcp://127.0.0.1:*", Board(), security=security) as receiver:
+        control = Control(receiver.addresses, security=security)
+
+        def answer() -> None:
+            receiver.requests.get().reply({"png": png})
+
+        viewer = threading.Thread(target=answer)
+        viewer.start()
+        assert control.request("screenshot", timeout=DEADLINE)["png"] == png
+        viewer.join()
+        control.close()
