@@ -156,6 +156,29 @@ def test_nothing_is_left_however_the_script_ends(client, tmp_path, end, code):
     eventually(lambda: not leftovers(), leftovers)
 
 
+TWO = """
+import atexit
+from distributed import Client
+import dask_napari as dn
+
+if __name__ == "__main__":
+    atexit.register(lambda: print("open" if second.open else "closed"))  # the last to run
+    client = Client({address!r})
+    first, second = dn.watch(client), dn.watch(client)
+    first.close()
+"""
+
+
+def test_a_handle_that_is_closed_leaves_the_end_of_others_alone(client, tmp_path):
+    script = tmp_path / "two.py"
+    script.write_text(TWO.format(address=client.scheduler.address))
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "closed\n"), done.stderr
+    eventually(lambda: not leftovers(), leftovers)
+
+
 def test_bad_arguments_are_told_at_the_call(client):
     with pytest.raises(TypeError, match=r"distributed\.Client"):
         dn.watch("tcp://127.0.0.1:8786")
@@ -227,3 +250,19 @@ def test_a_tap_that_is_wrong_is_told_at_the_call(client):
         live.untap(tap)
         with pytest.raises(ValueError, match="not in force"):
             live.untap(tap)
+
+
+def test_wait_does_not_wait_for_a_worker_that_is_gone(client, monkeypatch):
+    with dn.watch(client) as live:
+        live.tap("frame")
+        wait(client.map(tasks.frame, range(5), pure=False))
+        counts = live._sinks.counts
+        # Killed after it was asked, before it told the viewer what it had said.
+        gone = [{"name": "gone", "counts": [{"layer": "frame", "selected": 3}]}]
+
+        def once() -> list[dict[str, object]]:
+            monkeypatch.setattr(live._sinks, "counts", counts)
+            return [*counts(), *gone]
+
+        monkeypatch.setattr(live._sinks, "counts", once)
+        assert live.wait(DEADLINE)["frame"].shown == 5

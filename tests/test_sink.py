@@ -17,15 +17,19 @@ import pytest
 from distributed import Client, LocalCluster, wait
 
 import cluster_tasks as tasks
+import dask_napari as dn
 from dask_napari.owner import GRACE, Owner
 from dask_napari.sink import (
     SINK_NAME,
     NapariSink,
     TapsUpdate,
     known_tasks,
+    memory_of_sinks,
+    sinks_here,
     worker_counts,
 )
 from dask_napari.stream.item import Item
+from dask_napari.stream.outbox import LAYERS, OTHERS
 from dask_napari.tap import Tap
 from headless import DEADLINE, Headless, eventually
 
@@ -120,7 +124,10 @@ def test_taps_change_while_tasks_run_and_find_what_is_there_already(client, canv
     canvas.until_shown("later", 100)
     canvas.until_settled()
     assert canvas.receiver.ledger().balanced
+    # What was there when the tap came was found, what ended since was selected as it ended, and
+    # nothing was both.
     assert len(canvas.keys["done"]) == 10
+    assert len(canvas.keys["later"]) == canvas.receiver.ledger()["later"].selected == 100
     client.register_plugin(TapsUpdate({}))
     wait(client.map(tasks.frame, range(10), pure=False))
     canvas.until_settled()
@@ -371,3 +378,78 @@ def test_nothing_is_left_however_a_worker_ends(canvas, end):
     canvas.until_settled()
     assert not segments(canvas)
     assert canvas.receiver.ledger().balanced
+
+
+def fork_and_show(n: int) -> tuple[bool, int]:
+    """Show a picture, then fork while the queue is in use; the child shows one, too."""
+    (sink,) = sinks_here()
+    mine = dn.show(tasks.frame(n), layer="shown", at={"n": n})
+    with sink._session.publisher.outbox._lock:  # by another thread, say
+        pid = os.fork()
+        if not pid:
+            try:
+                os._exit(dn.show(tasks.frame(n), layer="shown", at={"n": n + 1}))
+            finally:
+                os._exit(9)
+    for _ in range(500):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return mine, os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    return mine, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_process_that_a_task_forks_is_never_blocked(client, canvas):
+    register(client, canvas)
+    # A worker may have started its sink and have no room for it yet.
+    eventually(lambda: all(held for held in client.run(memory_of_sinks_here).values()))
+    assert client.submit(fork_and_show, 3, pure=False).result() == (True, 0)
+    canvas.until_shown("shown", 1)
+    canvas.until_settled()
+    assert canvas.receiver.ledger()["shown"].selected == 1
+
+
+def memory_of_sinks_here(dask_worker: object) -> dict[str, int]:
+    return memory_of_sinks(dask_worker)
+
+
+def test_a_search_by_type_reads_nothing_back_from_the_disk(client, canvas):
+    futures = client.map(tasks.frame, range(40), pure=False)
+    other = client.map(tasks.text, range(5), pure=False)
+    wait([*futures, *other])
+
+    def spill(dask_worker: object) -> None:
+        while dask_worker.data.fast:
+            dask_worker.data.evict()
+
+    client.run(spill)
+    register(client, canvas, Tap(np.ndarray, layer="arrays"))
+    canvas.until_shown("arrays", 40)
+    canvas.until_settled()
+    assert canvas.receiver.ledger()["arrays"].selected == 40
+    assert set(client.run(lambda dask_worker: len(dask_worker.data.fast)).values()) == {0}
+    del futures, other
+
+
+def show_on_many_layers(n: int) -> int:
+    return sum(dn.show(tasks.frame(k, 4), layer=f"layer {k}", at={"t": 0}) for k in range(n))
+
+
+def test_a_layer_for_each_picture_stops_nothing(client, canvas):
+    register(client, canvas, Tap("frame"))
+    eventually(lambda: all(held for held in client.run(memory_of_sinks_here).values()))
+    wait(client.map(tasks.frame, range(4), pure=False))
+    canvas.until_shown("frame", 4)
+    canvas.until_settled()
+    # On one worker each: both count for so many layers, those of the frames included.
+    for address in client.scheduler_info()["workers"]:
+        shown = client.submit(show_on_many_layers, LAYERS + 50, workers=address, pure=False)
+        assert LAYERS - 1 <= shown.result() <= LAYERS
+    wait(client.map(tasks.frame, range(4), pure=False))
+    canvas.until_shown("frame", 8)
+    canvas.until_settled()
+    ledger = canvas.receiver.ledger()
+    assert ledger.balanced
+    assert 100 <= ledger[OTHERS].dropped["too many layers"] <= 102
+    assert not canvas.receiver.rejected or canvas.receiver.rejected.keys() == {"too many layers"}

@@ -14,7 +14,7 @@ from dask_napari.stream.publisher import SQUEEZED
 from dask_napari.tap import Tap
 from headless import Headless, eventually
 
-MIB = 1 << 20
+MIB, PAGE = 1 << 20, 4096
 LIMIT = 900 * MIB
 BATCH = 6 * MIB  # what is made once there is room for its first byte, and one output
 
@@ -54,8 +54,13 @@ def squeezed(client: Client) -> bool:
 def test_near_the_limits_little_is_held_and_nothing_lost(client):
     with Headless() as viewer:
         client.register_plugin(NapariSink(viewer.receiver.addresses, [Tap("frame")]))
-        eventually(lambda: held(client).get("arena_bytes"), lambda: held(client))
-        assert budget(client) == LIMIT // 16  # the setting is more than a worker so small has
+        # The settings are more than a worker so small has. (A connection that is lost on a busy
+        # host has no arena for a moment.)
+        eventually(
+            lambda: 12 * MIB < held(client).get("arena_bytes", 0) <= LIMIT // 16 + 2 * PAGE,
+            lambda: held(client),
+        )
+        assert budget(client) == LIMIT // 16
         client.run(tasks.take_memory, int(0.65 * LIMIT))
         eventually(lambda: squeezed(client))
         futures = client.map(tasks.frame, range(64), size=1024, pure=False)  # 2 MiB each

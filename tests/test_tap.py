@@ -284,3 +284,19 @@ def test_a_failing_predicate_spares_the_others_and_is_logged_once(caplog):
 def test_one_layer_has_one_kind():
     with pytest.raises(ValueError, match="both 'image' and 'labels'"):
         Taps([Tap("a", layer="x"), Tap("b", layer="x", kind="labels")])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"layer": "x" * 2000}, "name too long"),
+        ({"layer": "caf\udce9"}, "not Unicode"),
+        ({"axes": {"a" * 2000: "slider"}}, "name too long"),
+        ({"axes": {f"a{n}": "slider" for n in range(40)}}, "40 axes .* 32 at most"),
+        ({"at": "_".join(f"{{a{n}}}" for n in range(40))}, "40 axes .* 32 at most"),
+        ({"options": {"colormap": "x" * 70_000}}, "more than 65536 bytes"),
+    ],
+)
+def test_a_layer_that_no_viewer_could_be_told_of_is_refused_at_the_call(wrong, match):
+    with pytest.raises(ValueError, match=match):
+        Tap("segment", **wrong)

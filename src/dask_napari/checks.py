@@ -12,7 +12,10 @@ import numpy as np
 
 from dask_napari.placement import Placement
 from dask_napari.stream.gather import plain
-from dask_napari.stream.options import LAYER_OPTIONS
+from dask_napari.stream.item import LayerSpec
+from dask_napari.stream.messages import AXES_LIMIT
+from dask_napari.stream.options import LAYER_OPTIONS, OPTIONS_LIMIT, permitted
+from dask_napari.stream.outbox import unfit
 
 _ELSEWHERE = {
     "name": "say layer=",
@@ -128,6 +131,28 @@ def axis_names(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
         raise TypeError(f"axis_labels={value!r} are not names of axes such as ('y', 'x')")
     return tuple(value)
+
+
+def declared(spec: LayerSpec) -> None:
+    """Refuse a layer that no viewer could be told of.
+
+    Parameters
+    ----------
+    spec : LayerSpec
+        What a tap says of it.
+
+    Raises
+    ------
+    ValueError
+        If a name is too long or no text for people, or there are too many axes.
+    """
+    if len(spec.axes) > AXES_LIMIT:
+        raise ValueError(f"{len(spec.axes)} axes on layer {spec.name!r}; {AXES_LIMIT} at most")
+    for name in (spec.name, *spec.axes):
+        if why := unfit(name):
+            raise ValueError(f"layer or axis {name[:40]!r}: {why}; give a shorter, plain name")
+    if spec.options and not permitted(spec.kind, spec.options):
+        raise ValueError(f"options of layer {spec.name!r}: more than {OPTIONS_LIMIT} bytes")
 
 
 def placement(value: object) -> Placement:

@@ -56,7 +56,8 @@ def show(
     Returns
     -------
     bool
-        Whether a viewer's sink took it. False is no error: there is none, or it has no room.
+        Whether a viewer's sink took it. False is no error: there is none, it has no room, or a
+        process calls that the task has forked.
 
     Raises
     ------

@@ -77,6 +77,9 @@ class ViewerProcess:
                 # Ctrl-C in the terminal is for the script; the leash ends the viewer.
                 start_new_session=True,
             )
+        except BaseException:
+            os.close(read)
+            raise
         finally:
             os.close(write)
         try:

@@ -6,6 +6,7 @@ from collections import Counter
 
 from dask_napari.live.account import settled, without_viewer
 from dask_napari.stream.ledger import Ledger, Tally
+from dask_napari.stream.sources import BEYOND
 
 
 def worker(name: str = "w", layer: str = "a", **counts) -> dict:
@@ -20,6 +21,10 @@ def test_settled_is_what_has_been_heard_of_and_is_not_pending():
     assert not settled(heard, [worker(selected=3)])
     assert not settled(heard, [worker(selected=2), worker("v", selected=1)])
     assert not settled(Ledger({("w", "a"): Tally(selected=2, shown=1, pending=1)}), [])
+    # Of layers beyond what a viewer counts it says only how much was dropped.
+    heard.tallies["w", BEYOND] = Tally(selected=1, dropped=Counter({"too many layers": 1}))
+    assert settled(heard, [worker(selected=2), worker(layer="b", selected=1)])
+    assert not settled(heard, [worker("v", selected=1)])
 
 
 def test_without_a_viewer_what_was_under_way_is_dropped():

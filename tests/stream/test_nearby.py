@@ -135,7 +135,7 @@ def test_a_stranger_gets_nothing_sees_nothing_and_costs_nothing(keys):
             link = context.socket(zmq.DEALER)
             link.linger = 0
             if theirs is not None:
-                theirs.secure_client(link)
+                theirs.secure_client(link, receiver.addresses[0])
             link.connect(receiver.addresses[0])
             token = theirs.token if theirs else ""
             hellos = [

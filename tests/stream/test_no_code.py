@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import zmq
 
+import dask_napari
 from dask_napari.stream import Board, Receiver
 from dask_napari.stream import messages as wire
 
@@ -62,6 +63,12 @@ def test_what_a_viewer_imports_of_ours_runs_no_data(module):
     paths = [Path(line) for line in listed.stdout.splitlines()]
     assert len(paths) > 15
     assert {str(path): findings(path) for path in paths if findings(path)} == {}
+
+
+def test_nor_does_what_is_imported_only_when_it_is_needed():
+    sources = sorted(Path(dask_napari.__file__).parent.rglob("*.py"))
+    assert len(sources) > 100
+    assert {str(path): findings(path) for path in sources if findings(path)} == {}
 
 
 def test_the_search_finds_what_it_looks_for(tmp_path):

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dask_napari.stream import messages as wire
 from dask_napari.stream.again import Again
 from dask_napari.stream.item import Item
-from dask_napari.stream.outbox import Dropped, Outbox, Policy, Whole
+from dask_napari.stream.outbox import LAYERS, OTHERS, Dropped, Outbox, Policy, Whole
 
 
 @dataclass(eq=False)
@@ -273,3 +274,32 @@ def test_an_output_with_parts_counts_as_its_parts():
     outbox.place()
     assert outbox.split(outbox.pop(), []) == []
     assert count(outbox).dropped == {"dtype": 1, "empty": 1}
+
+
+def test_layers_are_bounded_and_those_beyond_are_counted_together():
+    """A task that shows each of its images on a layer of its own, say."""
+    outbox = Outbox(budget=1 << 20)
+    for n in range(LAYERS + 10):
+        name = f"layer {n}"
+        if reason := outbox.without_layer(name):
+            outbox.refuse(name, reason)
+        else:
+            outbox.put(Whole(Item(name, "image", np.zeros((2, 2), "u1"), {"t": 0})))
+    counts = {count.layer: count for count in outbox.counts()}
+    assert len(counts) == LAYERS + 1
+    assert counts[OTHERS].dropped == {"too many layers": 10}
+    assert not outbox.without_layer("layer 3")  # of those in use
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("x" * 2000, "name too long"), ("caf\udce9", "name that is not Unicode")],
+)
+def test_what_is_counted_can_always_be_sent(name, reason):
+    outbox = Outbox(budget=1 << 20)
+    assert outbox.without_layer(name) == reason
+    outbox.refuse(name, reason)
+    outbox.refuse("cells", "error: \udce9")
+    outbox.refuse("cells", "x" * 2000)
+    status = wire.Status(1, outbox.counts())
+    assert wire.decode_from_publisher(wire.encode(status)) == status

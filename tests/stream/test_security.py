@@ -15,9 +15,10 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
-from dask_napari.stream import Board, Control, Receiver
+from dask_napari.stream import Board, Control, Publisher, Receiver
+from dask_napari.stream import messages as wire
 from dask_napari.stream.control import ViewerGone
-from dask_napari.stream.security import Security, check_address, is_local
+from dask_napari.stream.security import Security, check_address, is_local, is_private
 
 QUIET = 500
 """Milliseconds in which a message that may pass would have, many times over."""
@@ -37,9 +38,9 @@ def pair(context, server: Security | None, client: Security | None):
     """A ROUTER and a DEALER on the loopback interface."""
     router, dealer = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
     if server is not None:
-        server.secure_server(router)
+        server.secure_server(router, "tcp://127.0.0.1:*")
     if client is not None:
-        client.secure_client(dealer)
+        client.secure_client(dealer, "tcp://127.0.0.1:*")
     port = router.bind_to_random_port("tcp://127.0.0.1")
     dealer.connect(f"tcp://127.0.0.1:{port}")
     return router, dealer
@@ -75,7 +76,7 @@ def test_a_client_with_keys_does_not_talk_to_a_plain_server(context):
 
 def test_the_clients_half_is_refused_on_a_server(context):
     with pytest.raises(ValueError, match="no secret key"):
-        Security.generate().client().secure_server(context.socket(zmq.ROUTER))
+        Security.generate().client().secure_server(context.socket(zmq.ROUTER), "ipc:///x")
 
 
 def test_without_keys_sockets_stay_plain(context):
@@ -100,6 +101,55 @@ def test_a_receiver_refuses_the_right_key_with_the_wrong_token():
         while not receiver.rejected["wrong token"]:
             assert time.monotonic() < deadline
             threading.Event().wait(0.01)
+
+
+def answered(address: str, keys: Security | None, token: str) -> bool:
+    """Whether a HELLO is answered that comes with these keys, or by plain ZeroMQ."""
+    with zmq.Context() as context, context.socket(zmq.DEALER) as link:
+        link.linger = 0
+        if keys is not None:
+            public, secret = zmq.curve_keypair()
+            link.curve_serverkey = keys.server_key.encode()
+            link.curve_publickey, link.curve_secretkey = public, secret
+        link.connect(address)
+        link.send(wire.encode(wire.Hello(wire.WIRE_VERSION, "0", "client", "me", token)))
+        return bool(link.poll(10_000 if keys is not None else QUIET))
+
+
+def test_only_a_socket_that_nobody_else_can_reach_stays_plain(tmp_path):
+    security = Security.generate()
+    tmp_path.chmod(0o755)
+    shared = f"ipc://{tmp_path}/viewer"
+    with Receiver(
+        ["tcp://127.0.0.1:*", "ipc://*", shared, "tcp://127.0.0.1:*"], Board(), security=security
+    ) as receiver:
+        first, private, shared, last = receiver.addresses
+        for address in (first, shared, last):
+            assert not answered(address, None, security.token)
+            assert answered(address, security, security.token)
+        assert answered(private, None, security.token)
+        assert is_private(private)
+        assert not is_private(shared)
+        # Both ends agree on each.
+        for address in receiver.addresses:
+            Control([address], security=security.client()).close()
+
+
+def test_a_publisher_that_must_encrypt_never_speaks_plainly():
+    with Receiver("tcp://127.0.0.1:*", Board()) as receiver:
+        for security in (None, Security.generate(encrypt=False)):
+            with Publisher(
+                ["ipc:///nowhere/viewer", *receiver.addresses],
+                name="me",
+                security=security,
+                encrypt=True,
+            ) as publisher:
+                # A friend is answered meanwhile.
+                Control(receiver.addresses).close()
+                threading.Event().wait(QUIET / 1000)
+                assert publisher.state == "connecting"
+        assert receiver.exchange.epochs == 2  # of the friend alone
+        assert not receiver.peers()
 
 
 # -- tokens --------------------------------------------------------------------------------------

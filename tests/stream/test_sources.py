@@ -114,3 +114,32 @@ def test_a_publisher_that_was_added_up_starts_over_and_nothing_counts_twice():
             ledger = receiver.ledger()
             assert ledger.balanced
             assert ledger["cells"].selected == 2
+
+
+def test_layers_beyond_what_can_be_counted_are_dropped_and_the_others_go_on():
+    """A batch that is refused as a whole would be sent again, for ever."""
+    board = Board()
+    with (
+        Receiver("ipc://*", board, limits=Limits(tallies=8)) as receiver,
+        Publisher(receiver.addresses, name="me") as publisher,
+    ):
+        end = threading.Event()
+        for n in range(30):
+            publisher.put(Item(f"layer {n}", "image", np.zeros((2, 2), "u1"), {"t": 0}))
+            publisher.put(Item("layer 0", "image", np.zeros((2, 2), "u1"), {"t": n + 1}), "keep")
+        for _ in range(2000):
+            board.shown(board.take())
+            total = receiver.ledger().total
+            if total.shown + total.dropped["too many layers"] == 60:
+                break
+            end.wait(0.01)
+        ledger = receiver.ledger()
+        assert ledger.total.dropped["too many layers"] == 22
+        assert ledger.total.shown == 38
+        assert ledger["layer 0"].shown == 31
+        assert receiver.exchange.epochs == 1
+        for _ in range(2000):
+            if receiver.ledger().balanced and not receiver.ledger().total.pending:
+                break
+            end.wait(0.01)
+        assert receiver.ledger().balanced

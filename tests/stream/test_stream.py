@@ -29,6 +29,7 @@ from dask_napari.stream import (
     ViewerGone,
 )
 from dask_napari.stream import messages as wire
+from dask_napari.stream.limits import MESSAGE
 
 DEADLINE = 20.0
 
@@ -99,6 +100,33 @@ def test_items_arrive_as_they_were(receiver, board, transport, scheme, shape):
     ledger = receiver.ledger()
     assert ledger.balanced
     assert ledger["raw"].shown == 200
+
+
+@pytest.mark.parametrize("transport", ["auto", "inline"])
+@pytest.mark.parametrize("scheme", ["ipc", "tcp"])
+def test_an_item_larger_than_a_message_arrives(scheme, transport):
+    board, security = Board(), Security.generate()
+    shape = (9, 4 << 10, 2 << 10)
+    with (
+        Receiver(["ipc://*", "tcp://127.0.0.1:*"], board, security=security) as receiver,
+        Publisher(
+            next(a for a in receiver.addresses if a.startswith(scheme)),
+            name="me",
+            transport=transport,
+            security=security,
+            queue_bytes=1 << 30,
+        ) as publisher,
+    ):
+        large = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+        assert large.nbytes > 2 * MESSAGE
+        publisher.put(Item("raw", "image", large, {"t": 0}))
+        publisher.put(image(1))
+        consumer = Consumer(board)
+        consumer.until(2)
+        np.testing.assert_array_equal(consumer.seen[0], large)
+        assert receiver.exchange.epochs == 1
+        eventually(lambda: settled(receiver))
+        assert receiver.ledger().balanced
 
 
 def test_an_item_larger_than_the_arena_arrives(receiver, board):
@@ -528,3 +556,47 @@ def test_parts_that_do_not_fit_end_the_connection_and_nothing_else(receiver, boa
     with Publisher(receiver.addresses, name="good") as publisher:
         publisher.put(image(1))
         Consumer(board).until(1)
+
+
+def test_any_number_of_layers_may_be_declared_and_one_that_cannot_travel_stops_none(
+    receiver, board
+):
+    consumer = Consumer(board)
+    large = {"colormap": "c" * 60_000}
+    with Publisher(receiver.addresses, name="me") as publisher:
+        eventually(lambda: publisher.state == "connected")
+        publisher.declare([LayerSpec("odd", "image", options={"colormap": object()})])
+        publisher.declare([LayerSpec("odd", "image", {"a" * 2000: "slider"})])
+        publisher.declare(LayerSpec(f"large {n}", "image", options=large) for n in range(200))
+        publisher.declare(LayerSpec(f"layer {n}", "image") for n in range(6000))
+        publisher.put(image(0))
+        consumer.until(1)
+        declared = receiver.layers()
+        assert sum(name.startswith("large") for name in declared) == 200
+        assert receiver.exchange.epochs == 1
+        eventually(lambda: [trouble.layer for _, trouble in receiver.troubles()] == ["odd"])
+
+
+def test_a_client_can_ask_a_viewer_that_is_gone_as_often_as_it_likes():
+    with Receiver("tcp://127.0.0.1:*", Board()) as receiver:
+        control = Control(receiver.addresses)
+    for _ in range(1100):  # more than a socket queues
+        with pytest.raises(ViewerGone):
+            control.ledger(timeout=0)
+    control.close()
+
+
+def test_an_answer_may_be_as_large_as_a_picture_of_a_large_window():
+    security = Security.generate()
+    png = bytes(20 << 20)
+    with Receiver("tcp://127.0.0.1:*", Board(), security=security) as receiver:
+        control = Control(receiver.addresses, security=security)
+
+        def answer() -> None:
+            receiver.requests.get().reply({"png": png})
+
+        viewer = threading.Thread(target=answer)
+        viewer.start()
+        assert control.request("screenshot", timeout=DEADLINE)["png"] == png
+        viewer.join()
+        control.close()

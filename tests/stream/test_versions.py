@@ -109,6 +109,10 @@ ANSWERS = {
         {"type": "WELCOME", "wire": NOW + 1, "software": "9.9", "epoch": "e", "credits": [1]},
         f"the viewer (dask-napari 9.9) version {NOW + 1}: upgrade dask-napari on the cluster's",
     ),
+    "newer welcome that decodes": (
+        msgspec.to_builtins(wire.Welcome(NOW + 1, "9.9", "i", 1, 0, 1 << 20, 2.0, 1 << 20, 0)),
+        f"the viewer (dask-napari 9.9) version {NOW + 1}: upgrade dask-napari on the cluster's",
+    ),
     "older welcome": (
         {"type": "WELCOME", "wire": NOW - 1, "software": "0.0"},
         f"the viewer (dask-napari 0.0) version {NOW - 1}: upgrade dask-napari on the viewer",

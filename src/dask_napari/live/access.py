@@ -47,10 +47,10 @@ class Access:
             If an address is not usable, or Dask requires encryption and there would be none.
         """
         addresses = _listen(client, listen)
-        required = _requires_encryption(client)
-        if required and insecure:
+        if insecure and _requires_encryption(client):
             check_encrypted(addresses, None)
-        security = _security(addresses, insecure, required)
+        # On this host, too: others who have an account here are kept out by the keys alone.
+        security = Security.generate(encrypt=not insecure)
         for address in addresses:
             if address != ANY_IPC:
                 check_address(address, security=security, insecure=insecure)
@@ -93,15 +93,6 @@ def _listen(client: Client, listen: str | Iterable[str] | None) -> tuple[str, ..
     host = get_address_host(address)
     own = "127.0.0.1" if is_local(f"tcp://{host}:1") else get_ip(host)
     return ANY_IPC, f"tcp://{own}:*"
-
-
-def _security(addresses: Iterable[str], insecure: bool, required: bool) -> Security:
-    """A token always; keys too, unless no other host can listen in or the user says no.
-
-    Where Dask requires encryption, on this host too.
-    """
-    keys = not insecure and (required or not all(is_local(address) for address in addresses))
-    return Security.generate(encrypt=keys)
 
 
 def _requires_encryption(client: Client) -> bool:

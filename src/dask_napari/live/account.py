@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dask_napari.stream.ledger import Ledger, Tally
+from dask_napari.stream.sources import BEYOND
 
 
 def settled(ledger: Ledger, workers: Iterable[Mapping[str, Any]]) -> bool:
@@ -27,12 +28,18 @@ def settled(ledger: Ledger, workers: Iterable[Mapping[str, Any]]) -> bool:
     """
     if ledger.total.pending:
         return False
-    missing = Tally()
     return all(
-        ledger.tallies.get((worker["name"], count["layer"]), missing).selected >= count["selected"]
+        _told(ledger, worker["name"], count["layer"], count["selected"])
         for worker in workers
         for count in worker["counts"]
     )
+
+
+def _told(ledger: Ledger, name: str, layer: str, selected: int) -> bool:
+    tally = ledger.tallies.get((name, layer))
+    if tally is None:  # there may be no room for it
+        return (name, BEYOND) in ledger.tallies
+    return tally.selected >= selected
 
 
 def without_viewer(seen: Ledger, workers: Iterable[Mapping[str, Any]]) -> Ledger:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import logging
 import threading
 import time
@@ -105,8 +106,10 @@ class Live:
             self._sinks.register()
             undo.pop_all()
         # A script that ends without `close` must not leave a window behind. Weak, so that the
-        # registration does not keep a forgotten handle alive.
-        atexit.register(_close, weakref.ref(self))
+        # registration does not keep a forgotten handle alive; one of its own, since taking a
+        # function back takes back all that were registered of it.
+        self._at_exit = functools.partial(_close, weakref.ref(self))
+        atexit.register(self._at_exit)
         self._thread = threading.Thread(target=self._look, name="dask-napari-live", daemon=True)
         self._thread.start()
 
@@ -244,10 +247,16 @@ class Live:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         selected = self._sinks.counts()
+        asked = time.monotonic()
         while True:
             ledger = self.ledger()
             if not self.open or settled(ledger, selected):
                 return ledger
+            if time.monotonic() - asked > LOOK_INTERVAL:
+                # A worker that was killed meanwhile had no time to tell the viewer of it all.
+                there = {worker["name"] for worker in self._sinks.counts()}
+                selected = [worker for worker in selected if worker["name"] in there]
+                asked = time.monotonic()
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError(f"items are still pending after {timeout} s:\n{ledger}")
             self._closed.wait(WAIT_INTERVAL)
@@ -277,7 +286,7 @@ class Live:
             if self._closed.is_set():
                 return
             self._closed.set()
-        atexit.unregister(_close)
+        atexit.unregister(self._at_exit)
         self._sinks.close()
         self._control.close()
         self._viewer.close()

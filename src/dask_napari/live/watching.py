@@ -30,8 +30,8 @@ def watch(
         Connected to any Dask cluster; not an asynchronous one.
     listen : str or iterable of str, optional
         Addresses for the viewer to listen on, ``tcp://host:port``. By default a private socket
-        for workers on this host, and a TCP port on the interface that the scheduler is reached
-        through (encrypted unless that is the loopback one).
+        for workers on this host, and an encrypted TCP port on the interface that the scheduler
+        is reached through.
     transport : {"auto", "shared-memory", "inline"}, optional
         How items travel; ``auto`` uses shared memory where it is proved to be shared.
     title : str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 
 from dask_napari.item import place_of
@@ -11,6 +12,7 @@ from dask_napari.placement import Placement
 from dask_napari.sink.outlet import Outlet
 from dask_napari.sink.tasks import running
 from dask_napari.sink.watched import comes_by_itself
+from dask_napari.stream.oversize import Unfit
 from dask_napari.tap import Tap
 
 
@@ -25,6 +27,7 @@ class FromTasks:
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
+        self._process = os.getpid()
 
     def show(
         self,
@@ -41,10 +44,16 @@ class FromTasks:
             See there.
         """
         outlet, publisher = self._outlet, self._outlet.publisher
+        if os.getpid() != self._process:
+            # Forked by a task: the publisher's thread is not here, and its locks may be held.
+            return False
         key: object = ""
         try:
             assert tap.layer is not None
             key, made = running(outlet.worker)
+            if reason := publisher.outbox.without_layer(tap.layer):
+                outlet.refuse(tap, key, Unfit(reason, key), reason)
+                return False
             self._declare(tap)
             outlet.pause()
             refused = publisher.refuses(nbytes_of(value), tap.policy)
@@ -72,7 +81,7 @@ class FromTasks:
         """
         outlet, taps = self._outlet, self._outlet.taps
         watching = taps.watching(source)
-        if not watching:
+        if not watching or os.getpid() != self._process:
             return
         caller, _ = running(outlet.worker)
         task = outlet.worker.state.tasks.get(caller)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Final
 
 from dask_napari import config
 from dask_napari.sink.outlet import Outlet
+from dask_napari.stream.limits import LEAST_ARENA
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -14,9 +16,9 @@ if TYPE_CHECKING:
 LOOK_INTERVAL: Final = 0.2
 """Seconds between looks at the worker's memory, which take some 20 us each; Dask's own are 0.1."""
 
-QUEUE_SHARE: Final = 16
-"""The part of a worker's memory limit that its queue may take: on a host with 200 workers the
-setting's 128 MiB would be 25 GiB."""
+SHARE: Final = 16
+"""The part of a worker's memory limit that its queue may take, and its arena: on a host with 200
+workers the settings' 128 and 64 MiB would be 38 GiB."""
 
 
 class MemoryWatch:
@@ -58,9 +60,23 @@ def queue_bytes(worker: Worker) -> int:
     worker : distributed.Worker
         The worker.
     """
+    return min(config.get_bytes("queue"), _share(worker))
+
+
+def arena_bytes(worker: Worker) -> int:
+    """Bytes of the arena: the setting, within the same share, but room for a few batches.
+
+    Parameters
+    ----------
+    worker : distributed.Worker
+        The worker.
+    """
+    return min(config.get_bytes("arena"), max(LEAST_ARENA, _share(worker)))
+
+
+def _share(worker: Worker) -> int:
     limit = worker.memory_manager.memory_limit
-    queue = config.get_bytes("queue")
-    return min(queue, int(limit) // QUEUE_SHARE) if limit else queue
+    return int(limit) // SHARE if limit else sys.maxsize
 
 
 def _plenty(worker: Worker) -> float:

@@ -9,6 +9,7 @@ from distributed.core import Status
 
 from dask_napari.output import reason_of
 from dask_napari.sink.once_log import OnceLog
+from dask_napari.sink.tasks import OfType
 from dask_napari.stream.publisher import Publisher
 from dask_napari.tap import Tap, Taps
 
@@ -59,8 +60,11 @@ class Outlet:
         on_error : callable, optional
             Told of predicates that raise; without it they are counted.
         """
-        value = self.worker.data.get(task.key) if taps.needs_value else None
-        return taps.select(task.key, task.prefix, value, on_error or self.select_failed(task.key))
+        # Its type is all that is asked; to look the output up may take it back from the disk.
+        stand_in = OfType(task.type) if taps.needs_value else None
+        return taps.select(
+            task.key, task.prefix, stand_in, on_error or self.select_failed(task.key)
+        )
 
     def select_failed(self, key: object) -> Callable[[Tap, BaseException], None]:
         """Return what counts a predicate that raises as an output that it may have wanted.

@@ -7,11 +7,10 @@ import uuid
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from dask_napari import config
 from dask_napari.sink.ended import Ended
 from dask_napari.sink.from_tasks import FromTasks
 from dask_napari.sink.in_memory import InMemory
-from dask_napari.sink.memory import MemoryWatch, queue_bytes
+from dask_napari.sink.memory import MemoryWatch, arena_bytes, queue_bytes
 from dask_napari.sink.once_log import OnceLog
 from dask_napari.sink.outlet import Outlet
 from dask_napari.stream.publisher import Publisher
@@ -71,7 +70,7 @@ class Session:
             name=f"{worker.address}#{uuid.uuid4().hex[:8]}",
             security=security,
             transport=transport,
-            arena_bytes=config.get_bytes("arena"),
+            arena_bytes=arena_bytes(worker),
             queue_bytes=queue_bytes(worker),
             encrypt=bool(worker.security.require_encryption),
             on_want=self._on_want,
@@ -101,7 +100,8 @@ class Session:
         self._outlet.taps = taps
         added = Taps(fresh)
         self.publisher.declare(tap.spec() for tap in added)
-        self._in_memory.scan(added)
+        if len(added):
+            self._in_memory.scan(added)
 
     def close(self) -> Awaitable[None]:
         """Stop selecting; what is returned waits for the tail of the stream."""

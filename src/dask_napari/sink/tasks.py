@@ -19,6 +19,31 @@ RAN: Final = frozenset({"executing", "long-running"})
 """States from which a task reaches memory because it ran here; others are copies of outputs."""
 
 
+class OfType:
+    """Stand for an output of which only the type is known.
+
+    Parameters
+    ----------
+    made : type
+        Its type.
+
+    Examples
+    --------
+    >>> isinstance(OfType(int), int), isinstance(OfType(int), str)
+    (True, False)
+    """
+
+    __slots__ = ("_made",)
+
+    def __init__(self, made: type | None) -> None:
+        self._made = made or type(None)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # type: ignore[override]
+        """What `isinstance` asks for."""
+        return self._made
+
+
 def ran_here(task: Any) -> bool:
     """Whether an output in memory was made here.
 

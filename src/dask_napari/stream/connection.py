@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import socket as host
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal
 
 import numpy as np
@@ -19,11 +20,12 @@ from dask_napari.stream.batch import Encode, as_it_is, pack, payload_size
 from dask_napari.stream.compression import Compression
 from dask_napari.stream.flights import Flights
 from dask_napari.stream.item import Item, LayerSpec
-from dask_napari.stream.limits import cost_of
+from dask_napari.stream.limits import MESSAGE, cost_of
 from dask_napari.stream.line import ConnectionLost, Line
 from dask_napari.stream.link import LEAST_PIECE, Link
 from dask_napari.stream.loader import BATCH_BYTES, Loader
 from dask_napari.stream.outbox import Outbox
+from dask_napari.stream.oversize import declarations
 from dask_napari.stream.parcel import Parcel
 from dask_napari.stream.security import Security
 from dask_napari.stream.transport import Transport
@@ -233,15 +235,11 @@ class Connection:
 
     # -- sending ---------------------------------------------------------------------------
 
-    def declare(self, layers: list[LayerSpec]) -> None:
+    def declare(self, layers: Iterable[LayerSpec]) -> None:
         """Tell the receiver which layers the taps fill."""
-        headers = [
-            wire.LayerHeader(
-                s.name, s.kind, dict(s.axes), dict(s.options), dict(s.layouts), s.sizes, s.fill
-            )
-            for s in layers
-        ]
-        self._line.send(wire.Taps(headers))
+        refused = functools.partial(self._troubles.note, reason="layer", key="")
+        for headers in declarations(layers, refused):
+            self._line.send(wire.Taps(headers))
 
     def pump(self) -> bool:
         """Send batches while there is credit, room and something to send.
@@ -314,8 +312,8 @@ class Connection:
         if parcel is None:
             self._assign_numbers()
             parcel = self._parcel = Parcel(self._loader.batch, self._encode())
-        whole = self._use_arena or parcel.left <= self._link.room
-        if (parcel.sent or not whole) and (cut := parcel.cut(self._link.piece)):
+        room = MESSAGE if self._use_arena else min(MESSAGE, self._link.room)
+        if (parcel.sent or parcel.left > room) and (cut := parcel.cut(self._piece)):
             offset, piece = cut
             self._dispatch(wire.Part(self._epoch, self._number + 1, parcel.size, offset), piece)
             return True
@@ -323,6 +321,10 @@ class Connection:
         self._parcel = None
         self._dispatch(batch, *frames)
         return True
+
+    @property
+    def _piece(self) -> int:
+        return MESSAGE if self._use_arena else min(MESSAGE, self._link.piece)
 
     def _encode(self) -> Encode:
         if self._use_arena:  # too large for it, but within the host

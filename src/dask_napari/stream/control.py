@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import threading
@@ -74,7 +75,7 @@ class Control:
         try:
             security = security or nearby.find(tried[0])
             if security is not None:
-                security.secure_client(self._socket)
+                security.secure_client(self._socket, tried[0])
             keep_alive(self._socket)
             self._socket.connect(tried[0])
             self._token = security.token if security else ""
@@ -85,10 +86,15 @@ class Control:
 
     def _introduce(self, deadline: float) -> None:
         self._send(wire.Hello(wire.WIRE_VERSION, __version__, "client", "client", self._token))
-        self._receive(deadline, wire.Welcome)
+        welcome = self._receive(deadline, wire.Welcome)
+        if welcome.wire != wire.WIRE_VERSION:
+            raise ViewerGone(complaint(welcome))
 
     def _send(self, message: wire.Message) -> None:
-        self._socket.send(wire.encode(message), zmq.NOBLOCK)
+        try:
+            self._socket.send(wire.encode(message), zmq.NOBLOCK)
+        except zmq.Again:
+            raise ViewerGone("the viewer has not read what it was asked for long") from None
 
     def _receive(self, deadline: float, wanted: type[wire.Message], number: int = 0) -> Any:
         while True:
@@ -154,6 +160,7 @@ class Control:
         with self._lock:
             if not self._context.closed:
                 if hasattr(self, "_socket") and not self._socket.closed:
-                    self._send(wire.Request(next(self._numbers), "bye"))
+                    with contextlib.suppress(ViewerGone):
+                        self._send(wire.Request(next(self._numbers), "bye"))
                 # Long enough for the BYE to leave; a viewer that is gone costs no more.
                 self._context.destroy(linger=100)

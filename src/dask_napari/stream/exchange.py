@@ -17,7 +17,7 @@ from dask_napari.stream.item import Item
 from dask_napari.stream.limits import Limits, Rejected, cost_of
 from dask_napari.stream.peer import Peer
 from dask_napari.stream.security import Security
-from dask_napari.stream.sources import Sources
+from dask_napari.stream.sources import BEYOND, Sources
 from dask_napari.stream.versions import refusal
 from dask_napari.version import __version__
 
@@ -304,17 +304,21 @@ class Exchange:
             if batch.expansion > self._limits.frame:
                 raise Rejected("batch that decodes to too much")
             payload = self._intake.payload(peer, batch, frames[1:])
-            self.sources.admit(peer.source, {header.layer for header in batch.items})
         except Rejected as error:
             self._break_off(peer, str(error))
             raise
         nbytes = sum(part.nbytes for part in payload)
         found = self._intake.items(peer.source.name, batch, payload)
         source = peer.source
+        # Refused as a whole, the batch would be sent again, for ever.
+        beyond = self.sources.admit(source, {header.layer for header in batch.items})
         # Both sides of the ledger change together, so that nobody reads one without the other.
         with self.sources.lock:
             for each in found:
-                if isinstance(each, Item):
+                if beyond and (each.layer if isinstance(each, Item) else each[0]) in beyond:
+                    self.rejected["too many layers"] += 1
+                    self._board.reject(source.name, BEYOND, "too many layers")
+                elif isinstance(each, Item):
                     self._board.put(each)
                 else:
                     layer, reason = each

@@ -15,6 +15,10 @@ LEAST_ARENA: Final = 12 << 20
 """The same in shared memory: the window of a connection and one more batch. Larger items go
 inline."""
 
+MESSAGE: Final = 64 << 20
+"""Bytes of the largest frame on a socket; larger payloads come in parts. ZeroMQ takes a frame in
+before anybody is asked who sends it, so this is what a stranger can make a receiver hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -32,7 +36,7 @@ class Limits:
         Bytes of the arena of one publisher, and of all of them: each takes memory of its host,
         which with a viewer and many workers on one host is the same for all.
     frame : int
-        Bytes of the largest payload frame, hence of the largest inline array.
+        Bytes of the largest payload, hence of the largest inline array.
     peers : int
         Connections of publishers at once.
     clients : int

@@ -65,7 +65,7 @@ class Line:
         self._socket.setsockopt(zmq.LINGER, 0)
         keep_alive(self._socket)
         if security is not None:
-            security.secure_client(self._socket)
+            security.secure_client(self._socket, address)
         # Tells at once that the receiver ended; its silence alone would tell after seconds.
         self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._socket.connect(address)

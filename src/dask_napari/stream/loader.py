@@ -8,7 +8,7 @@ from typing import Final
 
 from dask_napari.stream.item import Item
 from dask_napari.stream.outbox import Dropped, Outbox, Whole
-from dask_napari.stream.oversize import oversize
+from dask_napari.stream.oversize import Unfit, oversize
 
 BATCH_BYTES: Final = 4 << 20
 """A batch is closed at so many bytes: larger ones gain no speed and delay their first item."""
@@ -28,7 +28,8 @@ class Loader:
     outbox : Outbox
         Where they come from, and where what cannot be sent is counted.
     on_error : callable
-        Told the layer and the error of an output that cannot be shown.
+        Told the layer and the error of an output that cannot be shown; `Unfit` of one that
+        cannot travel.
 
     Examples
     --------
@@ -82,9 +83,13 @@ class Loader:
             if not self._loaded:
                 break
             item = self._loaded.popleft()
+            if self.batch and nbytes + item.nbytes > frame // 2:
+                self._loaded.appendleft(item)  # in parts, all of a batch makes one frame
+                break
             # What the receiver must refuse would come back to be sent again, for ever.
             if reason := oversize(item, frame):
                 self._outbox.drop(Whole(item), reason)
+                self._on_error(item.layer, Unfit(reason, item.provenance.key))
                 continue
             self.batch.append(item)
             nbytes += item.nbytes

@@ -6,7 +6,8 @@ may be followed by payload frames. Nothing is ever unpickled. The exchange of a 
     HELLO -> WELCOME, OFFER -> PROBE, TAPS, then BATCH ... <- CREDIT ..., BYE -> BYE_ACK
 
 On a slow link the payload of a batch goes ahead of it in PARTs, each acknowledged by a CREDIT, so
-that neither side is silent for long and no PING waits behind a large array.
+that neither side is silent for long and no PING waits behind a large array; and so does what is
+larger than a message may be.
 
 PING -> PONG keeps an idle connection known to be alive. A receiver answers REFUSED where it
 will not talk, and to a peer that it does not know (it was restarted); the latter says HELLO
@@ -22,11 +23,15 @@ from msgspec import Meta
 
 from dask_napari.stream.item import AxisMode, Kind, Layout, Sizes
 
-WIRE_VERSION: Final = 2
+WIRE_VERSION: Final = 3
 """Raised when a change cannot be read by the older side; new optional fields do not raise it."""
 
 HEADER_LIMIT: Final = 4 << 20
 """Bytes of a first frame. A full batch of 64 items with long keys takes some 30 KB."""
+
+REPLY_LIMIT: Final = 256 << 20
+"""Bytes of what a viewer says: a picture of a large window is an answer, and so is the ledger of
+many workers with many layers."""
 
 NAME_LIMIT: Final = 1024
 """Characters of a layer, axis or publisher name: a label for people, not data."""
@@ -411,9 +416,11 @@ def encode(message: Message) -> bytes:
 _T = TypeVar("_T")
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[_T], known: frozenset[str], frame: Bytes) -> _T:
-    if len(frame) > HEADER_LIMIT:
-        raise MalformedMessage(f"header of more than {HEADER_LIMIT} bytes")
+def _decode(
+    decoder: msgspec.msgpack.Decoder[_T], known: frozenset[str], frame: Bytes, limit: int
+) -> _T:
+    if len(frame) > limit:
+        raise MalformedMessage(f"header of more than {limit} bytes")
     try:
         return decoder.decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -449,7 +456,7 @@ def decode_from_publisher(frame: Bytes) -> FromPublisher:
         If the frame is too large, not msgpack, or of no known type; a `ForeignMessage` if another
         version of the wire is to blame.
     """
-    return _decode(_from_publisher, _PUBLISHERS, frame)
+    return _decode(_from_publisher, _PUBLISHERS, frame, HEADER_LIMIT)
 
 
 def decode_from_receiver(frame: Bytes) -> FromReceiver:
@@ -461,4 +468,4 @@ def decode_from_receiver(frame: Bytes) -> FromReceiver:
         If the frame is too large, not msgpack, or of no known type; a `ForeignMessage` if another
         version of the wire is to blame.
     """
-    return _decode(_from_receiver, _RECEIVERS, frame)
+    return _decode(_from_receiver, _RECEIVERS, frame, REPLY_LIMIT)

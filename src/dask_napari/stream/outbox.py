@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 from dask_napari.stream.item import Item
-from dask_napari.stream.messages import REASONS_LIMIT, Count
+from dask_napari.stream.messages import NAME_LIMIT, REASONS_LIMIT, Count
 
 Policy = Literal["latest", "drop-oldest", "keep"]
 """What gives way when the viewer is slower than the tasks.
@@ -24,6 +24,12 @@ ENTRY_LIMIT: Final = 100_000
 
 REASON_LENGTH: Final = 200
 """Characters of a reason for a drop."""
+
+LAYERS: Final = 1024
+"""Layers of one publisher. A viewer draws 256; each has counts here, which travel together."""
+
+OTHERS: Final = "(other layers)"
+"""Where outputs are counted that a layer of their own cannot be had for."""
 
 WAKE_BYTES: Final = 4 << 20
 """Bytes put since the publisher last looked at which it is woken early: one full batch."""
@@ -96,10 +102,29 @@ class _Tally:
     queued: int = 0
 
     def drop(self, reason: str) -> None:
-        reason = reason[:REASON_LENGTH]
-        if reason not in self.dropped and len(self.dropped) >= REASONS_LIMIT - 1:
-            reason = "other"
+        if reason not in self.dropped:
+            # A user's exceptions may be called anything.
+            reason = reason[:REASON_LENGTH].encode("utf-8", "replace").decode()
+            if reason not in self.dropped and len(self.dropped) >= REASONS_LIMIT - 1:
+                reason = "other"
         self.dropped[reason] += 1
+
+
+def unfit(name: str) -> str:
+    """Why a name cannot travel, as it is counted; empty if it can.
+
+    Examples
+    --------
+    >>> unfit("cells"), unfit("c" * 2000)
+    ('', 'name too long')
+    """
+    if len(name) > NAME_LIMIT:
+        return "name too long"
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "name that is not Unicode"
+    return ""
 
 
 class Outbox:
@@ -184,10 +209,16 @@ class Outbox:
             self._fresh += 1
             return crossed or self._fresh == WAKE_ENTRIES
 
+    def without_layer(self, layer: str) -> str:
+        """Why nothing can be queued for a layer; empty if it can. Cheap for layers in use."""
+        if layer in self._tallies:
+            return ""
+        return "too many layers" if len(self._tallies) >= LAYERS else unfit(layer)
+
     def refuse(self, layer: str, reason: str) -> None:
         """Count an output that was selected but cannot even be queued."""
         with self._lock:
-            tally = self._tally(layer)
+            tally = self._tally(OTHERS if self.without_layer(layer) else layer)
             tally.selected += 1
             tally.drop(reason)
 

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
+import numpy.typing as npt
 
 from dask_napari.stream import messages as wire
-from dask_napari.stream.batch import arrays_of
-from dask_napari.stream.item import Item
+from dask_napari.stream.batch import arrays_of, header_of, payload_size
+from dask_napari.stream.item import Item, LayerSpec
 
 ITEM_LIMIT: Final = 60 << 10
 """Bytes of an item's header: 64 of them, and the counts, make a header within its limit."""
 
-ARRAY_BYTES: Final = 64
-"""Bytes of an array's header, without its name."""
+DTYPES: Final = "biufcSU"
+"""Kinds of types that travel: numbers and text."""
 
-UTF8: Final = 4
-"""Bytes that a character takes at most."""
+LEAST, MOST = -(2**63), 2**53
+"""Whole numbers between them have room in any field of a message."""
+
+GROUP_BYTES: Final = wire.HEADER_LIMIT // 4
+"""Bytes of layers that are declared together; a receiver takes no more than 64 KiB of one."""
+
+_layers = msgspec.msgpack.Decoder(wire.LayerHeader)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(wire.ItemHeader)
+
+
+class Unfit(ValueError):
+    """An item that cannot travel.
+
+    Parameters
+    ----------
+    reason : str
+        Why, as it is counted.
+    key : object
+        Key of its task.
+    """
+
+    def __init__(self, reason: str, key: object) -> None:
+        super().__init__(f"it does not fit into a message ({reason})")
+        self.reason = reason
+        self.key = key
 
 
 def oversize(item: Item, frame: int) -> str:
@@ -41,35 +66,62 @@ def oversize(item: Item, frame: int) -> str:
     if _plain(item, frame):
         return ""
     arrays = list(arrays_of(item))
-    if any(array.nbytes > frame for _, array in arrays):
+    if payload_size([item]) > frame:
         return "too large"
-    if len(arrays) > wire.ARRAYS_LIMIT or len(item.position) > wire.AXES_LIMIT:
+    if any(array.dtype.kind not in DTYPES for _, array in arrays):
+        return "dtype"
+    axes = max(len(item.position), *(array.ndim for _, array in arrays))
+    if len(arrays) > wire.ARRAYS_LIMIT or axes > wire.AXES_LIMIT:
         return "too many axes or columns"
     names = list(_names(item))
     key = item.provenance.key
     if len(key) > wire.KEY_LIMIT or any(len(name) > wire.NAME_LIMIT for name in names):
         return "name too long"
+    return _unreadable(item, arrays)
+
+
+def _unreadable(item: Item, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> str:
+    """Why the other side could not read an item's header, found by reading it here."""
     try:
-        "".join((key, *names)).encode()
+        headers = [wire.ArrayHeader(n, a.dtype.str, a.shape, 0, a.nbytes) for n, a in arrays]
+        header = _encoder.encode(header_of(item, headers))
+        if len(header) > ITEM_LIMIT:
+            return "name too long"
+        _decoder.decode(header)
     except UnicodeEncodeError:  # parts of a file's name that is not UTF-8
         return "name that is not Unicode"
-    size = UTF8 * (len(key) + sum(map(len, names))) + ARRAY_BYTES * len(arrays)
-    if size > ITEM_LIMIT and len(msgspec.msgpack.encode([key, names])) > ITEM_LIMIT // 2:
-        return "name too long"
+    except Exception:  # whatever a user's own types raise
+        return "value that cannot be sent"
     return ""
 
 
 def _plain(item: Item, frame: int) -> bool:
-    """Whether one look shows that an item fits, as nearly all do: all of its text is short."""
-    position = item.position
-    if item.arrays or len(position) > wire.AXES_LIMIT or item.data.nbytes > frame:
+    """Whether one look shows that an item fits, as nearly all do: all in it is short and plain."""
+    position, made, known = item.position, item.provenance, item.calibration
+    if item.arrays or item.options:
         return False
-    texts = [value for value in position.values() if type(value) is str]
-    made, known = item.provenance, item.calibration
+    if (numbers := (*known.scale, *known.translate)) and not (
+        len(numbers) <= wire.AXES_LIMIT and all(type(number) is float for number in numbers)
+    ):
+        return False
+    if (pixels := (*item.origin, *item.whole)) and not (
+        len(pixels) <= wire.AXES_LIMIT and all(0 <= number < MOST for number in pixels)
+    ):
+        return False
+    array = item.data
+    if array.nbytes > frame or array.ndim > wire.AXES_LIMIT or array.dtype.kind not in "biuf":
+        return False
+    texts = []
+    for value in position.values():
+        if type(value) is str:
+            texts.append(value)
+        elif type(value) is not float and not (type(value) is int and LEAST < value < MOST):
+            return False
     text = "".join(
         (made.key, made.worker, item.layer, *position, *texts, *known.axes, *known.units)
     )
-    return len(text) <= wire.NAME_LIMIT and text.isascii()
+    few = len(position) <= wire.AXES_LIMIT and 0 <= made.run_id < MOST
+    return few and len(text) <= wire.NAME_LIMIT and text.isascii()
 
 
 def _names(item: Item) -> Iterator[str]:
@@ -83,3 +135,49 @@ def _names(item: Item) -> Iterator[str]:
         yield axis
         if isinstance(coordinate, str):
             yield coordinate
+
+
+def declarations(
+    layers: Iterable[LayerSpec], refused: Callable[..., None]
+) -> Iterator[list[wire.LayerHeader]]:
+    """Yield what is said of layers in groups that fit into a message.
+
+    Parameters
+    ----------
+    layers : iterable of LayerSpec
+        The layers.
+    refused : callable
+        Told of a layer that cannot travel, as ``layer=`` and ``error=``.
+
+    Examples
+    --------
+    >>> [[h.name for h in group] for group in declarations([LayerSpec("cells", "labels")], print)]
+    [['cells']]
+    """
+    group: list[wire.LayerHeader] = []
+    size = 0
+    for layer in layers:
+        try:
+            header = wire.LayerHeader(
+                layer.name,
+                layer.kind,
+                dict(layer.axes),
+                dict(layer.options),
+                dict(layer.layouts),
+                layer.sizes,
+                layer.fill,
+            )
+            encoded = _encoder.encode(header)
+            _layers.decode(encoded)
+            if len(encoded) > GROUP_BYTES:
+                raise ValueError(f"{len(encoded)} bytes of options; {GROUP_BYTES} at most")
+        except Exception as error:  # the others are declared all the same
+            refused(layer=layer.name, error=error)
+            continue
+        if group and size + len(encoded) > GROUP_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(header)
+        size += len(encoded)
+    if group:
+        yield group

@@ -11,6 +11,7 @@ from dask_napari.stream.gather import items_of
 from dask_napari.stream.item import Item, Kind, LayerSpec, Position
 from dask_napari.stream.messages import Count
 from dask_napari.stream.outbox import Entry, Outbox, Policy, Whole
+from dask_napari.stream.oversize import Unfit
 from dask_napari.stream.security import Security
 from dask_napari.stream.sender import Sender
 from dask_napari.stream.transport import Transport, check_transport
@@ -99,7 +100,10 @@ class Publisher:
     def put(self, entry: Item | Entry, policy: Policy = "latest") -> None:
         """Queue an item or an entry that will become one. Never blocks, never raises."""
         whole = Whole(entry, policy) if isinstance(entry, Item) else entry
-        if self.outbox.put(whole):
+        if reason := self.outbox.without_layer(whole.layer):
+            self.outbox.refuse(whole.layer, reason)
+            self._sender.tell(whole.layer, Unfit(reason, getattr(whole, "key", "")))
+        elif self.outbox.put(whole):
             self._sender.wake()
 
     def save_batch(

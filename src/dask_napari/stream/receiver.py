@@ -22,7 +22,7 @@ from dask_napari.stream.clients import Request
 from dask_napari.stream.exchange import Exchange
 from dask_napari.stream.item import LayerSpec
 from dask_napari.stream.ledger import Ledger
-from dask_napari.stream.limits import Limits
+from dask_napari.stream.limits import MESSAGE, Limits
 from dask_napari.stream.peer import PeerInfo, keep_alive
 from dask_napari.stream.runtime import RuntimeDirectory
 from dask_napari.stream.security import Security, check_address
@@ -40,6 +40,9 @@ WITHHELD_NAP: Final = 0.02
 
 HANDSHAKE_MS: Final = 5_000
 """Milliseconds for a connection to get through ZeroMQ's own handshake; then it is cut."""
+
+OVERHEAD: Final = 1 << 10
+"""Bytes by which encryption makes a frame longer, and more; CURVE takes some 40."""
 
 SWEEP_INTERVAL: Final = 1.0
 """Seconds between looks for segments of publishers that were killed in their handshake, when
@@ -127,11 +130,9 @@ class Receiver:
             self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
             self._socket.setsockopt(zmq.LINGER, 0)
             keep_alive(self._socket)
-            self._socket.setsockopt(zmq.MAXMSGSIZE, self.limits.frame)
+            self._socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE + OVERHEAD)
             self._socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
             self._socket.setsockopt(zmq.IPV6, any("[" in a for a in self.addresses))
-            if self._security is not None:
-                self._security.secure_server(self._socket)
             self.addresses = tuple(self._bind(address) for address in self.addresses)
             if self._share_keys:
                 assert self._security is not None
@@ -155,6 +156,8 @@ class Receiver:
         try:
             if taken(address):
                 raise zmq.ZMQError(errno.EADDRINUSE)
+            if self._security is not None:
+                self._security.secure_server(self._socket, address)
             self._socket.bind(address)
         except zmq.ZMQError as error:
             if error.errno == errno.EADDRINUSE:

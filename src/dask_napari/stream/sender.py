@@ -8,6 +8,7 @@ import math
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -20,7 +21,8 @@ from dask_napari.stream.connection import HANDSHAKE_TIMEOUT, Connection
 from dask_napari.stream.item import LayerSpec
 from dask_napari.stream.line import ConnectionLost
 from dask_napari.stream.once import Once
-from dask_napari.stream.outbox import Outbox, Whole
+from dask_napari.stream.outbox import LAYERS, Outbox, Whole
+from dask_napari.stream.oversize import Unfit
 from dask_napari.stream.security import Security, check_encrypted
 from dask_napari.stream.transport import Transport
 from dask_napari.stream.troubles import Troubles
@@ -103,7 +105,7 @@ class Sender:
         self._encrypt = encrypt
         self._on_want = on_want
         self._numbers = itertools.count(1)
-        self._undeclared = False
+        self._undeclared: deque[LayerSpec] = deque()
         self._paused = self._forget = False
         self._instance = ""
         self._lost = Lost(outbox)
@@ -126,9 +128,24 @@ class Sender:
 
     def declare(self, layers: Iterable[LayerSpec]) -> None:
         """Tell the receiver which layers will be filled, now and after each reconnection."""
-        self.layers.update((layer.name, layer) for layer in layers)
-        self._undeclared = True
+        for layer in layers:
+            if layer.name in self.layers or len(self.layers) < LAYERS:
+                self.layers[layer.name] = layer
+                self._undeclared.append(layer)
         self._wakeup.set()
+
+    def tell(self, layer: str, error: Unfit) -> None:
+        """Say why an output cannot travel: to the viewer, and once a cause in the log."""
+        self._troubles.note(layer, error.reason, error.key, error)
+        if self._first((error.reason, Unfit)):
+            logger.warning(
+                "%s: the output of task %r for layer %.100r is not shown: %s; the task itself "
+                "succeeded, and further outputs with this cause are only counted",
+                self.name,
+                error.key,
+                layer,
+                error,
+            )
 
     def pause(self, paused: bool) -> None:
         """Have it hold no values while the worker is paused."""
@@ -267,6 +284,7 @@ class Sender:
             logger.info("%s: %s", self.name, error)
         except Exception as error:
             # A bug of ours; another connection may well do, in a while.
+            self._troubles.note("", f"error: {type(error).__name__}", "", error)
             self._log_once(f"{self.name}: the connection to {address} failed: {error!r}", error)
             return REFUSED_PAUSE
         finally:
@@ -303,8 +321,7 @@ class Sender:
             if self.state != "connected":
                 self._connected(connection)
             if self._undeclared:
-                self._undeclared = False
-                connection.declare(list(self.layers.values()))
+                connection.declare(self._undeclared.popleft() for _ in range(len(self._undeclared)))
             if connection.wanted:
                 connection.wanted = False
                 if self._on_want is not None:
@@ -355,7 +372,7 @@ class Sender:
                 f"{self.name}: streaming inline, without shared memory: {because}",
                 ConnectionLost("inline"),
             )
-        self._undeclared = False
+        self._undeclared.clear()  # first: what comes meanwhile is told twice, and not never
         connection.declare(list(self.layers.values()))
         connection.status()
         logger.info(
@@ -370,6 +387,9 @@ class Sender:
         self._let_go()
 
     def _on_entry_error(self, layer: str, error: BaseException) -> None:
+        if isinstance(error, Unfit):
+            self.tell(layer, error)
+            return
         self._troubles.note(layer, f"error: {type(error).__name__}", "", error)
         self._log_once(
             f"{self.name}: an output for layer {layer!r} cannot be shown: {error}", error

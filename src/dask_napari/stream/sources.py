@@ -20,6 +20,9 @@ from dask_napari.stream.peer import PeerInfo, Source
 MOST: Final = 2**60
 """Of anything that is counted; hostile counts that add up to more would not fit into a message."""
 
+BEYOND: Final = "(layers without counts)"
+"""Where items are counted as dropped whose layer there was no room for."""
+
 
 class Sources:
     """All publishers over all of their connections; safe for threads.
@@ -89,36 +92,25 @@ class Sources:
                 self._ended[layer] = _capped(self._ended.get(layer, Tally()) + tally)
         self._tallies = sum(len(s.layers) for s in self._sources.values()) + len(self._ended)
 
-    def admit(self, source: Source, layers: Iterable[str]) -> None:
-        """Make layers of a source known, all or none.
-
-        Raises
-        ------
-        Rejected
-            If too many counts would have to be kept.
-        """
+    def admit(self, source: Source, layers: Iterable[str]) -> frozenset[str]:
+        """Make layers of a source known; return those for whose counts there is no room."""
         fresh = {layer for layer in layers if layer not in source.layers}
         if not fresh:
-            return
+            return frozenset()
         with self.lock:
             if self._tallies + len(fresh) > self._limits.tallies:
                 self._add_up([s for s in self._sources.values() if not s.alive])
-            if self._tallies + len(fresh) > self._limits.tallies:
-                raise Rejected("too many layers")
-            self._tallies += len(fresh)
-            source.layers |= fresh
+            room = max(0, self._limits.tallies - self._tallies)
+            known = set(sorted(fresh)[:room])
+            self._tallies += len(known)
+            source.layers |= known
+            return frozenset(fresh - known)
 
     def count(self, source: Source, counts: list[wire.Count]) -> None:
-        """Take over a publisher's side of the ledger.
-
-        Raises
-        ------
-        Rejected
-            If too many counts would have to be kept.
-        """
-        self.admit(source, (count.layer for count in counts))
+        """Take over a publisher's side of the ledger, as far as there is room for its layers."""
+        beyond = self.admit(source, (count.layer for count in counts))
         with self.lock:
-            source.counts.update((count.layer, count) for count in counts)
+            source.counts.update((c.layer, c) for c in counts if c.layer not in beyond)
 
     def complain(self, source: Source, troubles: list[wire.Trouble]) -> None:
         """Remember a publisher's errors, the last ones of a few causes."""

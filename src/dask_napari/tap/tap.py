@@ -126,6 +126,7 @@ class Tap:
             raise ValueError(f"scale={self.scale} holds a zero; a pixel has some size")
         self._set("units", checks.units(self.units))
         self._set("options", checks.options(self.kind, self.options))
+        checks.declared(self.spec())
 
     def _set(self, name: str, value: object) -> None:
         # The dataclass is frozen for its users; what they gave is made uniform once.
