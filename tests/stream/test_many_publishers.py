@@ -18,5 +18,5 @@ def test_two_hundred_publishers_are_served_alike(transport):
     assert found["ledger"] == "exact"
     assert not found["dropped"]
     assert found["most/least"] <= 2
-    # What they have to say would be twice as many; each may have one more in the time.
-    assert found["messages/s"] <= RECEIVER_MESSAGES + 2 * 200 / SECONDS
+    # What they have to say would make 6400 on two cores; a full batch goes out early.
+    assert found["messages/s"] <= 1.3 * RECEIVER_MESSAGES
