@@ -1,0 +1,99 @@
+"""A record that is read: what is there, item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import zarr
+
+from dask_napari.record import files
+from dask_napari.record.journal import Line, Where, from_json, item_of, live
+from dask_napari.record.root import check_record
+from dask_napari.stream.item import Item, LayerSpec
+from dask_napari.stream.messages import LayerHeader
+
+
+def read_array(root: Path, where: Where) -> npt.NDArray[Any]:
+    """Read an array of an item."""
+    stored = zarr.open_array(str(root / where.path), mode="r")
+    region = [slice(at, at + 1) for at in where.start]
+    for length, dim in zip(where.shape, where.order, strict=True):
+        region[dim] = slice(where.start[dim], where.start[dim] + length)
+    dtype = np.dtype(where.dtype)
+    if dtype.kind == "U":
+        region[-1] = slice(0, dtype.itemsize // 4)
+    found = np.asarray(stored[tuple(region)])
+    if dtype.kind == "U":
+        letters = np.ascontiguousarray(found, dtype.str[0].replace("|", "=") + "u4")
+        found = letters.view(dtype)[..., 0]
+    own = sorted(where.order)
+    found = found.reshape([where.shape[where.order.index(dim)] for dim in own])
+    return np.ascontiguousarray(found.transpose([own.index(dim) for dim in where.order]))
+
+
+def read_item(root: Path, line: Line) -> Item:
+    """Read the item of a line."""
+    arrays = {name: read_array(root, where) for name, where in line.arrays.items()}
+    return item_of(line, arrays.pop("data"), arrays)
+
+
+class Record:
+    """What a recorder has written, whether it was closed or killed.
+
+    Parameters
+    ----------
+    path : str or Path
+        The record.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is none, or it is something else.
+
+    Attributes
+    ----------
+    lines : list of Line
+        A description of each item, in the order in which they were recorded.
+    layers : list of LayerSpec
+        What the taps said of their layers.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        attributes = check_record(self.path)
+        self.closed = bool(attributes.get("closed"))
+        self.sessions: list[dict[str, Any]] = attributes.get("sessions", [])
+        self.lines = list(live(self.path).values())
+        self.layers = [
+            _spec(msgspec.convert(each, LayerHeader)) for each in attributes.get("layers", [])
+        ]
+
+    def items(self) -> Iterator[Item]:
+        """Read all items, one after the other."""
+        for line in self.lines:
+            yield read_item(self.path, line)
+
+    def images(self) -> list[str]:
+        """Paths of the OME-Zarr images, each of which any reader opens."""
+        found = files.read_json(self.path / "OME" / "zarr.json")
+        return list(found.get("attributes", {}).get("ome", {}).get("series", []))
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+
+def _spec(layer: LayerHeader) -> LayerSpec:
+    return LayerSpec(
+        layer.name,
+        layer.kind,
+        layer.axes,
+        from_json(layer.options),
+        layer.layouts,
+        layer.sizes,
+        layer.fill,
+    )
