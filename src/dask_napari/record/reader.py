@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,13 @@ from dask_napari.stream.item import Item, LayerSpec
 from dask_napari.stream.messages import LayerHeader
 
 
-def read_array(root: Path, where: Where) -> npt.NDArray[Any]:
-    """Read an array of an item."""
-    stored = zarr.open_array(str(root / where.path), mode="r")
+def open_array(root: Path, path: str) -> Any:
+    """Open an array of a record with zarr."""
+    return zarr.open_array(str(root / path), mode="r")
+
+
+def read_array(stored: Any, where: Where) -> npt.NDArray[Any]:
+    """Read an array of an item from the zarr array in which it lies."""
     region = [slice(at, at + 1) for at in where.start]
     for length, dim in zip(where.shape, where.order, strict=True):
         region[dim] = slice(where.start[dim], where.start[dim] + length)
@@ -38,7 +42,11 @@ def read_array(root: Path, where: Where) -> npt.NDArray[Any]:
 
 def read_item(root: Path, line: Line) -> Item:
     """Read the item of a line."""
-    arrays = {name: read_array(root, where) for name, where in line.arrays.items()}
+    return _item(line, lambda path: open_array(root, path))
+
+
+def _item(line: Line, opened: Callable[[str], Any]) -> Item:
+    arrays = {name: read_array(opened(w.path), w) for name, w in line.arrays.items()}
     return item_of(line, arrays.pop("data"), arrays)
 
 
@@ -66,6 +74,7 @@ class Record:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         attributes = check_record(self.path)
+        self._arrays: dict[str, Any] = {}
         self.closed = bool(attributes.get("closed"))
         self.sessions: list[dict[str, Any]] = attributes.get("sessions", [])
         self.lines = list(live(self.path).values())
@@ -73,10 +82,18 @@ class Record:
             _spec(msgspec.convert(each, LayerHeader)) for each in attributes.get("layers", [])
         ]
 
+    def item(self, line: Line) -> Item:
+        """Read the item that a line describes."""
+        return _item(line, self._opened)
+
+    def _opened(self, path: str) -> Any:
+        if path not in self._arrays:
+            self._arrays[path] = open_array(self.path, path)
+        return self._arrays[path]
+
     def items(self) -> Iterator[Item]:
         """Read all items, one after the other."""
-        for line in self.lines:
-            yield read_item(self.path, line)
+        return map(self.item, self.lines)
 
     def images(self) -> list[str]:
         """Paths of the OME-Zarr images, each of which any reader opens."""
