@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dask_napari.cli.view import DEFAULT_LISTEN
+from dask_napari.cli.listening import DEFAULT_LISTEN
 from dask_napari.stream import Control, Item, Publisher, Security
 from dask_napari.stream.security import is_local
 
