@@ -18,11 +18,10 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from dask_napari.record import ome
 from dask_napari.record.image import Image
 from dask_napari.record.indices import Indices
 from dask_napari.record.journal import Line, Where, live
-from dask_napari.record.root import write_group
+from dask_napari.record.root import write_series
 from dask_napari.record.sheet import Sheet
 from dask_napari.record.store import DATA, Store
 
@@ -61,14 +60,7 @@ def finish(store: Store) -> None:
     store.columns.trim()
     for image in store.images.values():
         _sweep(store.path / image.path, keep=image.sheet.folder.name)
-    write_series(store)
-
-
-def write_series(store: Store) -> None:
-    """List the images, so that readers of collections find them. Raises OSError."""
-    folder = store.path / "OME"
-    folder.mkdir(exist_ok=True)
-    write_group(folder, {"ome": ome.series(sorted(store.images))})
+    write_series(store.path, store.images)
 
 
 class _Sorted:

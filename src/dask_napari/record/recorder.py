@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from dask_napari.record import files, root
-from dask_napari.record.finish import finish, write_series
+from dask_napari.record.finish import finish
 from dask_napari.record.journal import to_json
 from dask_napari.record.store import Store
 from dask_napari.stream.board import Board
@@ -196,7 +196,7 @@ class Recorder:
         try:
             root.write(self.path, ours)
             if self._series != len(self.store.images):
-                write_series(self.store)
+                root.write_series(self.path, self.store.images)
                 self._series = len(self.store.images)
             self._saved = text
         except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,8 +68,17 @@ def prepare(path: Path, *, append: bool = False, overwrite: bool = False) -> Non
 
 def write(path: Path, ours: dict[str, Any]) -> None:
     """Write the attributes of a record. Raises OSError."""
-    attributes = {"ome": ome.root(), ome.KEY: ours}
-    write_group(path, attributes)
+    # Without images it is no collection of any.
+    images = {"ome": ome.root()} if (path / "OME" / "zarr.json").exists() else {}
+    write_group(path, {**images, ome.KEY: ours})
+
+
+def write_series(path: Path, images: Iterable[str]) -> None:
+    """List the images, so that readers of collections find them. Raises OSError."""
+    if paths := sorted(images):
+        (path / "OME").mkdir(exist_ok=True)
+        write_group(path / "OME", {"ome": ome.series(paths)})
+        write(path, check_record(path))
 
 
 def write_group(folder: Path, attributes: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from dask_napari.record.names import Names
 from dask_napari.record.plan import plan_of
 from dask_napari.record.reader import read_item
 from dask_napari.record.root import prepare
+from dask_napari.record.sheet import Sheet
 from dask_napari.stream.item import Item, LayerSpec, Slot
 
 logger = logging.getLogger(__name__)
@@ -99,9 +100,14 @@ class Store:
             self._next = max(self._next, line.id)
             self._kept[slot] = Kept(line.id, line.arrays)
             for where in line.arrays.values():
-                if where.path in self._by_sheet:
-                    self._by_sheet[where.path].learn(line, where)
-                    self._by_sheet[where.path].claim(where, slot)
+                image = self.images.get(where.path.rpartition("/")[0])
+                if image is not None:
+                    if where.path != image.sheet.path:
+                        # Sorted, and killed before its attributes said so: the journal is right.
+                        image.sheet = Sheet(self.path, where.path)
+                        self._by_sheet[where.path] = image
+                    image.learn(line, where)
+                    image.claim(where, slot)
                 elif where.path in self.columns.by_path:
                     self.columns.by_path[where.path].learn(where.start[0])
         for part in self.path.rglob(f".*{files.PART}"):
