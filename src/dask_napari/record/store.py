@@ -144,7 +144,8 @@ class Store:
     def _draft(self, item: Item) -> Draft:
         draft = Draft(item)
         try:
-            files.check_room(self.path, 0)
+            # More than for one item, once it was full: else what is said of it goes to and fro.
+            files.check_room(self.path, files.RESERVE if self._trouble == files.FULL else 0)
             arrays = dict(item.arrays)
             if not self._lay(draft):
                 arrays = {DATA: item.data, **arrays}
@@ -262,14 +263,13 @@ class Store:
 
     def _say(self, reasons: list[str]) -> None:
         """Say once that the disk takes no more, and once that it does again."""
-        for reason in reasons:
-            if reason and not self._trouble:
-                self._trouble = reason
-                remedy = files.REMEDIES.get(reason, "items are not recorded meanwhile")
-                logger.error("%s: %s; %s", self.path, reason, remedy)
-            elif not reason and self._trouble:
-                logger.warning("%s: recording again", self.path)
-                self._trouble = ""
+        reason = next(filter(None, reasons), "")
+        if reason and not self._trouble:
+            remedy = files.REMEDIES.get(reason, "items are not recorded meanwhile")
+            logger.error("%s: %s; %s", self.path, reason, remedy)
+        elif reasons and not reason and self._trouble:
+            logger.warning("%s: recording again", self.path)
+        self._trouble = reason if reasons else self._trouble
 
     def close(self) -> None:
         """Let others write; metadata stays as it is, see :func:`~.finish.finish`."""
