@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from dask_napari.stream.item import SHAPE_TYPES, Calibration, Item, Provenance, Slot
 from dask_napari.stream.kinds import check
+from dask_napari.stream.options import permitted
 
 layers = st.sampled_from(["raw", "Raw", "../a b/µ", "."])
 coordinates = st.one_of(
@@ -117,6 +118,7 @@ def items(draw: Any) -> Item:
         options=draw(options),
         **draw(pictures() | elements()),
     )
+    item.options = permitted(item.kind, item.options)  # as a receiver does
     return check(item)
 
 
