@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -17,9 +16,11 @@ from dask_napari.stream import descriptors, janitor
 
 def require_zarr(console: Console) -> None:
     """End with what to install, if it is not."""
-    if find_spec("zarr") is None:
+    try:
+        import zarr  # noqa: F401
+    except ImportError:
         console.print("Records need zarr: pip install 'dask-napari[record]'", markup=False)
-        raise typer.Exit(1)
+        raise typer.Exit(1) from None
 
 
 def record(

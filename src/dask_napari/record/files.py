@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 RESERVE: Final = 4 << 20
 """Bytes of the disk that items leave free, for the journal and the metadata: a full disk still
 gets its ledger."""
@@ -94,5 +96,5 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a file of JSON in one step; not finite numbers as zarr reads them."""
-    write_whole(path, json.dumps(value, indent=1, ensure_ascii=False).encode())
+    """Write a file of JSON in one step."""
+    write_whole(path, msgspec.json.format(msgspec.json.encode(value), indent=1))
