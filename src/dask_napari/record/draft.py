@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ class Draft:
             column.give_back(row)
         self.rows, self.jobs = [], []
 
-    def overwrites(self, arrays: Mapping[str, Where]) -> bool:
+    def overwrites(self, arrays: Iterable[Where]) -> bool:
         """Whether it takes a place in which one of these arrays lies."""
-        old = {(where.path, where.start) for where in arrays.values()}
+        old = {(where.path, where.start) for where in arrays}
         return any((where.path, where.start) in old for where in self.arrays.values())

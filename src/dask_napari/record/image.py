@@ -105,6 +105,8 @@ class Image:
         self.indices = {axis.name: Indices(axis.names) for axis in info.axes if axis.own < 0}
         self._owners: dict[tuple[int, ...], Slot] = {}
         self._own = {axis.own: dim for dim, axis in enumerate(info.axes) if axis.own >= 0}
+        self._order = tuple(self._own[own] for own in range(len(self._own)))
+        self._shape = tuple(info.extent)
         self._ahead = [dim for dim, axis in enumerate(info.axes) if axis.own < 0]
 
     # -- made and found ----------------------------------------------------------------------
@@ -207,8 +209,10 @@ class Image:
         if longer or moved:
             info.moving |= moved
             self.describe()
-        order = tuple(self._own[own] for own in range(item.data.ndim))
-        return Where(self.sheet.path, tuple(start), item.data.shape, item.data.dtype.str, order)
+        # What all items have in common is there once, however many they are.
+        full = item.data.shape == self._shape
+        shape = self._shape if full else item.data.shape
+        return Where(self.sheet.path, tuple(start), shape, info.dtype, self._order)
 
     def region(self, where: Where) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Start and shape of an item in the axes of the array, with all that its chunks take."""

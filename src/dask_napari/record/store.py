@@ -42,7 +42,7 @@ class Kept:
     """What is there of an item."""
 
     id: int
-    arrays: dict[str, Where]
+    arrays: tuple[Where, ...]  # what is kept of every item is small
 
 
 class Store:
@@ -98,7 +98,7 @@ class Store:
                 self._admit(image)
         for slot, line in live(self.path).items():
             self._next = max(self._next, line.id)
-            self._kept[slot] = Kept(line.id, line.arrays)
+            self._kept[slot] = Kept(line.id, tuple(line.arrays.values()))
             for where in line.arrays.values():
                 image = self.images.get(where.path.rpartition("/")[0])
                 if image is not None:
@@ -227,7 +227,7 @@ class Store:
         assert draft.line is not None
         slot, line = draft.item.slot, draft.line
         old = self._kept.pop(slot, None)
-        self._kept[slot] = Kept(line.id, line.arrays)
+        self._kept[slot] = Kept(line.id, tuple(line.arrays.values()))
         if old is not None:
             self._remove(old, but=line.arrays)
         if draft.item.origin and line.arrays[DATA].path in self.columns.by_path:
@@ -244,7 +244,7 @@ class Store:
     def _remove(self, kept: Kept, but: Mapping[str, Where]) -> None:
         """Remove the arrays of an item that is not there any more, unless others lie there now."""
         places = {(where.path, where.start) for where in but.values()}
-        for where in kept.arrays.values():
+        for where in kept.arrays:
             if (where.path, where.start) in places:
                 continue
             column, image = self.columns.by_path.get(where.path), self._by_sheet.get(where.path)
