@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,9 @@ from hypothesis.extra import numpy as hnp
 from dask_napari.stream.item import SHAPE_TYPES, Calibration, Item, Provenance, Slot
 from dask_napari.stream.kinds import check
 from dask_napari.stream.options import permitted
+
+IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""Where tests of many small records are; on a disk that others use, a file takes milliseconds."""
 
 layers = st.sampled_from(["raw", "Raw", "../a b/µ", "."])
 coordinates = st.one_of(

@@ -16,7 +16,7 @@ from dask_napari.record import Record, files
 from dask_napari.record.finish import finish
 from dask_napari.record.store import Store
 from dask_napari.stream.item import Item
-from record_items import assert_holds, assert_same
+from record_items import IN_MEMORY, assert_holds, assert_same
 
 
 class Killed(BaseException):
@@ -59,7 +59,7 @@ def frames(order: tuple[int, ...], value: int, size: int = 4) -> list[Item]:
 def every_step(play: Callable[[Path, int], bool]) -> int:
     """Play with a kill at each step until none comes any more."""
     for step in range(1, 1000):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
             if not play(Path(folder) / "run.zarr", step):
                 return step
     raise AssertionError("it never comes to an end")

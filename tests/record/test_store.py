@@ -17,7 +17,7 @@ from dask_napari.record import Record
 from dask_napari.record.finish import finish
 from dask_napari.record.store import Store
 from dask_napari.stream.item import Calibration, Item
-from record_items import assert_holds, items, last_of_each
+from record_items import IN_MEMORY, assert_holds, items, last_of_each
 
 
 def written(path: Path, sent: list[Item], **how: bool) -> None:
@@ -37,7 +37,7 @@ def finished(path: Path) -> Record:
 @settings(max_examples=60)
 @given(st.lists(items(), min_size=1, max_size=8), st.data())
 def test_what_was_recorded_comes_back(sent, data):
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
         path = Path(folder) / "run.zarr"
         cut = data.draw(st.integers(0, len(sent)))
         written(path, sent[:cut])
@@ -56,7 +56,7 @@ def test_what_was_recorded_comes_back(sent, data):
 @settings(max_examples=25)
 @given(st.lists(items(), min_size=1, max_size=6))
 def test_items_of_different_places_may_come_together(sent):
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
         store = Store(Path(folder) / "run.zarr")
         assert set(store.put(list(last_of_each(sent).values()))) == {""}
         store.close()
