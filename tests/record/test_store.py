@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dask_napari.record import Record
+from dask_napari.record import Record, sheet
 from dask_napari.record.finish import finish
 from dask_napari.record.store import Store
 from dask_napari.stream.item import Calibration, Item
@@ -34,10 +35,14 @@ def finished(path: Path) -> Record:
     return Record(path)
 
 
-@settings(max_examples=60)
+@settings(max_examples=50)
 @given(st.lists(items(), min_size=1, max_size=8), st.data())
 def test_what_was_recorded_comes_back(sent, data):
-    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
+    limit = data.draw(st.sampled_from([sheet.CHUNK_LIMIT, 48]))  # items of several chunks, too
+    with (
+        tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder,
+        patch.object(sheet, "CHUNK_LIMIT", limit),
+    ):
         path = Path(folder) / "run.zarr"
         cut = data.draw(st.integers(0, len(sent)))
         written(path, sent[:cut])
@@ -134,6 +139,20 @@ def test_chunks_of_a_dask_array_are_one_array(tmp_path):
     assert (found == whole).all()
     attributes = json.loads((tmp_path / "run.zarr/cells/zarr.json").read_text())["attributes"]
     assert "image-label" in attributes["ome"]
+
+
+def test_a_chunk_that_comes_again_while_it_moves_is_the_new_one(tmp_path):
+    def chunk(y: int, value: int) -> Item:
+        data = np.full((min(4, 6 - y), 4), value, "i4")
+        return Item("cells", "labels", data, origin=(y, 0), whole=(6, 4))
+
+    store = Store(tmp_path / "run.zarr")
+    store.put([chunk(4, 1)])  # apart: it fits no grid
+    store.put([chunk(0, 2), chunk(4, 3)])
+    store.close()
+    assert_holds(Record(tmp_path / "run.zarr").items(), [chunk(0, 2), chunk(4, 3)])
+    found, _ = image(tmp_path / "run.zarr", "cells")
+    assert found[:, 0].tolist() == [2] * 4 + [3] * 2
 
 
 def test_colours_are_channels(tmp_path):

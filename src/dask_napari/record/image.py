@@ -76,10 +76,18 @@ def aligned(item: Item, chunk: Sequence[int], extent: Sequence[int]) -> bool:
     )
 
 
-def begins(item: Item) -> bool:
+def begins(item: Item, plan: Plan) -> bool:
     """Whether an image can be made of an item. Not of the last chunk of an uneven array."""
+    chunk = own_chunk(item, plan)
+    return not item.origin or aligned(item, chunk, item.whole or chunk)
+
+
+def own_chunk(item: Item, plan: Plan) -> list[int]:
+    """Length of a chunk along each axis of an item's data, in an image that is made of it."""
     data = item.data
-    return aligned(item, data.shape, item.whole or data.shape)
+    order = [axis.own for axis in plan.axes if axis.own >= 0]
+    lengths = chunk_shape([data.shape[own] for own in order], data.itemsize)
+    return [lengths[order.index(own)] for own in range(data.ndim)]
 
 
 class Image:
@@ -129,9 +137,8 @@ class Image:
             dtype=data.dtype.newbyteorder("=").str,
             calibration=item.calibration,
         )
-        own = chunk_shape([data.shape[a.own] for a in plan.axes if a.own >= 0], data.itemsize)
-        lengths = iter(own)
-        chunk = tuple(next(lengths) if axis.own >= 0 else 1 for axis in plan.axes)
+        own = own_chunk(item, plan)
+        chunk = tuple(own[axis.own] if axis.own >= 0 else 1 for axis in plan.axes)
         shape = tuple(extent[axis.own] if axis.own >= 0 else 1 for axis in plan.axes)
         zarr.create_group(str(root / path), attributes={})
         array = f"{path}/{FIRST}"

@@ -138,8 +138,13 @@ class Store:
         self._say([draft.reason for draft in drafts])
         if self._ripe:
             ripe, self._ripe = self._ripe, []
-            self.put([read_item(self.path, line) for line in ripe])
+            there = [line for line in ripe if self._is_there(line)]
+            self.put([read_item(self.path, line) for line in there])
         return [draft.reason for draft in drafts]
+
+    def _is_there(self, line: Line) -> bool:
+        kept = self._kept.get(line.slot)
+        return kept is not None and kept.id == line.id
 
     def _draft(self, item: Item) -> Draft:
         draft = Draft(item)
@@ -168,7 +173,7 @@ class Store:
         images = self._families.get(family, [])
         image = next((image for image in images if image.fits(item)), None)
         if image is None:
-            if item.origin and not begins(item):
+            if not begins(item, plan):
                 return False
             label = " ".join([item.name, *(str(at) for _, at in family[0][-1])])
             spec = self.specs.get(item.layer)
