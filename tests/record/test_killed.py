@@ -98,6 +98,8 @@ def test_while_items_are_written_and_replaced():
         store.close()
         assert_holds(Record(path).items(), [*old, *new])
         assert not list(path.rglob(f"*{files.PART}"))
+        # Two frames of the first size and one of the other, the late one, and two arrays of spots.
+        assert len(list(path.rglob("c.*"))) == 3 + 1 + 2 * 3
         return dead
 
     assert every_step(play) > 40

@@ -180,12 +180,12 @@ def test_a_long_axis_is_not_described_at_each_item(tmp_path):
     described = []
     for n in range(600):
         store.put([Item("raw", "image", np.full((2, 2), 1, "u1"), {"n": f"{n}"})])
-        image = store.images["raw"]
+        image = store.contents.images["raw"]
         described.append(image.sheet.shape[0])
         assert image.sheet.shape[0] > n  # never behind what is there
     assert len(set(described)) < 120
     finish(store)
-    assert store.images["raw"].sheet.shape[0] == 600
+    assert store.contents.images["raw"].sheet.shape[0] == 600
     store.close()
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import zarr
 
 from dask_napari.record import files, ome
-from dask_napari.record.journal import Where
+from dask_napari.record.lines import Where
 from dask_napari.record.names import Names
 from dask_napari.record.sheet import Sheet, chunk_shape
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dask_napari.record import files
 from dask_napari.record.columns import Column
-from dask_napari.record.journal import Line, Where
+from dask_napari.record.lines import Line, Where
 from dask_napari.record.sheet import Sheet
 from dask_napari.stream.item import Item
 

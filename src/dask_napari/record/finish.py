@@ -20,7 +20,8 @@ from msgspec.structs import replace
 
 from dask_napari.record.image import Image
 from dask_napari.record.indices import Indices
-from dask_napari.record.journal import Line, Where, live
+from dask_napari.record.journal import live
+from dask_napari.record.lines import Line, Where
 from dask_napari.record.root import write_series
 from dask_napari.record.sheet import Sheet
 from dask_napari.record.store import DATA, Store
@@ -42,7 +43,7 @@ def finish(store: Store) -> None:
         if DATA in line.arrays:
             by_array.setdefault(line.arrays[DATA].path, []).append(line)
     moved: dict[str, _Sorted] = {}
-    for image in store.images.values():
+    for image in store.contents.images.values():
         sorting = _Sorted(image, by_array.get(image.sheet.path, []))
         if sorting.needed:
             try:
@@ -52,15 +53,15 @@ def finish(store: Store) -> None:
                 continue
             moved[image.sheet.path] = sorting
     store.journal.replace(_moved(lines, moved))
-    for image in store.images.values():
+    for image in store.contents.images.values():
         if image.sheet.path in moved:
             moved[image.sheet.path].take_over()
         image.trim()
         image.describe()
-    store.columns.trim()
-    for image in store.images.values():
+    store.contents.columns.trim()
+    for image in store.contents.images.values():
         _sweep(store.path / image.path, keep=image.sheet.folder.name)
-    write_series(store.path, store.images)
+    write_series(store.path, store.contents.images)
 
 
 class _Sorted:

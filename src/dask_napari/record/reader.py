@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import zarr
 
 from dask_napari.record import files
-from dask_napari.record.journal import Line, Where, from_json, item_of, live
+from dask_napari.record.attributes import layers_of
+from dask_napari.record.journal import live
+from dask_napari.record.lines import Line, Where, item_of
 from dask_napari.record.root import check_record
-from dask_napari.stream.item import Item, LayerSpec
-from dask_napari.stream.messages import LayerHeader
+from dask_napari.stream.item import Item
 
 
 def open_array(root: Path, path: str) -> Any:
@@ -78,9 +78,7 @@ class Record:
         self.closed = bool(attributes.get("closed"))
         self.sessions: list[dict[str, Any]] = attributes.get("sessions", [])
         self.lines = list(live(self.path).values())
-        self.layers = [
-            _spec(msgspec.convert(each, LayerHeader)) for each in attributes.get("layers", [])
-        ]
+        self.layers = layers_of(attributes)
 
     def item(self, line: Line) -> Item:
         """Read the item that a line describes."""
@@ -102,15 +100,3 @@ class Record:
 
     def __len__(self) -> int:
         return len(self.lines)
-
-
-def _spec(layer: LayerHeader) -> LayerSpec:
-    return LayerSpec(
-        layer.name,
-        layer.kind,
-        layer.axes,
-        from_json(layer.options),
-        layer.layouts,
-        layer.sizes,
-        layer.fill,
-    )

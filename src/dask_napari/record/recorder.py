@@ -8,21 +8,15 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-
-from dask_napari.record import files, root
+from dask_napari.record.attributes import Attributes
 from dask_napari.record.finish import finish
-from dask_napari.record.journal import to_json
 from dask_napari.record.store import Store
 from dask_napari.stream.board import Board
-from dask_napari.stream.clients import plain
 from dask_napari.stream.item import LayerSpec
-from dask_napari.stream.messages import LayerHeader
 from dask_napari.stream.receiver import Receiver
 from dask_napari.stream.security import Security
-from dask_napari.version import __version__
 
 logger = logging.getLogger(__name__)
 
@@ -104,20 +98,15 @@ class Recorder:
         self.receiver.start()
         try:
             self.store = Store(self.path, append=append, overwrite=overwrite)
+            self._attributes = Attributes(self.path)
         except BaseException:
             self.receiver.close()
             raise
         self.ended = threading.Event()
         """Set it to end :meth:`run`; from a signal handler, too."""
-        old = root.check_record(self.path)
-        self._sessions: list[dict[str, Any]] = old.get("sessions", [])
-        self._sessions.append({"started": time.time(), "software": __version__})
-        self._layers: dict[str, Any] = {each["name"]: each for each in old.get("layers", [])}
         self._specs: dict[str, LayerSpec] = {}
-        self._series = 0
-        self._saved = ""
         self._save_at = 0.0
-        self._failed = ""
+        self._failed: set[str] = set()
         self._closed = False
         self.save()
 
@@ -142,7 +131,12 @@ class Recorder:
         """Write some of what waits."""
         items = self.board.take(ROUND_ITEMS, ROUND_BYTES)
         self._learn()
-        reasons = self.store.put(items)
+        try:
+            reasons = self.store.put(items)
+        except Exception as error:
+            # A bug of ours costs these items, counted, and not the rest of the stream.
+            self._say(f"{len(items)} items are not recorded", error)
+            reasons = [f"error: {type(error).__name__}"] * len(items)
         self.board.shown([item for item, why in zip(items, reasons, strict=True) if not why])
         for item, why in zip(items, reasons, strict=True):
             if why:
@@ -151,9 +145,8 @@ class Recorder:
     def _learn(self) -> None:
         specs = self.receiver.layers()
         if specs != self._specs:
-            self._specs = specs
-            self.store.specs = specs
-            self._layers |= {name: _plain(spec) for name, spec in specs.items()}
+            self._specs = self.store.specs = specs
+            self._attributes.learn(specs)
 
     def _all_gone(self) -> bool:
         peers = self.receiver.peers()
@@ -174,39 +167,20 @@ class Recorder:
             else:
                 request.fail(f"a recorder cannot do {request.name!r}: it has no window")
 
-    # -- what the attributes say -------------------------------------------------------------
-
     def save(self, *, closed: bool = False) -> None:
         """Write ledger and layers into the attributes; a disk that is full only delays it."""
         self._save_at = time.monotonic() + SAVE_INTERVAL
         self._learn()
-        session = self._sessions[-1]
-        session["ledger"] = plain(self.receiver.ledger())
-        if closed:
-            session["ended"] = time.time()
-        ours = {
-            "layout": root.LAYOUT,
-            "software": __version__,
-            "closed": closed,
-            "layers": list(self._layers.values()),
-            "sessions": self._sessions,
-        }
-        if (text := repr(ours)) == self._saved:
-            return
         try:
-            root.write(self.path, ours)
-            if self._series != len(self.store.images):
-                root.write_series(self.path, self.store.images)
-                self._series = len(self.store.images)
-            self._saved = text
+            self._attributes.save(self.receiver.ledger(), self.store.contents.images, closed=closed)
         except OSError as error:
-            self._say(error)
+            self._say("the metadata cannot be written", error)
 
-    def _say(self, error: OSError) -> None:
-        reason = files.reason_of(error)
-        if reason != self._failed:
-            self._failed = reason
-            logger.error("%s: the metadata cannot be written: %s", self.path, error)
+    def _say(self, what: str, error: Exception) -> None:
+        if (text := f"{what}: {error}") not in self._failed and len(self._failed) < 1000:
+            self._failed.add(text)
+            known = isinstance(error, OSError)
+            logger.error("%s: %s", self.path, text, exc_info=None if known else error)
 
     def close(self) -> None:
         """Write what has arrived, sort the images and save the ledger; may be called again."""
@@ -220,7 +194,7 @@ class Recorder:
             try:
                 finish(self.store)
             except OSError as error:
-                logger.error("%s: left unsorted: %s", self.path, error)
+                self._say("left unsorted", error)
             self.save(closed=True)
         finally:
             self.store.close()
@@ -230,16 +204,3 @@ class Recorder:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _plain(spec: LayerSpec) -> Any:
-    header = LayerHeader(
-        spec.name,
-        spec.kind,
-        dict(spec.axes),
-        to_json(dict(spec.options)),
-        dict(spec.layouts),
-        spec.sizes,
-        spec.fill,
-    )
-    return msgspec.to_builtins(header)

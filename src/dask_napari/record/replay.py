@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final
 
-from dask_napari.record.journal import Line
+from dask_napari.record.lines import Line
 from dask_napari.record.reader import Record
 from dask_napari.stream.item import Item
 from dask_napari.stream.outbox import Dropped, Policy
