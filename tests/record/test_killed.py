@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,20 +25,28 @@ class Killed(BaseException):
 
 
 @contextmanager
-def killed_at(step: int) -> Iterator[list[int]]:
-    """Raise at the call of that number of any function that changes a disk."""
+def killed_at(step: int, error: BaseException | None = None) -> Iterator[list[int]]:
+    """Raise at the call of that number of any function that changes a disk.
+
+    All calls that follow raise, too, since a process ends once; but if ``error`` is given, it is
+    raised once.
+    """
     calls = [0]
 
     def deadly(function: Callable[..., object]) -> Callable[..., object]:
         def call(*arguments: object, **how: object) -> object:
             calls[0] += 1
-            if calls[0] >= step:  # and at all that follow: a process ends once
+            if calls[0] == step and error is not None:
+                raise error
+            if calls[0] >= step and error is None:
                 raise Killed
             return function(*arguments, **how)
 
         return call
 
-    names = ("write", "replace", "link", "mkdir", "unlink", "ftruncate")
+    names = ("write", "replace", "link", "mkdir")
+    if error is None:
+        names += ("unlink", "ftruncate")  # which need no room
     with (
         patch.multiple(os, **{name: deadly(getattr(os, name)) for name in names}),
         patch.object(files, "write_json", deadly(files.write_json)),
@@ -103,6 +112,36 @@ def test_while_items_are_written_and_replaced():
         return dead
 
     assert every_step(play) > 40
+
+
+def test_while_the_disk_is_full_for_a_moment():
+    old, new = frames((2, 0, 1), 10), frames((2, 0, 1), 50)
+    new[0] = Item("raw", "image", np.full((9, 9), 7, "u2"), {"t": "t2"})
+    full = OSError(errno.ENOSPC, "no space left")
+
+    def play(path: Path, step: int) -> bool:
+        store = Store(path)
+        assert set(store.put(old)) == {""}
+        with killed_at(step, full) as calls:
+            reasons = [store.put([item])[0] for item in new]
+        assert set(reasons) <= {"", files.FULL}
+        found = {item.slot: item for item in Record(path).items()}
+        assert len(store) == len(found)
+        for before, item, reason in zip(old, new, reasons, strict=True):
+            if not reason:
+                assert_same(found[item.slot], item)
+            elif item.slot in found:
+                assert_same(found[item.slot], before)
+        files_there = len(list(path.rglob("c.*")))
+        assert files_there == sum(len(line.arrays) for line in Record(path).lines)
+        assert not list(path.rglob(f"*{files.PART}"))
+        # With room again, in the same recorder.
+        assert set(store.put(new)) == {""}
+        store.close()
+        assert_holds(Record(path).items(), new)
+        return calls[0] >= step
+
+    assert every_step(play) > 30
 
 
 def same_as(found: Item, sent: Item) -> bool:

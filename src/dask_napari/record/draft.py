@@ -54,6 +54,8 @@ class Draft:
     line: Line | None = None
     reason: str = ""
     moved: int = 0
+    over: bool = False
+    """Whether what lay in its place is given up already."""
 
     def write(self) -> None:
         """Write all of it under other names; any thread."""
@@ -80,8 +82,9 @@ class Draft:
             self.reason = f"error: {type(error).__name__}"
             logger.error("an item of %r cannot be recorded", self.item.layer, exc_info=error)
         for number, (part, path) in enumerate(self.parts):
-            with contextlib.suppress(OSError):
-                (path if number < self.moved else part).unlink(missing_ok=True)
+            for file in (part, path) if self.over or number < self.moved else (part,):
+                with contextlib.suppress(OSError):
+                    file.unlink(missing_ok=True)
         for column, row in self.rows:
             column.give_back(row)
         self.rows, self.jobs = [], []

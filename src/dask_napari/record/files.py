@@ -83,7 +83,12 @@ def write_part(path: Path, data: bytes | memoryview) -> Path:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file, or replace it, in one step: others see the old content or the new one."""
-    os.replace(write_part(path, data), path)
+    part = write_part(path, data)
+    try:
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def read_json(path: Path) -> dict[str, Any]:

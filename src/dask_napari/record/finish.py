@@ -52,7 +52,12 @@ def finish(store: Store) -> None:
                 logger.warning("%s: left unsorted: %s", store.path / image.path, error)
                 continue
             moved[image.sheet.path] = sorting
-    store.journal.replace(_moved(lines, moved))
+    try:
+        store.journal.replace(_moved(lines, moved))
+    except OSError:
+        for sorting in moved.values():
+            shutil.rmtree(store.path / sorting.path, ignore_errors=True)
+        raise
     for image in store.contents.images.values():
         if image.sheet.path in moved:
             moved[image.sheet.path].take_over()

@@ -116,8 +116,12 @@ class Journal:
     def replace(self, lines: Iterable[Line | Gone]) -> None:
         """Put other lines in place of all there are, in one step. Raises OSError."""
         part = files.write_part(self._folder / NAME, b"")
-        with open(part, "wb") as file:
-            file.writelines(encode([line]) for line in lines)
+        try:
+            with open(part, "wb") as file:
+                file.writelines(encode([line]) for line in lines)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
         fresh = os.open(part, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         fcntl.flock(fresh, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.replace(part, self._folder / NAME)

@@ -193,7 +193,7 @@ class Recorder:
                 self.step()
             try:
                 finish(self.store)
-            except OSError as error:
+            except Exception as error:
                 self._say("left unsorted", error)
             self.save(closed=True)
         finally:

@@ -140,6 +140,7 @@ class Store:
                 draft.give_up(error)
         else:
             for draft, kept in over:
+                draft.over = True
                 del self.contents.kept[draft.item.slot]
                 self.contents.remove(kept, but=draft.arrays)
         for draft in drafts:
