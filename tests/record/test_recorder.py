@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,9 @@ from hypothesis import strategies as st
 
 from dask_napari.record import Record, Recorder, replay
 from dask_napari.record.plan import position_of
-from dask_napari.stream import Board, Item, LayerSpec, Publisher
+from dask_napari.stream import Board, Item, LayerSpec, Limits, Publisher
 from dask_napari.stream.item import Layout
-from headless import Headless
+from headless import Headless, eventually
 from record_items import IN_MEMORY, assert_holds, items
 
 ADDRESS = "tcp://127.0.0.1:*"
@@ -80,21 +81,25 @@ def test_what_taps_say_of_layers_is_recorded(tmp_path):
 
 
 def test_a_disk_that_is_slower_than_the_stream_makes_the_senders_wait(tmp_path):
-    board = Board(limit=1 << 20)
-    sent = [frame(n, 256) for n in range(64)]  # 8 MiB
-    with Recorder(tmp_path / "run.zarr", ADDRESS, board=board) as recorder:
-        assert not board.full
+    board, limits = Board(limit=1 << 20), Limits(credit=2 << 20)
+    sent = [frame(n, 256) for n in range(160)]  # 20 MiB
+    with Recorder(tmp_path / "run.zarr", ADDRESS, board=board, limits=limits) as recorder:
         with Publisher(recorder.receiver.addresses, name="me") as publisher:
             for item in sent:
                 publisher.put(item, "keep")
-            while not board.full:
-                board.wait(1)
-            publisher.close(0.01)
-            recorder.run(until_done=True)
-    assert board.nbytes == 0
-    total = recorder.receiver.ledger().total
-    assert total.shown == len(Record(tmp_path / "run.zarr"))
-    assert recorder.receiver.ledger().balanced
+            # Nothing is written yet: the disk could not be slower.
+            eventually(lambda: board.full)
+            eventually(lambda: recorder.receiver.exchange.withheld)
+            assert board.nbytes <= 7 << 20  # its limit, the credit and a batch
+            assert publisher.outbox.held >= 12 << 20
+            thread = threading.Thread(target=recorder.run, kwargs={"until_done": True})
+            thread.start()
+            publisher.close(60)
+        thread.join()
+    assert len(Record(tmp_path / "run.zarr")) == 160
+    ledger = recorder.receiver.ledger()
+    assert ledger.balanced
+    assert ledger.total.shown == 160
 
 
 # -- replay ------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from dask_napari.record import files
 from dask_napari.record.columns import FOLDER, Columns
 from dask_napari.record.family import Family, begins, family_of, family_of_info
 from dask_napari.record.image import Image
-from dask_napari.record.journal import live
+from dask_napari.record.journal import Survey
 from dask_napari.record.lines import Line, Where
 from dask_napari.record.names import Names
 from dask_napari.record.plan import Plan, position_of
@@ -59,8 +59,10 @@ class Contents:
             self._names.reserve(name)
             if image := Image.open(self.path, name):
                 self._admit(image)
-        for slot, line in live(self.path).items():
-            self.last = max(self.last, line.id)
+        lines = Survey(self.path)
+        self.last = lines.last
+        for line in lines:
+            slot = line.slot
             self.kept[slot] = Kept(line.id, tuple(line.arrays.values()))
             for where in line.arrays.values():
                 self._learn(slot, line, where)

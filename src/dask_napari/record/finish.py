@@ -13,14 +13,14 @@ import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from dask_napari.record.image import Image
 from dask_napari.record.indices import Indices
-from dask_napari.record.journal import live
+from dask_napari.record.journal import Survey
 from dask_napari.record.lines import Line, Where
 from dask_napari.record.root import write_series
 from dask_napari.record.sheet import Sheet
@@ -37,15 +37,15 @@ def finish(store: Store) -> None:
     OSError
         If the disk does not take it; the record is as whole as before.
     """
-    lines = list(live(store.path).values())
-    by_array: dict[str, list[Line]] = {}
-    for line in lines:
-        if DATA in line.arrays:
-            by_array.setdefault(line.arrays[DATA].path, []).append(line)
+    lines = Survey(store.path)
+    sorted_ = {image.sheet.path: _Sorted(image) for image in store.contents.images.values()}
+    for line in lines:  # only what is there; a coordinate may have lost its last item
+        if (where := line.arrays.get(DATA)) is not None and where.path in sorted_:
+            sorted_[where.path].add(line, where)
     moved: dict[str, _Sorted] = {}
     for image in store.contents.images.values():
-        sorting = _Sorted(image, by_array.get(image.sheet.path, []))
-        if sorting.needed:
+        sorting = sorted_[image.sheet.path]
+        if sorting.needed():
             try:
                 sorting.link()
             except OSError as error:
@@ -72,23 +72,27 @@ def finish(store: Store) -> None:
 class _Sorted:
     """The image with its coordinates in order."""
 
-    def __init__(self, image: Image, lines: list[Line]) -> None:
+    def __init__(self, image: Image) -> None:
         self.image = image
-        self.lines = lines
         self.indices = {name: Indices(found.names) for name, found in image.indices.items()}
-        for line in lines:  # only what is there; a coordinate may have lost its last item
-            image.learn(line, line.arrays[DATA], self.indices)
+        self.path = f"{image.path}/{int(image.sheet.folder.name) + 1}"
+        self.order: dict[str, dict[int, int]] = {}
+        self._places: list[Where] = []
+        self._dims: dict[int, dict[int, int]] = {}
+
+    def add(self, line: Line, where: Where) -> None:
+        """An item that is there."""
+        self.image.learn(line, where, self.indices)
+        self._places.append(where)
+
+    def needed(self) -> bool:
+        """Whether coordinates are not in order, or some have no items any more."""
         self.order = {name: found.sorted() for name, found in self.indices.items()}
-        self.dims = {
+        self._dims = {
             dim: self.order[axis.name]
-            for dim, axis in enumerate(image.info.axes)
+            for dim, axis in enumerate(self.image.info.axes)
             if axis.name in self.order
         }
-        number = int(image.sheet.folder.name) + 1
-        self.path = f"{image.path}/{number}"
-
-    @property
-    def needed(self) -> bool:
         return any(
             old != new for order in self.order.values() for old, new in order.items()
         ) or any(
@@ -98,7 +102,7 @@ class _Sorted:
     def start(self, where: Where) -> tuple[int, ...]:
         """Where an item lies in the new array."""
         return tuple(
-            self.dims[dim][at] if dim in self.dims else at for dim, at in enumerate(where.start)
+            self._dims[dim][at] if dim in self._dims else at for dim, at in enumerate(where.start)
         )
 
     def link(self) -> None:
@@ -110,8 +114,7 @@ class _Sorted:
             folder.mkdir()
             shutil.copyfile(image.sheet.folder / "zarr.json", folder / "zarr.json")
             fresh = Sheet(image.root, self.path)
-            for line in self.lines:
-                where = line.arrays[DATA]
+            for where in self._places:
                 start, shape = image.region(where)
                 for old, new in zip(
                     image.sheet.chunks(start, shape),
@@ -133,7 +136,7 @@ class _Sorted:
                 fresh.set(place, self.order[name][old])
 
 
-def _moved(lines: list[Line], moved: dict[str, _Sorted]) -> Iterator[Line]:
+def _moved(lines: Iterable[Line], moved: dict[str, _Sorted]) -> Iterator[Line]:
     for line in lines:
         where = line.arrays.get(DATA)
         if where is not None and where.path in moved:

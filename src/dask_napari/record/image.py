@@ -178,7 +178,7 @@ class Image:
         room = [self.info.extent[a.own] if a.own >= 0 else 1 for a in self.info.axes]
         if list(data.shape) == room:
             return data
-        whole = np.zeros(room, data.dtype)
+        whole = np.full(room, self.sheet.fill, self.sheet.dtype)
         whole[tuple(map(slice, data.shape))] = data
         return whole
 

@@ -12,7 +12,7 @@ import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -23,35 +23,61 @@ from dask_napari.stream.item import Slot
 NAME: Final = "items.jsonl"
 
 
-def read(folder: Path) -> Iterator[Line | Gone]:
-    """Read the lines of a record; one that is not whole, as a kill may leave, is passed over."""
-    with open(folder / NAME, "rb") as file:
-        for text in file:
-            if not text.endswith(b"\n"):
-                return
-            try:
-                yield decode(text)
-            except msgspec.DecodeError:
-                continue
-
-
-def live(folder: Path) -> dict[Slot, Line]:
-    """The items that are there, the last one of each place, in the order in which they came."""
-    found: dict[Slot, Line] = {}
-    slots: dict[int, Slot] = {}
-    for line in read(folder):
-        if isinstance(line, Gone):
-            for number in line.gone:
-                slot = slots.pop(number, None)
-                if slot is not None and found[slot].id == number:
-                    del found[slot]
+def read(file: BinaryIO) -> Iterator[Line | Gone]:
+    """Read lines; one that is not whole, as a kill may leave, is passed over."""
+    file.seek(0)
+    for text in file:
+        if not text.endswith(b"\n"):
+            return
+        try:
+            yield decode(text)
+        except msgspec.DecodeError:
             continue
-        slot = line.slot
-        if (old := found.pop(slot, None)) is not None:
-            slots.pop(old.id, None)
-        found[slot] = line
-        slots[line.id] = slot
-    return found
+
+
+class Survey:
+    """Which lines of a journal count: of each place the last one, unless its item is gone.
+
+    Lines are read anew each time, since there may be a million.
+
+    Parameters
+    ----------
+    folder : Path
+        The record.
+
+    Attributes
+    ----------
+    last : int
+        The highest number of a line.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._turns: dict[Slot, int] = {}
+        self.last = 0
+        slots: dict[int, Slot] = {}
+        ids: dict[Slot, int] = {}
+        with open(folder / NAME, "rb") as file:
+            for turn, line in enumerate(read(file)):
+                if isinstance(line, Gone):
+                    for number in line.gone:
+                        if (gone := slots.pop(number, None)) is not None:
+                            del self._turns[gone], ids[gone]
+                    continue
+                slot = line.slot
+                slots.pop(ids.get(slot, 0), None)
+                ids[slot], slots[line.id] = line.id, slot
+                self._turns[slot] = turn
+                self.last = max(self.last, line.id)
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    def __iter__(self) -> Iterator[Line]:
+        with open(self._folder / NAME, "rb") as file:
+            for turn, line in enumerate(read(file)):
+                if isinstance(line, Line) and self._turns.get(line.slot) == turn:
+                    yield line
 
 
 class Journal:

@@ -12,7 +12,7 @@ import zarr
 
 from dask_napari.record import files
 from dask_napari.record.attributes import layers_of
-from dask_napari.record.journal import live
+from dask_napari.record.journal import Survey
 from dask_napari.record.lines import Line, Where, item_of
 from dask_napari.record.root import check_record
 from dask_napari.stream.item import Item
@@ -65,7 +65,7 @@ class Record:
 
     Attributes
     ----------
-    lines : list of Line
+    lines : iterable of Line
         A description of each item, in the order in which they were recorded.
     layers : list of LayerSpec
         What the taps said of their layers.
@@ -77,7 +77,7 @@ class Record:
         self._arrays: dict[str, Any] = {}
         self.closed = bool(attributes.get("closed"))
         self.sessions: list[dict[str, Any]] = attributes.get("sessions", [])
-        self.lines = list(live(self.path).values())
+        self.lines = Survey(self.path)
         self.layers = layers_of(attributes)
 
     def item(self, line: Line) -> Item:

@@ -15,6 +15,7 @@ from dask_napari.record.finish import finish
 from dask_napari.record.store import Store
 from dask_napari.stream.board import Board
 from dask_napari.stream.item import LayerSpec
+from dask_napari.stream.limits import Limits
 from dask_napari.stream.receiver import Receiver
 from dask_napari.stream.security import Security
 
@@ -57,6 +58,8 @@ class Recorder:
         Remove a record that is there.
     board : Board, optional
         Where items wait.
+    limits : Limits, optional
+        What publishers are granted.
 
     Raises
     ------
@@ -88,12 +91,18 @@ class Recorder:
         append: bool = False,
         overwrite: bool = False,
         board: Board | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.path = Path(path)
         self.board = Board() if board is None else board
         # First, so that nothing on the disk is touched where it cannot listen.
         self.receiver = Receiver(
-            addresses, self.board, security=security, insecure=insecure, share_keys=share_keys
+            addresses,
+            self.board,
+            security=security,
+            insecure=insecure,
+            limits=limits,
+            share_keys=share_keys,
         )
         self.receiver.start()
         try:

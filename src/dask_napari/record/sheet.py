@@ -186,13 +186,14 @@ class Sheet:
         )
         piece = block[where]
         if piece.shape != self.chunk:
-            whole = np.full(self.chunk, self._fill_value, self.dtype)
+            whole = np.full(self.chunk, self.fill, self.dtype)
             whole[tuple(map(slice, piece.shape))] = piece
             return whole
         return np.ascontiguousarray(piece, self.dtype)
 
     @property
-    def _fill_value(self) -> Any:
+    def fill(self) -> Any:
+        """What is where nothing was written."""
         return _as(float(self._fill) if isinstance(self._fill, str) else self._fill, self.dtype)
 
 
