@@ -14,7 +14,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dask_napari.record import Record, sheet
+from dask_napari.record import Record, contents, sheet
 from dask_napari.record.finish import finish
 from dask_napari.record.store import Store
 from dask_napari.stream.item import Calibration, Item
@@ -161,6 +161,15 @@ def test_colours_are_channels(tmp_path):
     found, scales = image(tmp_path / "run.zarr", "photo")
     assert [axis["name"] for axis in scales["axes"]] == ["t", "c", "y", "x"]
     assert (found[0] == np.moveaxis(data, -1, 0)).all()
+
+
+def test_there_are_not_any_number_of_images_but_all_items(tmp_path):
+    sent = [Item("a", "image", np.ones((n, n), "u1"), {"t": n}) for n in (2, 4, 9, 30)]
+    with patch.object(contents, "MOST_IMAGES", 2):
+        written(tmp_path / "run.zarr", sent)
+        record = finished(tmp_path / "run.zarr")
+    assert len(record.images()) == 2
+    assert_holds(record.items(), sent)
 
 
 def test_what_is_replaced_leaves_nothing(tmp_path):

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from dask_napari.record import files
 from dask_napari.record.columns import FOLDER, Columns
@@ -18,6 +19,10 @@ from dask_napari.record.names import Names
 from dask_napari.record.plan import Plan, position_of
 from dask_napari.record.sheet import Sheet
 from dask_napari.stream.item import Item, Slot
+
+MOST_IMAGES: Final = 4096
+"""Images of a record; nobody opens more of them one by one, and each takes memory. What would need
+another one lies among the columns."""
 
 
 @dataclass(slots=True)
@@ -111,7 +116,7 @@ class Contents:
 
     def new_image(self, item: Item, plan: Plan, fill: float) -> Image | None:
         """Make an image that begins with an item; None if none can. Raises OSError."""
-        if not begins(item, plan):
+        if len(self.images) >= MOST_IMAGES or not begins(item, plan):
             return None
         at = position_of(item)
         path = self._names.new(" ".join([item.name, *(str(at[name]) for name in plan.split)]))
