@@ -180,8 +180,10 @@ def test_a_replay_opens_a_window_and_ends_with_it(tmp_path):
     )
     try:
         assert process.stderr is not None
-        assert "3 of 3 items shown" in process.stderr.readline()
-        (window,) = psutil.Process(process.pid).children()
+        while "3 of 3 items shown" not in (line := process.stderr.readline()):
+            assert line, "the replay ended"
+        children = psutil.Process(process.pid).children()
+        (window,) = [child for child in children if "dask_napari.viewer" in child.cmdline()]
         window.terminate()  # as its button does
         assert process.wait(60) == 0
     finally:
