@@ -111,6 +111,22 @@ def test_frames_are_in_order_even_if_a_record_is_not_closed(tmp_path):
     assert found[:, 0, 0].tolist() == [1, 2, 3, 4]
 
 
+def test_axes_that_become_one_are_in_the_order_in_which_they_were_named_first(tmp_path):
+    def field(well: str, field: int) -> Item:
+        return Item("a", "image", np.full((2, 2), field, "u1"), {"well": well, "field": field})
+
+    path = tmp_path / "run.zarr"
+    written(path, [field("B1", 2), field("A1", 2)])
+    swapped = field("A1", 1)
+    swapped.position = dict(reversed(swapped.position.items()))
+    written(path, [swapped, field("B1", 1)], append=True)
+    assert finished(path).images() == ["a"]
+    assert image(path, "a")[1]["axes"][0]["name"] == "well,field"
+    ours = json.loads((path / "a/zarr.json").read_text())["attributes"]["dask-napari"]
+    found = ours["coordinates"]["well,field"]["values"]
+    assert found == [["A1", 1], ["A1", 2], ["B1", 1], ["B1", 2]]
+
+
 def test_channels_are_an_axis_alone_and_images_beside_others(tmp_path):
     sent = [
         Item("a", "image", np.full((2, 2), n, "u1"), {"channel": c}) for n, c in enumerate("GR")

@@ -16,7 +16,7 @@ from dask_napari.record.image import Image
 from dask_napari.record.journal import Survey
 from dask_napari.record.lines import Line, Where
 from dask_napari.record.names import Names
-from dask_napari.record.plan import Plan, position_of
+from dask_napari.record.plan import Plan, plan_of, position_of
 from dask_napari.record.sheet import Sheet
 from dask_napari.stream.item import Item, Slot
 
@@ -51,6 +51,7 @@ class Contents:
         """Number of the last line."""
         self._by_array: dict[str, Image] = {}
         self._families: dict[Family, list[Image]] = {}
+        self._orders: dict[tuple[str, str, frozenset[str]], tuple[str, ...]] = {}
         self._names = Names()
         for name in ("OME", FOLDER, "zarr"):
             self._names.reserve(name)
@@ -105,7 +106,21 @@ class Contents:
     def _admit(self, image: Image) -> None:
         self.images[image.path] = image
         self._by_array[image.sheet.path] = image
-        self._families.setdefault(family_of_info(image.info), []).append(image)
+        info = image.info
+        self._families.setdefault(family_of_info(info), []).append(image)
+        order = (*(name for axis in info.axes for name in axis.names), *info.split)
+        self._orders.setdefault((info.layer, info.part, frozenset(order)), order)
+
+    def plan(self, item: Item) -> Plan | None:
+        """How an item lies in OME-Zarr; None if it does not.
+
+        Axes are in the order in which the first item of their layer named them.
+        """
+        if item.kind not in ("image", "labels"):
+            return None
+        at = position_of(item)
+        key = item.layer, item.part, frozenset(at)
+        return plan_of(item, self._orders.setdefault(key, tuple(at)))
 
     # -- places ------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -69,26 +69,34 @@ def own_names(item: Item) -> tuple[str, ...]:
     return (*extra, *SPATIAL[len(SPATIAL) - min(ndim, len(SPATIAL)) :])
 
 
-def plan_of(item: Item) -> Plan | None:
+def plan_of(item: Item, order: Sequence[str] = ()) -> Plan | None:
     """Return how an image lies in an array of OME-Zarr, None if it cannot.
 
     Such an array has at most one axis of time, one of channels or of a kind of its own, and two or
     three in space, in this order. Several axes of positions become one, whose coordinates are
     tuples. Where that place is taken, by channels or colours, there is an array for each value.
 
+    Parameters
+    ----------
+    item : Item
+        An image or labels.
+    order : sequence of str
+        The axes of its position in the order that several of them have in one; as the item names
+        them if it is not given.
+
     Examples
     --------
     >>> import numpy as np
     >>> plan = plan_of(Item("raw", "image", np.zeros((4, 5)), {"well": "A01", "t": 3, "field": 1}))
     >>> [axis.name for axis in plan.axes], plan.split
-    (['t', 'field,well', 'y', 'x'], ())
+    (['t', 'well,field', 'y', 'x'], ())
     """
     names = own_names(item)
     own = _own_axes(item, names)
     if own is None:
         return None
     time, further, space = own
-    at = sorted(position_of(item))
+    at = list(order or position_of(item))
     taken = {axis.name for axis in (*space, *filter(None, (time, further)))}
     times = [name for name in at if name.casefold() in TIMES]
     if time is None and times and times[0] not in taken:

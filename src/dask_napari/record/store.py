@@ -17,7 +17,6 @@ from dask_napari.record.contents import Contents, Kept
 from dask_napari.record.draft import Draft
 from dask_napari.record.journal import Journal
 from dask_napari.record.lines import Gone, Line, line_of
-from dask_napari.record.plan import plan_of
 from dask_napari.record.root import prepare
 from dask_napari.stream.item import Item, LayerSpec
 
@@ -108,7 +107,7 @@ class Store:
     def _lay(self, draft: Draft) -> bool:
         """Find the place of an image in OME-Zarr; false if it has none."""
         item = draft.item
-        plan = plan_of(item) if item.kind in ("image", "labels") else None
+        plan = self.contents.plan(item)
         if plan is None:
             return False
         image = self.contents.image_for(item, plan)
@@ -168,7 +167,7 @@ class Store:
         if old is not None:
             self.contents.remove(old, but=line.arrays)
         apart = draft.item.origin and line.arrays[DATA].path in self.contents.columns.by_path
-        if apart and (plan := plan_of(draft.item)) is not None:
+        if apart and (plan := self.contents.plan(draft.item)) is not None:
             self._apart.add(draft.item, plan, line)
 
     def _say(self, reasons: list[str]) -> None:
