@@ -214,6 +214,15 @@ def test_a_long_axis_is_not_described_at_each_item(tmp_path):
     store.close()
 
 
+def test_a_record_reads_nothing_beside_itself(tmp_path):
+    for name in ("mine.zarr", "run.zarr"):
+        written(tmp_path / name, [Item("raw", "image", np.ones((2, 2), "u1"), {"t": 0})])
+    journal = tmp_path / "run.zarr" / "items.jsonl"
+    journal.write_text(journal.read_text().replace("raw/0", "../mine.zarr/raw/0"))
+    with pytest.raises(ValueError, match="not in the record"):
+        list(Record(tmp_path / "run.zarr").items())
+
+
 def test_one_record_has_one_recorder(tmp_path):
     store = Store(tmp_path / "run.zarr")
     with pytest.raises(OSError, match="another process"):

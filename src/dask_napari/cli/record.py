@@ -13,6 +13,9 @@ from rich.console import Console
 from dask_napari.cli.listening import Insecure, Listen, SecurityFile, failed, listening, say
 from dask_napari.stream import descriptors, janitor
 
+PATIENCE = 5.0
+"""Seconds without any sink after which a computation is done; a restart of all workers is over."""
+
 
 def require_zarr(console: Console) -> None:
     """End with what to install, if it is not."""
@@ -35,7 +38,7 @@ def record(
         bool, typer.Option(help="Remove a record that is there; nothing else is ever removed.")
     ] = False,
     until_done: Annotated[
-        bool, typer.Option(help="End when sinks have come and all of them are gone.")
+        bool, typer.Option(help="End when sinks have come and all are gone for five seconds.")
     ] = False,
 ) -> None:
     """Write what the sinks of any cluster send here into an OME-Zarr, until Ctrl-C.
@@ -66,6 +69,6 @@ def record(
     with recorder:
         say(console, recorder.receiver)
         console.print(f"recording into [bold]{path}[/bold]; Ctrl-C ends it", highlight=False)
-        recorder.run(until_done=until_done)
+        recorder.run(until_done=until_done, patience=PATIENCE)
     console.print(f"{len(recorder.store)} items in {path}", highlight=False)
     console.print(str(recorder.receiver.ledger()).replace(" shown", " recorded"), highlight=False)

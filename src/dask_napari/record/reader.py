@@ -19,7 +19,9 @@ from dask_napari.stream.item import Item
 
 
 def open_array(root: Path, path: str) -> Any:
-    """Open an array of a record with zarr."""
+    """Open an array of a record with zarr, and nothing beside the record."""
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError(f"{path} is not in the record")
     return zarr.open_array(str(root / path), mode="r")
 
 

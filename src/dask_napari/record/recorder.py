@@ -119,18 +119,23 @@ class Recorder:
         self._closed = False
         self.save()
 
-    def run(self, *, until_done: bool = False) -> None:
+    def run(self, *, until_done: bool = False, patience: float = 0.0) -> None:
         """Record until :attr:`ended` is set.
 
         Parameters
         ----------
         until_done : bool
             End, too, when publishers have come and all of them are gone.
+        patience : float
+            For so many seconds: workers that are restarted come back.
         """
+        busy = time.monotonic()
         while not self.ended.is_set():
             if self.board.wait(LOOK):
                 self.step()
-            elif until_done and self._all_gone():
+            if not self._all_gone():
+                busy = time.monotonic()
+            elif until_done and time.monotonic() - busy >= patience:
                 return
             self._serve()
             if time.monotonic() >= self._save_at:

@@ -33,7 +33,7 @@ def check_record(path: Path) -> dict[str, Any]:
         attributes = {}
     if "layout" not in attributes or not (path / NAME).is_file():
         raise ValueError(f"{path} is no record of dask-napari")
-    if attributes["layout"] > LAYOUT:
+    if attributes["layout"] != LAYOUT:
         raise ValueError(
             f"{path} was made by dask-napari {attributes.get('software')}, whose layout this "
             "version does not know; upgrade dask-napari"
