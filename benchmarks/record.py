@@ -33,6 +33,8 @@ TOTAL = 256 << 20
 MOST = 2000
 """Pictures in each run; small ones are not worth more of them."""
 
+AT_ONCE = 64
+
 REPEATS = 3
 
 
@@ -45,18 +47,32 @@ def pictures(kind: str, side: int) -> list[np.ndarray[Any, Any]]:
     return [np.kron(blob, np.ones((16, 16), "u2")) for blob in blobs]
 
 
-def by_zarr(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int) -> None:
-    """Plain assignments."""
+def plain(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int) -> Any:
+    """An array by zarr alone."""
     blosc = BloscCodec(typesize=2, cname="lz4", clevel=1, shuffle="bitshuffle")
-    array = zarr.create_array(
+    return zarr.create_array(
         str(folder / "plain.zarr"),
         shape=(count, *made[0].shape),
         chunks=(1, *made[0].shape),
         dtype=made[0].dtype,
         compressors=[blosc if kind == "image" else ZstdCodec(level=1)],
     )
+
+
+def by_zarr(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int) -> None:
+    """An assignment a picture."""
+    array = plain(folder, kind, made, count)
     for n in range(count):
         array[n] = made[n % len(made)]
+
+
+def by_zarr_at_once(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int) -> None:
+    """Many pictures an assignment, which zarr then writes side by side."""
+    array = plain(folder, kind, made, count)
+    size = min(AT_ONCE, max(1, ROUND_BYTES // made[0].nbytes))
+    for first in range(0, count, size):
+        last = min(first + size, count)
+        array[first:last] = np.stack([made[n % len(made)] for n in range(first, last)])
 
 
 def by_record(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int) -> None:
@@ -92,6 +108,7 @@ def by_record_and_sort(
 
 RUNS: dict[str, Callable[[Path, str, list[np.ndarray[Any, Any]], int], None]] = {
     "plain zarr": by_zarr,
+    "plain zarr, up to 64 at once": by_zarr_at_once,
     "record": by_record,
     "record, sorted at the end": by_record_and_sort,
 }
