@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dask_napari.cli.view import DEFAULT_LISTEN
+from dask_napari.cli.listening import DEFAULT_LISTEN
 from dask_napari.stream import Control, Item, Publisher, Security
 from dask_napari.stream.security import is_local
 
@@ -37,11 +37,11 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_all_commands_and_exit_codes():
     found = run("--help")
     assert found.returncode == 0
-    for word in ("view", "demo", "doctor", "janitor", "Exit codes"):
+    for word in ("view", "record", "replay", "demo", "doctor", "janitor", "Exit codes"):
         assert word in found.stdout
 
 
-@pytest.mark.parametrize("command", ["view", "demo", "doctor", "janitor"])
+@pytest.mark.parametrize("command", ["view", "record", "replay", "demo", "doctor", "janitor"])
 def test_each_command_has_help(command):
     found = run(command, "--help")
     assert found.returncode == 0
@@ -197,3 +197,18 @@ def test_view_listens_on_this_host_alone_and_lets_only_its_own_user_in(tmp_path)
     finally:
         viewer.kill()
         viewer.communicate()
+
+
+@pytest.mark.parametrize("command", ["record", "replay"])
+def test_records_say_what_to_install_where_zarr_is_missing(command, tmp_path):
+    # Found first by Python, and found to be nothing.
+    blind = "import sys; sys.modules['zarr'] = None; from dask_napari.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", blind, command, str(tmp_path / "run.zarr")],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "pip install 'dask-napari[record]'" in done.stderr

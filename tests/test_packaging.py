@@ -40,6 +40,8 @@ def test_data_files_are_there(name):
         ("dask_napari.tap", ["napari", "qtpy", "distributed"]),
         ("dask_napari.item", ["pandas", "polars", "shapely", "roifile", "skimage", "xarray"]),
         ("dask_napari.viewer.__main__", ["distributed"]),
+        ("dask_napari.record", ["napari", "qtpy", "PyQt6", "dask", "distributed"]),
+        ("dask_napari.cli", ["napari", "qtpy", "zarr", "distributed"]),
     ],
 )
 def test_imports_point_one_way(module, strangers):

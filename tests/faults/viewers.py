@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
+from dask_napari.record import Record
 from dask_napari.stream import Control, Security, ViewerGone, nearby
 from dask_napari.stream.ledger import Ledger
 from faults.leftovers import environment
@@ -109,6 +110,9 @@ class Headless:
 class Napari(Headless):
     """``dask-napari view``, with its window."""
 
+    question = "screenshot"
+    """Answered by the window's event loop, so it is open."""
+
     def command(self, every: float) -> list[str]:
         return [str(COMMAND), "view", "--listen", self.address]
 
@@ -121,8 +125,7 @@ class Napari(Headless):
                 return False
             with contextlib.suppress(ViewerGone):
                 found.append(Control(self.addresses, security=keys, timeout=1.0))
-                # Answered by the window's event loop, so it is open.
-                found[0].request("screenshot", timeout=DEADLINE)
+                found[0].request(self.question, timeout=DEADLINE)
             return bool(found)
 
         eventually(connected)
@@ -135,4 +138,26 @@ class Napari(Headless):
         return False
 
 
-VIEWERS: dict[str, type[Headless]] = {"headless": Headless, "napari": Napari}
+class Recorder(Napari):
+    """``dask-napari record``; started again on the same address, it goes on with its record."""
+
+    question = "recorded"
+
+    @property
+    def path(self) -> Path:
+        """The record."""
+        return self.folder / f"{self.address.rpartition(':')[2]}.zarr"
+
+    def command(self, every: float) -> list[str]:
+        again = ["--append"] if (self.path / "zarr.json").exists() else []
+        return [str(COMMAND), "record", str(self.path), "--listen", self.address, *again]
+
+    def shows(self, layer: str, n: int) -> bool:
+        """Whether all the places are in the record, with the pixels that were made for them."""
+        places = {line.position["n"] for line in Record(self.path).lines if line.layer == layer}
+        return places == set(range(n)) and all(
+            (item.data == item.position["n"]).all() for item in Record(self.path).items()
+        )
+
+
+VIEWERS: dict[str, type[Headless]] = {"headless": Headless, "napari": Napari, "recorder": Recorder}

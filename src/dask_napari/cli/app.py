@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dask_napari.cli import demo, doctor, janitor, view
+from dask_napari.cli import demo, doctor, janitor, record, replay, view
 from dask_napari.version import __version__
 
 app = typer.Typer(
@@ -18,6 +18,8 @@ app = typer.Typer(
     epilog="Exit codes: 0 all is well, 1 a problem was found or something failed, 2 wrong usage.",
 )
 app.command()(view.view)
+app.command()(record.record)
+app.command()(replay.replay)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(janitor.janitor)

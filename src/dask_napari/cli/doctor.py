@@ -23,6 +23,10 @@ from dask_napari.stream import arena, janitor
 
 MARKS = {"ok": "[green]ok[/green]", "warning": "[yellow]warning[/yellow]", "bad": "[red]bad[/red]"}
 DEFAULT_PORT = 5577
+EXTRAS = {
+    "napari": "for a viewer: pip install dask-napari\\[all]",
+    "zarr": "for records: pip install dask-napari\\[record]",
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def doctor(
 def examine() -> Iterator[Finding]:
     """All checks, one after the other."""
     yield _python()
-    yield from map(_version, ("dask", "distributed", "numpy", "pyzmq", "napari"))
+    yield from map(_version, ("dask", "distributed", "numpy", "pyzmq", *EXTRAS))
     yield _qt()
     yield _curve()
     yield _display()
@@ -75,10 +79,8 @@ def _version(name: str) -> Finding:
     try:
         return Finding(name, "ok", importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
-        if name == "napari":  # a worker does without
-            return Finding(
-                name, "warning", "missing", "for a viewer: pip install dask-napari\\[all]"
-            )
+        if name in EXTRAS:  # a worker does without
+            return Finding(name, "warning", "missing", EXTRAS[name])
         return Finding(name, "bad", "missing", f"pip install {name}")
 
 

@@ -1,0 +1,145 @@
+"""How fast a record is written, beside plain assignments to a zarr array of the same content.
+
+    python -m benchmarks.record
+
+Both write the same arrays with the same codecs to the same disk, in turn; zarr is given an array of
+the final size, one chunk a picture, which a stream does not know.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import BloscCodec, ZstdCodec
+
+from benchmarks.report import publish, table
+from dask_napari.record.finish import finish
+from dask_napari.record.recorder import ROUND_BYTES, ROUND_ITEMS
+from dask_napari.record.store import Store
+from dask_napari.stream.item import Item
+
+SIDES = {"32 KiB": 128, "512 KiB": 512, "8 MiB": 2048}
+TOTAL = 256 << 20
+"""Bytes written in each run."""
+
+MOST = 2000
+"""Pictures in each run; small ones are not worth more of them."""
+
+AT_ONCE = 64
+
+REPEATS = 3
+
+
+def pictures(kind: str, side: int) -> list[np.ndarray[Any, Any]]:
+    """A few different ones, which compress as real ones do."""
+    rng = np.random.default_rng(0)
+    if kind == "image":
+        return [rng.poisson(200, (side, side)).astype("u2") for _ in range(4)]
+    blobs = [rng.integers(0, 500, (side // 16, side // 16), "u2") for _ in range(4)]
+    return [np.kron(blob, np.ones((16, 16), "u2")) for blob in blobs]
+
+
+def plain(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int) -> Any:
+    """An array by zarr alone."""
+    blosc = BloscCodec(typesize=2, cname="lz4", clevel=1, shuffle="bitshuffle")
+    return zarr.create_array(
+        str(folder / "plain.zarr"),
+        shape=(count, *made[0].shape),
+        chunks=(1, *made[0].shape),
+        dtype=made[0].dtype,
+        compressors=[blosc if kind == "image" else ZstdCodec(level=1)],
+    )
+
+
+def by_zarr(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int) -> None:
+    """An assignment a picture."""
+    array = plain(folder, kind, made, count)
+    for n in range(count):
+        array[n] = made[n % len(made)]
+
+
+def by_zarr_at_once(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int) -> None:
+    """Many pictures an assignment, which zarr then writes side by side."""
+    array = plain(folder, kind, made, count)
+    size = min(AT_ONCE, max(1, ROUND_BYTES // made[0].nbytes))
+    for first in range(0, count, size):
+        last = min(first + size, count)
+        array[first:last] = np.stack([made[n % len(made)] for n in range(first, last)])
+
+
+def by_record(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int) -> None:
+    """What the recorder does with what it takes from the board."""
+    store = Store(folder / "run.zarr")
+    size = min(ROUND_ITEMS, max(1, ROUND_BYTES // made[0].nbytes))
+    for first in range(0, count, size):
+        last = min(first + size, count)
+        store.put(
+            [Item("a", kind, made[n % len(made)], {"n": n}) for n in range(first, last)]  # type: ignore[arg-type]
+        )
+    store.close()
+
+
+def by_record_and_sort(
+    folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int
+) -> None:
+    """The same in an order that has to be put right at the end."""
+    store = Store(folder / "run.zarr")
+    size = min(ROUND_ITEMS, max(1, ROUND_BYTES // made[0].nbytes))
+    names = [f"{n}" for n in np.random.default_rng(0).permutation(count)]
+    for first in range(0, count, size):
+        last = min(first + size, count)
+        store.put(
+            [
+                Item("a", kind, made[n % len(made)], {"well": names[n]})  # type: ignore[arg-type]
+                for n in range(first, last)
+            ]
+        )
+    finish(store)
+    store.close()
+
+
+RUNS: dict[str, Callable[[Path, str, list[np.ndarray[Any, Any]], int], None]] = {
+    "plain zarr": by_zarr,
+    "plain zarr, up to 64 at once": by_zarr_at_once,
+    "record": by_record,
+    "record, sorted at the end": by_record_and_sort,
+}
+
+
+def main() -> None:
+    rows: list[list[object]] = []
+    for kind in ("image", "labels"):
+        for label, side in SIDES.items():
+            made = pictures(kind, side)
+            count = min(MOST, TOTAL // made[0].nbytes)
+            times: dict[str, list[float]] = {name: [] for name in RUNS}
+            for _ in range(REPEATS):
+                for name, run in RUNS.items():
+                    folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
+                    began = time.perf_counter()
+                    run(folder, kind, made, count)
+                    times[name].append(time.perf_counter() - began)
+                    shutil.rmtree(folder)
+            each = {name: statistics.median(found) for name, found in times.items()}
+            for name, seconds in each.items():
+                gigabytes = count * made[0].nbytes / seconds / 1e9
+                ratio = each["plain zarr"] / seconds
+                rows.append([kind, label, name, gigabytes, count / seconds, ratio])
+    columns = ["kind", "item", "way", "GB/s", "items/s", "of plain zarr"]
+    publish(
+        "record",
+        "python -m benchmarks.record",
+        table(f"Written to disk, median of {REPEATS} interleaved runs", columns, rows),
+    )
+
+
+if __name__ == "__main__":
+    main()
