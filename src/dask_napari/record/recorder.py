@@ -16,6 +16,7 @@ from dask_napari.record.store import Store
 from dask_napari.stream.board import Board
 from dask_napari.stream.item import LayerSpec
 from dask_napari.stream.limits import Limits
+from dask_napari.stream.once import Once
 from dask_napari.stream.receiver import Receiver
 from dask_napari.stream.security import Security
 
@@ -115,7 +116,7 @@ class Recorder:
         """Set it to end :meth:`run`; from a signal handler, too."""
         self._specs: dict[str, LayerSpec] = {}
         self._save_at = 0.0
-        self._failed: set[str] = set()
+        self._first = Once()
         self._closed = False
         self.save()
 
@@ -191,8 +192,7 @@ class Recorder:
             self._say("the metadata cannot be written", error)
 
     def _say(self, what: str, error: Exception) -> None:
-        if (text := f"{what}: {error}") not in self._failed and len(self._failed) < 1000:
-            self._failed.add(text)
+        if self._first(text := f"{what}: {error}"):
             known = isinstance(error, OSError)
             logger.error("%s: %s", self.path, text, exc_info=None if known else error)
 
