@@ -61,6 +61,12 @@ def process(code: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str],
             child.kill()
 
 
+def stopped(pid: int) -> bool:
+    """Whether all threads of a process stand still; a signal takes its time to reach them."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
+
+
 @pytest.fixture(autouse=True)
 def _private(tmp_path_factory, monkeypatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
@@ -127,6 +133,7 @@ def test_a_close_after_a_lost_connection_still_delivers_what_it_had_sent(tmp_pat
         publisher.start()
         eventually(lambda: publisher.state == "connected")
         viewer.send_signal(signal.SIGSTOP)
+        eventually(lambda: stopped(viewer.pid))
         publisher.put(image(0))
         eventually(lambda: publisher.counts() and publisher.counts()[0].sent)
         viewer.kill()
