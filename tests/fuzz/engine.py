@@ -427,7 +427,8 @@ class Game:
             "layers": (len(exchange.sources.layers()), limits.layers),
             "known": (len(exchange.clients.known), limits.layers),
             "sources": (len(sources), limits.sources),
-            "counts": (_counts(exchange), limits.tallies),
+            # One more, where items of ended publishers are that there was no room for.
+            "counts": (_counts(exchange), limits.tallies + 1),
             "troubles": (max(len(s.troubles) for s in sources), wire.TROUBLES_LIMIT),
             "reasons": (len(exchange.rejected), REASONS_LIMIT),
             # One message may cross each end of a peer's credit; peers that were given up too.

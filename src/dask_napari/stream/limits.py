@@ -53,7 +53,8 @@ class Limits:
     ended : int
         Those of them that have ended; the counts of older ones are added up.
     tallies : int
-        Counts kept, one for each layer of each publisher.
+        Counts kept, one for each layer of each publisher; besides, each may have one of what there
+        was no room for.
     heartbeat : float
         Seconds between signs of life.
     """
