@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dask_napari.record import Record, Recorder, replay
-from dask_napari.record.plan import position_of
 from dask_napari.stream import Board, Item, LayerSpec, Limits, Publisher
 from dask_napari.stream.item import Layout
 from headless import Headless, eventually
@@ -142,7 +141,7 @@ def test_a_replay_waits_for_a_viewer_that_is_slow_and_holds_little(tmp_path):
 
 
 def test_items_without_a_position_are_told_apart_by_their_tasks():
-    assert position_of(Item("a", "image", np.ones((2, 2)))) == {"item": ""}
+    assert Item("a", "image", np.ones((2, 2))).at == {"item": ""}
 
 
 # -- the disk ----------------------------------------------------------------------------------

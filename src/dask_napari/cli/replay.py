@@ -48,7 +48,7 @@ def replay(
     if address:
         _send(console, found, address, security)
     else:
-        _open(console, found, title or f"{path.name}")
+        _open(console, found, title or path.name)
 
 
 def _send(console: Console, found: Record, addresses: list[str], security: Security | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,30 +63,11 @@ class Attributes:
 
 
 def _plain(spec: LayerSpec) -> Any:
-    header = LayerHeader(
-        spec.name,
-        spec.kind,
-        dict(spec.axes),
-        to_json(dict(spec.options)),
-        dict(spec.layouts),
-        spec.sizes,
-        spec.fill,
-    )
+    header = LayerHeader.of(replace(spec, options=to_json(dict(spec.options))))
     return msgspec.to_builtins(header)
 
 
 def layers_of(attributes: Mapping[str, Any]) -> list[LayerSpec]:
     """The layers that the attributes of a record name."""
-    found = [msgspec.convert(each, LayerHeader) for each in attributes.get("layers", [])]
-    return [
-        LayerSpec(
-            layer.name,
-            layer.kind,
-            layer.axes,
-            from_json(layer.options),
-            layer.layouts,
-            layer.sizes,
-            layer.fill,
-        )
-        for layer in found
-    ]
+    found = (msgspec.convert(each, LayerHeader).spec for each in attributes.get("layers", []))
+    return [replace(spec, options=from_json(spec.options)) for spec in found]

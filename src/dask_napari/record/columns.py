@@ -13,7 +13,7 @@ import zarr
 from dask_napari.record import files, ome
 from dask_napari.record.lines import Where
 from dask_napari.record.names import Names
-from dask_napari.record.sheet import Sheet, chunk_shape
+from dask_napari.record.sheet import Sheet, chunk_shape, padded
 
 FOLDER: Final = "columns"
 """Group of them all; what is beside it are images."""
@@ -42,12 +42,12 @@ class Column:
         self.sheet = sheet
         self.info = info
         self._next = 0
-        self._free: list[int] = []
+        self._free: dict[int, None] = {}  # in order, and quick to take one out of
 
     def take(self) -> int:
         """A row that nothing lies in. Raises OSError."""
         if self._free:
-            return self._free.pop()
+            return self._free.popitem()[0]
         row = self._next
         self.sheet.ensure((row + 1, *self.sheet.shape[1:]), (0,))
         self._next += 1
@@ -55,10 +55,9 @@ class Column:
 
     def learn(self, row: int) -> None:
         """A row that is used, from a journal."""
-        self._free += range(self._next, row)
+        self._free |= dict.fromkeys(range(self._next, row))
         self._next = max(self._next, row + 1)
-        if row in self._free:
-            self._free.remove(row)
+        self._free.pop(row, None)
 
     def trim(self) -> None:
         """Cut the array to the rows that were used. Raises OSError."""
@@ -67,7 +66,7 @@ class Column:
 
     def give_back(self, row: int) -> None:
         """A row that is free again."""
-        self._free.append(row)
+        self._free[row] = None
 
 
 def numbers(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -130,8 +129,7 @@ class Columns:
         if column is None:
             column = self._create(key)
         row = column.take()
-        block = np.zeros((1, *shape), stored.dtype)
-        block[0][tuple(map(slice, stored.shape))] = stored
+        block = padded(stored, shape, 0, stored.dtype)[np.newaxis]
         where = Where(
             column.sheet.path,
             (row,) + (0,) * stored.ndim,

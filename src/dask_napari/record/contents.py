@@ -16,7 +16,7 @@ from dask_napari.record.image import Image
 from dask_napari.record.journal import Survey
 from dask_napari.record.lines import Line, Where
 from dask_napari.record.names import Names
-from dask_napari.record.plan import Plan, plan_of, position_of
+from dask_napari.record.plan import Plan, plan_of
 from dask_napari.record.sheet import Sheet
 from dask_napari.stream.item import Item, Slot
 
@@ -118,7 +118,7 @@ class Contents:
         """
         if item.kind not in ("image", "labels"):
             return None
-        at = position_of(item)
+        at = item.at
         key = item.layer, item.part, frozenset(at)
         return plan_of(item, self._orders.setdefault(key, tuple(at)))
 
@@ -133,7 +133,7 @@ class Contents:
         """Make an image that begins with an item; None if none can. Raises OSError."""
         if len(self.images) >= MOST_IMAGES or not begins(item, plan):
             return None
-        at = position_of(item)
+        at = item.at
         path = self._names.new(" ".join([item.name, *(str(at[name]) for name in plan.split)]))
         try:
             image = Image.create(self.path, path, item, plan, fill)

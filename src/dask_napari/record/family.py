@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from dask_napari.record.plan import Plan, PlanAxis, position_of
+from dask_napari.record.plan import Plan, PlanAxis
 from dask_napari.record.sheet import chunk_shape
 from dask_napari.stream.item import Calibration, Item, Kind
 
@@ -37,7 +37,7 @@ class Info(msgspec.Struct):
 
 def family_of(item: Item, plan: Plan) -> Family:
     """What an image can hold items of, but for their size."""
-    at, known = position_of(item), item.calibration
+    at, known = item.at, item.calibration
     split = tuple((name, at[name]) for name in plan.split)
     chunked = bool(item.origin)
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -15,12 +15,12 @@ from dask_napari.record import files, ome
 from dask_napari.record.family import Info, aligned, own_chunk
 from dask_napari.record.indices import Indices
 from dask_napari.record.lines import Line, Where
-from dask_napari.record.plan import Plan, position_of
+from dask_napari.record.plan import Plan
 from dask_napari.record.root import write_group
-from dask_napari.record.sheet import Sheet
+from dask_napari.record.sheet import Sheet, padded
 from dask_napari.stream.item import Calibration, Item, Slot
 
-FIRST: str = "0"
+FIRST: Final = "0"
 """Name of the array in its group; it changes when the array is sorted."""
 
 
@@ -56,7 +56,7 @@ class Image:
     @classmethod
     def create(cls, root: Path, path: str, item: Item, plan: Plan, fill: float = 0.0) -> Image:
         """Make the image of a first item. Raises OSError."""
-        data, at = item.data, position_of(item)
+        data, at = item.data, item.at
         extent = [*(item.whole or data.shape), *data.shape[len(item.whole) or data.ndim :]]
         info = Info(
             layer=item.layer,
@@ -114,7 +114,7 @@ class Image:
 
     def place(self, item: Item) -> Where:
         """Where the data of an item lies, after making room for it. Raises OSError."""
-        info, at = self.info, position_of(item)
+        info, at = self.info, item.at
         start, ends = [], []
         for axis in info.axes:
             if axis.own < 0:
@@ -178,9 +178,7 @@ class Image:
         room = [self.info.extent[a.own] if a.own >= 0 else 1 for a in self.info.axes]
         if list(data.shape) == room:
             return data
-        whole = np.full(room, self.sheet.fill, self.sheet.dtype)
-        whole[tuple(map(slice, data.shape))] = data
-        return whole
+        return padded(data, room, self.sheet.fill, self.sheet.dtype)
 
     def learn(self, line: Line, where: Where, indices: Mapping[str, Indices] | None = None) -> None:
         """Take over where an item lies from a journal."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from dask_napari.stream.item import (
-    ARRIVAL_AXIS,
     Calibration,
-    Coordinate,
     Item,
     Kind,
+    Position,
     Provenance,
     Slot,
+    at_of,
 )
 
 
@@ -66,11 +66,9 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     publisher: str = ""
 
     @property
-    def at(self) -> Mapping[str, Coordinate]:
+    def at(self) -> Position:
         """The position; without one, its task is its place."""
-        if not self.position and not self.whole:
-            return {ARRIVAL_AXIS: self.key}
-        return self.position
+        return at_of(self.position, self.whole, self.key)
 
     @property
     def slot(self) -> Slot:

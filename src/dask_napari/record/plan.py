@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from dask_napari.canvas.axes import SPATIAL
-from dask_napari.stream.item import ARRIVAL_AXIS, Coordinate, Item
+from dask_napari.stream.item import Item
 
 TIMES: Final = frozenset({"t", "time", "frame", "timepoint", "tp"})
 CHANNELS: Final = frozenset({"c", "ch", "channel", "channels", "wavelength"})
@@ -53,13 +53,6 @@ class Plan:
     split: tuple[str, ...] = ()
 
 
-def position_of(item: Item) -> Mapping[str, Coordinate]:
-    """The position of an item; without one, its task is its place."""
-    if not item.position and not item.whole:
-        return {ARRIVAL_AXIS: item.provenance.key}
-    return item.position
-
-
 def own_names(item: Item) -> tuple[str, ...]:
     """Names of the axes of an image, without that of colours."""
     ndim = item.data.ndim - item.rgb
@@ -96,7 +89,7 @@ def plan_of(item: Item, order: Sequence[str] = ()) -> Plan | None:
     if own is None:
         return None
     time, further, space = own
-    at = list(order or position_of(item))
+    at = list(order or item.at)
     taken = {axis.name for axis in (*space, *filter(None, (time, further)))}
     times = [name for name in at if name.casefold() in TIMES]
     if time is None and times and times[0] not in taken:
@@ -124,8 +117,8 @@ Own = tuple[PlanAxis | None, PlanAxis | None, list[PlanAxis]]
 
 def _own_axes(item: Item, names: tuple[str, ...]) -> Own | None:
     """Axes of the data itself: time, channels or colours, space."""
-    time = PlanAxis("c", "channel", item.data.ndim - 1) if item.rgb else None
-    further, time = time, None
+    time: PlanAxis | None = None
+    further = PlanAxis("c", "channel", item.data.ndim - 1) if item.rgb else None
     ndim = len(names)
     space = [PlanAxis(names[own], "space", own) for own in (ndim - 2, ndim - 1)]
     for own in reversed(range(ndim - 2)):

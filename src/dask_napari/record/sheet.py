@@ -68,8 +68,7 @@ class Sheet:
         self.dtype = np.dtype(self._metadata["data_type"])
         self._fill = self._metadata["fill_value"]
         names = [codec["name"] for codec in self._metadata["codecs"]]
-        shuffle = Blosc.BITSHUFFLE
-        self._codec = Zstd(1) if "zstd" in names else Blosc("lz4", 1, shuffle)
+        self._codec = Zstd(1) if "zstd" in names else Blosc("lz4", 1, Blosc.BITSHUFFLE)
 
     @classmethod
     def create(
@@ -186,15 +185,28 @@ class Sheet:
         )
         piece = block[where]
         if piece.shape != self.chunk:
-            whole = np.full(self.chunk, self.fill, self.dtype)
-            whole[tuple(map(slice, piece.shape))] = piece
-            return whole
+            return padded(piece, self.chunk, self.fill, self.dtype)
         return np.ascontiguousarray(piece, self.dtype)
 
     @property
     def fill(self) -> Any:
         """What is where nothing was written."""
         return _as(float(self._fill) if isinstance(self._fill, str) else self._fill, self.dtype)
+
+
+def padded(
+    block: npt.NDArray[Any], shape: Sequence[int], fill: Any, dtype: np.dtype[Any]
+) -> npt.NDArray[Any]:
+    """Return a block at the corner of a larger one.
+
+    Examples
+    --------
+    >>> padded(np.ones((1, 2)), (2, 3), 0, np.dtype("u1")).tolist()
+    [[1, 1, 0], [0, 0, 0]]
+    """
+    whole = np.full(shape, fill, dtype)
+    whole[tuple(map(slice, block.shape))] = block
+    return whole
 
 
 def _as(fill: float, dtype: np.dtype[Any]) -> Any:

@@ -26,11 +26,7 @@ def comes_by_itself(taps: Taps, tap: Tap, key: tuple[Any, ...], task: Any) -> bo
     task : distributed.worker_state_machine.TaskState or None
         The task that has the chunk in hands.
     """
-    assert tap.chunks is not None
-    source = tap.chunks.source
-    if not source or task is None or not taps.taps_array(source, tap.layer):
-        return False
-    return any(other.key == (source, *key[1:]) for other in task.dependencies)
+    return _source(taps, tap, key, task) is not None
 
 
 def passed_on(taps: Taps, tap: Tap, task: Any) -> bool:
@@ -59,8 +55,16 @@ def source_in_memory(taps: Taps, tap: Tap, task: Any) -> bool:
     taps, tap, task
         See :func:`passed_on`.
     """
+    source = _source(taps, tap, task.key, task)
+    return source is not None and source.state == "memory"
+
+
+def _source(taps: Taps, tap: Tap, key: tuple[Any, ...], task: Any) -> Any:
+    """The task of the same chunk of the source, if a tap shows that on the layer; else None."""
     chunks = tap.chunks
-    if chunks is None or not chunks.source or not taps.taps_array(chunks.source, tap.layer):
-        return False
-    source = (chunks.source, *task.key[1:])
-    return any(other.key == source and other.state == "memory" for other in task.dependencies)
+    if chunks is None or not chunks.source or task is None:
+        return None
+    if not taps.taps_array(chunks.source, tap.layer):
+        return None
+    wanted = (chunks.source, *key[1:])
+    return next((other for other in task.dependencies if other.key == wanted), None)

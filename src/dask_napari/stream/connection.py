@@ -110,7 +110,6 @@ class Connection:
         self._troubles = troubles
         self._numbers = numbers
         self._name = name
-        self._security = security
         self._choice = transport
         self._arena_bytes = arena_bytes
         self._arena: Arena | None = None

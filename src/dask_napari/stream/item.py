@@ -94,6 +94,26 @@ Slot = tuple[str, str, tuple[int, ...], frozenset[tuple[str, Coordinate]]]
 """Layer, part, origin and position: identity of the place that an item fills."""
 
 
+def at_of(position: Position, whole: tuple[int, ...], key: str) -> Position:
+    """Return a position; for an item without one, its task's key on :data:`ARRIVAL_AXIS`.
+
+    Parameters
+    ----------
+    position : Position
+        Where the item belongs, as far as that is known.
+    whole : tuple of int
+        Of the item; a chunk needs no position, it has an origin.
+    key : str
+        Key of the task.
+
+    Examples
+    --------
+    >>> at_of({"t": 3}, (), "frame-1f"), at_of({}, (), "frame-1f")
+    ({'t': 3}, {'item': 'frame-1f'})
+    """
+    return position if position or whole else {ARRIVAL_AXIS: key}
+
+
 @dataclass(slots=True)
 class Item:
     """One task output on its way to the canvas.
@@ -180,16 +200,18 @@ class Item:
         return self.part or self.layer
 
     @property
+    def at(self) -> Position:
+        """The position; without one, its task is its place."""
+        return at_of(self.position, self.whole, self.provenance.key)
+
+    @property
     def slot(self) -> Slot:
         """Hashable identity of the place it fills: two items with one slot replace each other.
 
         Items without a position are told apart by their task key, so that a recomputed task
         replaces its own output and no other. A chunk needs no position: it has an origin.
         """
-        where = self.position
-        if not where and not self.whole:
-            where = {ARRIVAL_AXIS: self.provenance.key}
-        return self.layer, self.part, self.origin, frozenset(where.items())
+        return self.layer, self.part, self.origin, frozenset(self.at.items())
 
     @property
     def features(self) -> dict[str, npt.NDArray[Any]]:

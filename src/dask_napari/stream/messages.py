@@ -21,7 +21,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
-from dask_napari.stream.item import AxisMode, Kind, Layout, Sizes
+from dask_napari.stream.item import AxisMode, Kind, LayerSpec, Layout, Sizes
 
 WIRE_VERSION: Final = 3
 """Raised when a change cannot be read by the older side; new optional fields do not raise it."""
@@ -171,6 +171,19 @@ class LayerHeader(msgspec.Struct, frozen=True):
     layouts: Annotated[dict[Name, Layout], Meta(max_length=AXES_LIMIT)] = {}
     sizes: Sizes = "pad"
     fill: float = 0.0
+
+    @classmethod
+    def of(cls, spec: LayerSpec) -> LayerHeader:
+        """Describe a layer."""
+        axes, options, layouts = dict(spec.axes), dict(spec.options), dict(spec.layouts)
+        return cls(spec.name, spec.kind, axes, options, layouts, spec.sizes, spec.fill)
+
+    @property
+    def spec(self) -> LayerSpec:
+        """The layer that it describes."""
+        return LayerSpec(
+            self.name, self.kind, self.axes, self.options, self.layouts, self.sizes, self.fill
+        )
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):

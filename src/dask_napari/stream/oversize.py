@@ -158,15 +158,7 @@ def declarations(
     size = 0
     for layer in layers:
         try:
-            header = wire.LayerHeader(
-                layer.name,
-                layer.kind,
-                dict(layer.axes),
-                dict(layer.options),
-                dict(layer.layouts),
-                layer.sizes,
-                layer.fill,
-            )
+            header = wire.LayerHeader.of(layer)
             encoded = _encoder.encode(header)
             _layers.decode(encoded)
             if len(encoded) > GROUP_BYTES:

@@ -80,7 +80,7 @@ class Publisher:
         self.outbox = Outbox(queue_bytes)
         self.troubles = Troubles()
         self._queue_bytes = queue_bytes
-        self._paused = self._squeezed = False
+        self._squeezed = False
         self._sender = Sender(
             self.outbox,
             self.troubles,
@@ -164,8 +164,7 @@ class Publisher:
 
     def pause(self, paused: bool) -> None:
         """Hold no values while the worker is short of memory."""
-        if paused != self._paused:
-            self._paused = paused
+        if paused != self._sender.paused:
             # At once for what comes next; what waits is let go of by the thread, since that
             # takes time and this is called on an event loop.
             self.outbox.withhold = "worker-paused" if paused else ""

@@ -106,7 +106,9 @@ class Sender:
         self._on_want = on_want
         self._numbers = itertools.count(1)
         self._undeclared: deque[LayerSpec] = deque()
-        self._paused = self._forget = False
+        self.paused = False
+        """Whether no values are held, because the worker is paused."""
+        self._forget = False
         self._instance = ""
         self._lost = Lost(outbox)
         self._deadline: float | None = None
@@ -149,7 +151,7 @@ class Sender:
 
     def pause(self, paused: bool) -> None:
         """Have it hold no values while the worker is paused."""
-        self._paused = paused
+        self.paused = paused
         self._wakeup.set()
 
     def forget(self) -> None:
@@ -234,7 +236,7 @@ class Sender:
             self._wakeup.clear()
 
     def _withhold(self, *, alone: bool = False) -> None:
-        self._outbox.withhold = "worker-paused" if self._paused else "no-viewer" if alone else ""
+        self._outbox.withhold = "worker-paused" if self.paused else "no-viewer" if alone else ""
         self._let_go()
 
     def _let_go(self) -> None:
@@ -306,7 +308,7 @@ class Sender:
             (asleep if napping else poller).poll(math.ceil(max(0.0, wait) * 1000))
             self._wakeup.clear()
             connection.receive()
-            if self._paused:
+            if self.paused:
                 self._withhold()
             elif self._forget:
                 self._let_go()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -144,15 +145,7 @@ class Sources:
                 if len(options) < len(layer.options):
                     refused = refused or "option that a layer may not have"
                 self._sizes[layer.name] = size
-                self._layers[layer.name] = LayerSpec(
-                    layer.name,
-                    layer.kind,
-                    layer.axes,
-                    options,
-                    layer.layouts,
-                    layer.sizes,
-                    layer.fill,
-                )
+                self._layers[layer.name] = replace(layer.spec, options=options)
         if refused:
             raise Rejected(refused)
 

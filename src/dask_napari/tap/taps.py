@@ -107,7 +107,7 @@ class Taps:
 
     @property
     def needs_value(self) -> bool:
-        """Whether a tap selects by the type of the output, so that it must be looked up first."""
+        """Whether a tap selects by the type of the output."""
         return self._needs_value
 
     def select(

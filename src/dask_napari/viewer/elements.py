@@ -15,6 +15,7 @@ from dask_napari.canvas import Block, RaggedCanvas, Rows
 from dask_napari.canvas.canvas import Place
 from dask_napari.canvas.mosaic import Cell
 from dask_napari.stream.item import Item
+from dask_napari.stream.once import Once
 from dask_napari.viewer.feature_limits import FeatureLimits
 from dask_napari.viewer.looked_at import looked_at
 from dask_napari.viewer.stream import CannotShow, Start, Stream, Surroundings
@@ -74,7 +75,7 @@ class ElementStream(Stream):
         self.canvas = RaggedCanvas(self.axes)
         self.limits = [FeatureLimits(colour, start.options) for colour in self.colours]
         self._items: dict[tuple[Place, Cell], Item] = {}
-        self._failed: set[str] = set()
+        self._first = Once()
         self._not_before = 0.0
         self._laid_out = self.mosaic.version
         self._loaded: tuple[Any, ...] | None = None
@@ -254,8 +255,7 @@ class ElementStream(Stream):
             self.grew = self.touched = False
             self._version = self.axes.version
             self._not_before = now + MAX_REST
-            if str(error) not in self._failed:
-                self._failed.add(str(error))
+            if self._first(str(error)):
                 logger.exception("layer %r cannot be brought up to date", self.name)
                 self.notes.say(self.name, f"cannot be brought up to date: {error}")
             return False

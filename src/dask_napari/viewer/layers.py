@@ -120,9 +120,7 @@ class Layers:
         """The stream of an item, a new one if need be, and the item's position on it."""
         if item.kind not in STREAMS:
             raise CannotShow(f"kind {item.kind} is not shown yet")
-        position = item.position
-        if not position and not item.whole:
-            position = {ARRIVAL_AXIS: item.provenance.key}
+        position = item.at
         name, rest, channel = self.modes.divide(item, position, spec)
         stream = self.streams.get(name)
         if stream is None:
