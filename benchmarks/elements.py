@@ -20,11 +20,11 @@ from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication
 
 from benchmarks.report import publish, table
-from dask_napari.stream import Board, Item
-from dask_napari.stream.item import LayerSpec
+from dask_napari.model import Item, LayerSpec
+from dask_napari.stream.receive import Board
+from dask_napari.viewer._sliders import Sliders
+from dask_napari.viewer.app._pump import Pump
 from dask_napari.viewer.layers import Layers
-from dask_napari.viewer.position import Sliders
-from dask_napari.viewer.pump import Pump
 
 ARRIVALS, POINTS = 1_000, 100
 TILES, POLYGONS, VERTICES = 50, 1_000, 20

@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from benchmarks.report import publish, table
-from dask_napari.canvas import Axes, Canvas
-from dask_napari.stream import Board, Item
+from dask_napari.canvas import CanvasAxes
+from dask_napari.canvas.pixels import Canvas
+from dask_napari.model import Item
+from dask_napari.stream.receive import Board
 
 SIZES = (100, 1_000, 10_000, 100_000)
 
@@ -84,7 +86,7 @@ def _look(canvas: Canvas, places: list[tuple[int, ...]]) -> float:
 
 def grow(positions: Iterator[Mapping[str, int]]) -> list[tuple[float, float, float]]:
     """Seconds of one item, of one look at random and of one look at the end, for each size."""
-    board, canvas = Board(), Canvas(Axes())
+    board, canvas = Board(), Canvas(CanvasAxes())
     rows = []
     choose = random.Random(1)
     count = 0
@@ -110,7 +112,7 @@ def grow(positions: Iterator[Mapping[str, int]]) -> list[tuple[float, float, flo
 
 def first_look(positions: Iterator[Mapping[str, int]], size: int) -> float:
     """Seconds of a look right after the canvas has grown by one tick."""
-    board, canvas = Board(), Canvas(Axes())
+    board, canvas = Board(), Canvas(CanvasAxes())
     _tick(board, canvas, [dict(p) for p in itertools.islice(positions, size)])
     took = []
     for _ in range(TICKS):

@@ -11,9 +11,9 @@ from qtpy.QtCore import QTimer
 
 from benchmarks.report import publish, table
 from dask_napari.sink import NapariSink
-from dask_napari.stream import Board, Receiver
+from dask_napari.stream.receive import Board, Receiver
 from dask_napari.tap import Tap
-from dask_napari.viewer.live_viewer import LiveViewer
+from dask_napari.viewer.app._live_viewer import LiveViewer
 
 COUNT = 300
 WARM = 60

@@ -19,7 +19,9 @@ import numpy as np
 import psutil
 
 from benchmarks.report import publish, table
-from dask_napari.stream import Board, Item, Publisher, Receiver
+from dask_napari.model import Item
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.send import Publisher
 
 _spawn = mp.get_context("spawn")
 

@@ -49,11 +49,11 @@ class Rss:
 def run(memory: int | None, total: int) -> dict[str, float]:
     import napari
 
-    from dask_napari.stream.item import Item
-    from dask_napari.stream.pool import BlockPool
-    from dask_napari.stream.receiver import Receiver
-    from dask_napari.viewer.live_viewer import LiveViewer
-    from dask_napari.viewer.memory import Shares
+    from dask_napari.model import Item
+    from dask_napari.stream.receive import Receiver
+    from dask_napari.stream.receive._pool import BlockPool
+    from dask_napari.viewer.app._live_viewer import LiveViewer
+    from dask_napari.viewer.storage import Shares
 
     shares = Shares.of(memory)
     board, store = shares.board(), shares.store()

@@ -18,10 +18,9 @@ import numpy as np
 from qtpy.QtCore import Qt, QTimer
 
 from benchmarks.report import publish, table
-from dask_napari.canvas.mosaic import PLATES, row_name
-from dask_napari.stream import Board, Item, Receiver
-from dask_napari.stream.item import LayerSpec, Layout, Provenance
-from dask_napari.viewer.live_viewer import LiveViewer
+from dask_napari.model import PLATES, Item, LayerSpec, Layout, Provenance, row_name
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.viewer.app._live_viewer import LiveViewer
 
 WELLS = 384
 FIELDS = 4

@@ -21,10 +21,10 @@ import zarr
 from zarr.codecs import BloscCodec, ZstdCodec
 
 from benchmarks.report import publish, table
-from dask_napari.record.finish import finish
-from dask_napari.record.recorder import ROUND_BYTES, ROUND_ITEMS
-from dask_napari.record.store import Store
-from dask_napari.stream.item import Item
+from dask_napari.model import Item
+from dask_napari.record._finish import finish
+from dask_napari.record._recorder import ROUND_BYTES, ROUND_ITEMS
+from dask_napari.record._store import Store
 
 SIDES = {"32 KiB": 128, "512 KiB": 512, "8 MiB": 2048}
 TOTAL = 256 << 20

@@ -34,7 +34,8 @@ from distributed import Client, LocalCluster, wait
 from benchmarks.report import publish, table
 from benchmarks.soak_tasks import fill_caches, named
 from dask_napari.sink import NapariSink, worker_counts
-from dask_napari.stream import Board, Receiver, arena, janitor
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.shm import arena, janitor
 from dask_napari.tap import Tap
 
 ITEMS_PER_MINUTE = 1_000_000 / 30
@@ -74,11 +75,12 @@ QUIET_EVERY = 20.0
 
 def view(address: str) -> None:
     """Receive and put on canvases; answer each line by the state."""
-    from dask_napari.canvas import Axes, Canvas
+    from dask_napari.canvas import CanvasAxes
+    from dask_napari.canvas.pixels import Canvas
 
     janitor.sweep()  # what a viewer left that was killed, as the real one does
     board = Board()
-    canvases = {layer: Canvas(Axes()) for layer in LAYERS}
+    canvases = {layer: Canvas(CanvasAxes()) for layer in LAYERS}
     ended = threading.Event()
     with Receiver(["ipc://*", address], board) as receiver:
 

@@ -14,8 +14,10 @@ import numpy as np
 from qtpy.QtCore import Qt, QTimer
 
 from benchmarks.report import publish, table
-from dask_napari.stream import Board, Item, Publisher, Receiver
-from dask_napari.viewer.live_viewer import LiveViewer
+from dask_napari.model import Item
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.send import Publisher
+from dask_napari.viewer.app._live_viewer import LiveViewer
 
 RATE = 200
 SECONDS = 10

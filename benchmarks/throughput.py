@@ -18,8 +18,11 @@ import numpy as np
 
 from benchmarks import peers
 from benchmarks.report import publish, table
-from dask_napari.canvas import Axes, Canvas
-from dask_napari.stream import Board, Item, Publisher, Receiver
+from dask_napari.canvas import CanvasAxes
+from dask_napari.canvas.pixels import Canvas
+from dask_napari.model import Item
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.send import Publisher
 
 REPEATS = 3
 SIZES = {"16 KiB": 16 << 10, "64 KiB": 64 << 10, "2 MiB": 2 << 20, "8 MiB": 8 << 20}
@@ -82,7 +85,7 @@ def stream(
 ) -> float:
     """Seconds from the start to the last item on the canvas."""
     board = Board()
-    canvas = Canvas(Axes())
+    canvas = Canvas(CanvasAxes())
     start = _spawn.Barrier(workers + 1)
     with Receiver(["ipc://*", "tcp://127.0.0.1:*"], board) as receiver:
         (address,) = [a for a in receiver.addresses if a.startswith(scheme)]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from dask.distributed import Client, wait
 
 import dask_napari as dn
-from dask_napari.stream.item import Kind
+from dask_napari.model import Kind
 from plate_data import expose, stains
 
 

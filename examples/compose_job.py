@@ -10,7 +10,7 @@ import argparse
 from dask.distributed import Client, as_completed
 
 import dask_napari as dn
-from dask_napari.demo import expose, segment
+from dask_napari.cli._demo_tasks import expose, segment
 
 
 def main() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dask_napari.stream import Board, Limits, Receiver
-from dask_napari.stream.item import Item
+from dask_napari.model import Item
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.wire import Limits
 
 DEADLINE = 60.0
 

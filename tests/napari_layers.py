@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from napari import layers
 
-from dask_napari.stream.item import SHAPE_TYPES
+from dask_napari.model import SHAPE_TYPES
 
 
 def layer_of(item, **options):

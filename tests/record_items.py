@@ -10,9 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dask_napari.stream.item import SHAPE_TYPES, Calibration, Item, Provenance, Slot
-from dask_napari.stream.kinds import check
-from dask_napari.stream.options import permitted
+from dask_napari.model import SHAPE_TYPES, Calibration, Item, PlaceKey, Provenance, check, permitted
 
 IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 """Where tests of many small records are; on a disk that others use, a file takes milliseconds."""
@@ -126,7 +124,7 @@ def items(draw: Any) -> Item:
     return check(item)
 
 
-def last_of_each(sent: Iterable[Item]) -> dict[Slot, Item]:
+def last_of_each(sent: Iterable[Item]) -> dict[PlaceKey, Item]:
     """What a viewer would show: the last item of each place."""
     return {item.slot: item for item in sent}
 

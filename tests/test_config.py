@@ -12,7 +12,7 @@ import pytest
 
 from dask_napari import config
 from dask_napari.preload import sink_of_config
-from dask_napari.stream import Board, Receiver
+from dask_napari.stream.receive import Board, Receiver
 
 
 def test_defaults_are_there():

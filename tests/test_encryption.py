@@ -14,7 +14,9 @@ from distributed import Client, LocalCluster, wait
 import cluster_tasks as tasks
 import dask_napari
 from dask_napari.sink import NapariSink
-from dask_napari.stream import Board, Control, Receiver, Security, ViewerGone
+from dask_napari.stream import Control, ViewerGone
+from dask_napari.stream.auth import Security
+from dask_napari.stream.receive import Board, Receiver
 from dask_napari.tap import Tap
 from headless import DEADLINE, eventually
 

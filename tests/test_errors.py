@@ -14,9 +14,10 @@ from distributed import Client, LocalCluster, wait
 
 import cluster_tasks as tasks
 from dask_napari.sink import NapariSink
-from dask_napari.stream import Board, Limits, Receiver
-from dask_napari.stream import messages as wire
-from dask_napari.stream.troubles import Troubles
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.send._troubles import Troubles
+from dask_napari.stream.wire import Limits
+from dask_napari.stream.wire import messages as wire
 from dask_napari.tap import Tap
 
 DEADLINE = 60.0

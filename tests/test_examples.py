@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from distributed import Client, WorkerPlugin
 
-from dask_napari.item import coerce
-from dask_napari.tap import Tap, Taps
+from dask_napari.coerce._coercion import coerce
+from dask_napari.tap import Tap, TapSet
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -105,7 +105,7 @@ def test_wells_that_do_not_fit(plate_data, count):
 
 def test_every_stage_is_placed_where_its_image_was_taken(plate, images, client):
     plugin = Placed(
-        Taps(
+        TapSet(
             [
                 Tap("read", layer="raw", at=plate.IMAGE),
                 Tap("correct", layer="stain", at=plate.IMAGE),

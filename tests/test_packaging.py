@@ -38,7 +38,10 @@ def test_data_files_are_there(name):
         ("dask_napari.stream", ["napari", "qtpy", "dask", "distributed"]),
         ("dask_napari.canvas", ["napari", "qtpy", "dask", "distributed", "zmq"]),
         ("dask_napari.tap", ["napari", "qtpy", "distributed"]),
-        ("dask_napari.item", ["pandas", "polars", "shapely", "roifile", "skimage", "xarray"]),
+        (
+            "dask_napari.coerce._coercion",
+            ["pandas", "polars", "shapely", "roifile", "skimage", "xarray"],
+        ),
         ("dask_napari.viewer.__main__", ["distributed"]),
         ("dask_napari.record", ["napari", "qtpy", "PyQt6", "dask", "distributed"]),
         ("dask_napari.cli", ["napari", "qtpy", "zarr", "distributed"]),

@@ -166,7 +166,7 @@ publisher.close(5)
 def test_a_worker_without_descriptors_lives_and_streams_when_it_has_some(room):
     import time
 
-    from dask_napari.stream import Board, Receiver
+    from dask_napari.stream.receive import Board, Receiver
 
     board = Board()
     with Receiver("ipc://*", board) as receiver:
@@ -202,7 +202,7 @@ VIEWER = """
 import resource, socket, sys, threading, time
 import numpy as np
 from dask_napari.stream import Board, Item, Publisher, Receiver
-from dask_napari.stream.descriptors import TooFew
+from dask_napari.system.descriptors import TooFewDescriptors
 
 board, seen = Board(), set()
 

@@ -15,8 +15,9 @@ from distributed import Client, LocalCluster, wait
 
 import cluster_tasks as tasks
 import dask_napari as dn
-from dask_napari.stream import Control, Security, ViewerGone
-from dask_napari.stream import messages as wire
+from dask_napari.stream import Control, ViewerGone
+from dask_napari.stream.auth import Security
+from dask_napari.stream.wire import messages as wire
 
 DEADLINE = 60.0
 FLOOD = 400 << 20
@@ -97,7 +98,7 @@ def test_without_the_keys_nobody_gets_an_answer(live, port):
         link.connect(address)
         for role in ("client", "publisher"):
             link.send(wire.encode(wire.Hello(wire.WIRE_VERSION, "0", role, "stranger")))
-        link.send(wire.encode(wire.Request(1, "ledger")))
+        link.send(wire.encode(wire.RequestMessage(1, "ledger")))
         threading.Event().wait(QUIET / 1000)
         assert not link.poll(0)
     with pytest.raises(ViewerGone, match="does not answer"):

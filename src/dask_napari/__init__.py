@@ -16,19 +16,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from dask_napari.version import __version__
+from dask_napari._version import __version__
 
 if TYPE_CHECKING:
     from dask_napari import conventions
-    from dask_napari.axes import Axis, channels, mosaic
-    from dask_napari.live import Live, watch
-    from dask_napari.showing import show
-    from dask_napari.sink import NapariSink
-    from dask_napari.stream.control import ViewerGone
-    from dask_napari.stream.ledger import Ledger, Tally
-    from dask_napari.stream.security import Security
-    from dask_napari.tap import Tap
-    from dask_napari.viewer_process import ViewerFailed
+    from dask_napari.live import Live, ViewerFailed, watch
+    from dask_napari.model import Ledger, Tally
+    from dask_napari.sink import NapariSink, show
+    from dask_napari.stream import ViewerGone
+    from dask_napari.stream.auth import Security
+    from dask_napari.tap import Axis, Tap, channels, mosaic
 
 __all__ = [
     "Axis",
@@ -50,18 +47,18 @@ __all__ = [
 
 # Loaded when asked for: a viewer must start without `distributed`, a worker without the client.
 _MODULES = {
-    "Axis": "axes",
-    "Ledger": "stream.ledger",
+    "Axis": "tap",
+    "Ledger": "model",
     "Live": "live",
     "NapariSink": "sink",
-    "Security": "stream.security",
-    "Tally": "stream.ledger",
+    "Security": "stream.auth",
+    "Tally": "model",
     "Tap": "tap",
-    "ViewerFailed": "viewer_process",
-    "ViewerGone": "stream.control",
-    "channels": "axes",
-    "mosaic": "axes",
-    "show": "showing",
+    "ViewerFailed": "live",
+    "ViewerGone": "stream",
+    "channels": "tap",
+    "mosaic": "tap",
+    "show": "sink",
     "watch": "live",
 }
 

@@ -13,7 +13,7 @@ import click
 
 from dask_napari import config
 from dask_napari.sink import NapariSink
-from dask_napari.stream.security import Security
+from dask_napari.stream.auth import Security
 from dask_napari.tap import Tap
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dask_napari.canvas import Axes, Axis, split
-from dask_napari.canvas.order import natural_key
+from dask_napari.canvas import CanvasAxes, CanvasAxis, split
+from dask_napari.model import natural_key
 
 MIXED = st.one_of(
     st.integers(-5, 1000),
@@ -19,7 +19,7 @@ MIXED = st.one_of(
 
 @given(st.lists(MIXED))
 def test_coordinates_are_in_natural_order_whatever_they_come_in(values):
-    axis = Axis("x")
+    axis = CanvasAxis("x")
     for value in values:
         axis.add(value)
     assert list(axis.coordinates) == sorted(set(values), key=natural_key)
@@ -28,7 +28,7 @@ def test_coordinates_are_in_natural_order_whatever_they_come_in(values):
 
 @given(st.lists(MIXED))
 def test_an_arrival_axis_keeps_the_order_of_arrival(values):
-    axis = Axis("item", arrival=True)
+    axis = CanvasAxis("item", arrival=True)
     for value in values:
         axis.add(value)
     assert list(axis.coordinates) == list(dict.fromkeys(values))
@@ -36,11 +36,11 @@ def test_an_arrival_axis_keeps_the_order_of_arrival(values):
 
 def test_an_unknown_coordinate_is_a_clear_error():
     with pytest.raises(KeyError, match="no 'B1' on axis 'well'"):
-        Axis("well").index("B1")
+        CanvasAxis("well").index("B1")
 
 
 def test_late_axes_go_to_the_front():
-    axes = Axes()
+    axes = CanvasAxes()
     axes.admit({"well": "A01"}, ("well",))
     axes.admit({"well": "A01", "t": 3})
     assert axes.names == ("t", "well")
@@ -48,7 +48,7 @@ def test_late_axes_go_to_the_front():
 
 
 def test_spatial_names_replace_the_default_ones():
-    axes = Axes()
+    axes = CanvasAxes()
     axes.admit_space((4, 5))
     axes.admit_space((4, 5), ("row", "column"))
     assert axes.labels == ("row", "column")

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dask_napari.canvas import Axes, Canvas, Mosaic
-from dask_napari.canvas.mosaic import PLATES, row_name, well
-from dask_napari.stream.item import Layout
+from dask_napari.canvas import CanvasAxes, Mosaic
+from dask_napari.canvas.pixels import Canvas
+from dask_napari.model import PLATES, Layout, row_name, well
 
 ONE = (1.0, 1.0)
 
@@ -28,7 +28,7 @@ def test_every_well_of_a_plate_has_a_place_of_its_own(plate):
 def test_what_is_no_well_is_refused_and_changes_nothing(name):
     mosaic = Mosaic()
     mosaic.set("well", Layout(plate=96))
-    canvas = Canvas(Axes(), mosaic=mosaic)
+    canvas = Canvas(CanvasAxes(), mosaic=mosaic)
     with pytest.raises(ValueError, match="no well of a plate with 96"):
         canvas.put({"well": name, "t": 0}, np.ones((2, 2)))
     assert canvas.n_blocks == 0
@@ -106,7 +106,7 @@ def test_places_that_are_given_are_used_and_others_refused():
 def test_a_grid_without_a_size_has_room_for_all_and_no_two_overlap(fields, order):
     mosaic = Mosaic()
     mosaic.set("field", Layout(order=order))
-    canvas = Canvas(Axes(), mosaic=mosaic)
+    canvas = Canvas(CanvasAxes(), mosaic=mosaic)
     last = {}
     for field, h, w in fields:
         canvas.put({"field": field}, np.full((h, w), field, "uint8"))
@@ -117,7 +117,7 @@ def test_a_grid_without_a_size_has_room_for_all_and_no_two_overlap(fields, order
 
 
 def test_canvases_of_different_pixels_agree_where_tiles_begin():
-    axes, mosaic = Axes(), Mosaic()
+    axes, mosaic = CanvasAxes(), Mosaic()
     mosaic.set("field", Layout(rows=1, columns=2))
     fine = Canvas(axes, mosaic=mosaic, pixel=(0.5, 0.5))
     coarse = Canvas(axes, mosaic=mosaic, pixel=(2.0, 2.0))
@@ -130,7 +130,7 @@ def test_canvases_of_different_pixels_agree_where_tiles_begin():
 
 
 def test_sliders_and_a_mosaic_together():
-    axes, mosaic = Axes(), Mosaic()
+    axes, mosaic = CanvasAxes(), Mosaic()
     mosaic.set("well", Layout(plate=6))
     canvas = Canvas(axes, mosaic=mosaic)
     canvas.put({"t": 0, "well": "A1"}, np.full((2, 2), 1, "uint8"))

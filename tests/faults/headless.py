@@ -13,7 +13,9 @@ import sys
 import threading
 import time
 
-from dask_napari.stream import Board, Limits, Receiver, Security
+from dask_napari.stream.auth import Security
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.wire import Limits
 
 
 def main() -> None:

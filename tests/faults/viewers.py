@@ -15,9 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
+from dask_napari.model import Ledger
 from dask_napari.record import Record
-from dask_napari.stream import Control, Security, ViewerGone, nearby
-from dask_napari.stream.ledger import Ledger
+from dask_napari.stream import Control, ViewerGone
+from dask_napari.stream.auth import Security, local_keys
 from faults.leftovers import environment
 
 DEADLINE = 90.0
@@ -74,7 +75,7 @@ class Headless:
     def keys(self) -> Security | None:
         """Its keys: they lie in its private directory, where the sinks find them, too."""
         with patch.dict(os.environ, XDG_RUNTIME_DIR=str(self.folder)):
-            return nearby.find(self.address)
+            return local_keys.find(self.address)
 
     def shows(self, layer: str, n: int) -> bool:
         """Whether all the places are filled."""

@@ -17,14 +17,14 @@ import msgspec
 import numpy as np
 from msgspec import inspect
 
-from dask_napari.stream import Board, Limits, Security
-from dask_napari.stream import arena as arenas
-from dask_napari.stream import messages as wire
-from dask_napari.stream.clients import plain
-from dask_napari.stream.codec import Codec, encode
-from dask_napari.stream.exchange import Exchange
-from dask_napari.stream.kinds import check
-from dask_napari.stream.limits import ITEM_COST, cost_of
+from dask_napari.model import check
+from dask_napari.stream.auth import Security
+from dask_napari.stream.receive import Board, plain
+from dask_napari.stream.receive._protocol import ReceiverProtocol
+from dask_napari.stream.shm import arena as arenas
+from dask_napari.stream.wire import ITEM_COST, Limits, cost_of
+from dask_napari.stream.wire import messages as wire
+from dask_napari.stream.wire._codec import Codec, encode
 from fuzz.choices import TEXTS, Choices, packed
 
 LIMITS = Limits(
@@ -102,7 +102,7 @@ class Game:
         self.choices = choices
         self.board = Board(limit=1 << 16)
         self.sent: list[tuple[bytes, wire.Message]] = []
-        self.exchange = Exchange(self.board, LIMITS, SECURITY, self._send, self._post)
+        self.exchange = ReceiverProtocol(self.board, LIMITS, SECURITY, self._send, self._post)
         self.epochs: dict[bytes, int] = {}
         self.numbers: dict[bytes, int] = {}
         self.credit: dict[bytes, int] = {}
@@ -239,9 +239,11 @@ class Game:
                 case 0:
                     self._hello(b"%d" % n, f"stranger {n}", choices.pick(("publisher", "client")))
                 case 1:
-                    self._receive(identity, wire.encode(wire.Request(n, "screenshot")))
+                    self._receive(identity, wire.encode(wire.RequestMessage(n, "screenshot")))
                 case 2:
-                    self._receive(identity, wire.encode(wire.Request(n, "known", {f"l{n}": n})))
+                    self._receive(
+                        identity, wire.encode(wire.RequestMessage(n, "known", {f"l{n}": n}))
+                    )
                 case 3:
                     layer = wire.LayerHeader(f"layer {n}", "image", options={"colormap": "x" * 900})
                     self._receive(identity, wire.encode(wire.Taps([layer])))
@@ -315,7 +317,7 @@ class Game:
             for start, end in itertools.pairwise([0, *cuts, len(data)]):
                 at = choices.pick((0, 2**53, start + 1)) if choices.seldom(12) else start
                 number = self.numbers[identity] = self.numbers.get(identity, 0) + 1
-                part = wire.encode(wire.Part(epoch, number, size, at))
+                part = wire.encode(wire.PayloadPart(epoch, number, size, at))
                 self._receive(identity, part, data[start:end])
             ahead = (
                 choices.pick(((), (0,), (2**53,), (1, 2))) if choices.seldom(8) else (len(data),)
@@ -452,7 +454,7 @@ class Game:
         self._take()
         self._good_item()
         ledger = exchange.sources.ledger()
-        wire.encode(wire.Reply(1, {"ledger": plain(ledger)}))
+        wire.encode(wire.ReplyMessage(1, {"ledger": plain(ledger)}))
         good = ledger["good layer"]
         if good.selected < before + 1 or not self._arrived():
             raise Finding(f"the good peer's item did not arrive: {good}")
@@ -464,7 +466,7 @@ class Game:
         )
 
 
-def _counts(exchange: Exchange) -> int:
+def _counts(exchange: ReceiverProtocol) -> int:
     added_up = sum(not name for name, _ in exchange.sources.ledger().tallies)
     return added_up + sum(len(s.layers | s.counts.keys()) for s in exchange.sources)
 

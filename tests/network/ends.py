@@ -18,7 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from dask_napari.stream import Board, Item, Publisher, Receiver, Security
+from dask_napari.model import Item
+from dask_napari.stream.auth import Security
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.send import Publisher
 
 Answers = dict[str, Callable[..., dict[str, Any]]]
 
@@ -105,8 +108,8 @@ def viewer(secret: str, *listen: str) -> None:
 
 def window(secret: str, *listen: str) -> None:
     """The real viewer, napari and all, and the client's line to it."""
+    from dask_napari.live import ViewerProcess
     from dask_napari.stream import Control
-    from dask_napari.viewer_process import ViewerProcess
 
     security = Security.loads(secret)
     process = ViewerProcess(listen, security=security, title="lab", timeout=60)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from network.lab import HERE, Host, Lab, Talk, why_not
 
-from dask_napari.stream import Security
+from dask_napari.stream.auth import Security
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")
 

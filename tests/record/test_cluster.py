@@ -17,10 +17,13 @@ import pytest
 from distributed import Client, LocalCluster
 
 import cluster_tasks as tasks
+from dask_napari.model import Item
 from dask_napari.record import Record, Recorder
-from dask_napari.record.store import Store
+from dask_napari.record._store import Store
 from dask_napari.sink import NapariSink
-from dask_napari.stream import Control, Item, Publisher, nearby
+from dask_napari.stream import Control
+from dask_napari.stream.auth import local_keys
+from dask_napari.stream.send import Publisher
 from dask_napari.tap import Tap
 from headless import Headless, eventually
 
@@ -151,7 +154,7 @@ def test_a_recorder_that_is_killed_leaves_a_record_and_may_go_on(client, tmp_pat
 
 
 def control_keys(address: str) -> object:
-    keys = nearby.find(address)
+    keys = local_keys.find(address)
     assert keys is not None
     return keys
 

@@ -13,10 +13,10 @@ from unittest.mock import patch
 import numpy as np
 import zarr
 
+from dask_napari.model import Item
 from dask_napari.record import Record, files
-from dask_napari.record.finish import finish
-from dask_napari.record.store import Store
-from dask_napari.stream.item import Item
+from dask_napari.record._finish import finish
+from dask_napari.record._store import Store
 from record_items import IN_MEMORY, assert_holds, assert_same
 
 

@@ -17,9 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dask_napari.model import Item, LayerSpec, Layout
 from dask_napari.record import Record, Recorder, replay
-from dask_napari.stream import Board, Item, LayerSpec, Limits, Publisher
-from dask_napari.stream.item import Layout
+from dask_napari.stream.receive import Board
+from dask_napari.stream.send import Publisher
+from dask_napari.stream.wire import Limits
 from headless import Headless, eventually
 from record_items import IN_MEMORY, assert_holds, items
 

@@ -14,10 +14,10 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dask_napari.record import Record, contents, sheet
-from dask_napari.record.finish import finish
-from dask_napari.record.store import Store
-from dask_napari.stream.item import Calibration, Item
+from dask_napari.model import Calibration, Item
+from dask_napari.record import Record, _contents, _sheet
+from dask_napari.record._finish import finish
+from dask_napari.record._store import Store
 from record_items import IN_MEMORY, assert_holds, items, last_of_each
 
 
@@ -38,10 +38,10 @@ def finished(path: Path) -> Record:
 @settings(max_examples=50)
 @given(st.lists(items(), min_size=1, max_size=8), st.data())
 def test_what_was_recorded_comes_back(sent, data):
-    limit = data.draw(st.sampled_from([sheet.CHUNK_LIMIT, 48]))  # items of several chunks, too
+    limit = data.draw(st.sampled_from([_sheet.CHUNK_LIMIT, 48]))  # items of several chunks, too
     with (
         tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder,
-        patch.object(sheet, "CHUNK_LIMIT", limit),
+        patch.object(_sheet, "CHUNK_LIMIT", limit),
     ):
         path = Path(folder) / "run.zarr"
         cut = data.draw(st.integers(0, len(sent)))
@@ -181,7 +181,7 @@ def test_colours_are_channels(tmp_path):
 
 def test_there_are_not_any_number_of_images_but_all_items(tmp_path):
     sent = [Item("a", "image", np.ones((n, n), "u1"), {"t": n}) for n in (2, 4, 9, 30)]
-    with patch.object(contents, "MOST_IMAGES", 2):
+    with patch.object(_contents, "MOST_IMAGES", 2):
         written(tmp_path / "run.zarr", sent)
         record = finished(tmp_path / "run.zarr")
     assert len(record.images()) == 2

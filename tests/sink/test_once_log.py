@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from dask_napari.sink.once_log import OnceLog
-from dask_napari.stream.once import CAUSES_LIMIT
+from dask_napari.model._once import CAUSES_LIMIT
+from dask_napari.sink._once_log import OnceLog
 
 
 def test_a_cause_is_logged_once_by_the_logger_that_people_know(caplog):

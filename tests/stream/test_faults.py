@@ -14,7 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dask_napari.stream import Board, Item, Limits, Publisher, Receiver, janitor
+from dask_napari.model import Item
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.send import Publisher
+from dask_napari.stream.shm import janitor
+from dask_napari.stream.wire import Limits
 
 DEADLINE = 20.0
 
@@ -30,7 +34,7 @@ with Receiver(sys.argv[1:], board) as receiver:
 
 OWNER = """
 import sys
-from dask_napari.stream.arena import Arena
+from dask_napari.stream.shm.arena import Arena
 arena = Arena.create("killed-in-its-handshake", 1 << 20)
 print(arena.path, flush=True)
 sys.stdin.read()

@@ -19,8 +19,13 @@ import psutil
 import pytest
 import zmq
 
-from dask_napari.stream import Board, Control, Item, Limits, Publisher, Receiver, Security
-from dask_napari.stream import messages as wire
+from dask_napari.model import Item
+from dask_napari.stream import Control
+from dask_napari.stream.auth import Security
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.send import Publisher
+from dask_napari.stream.wire import Limits
+from dask_napari.stream.wire import messages as wire
 
 DEADLINE = 20.0
 """Seconds in which the good publisher's items must arrive; they take a few milliseconds."""
@@ -279,7 +284,7 @@ def test_questions_that_nobody_answers_do_not_pile_up():
         hello = wire.Hello(wire.WIRE_VERSION, "0", "client", "curious", security.token)
         link.send(wire.encode(hello))
         for n in range(1000):
-            link.send(wire.encode(wire.Request(n, "screenshot", {"x": "y" * 1000})))
+            link.send(wire.encode(wire.RequestMessage(n, "screenshot", {"x": "y" * 1000})))
         eventually(lambda: receiver.rejected["too many requests"] > 900)
         assert receiver.requests.qsize() == receiver.limits.requests
 

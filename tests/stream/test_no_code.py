@@ -15,8 +15,8 @@ import pytest
 import zmq
 
 import dask_napari
-from dask_napari.stream import Board, Receiver
-from dask_napari.stream import messages as wire
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.wire import messages as wire
 
 LOADED = """
 import sys, {module}
@@ -52,7 +52,9 @@ def findings(path: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("module", ["dask_napari.stream.receiver", "dask_napari.viewer.app"])
+@pytest.mark.parametrize(
+    "module", ["dask_napari.stream.receive._receiver", "dask_napari.viewer.app._run"]
+)
 def test_what_a_viewer_imports_of_ours_runs_no_data(module):
     listed = subprocess.run(
         [sys.executable, "-c", LOADED.format(module=module)],

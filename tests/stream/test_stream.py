@@ -17,19 +17,13 @@ import numpy as np
 import pytest
 import zmq
 
-from dask_napari.stream import (
-    Board,
-    Control,
-    Item,
-    LayerSpec,
-    Limits,
-    Publisher,
-    Receiver,
-    Security,
-    ViewerGone,
-)
-from dask_napari.stream import messages as wire
-from dask_napari.stream.limits import MESSAGE
+from dask_napari.model import Item, LayerSpec
+from dask_napari.stream import Control, ViewerGone
+from dask_napari.stream.auth import Security
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.send import Publisher
+from dask_napari.stream.wire import MESSAGE, Limits
+from dask_napari.stream.wire import messages as wire
 
 DEADLINE = 20.0
 
@@ -383,7 +377,7 @@ def hostile_messages():
     yield [wire.encode(wire.Ping(99))]
     yield [wire.encode(wire.Hello(wire.WIRE_VERSION, "", "publisher", ""))]
     yield [wire.encode(wire.Offer(1, "../../etc/passwd", 64))]
-    yield [wire.encode(wire.Request(1, "ledger"))]
+    yield [wire.encode(wire.RequestMessage(1, "ledger"))]
 
 
 def test_rubbish_neither_harms_nor_stops_the_others(receiver, board):
@@ -512,7 +506,7 @@ def test_a_payload_that_went_ahead_in_parts_is_put_together(receiver, board):
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         epoch = known_peer(socket, receiver)
         for number, start in enumerate(range(0, len(data), 30_000), 1):
-            part = wire.encode(wire.Part(epoch, number, len(data), start))
+            part = wire.encode(wire.PayloadPart(epoch, number, len(data), start))
             socket.send_multipart([part, data[start : start + 30_000]])
         batch = wire.Batch(epoch, 5, [header], [count], None, (10_000, 90_000))
         socket.send(wire.encode(batch))
@@ -530,15 +524,15 @@ def test_a_payload_that_went_ahead_in_parts_is_put_together(receiver, board):
 @pytest.mark.parametrize(
     "parts",
     [
-        [wire.Part(0, 1, 100, 10)],
-        [wire.Part(0, 1, 5, 0)],
-        [wire.Part(0, 1, 5 << 30, 0)],
-        [wire.Part(0, 1, 0, 0)],
-        [wire.Part(0, 2, 100, 0)],
-        [wire.Part(0, 1, 100, 0), wire.Part(0, 2, 100, 20)],
-        [wire.Part(0, 1, 100, 0), wire.Part(0, 2, 200, 10)],
-        [wire.Part(0, 1, 100, 0), wire.Batch(0, 2, [], [], None, (100,))],
-        [wire.Part(0, 1, 10, 0), wire.Batch(0, 2, [], [], None, (20, 10))],
+        [wire.PayloadPart(0, 1, 100, 10)],
+        [wire.PayloadPart(0, 1, 5, 0)],
+        [wire.PayloadPart(0, 1, 5 << 30, 0)],
+        [wire.PayloadPart(0, 1, 0, 0)],
+        [wire.PayloadPart(0, 2, 100, 0)],
+        [wire.PayloadPart(0, 1, 100, 0), wire.PayloadPart(0, 2, 100, 20)],
+        [wire.PayloadPart(0, 1, 100, 0), wire.PayloadPart(0, 2, 200, 10)],
+        [wire.PayloadPart(0, 1, 100, 0), wire.Batch(0, 2, [], [], None, (100,))],
+        [wire.PayloadPart(0, 1, 10, 0), wire.Batch(0, 2, [], [], None, (20, 10))],
         [wire.Batch(0, 1, [], [], None, (10,))],
     ],
 )
@@ -547,7 +541,7 @@ def test_parts_that_do_not_fit_end_the_connection_and_nothing_else(receiver, boa
         epoch = known_peer(socket, receiver)
         for part in parts:
             message = msgspec.structs.replace(part, epoch=epoch)
-            frames = [bytes(10)] if isinstance(part, wire.Part) else []
+            frames = [bytes(10)] if isinstance(part, wire.PayloadPart) else []
             socket.send_multipart([wire.encode(message), *frames])
         while not isinstance(refused := answer(socket), wire.Refused):
             pass

@@ -9,13 +9,10 @@ import napari
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from dask_napari.stream.board import Board
-from dask_napari.stream.clients import Request
-from dask_napari.stream.item import Item, LayerSpec
-from dask_napari.stream.ledger import Ledger
-from dask_napari.stream.messages import Trouble
-from dask_napari.stream.peer import PeerInfo
-from dask_napari.viewer.live_viewer import LiveViewer
+from dask_napari.model import Item, LayerSpec, Ledger
+from dask_napari.stream.receive import Board, PeerInfo, Request
+from dask_napari.stream.wire import Trouble
+from dask_napari.viewer.app._live_viewer import LiveViewer
 
 
 class Source:

@@ -8,10 +8,9 @@ import napari
 import numpy as np
 import pytest
 
-from dask_napari.stream.clients import Request
-from dask_napari.stream.item import Calibration, Item, LayerSpec, Provenance
-from dask_napari.stream.messages import Trouble
-from dask_napari.stream.peer import PeerInfo
+from dask_napari.model import Calibration, Item, LayerSpec, Provenance
+from dask_napari.stream.receive import PeerInfo, Request
+from dask_napari.stream.wire import Trouble
 
 
 def item(value: int, layer: str = "raw", kind: str = "image", shape=(32, 48), **position) -> Item:
@@ -217,10 +216,10 @@ def test_a_gamma_that_only_the_window_refuses_makes_no_layer_a_tick(
 
 
 def test_layers_and_axes_are_few_whatever_comes(viewer, live, source, put, monkeypatch):
-    monkeypatch.setattr("dask_napari.viewer.layers.MOST_LAYERS", 3)
+    monkeypatch.setattr("dask_napari.viewer.layers._layers.MOST_LAYERS", 3)
     put(*(item(n, f"layer {n}", t=0) for n in range(10)))
     assert len(viewer.layers) == 3
-    monkeypatch.setattr("dask_napari.viewer.layers.MOST_LAYERS", 100)
+    monkeypatch.setattr("dask_napari.viewer.layers._layers.MOST_LAYERS", 100)
     put(*(item(n, f"axes {n}", **{f"a{n}_{k}": 0 for k in range(6)}) for n in range(10)))
     dropped = source.ledger().total.dropped
     assert dropped["too many layers"] == 7

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dask_napari.canvas.axes import Axes, Axis
-from dask_napari.canvas.block import Block, Rows
-from dask_napari.canvas.canvas import Canvas, Change, Laid
-from dask_napari.canvas.layout import split
-from dask_napari.canvas.mosaic import Heading, Mosaic, NoPlace
-from dask_napari.canvas.ragged import RaggedCanvas
-from dask_napari.canvas.tile import Held, Hold
-from dask_napari.canvas.view import CanvasView, Level
+from dask_napari.canvas._axes import CanvasAxes, CanvasAxis
+from dask_napari.canvas._changes import CanvasPlace, Change, Signature
+from dask_napari.canvas._layer_split import split
+from dask_napari.canvas._mosaic import Cell, Heading, Mosaic, TileLayout
+from dask_napari.canvas.elements._blocks import Block, Rows
+from dask_napari.canvas.elements._ragged_canvas import RaggedCanvas
+from dask_napari.canvas.pixels._canvas import Canvas, Laid
+from dask_napari.canvas.pixels._tiles import Held, Hold
+from dask_napari.canvas.pixels._views import CanvasView, Level
 
 __all__ = [
-    "Axes",
-    "Axis",
     "Block",
     "Canvas",
+    "CanvasAxes",
+    "CanvasAxis",
+    "CanvasPlace",
     "CanvasView",
+    "Cell",
     "Change",
     "Heading",
     "Held",
@@ -24,8 +27,9 @@ __all__ = [
     "Laid",
     "Level",
     "Mosaic",
-    "NoPlace",
     "RaggedCanvas",
     "Rows",
+    "Signature",
+    "TileLayout",
     "split",
 ]

@@ -1,5 +1,9 @@
 """The command ``dask-napari``."""
 
-from dask_napari.cli.app import main
+from __future__ import annotations
 
-__all__ = ["main"]
+from dask_napari.cli._app import main
+
+__all__ = [
+    "main",
+]

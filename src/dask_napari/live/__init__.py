@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from dask_napari.live.handle import Live
-from dask_napari.live.watching import watch
+from dask_napari.live._live import Live
+from dask_napari.live._viewer_process import ViewerFailed, ViewerProcess
+from dask_napari.live._watch import watch
 
-__all__ = ["Live", "watch"]
+__all__ = [
+    "Live",
+    "ViewerFailed",
+    "ViewerProcess",
+    "watch",
+]

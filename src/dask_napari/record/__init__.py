@@ -3,8 +3,14 @@
 Needs zarr: ``pip install dask-napari[record]``.
 """
 
-from dask_napari.record.reader import Record
-from dask_napari.record.recorder import Recorder
-from dask_napari.record.replay import replay
+from __future__ import annotations
 
-__all__ = ["Record", "Recorder", "replay"]
+from dask_napari.record._reader import Record
+from dask_napari.record._recorder import Recorder
+from dask_napari.record._replay import replay
+
+__all__ = [
+    "Record",
+    "Recorder",
+    "replay",
+]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dask_napari.record.indices import spacing
-from dask_napari.record.plan import Plan
-from dask_napari.stream.item import Calibration, Kind
+from dask_napari.model import Calibration, Kind
+from dask_napari.record._axis_plan import Plan
+from dask_napari.record._indices import spacing
 
 VERSION: Final = "0.5"
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from dask_napari._version import __version__
 from dask_napari.record import files, ome
-from dask_napari.record.journal import NAME
-from dask_napari.version import __version__
+from dask_napari.record._journal import NAME
 
 LAYOUT: Final = 1
 """Raised when an older version cannot read a record."""

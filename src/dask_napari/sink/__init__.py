@@ -21,19 +21,26 @@ The only package that touches the internals of ``distributed``. What it relies o
 
 from __future__ import annotations
 
-from dask_napari.sink.counts import known_tasks, worker_counts
-from dask_napari.sink.here import show_chunk, show_here, sinks_here
-from dask_napari.sink.plugin import SINK_NAME, NapariSink, memory_of_sinks
-from dask_napari.sink.taps_update import TapsUpdate
+from dask_napari.sink._chunk_tasks import options_of, tapped
+from dask_napari.sink._lifetime import SinkLifetime
+from dask_napari.sink._plugin import SINK_NAME, NapariSink, memory_of_sinks
+from dask_napari.sink._queries import known_tasks, worker_counts
+from dask_napari.sink._show import show
+from dask_napari.sink._taps_update import TapsUpdate
+from dask_napari.sink._worker_sinks import show_chunk, show_here, sinks_here
 
 __all__ = [
     "SINK_NAME",
     "NapariSink",
+    "SinkLifetime",
     "TapsUpdate",
     "known_tasks",
     "memory_of_sinks",
+    "options_of",
+    "show",
     "show_chunk",
     "show_here",
     "sinks_here",
+    "tapped",
     "worker_counts",
 ]

@@ -1,16 +1,22 @@
 """Items from publishers to a receiver. Knows neither Dask nor napari."""
 
-from dask_napari.stream.board import Board
-from dask_napari.stream.clients import Request
-from dask_napari.stream.control import Control, ViewerGone
-from dask_napari.stream.item import Calibration, Item, Kind, LayerSpec, Position, Provenance
-from dask_napari.stream.ledger import Ledger, Tally
-from dask_napari.stream.limits import Limits
-from dask_napari.stream.outbox import Dropped, Entry, Policy
-from dask_napari.stream.peer import PeerInfo
-from dask_napari.stream.publisher import Publisher
-from dask_napari.stream.receiver import Receiver
-from dask_napari.stream.security import Security
+from __future__ import annotations
+
+from dask_napari.model import Policy
+from dask_napari.model._calibration import Calibration
+from dask_napari.model._item import Item, Provenance
+from dask_napari.model._layer import Kind, LayerSpec
+from dask_napari.model._ledger import Ledger, Tally
+from dask_napari.model._position import Position
+from dask_napari.stream._viewer_client import Control, ViewerGone
+from dask_napari.stream.auth._security import Security
+from dask_napari.stream.receive._board import Board
+from dask_napari.stream.receive._clients import Request
+from dask_napari.stream.receive._peers import PeerInfo
+from dask_napari.stream.receive._receiver import Receiver
+from dask_napari.stream.send._outbox import Dropped, Entry
+from dask_napari.stream.send._publisher import Publisher
+from dask_napari.stream.wire._limits import Limits
 
 __all__ = [
     "Board",

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from dask_napari.placement import PlacementError
-from dask_napari.stream.outbox import Policy
-from dask_napari.tap.placing import At
-from dask_napari.tap.tap import Select, Tap
-from dask_napari.tap.taps import Taps
+from dask_napari.model import Policy
+from dask_napari.placement._placement import PlacementError
+from dask_napari.tap._axis_layouts import Axis, AxisLayouts, channels, mosaic
+from dask_napari.tap._placing import At
+from dask_napari.tap._tap import Select, Tap
+from dask_napari.tap._tap_set import TapSet
 
-__all__ = ["At", "PlacementError", "Policy", "Select", "Tap", "Taps"]
+__all__ = [
+    "At",
+    "Axis",
+    "AxisLayouts",
+    "PlacementError",
+    "Policy",
+    "Select",
+    "Tap",
+    "TapSet",
+    "channels",
+    "mosaic",
+]

@@ -7,8 +7,8 @@ import logging
 import os
 import sys
 
-from dask_napari.stream.security import Security
-from dask_napari.viewer.leash import Leash
+from dask_napari.stream.auth import Security
+from dask_napari.system import ParentWatch
 
 
 def _read_line() -> str:
@@ -35,7 +35,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     security = Security.loads(_read_line()) if options.security_stdin else None
-    leash = Leash() if options.leash else None
+    leash = ParentWatch() if options.leash else None
     try:
         from dask_napari.viewer.app import announce, run
     except ImportError as error:

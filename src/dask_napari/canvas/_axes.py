@@ -1,0 +1,233 @@
+"""The axes that all canvases of one viewer share, so that their sliders line up."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from dask_napari.model import SPATIAL, Coordinate, natural_key, plain_coordinate
+
+
+class CanvasAxis:
+    """The coordinates known on one axis, in the order in which a slider shows them.
+
+    Parameters
+    ----------
+    name : str
+        What the slider is called.
+    arrival : bool
+        Keep coordinates in the order of arrival instead of their natural order.
+
+    Examples
+    --------
+    >>> well = CanvasAxis("well")
+    >>> [well.add(name) for name in ("A2", "A10", "A1", "A2")]
+    [0, 1, 0, None]
+    >>> well.coordinates, well.index("A10")
+    (('A1', 'A2', 'A10'), 2)
+    """
+
+    def __init__(self, name: str, *, arrival: bool = False) -> None:
+        self.name = name
+        self.arrival = arrival
+        self._coordinates: list[Coordinate] = []
+        self._keys: list[Any] = []  # sort keys, or nothing for the order of arrival
+        self._known: dict[Coordinate, int] = {}  # value: turn of arrival
+
+    def add(self, coordinate: Coordinate) -> int | None:
+        """Make a coordinate known; return the index it gets, or None if it was known."""
+        if coordinate in self._known:
+            return None
+        if self.arrival:
+            index = len(self._coordinates)
+        else:
+            key = natural_key(coordinate)
+            # Most streams arrive in order: appending costs nothing, whatever the length.
+            if not self._keys or key > self._keys[-1]:
+                index = len(self._keys)
+            else:
+                index = bisect_left(self._keys, key)
+            self._keys.insert(index, key)
+        self._known[coordinate] = len(self._known)
+        self._coordinates.insert(index, coordinate)
+        return index
+
+    def index(self, coordinate: Coordinate) -> int:
+        """Return where a coordinate is on the slider.
+
+        Raises
+        ------
+        KeyError
+            If it is not known.
+        """
+        try:
+            turn = self._known[coordinate]
+        except KeyError:
+            raise KeyError(f"no {coordinate!r} on axis {self.name!r}") from None
+        return turn if self.arrival else bisect_left(self._keys, natural_key(coordinate))
+
+    def turn(self, coordinate: Coordinate) -> int:
+        """Return when a known coordinate arrived, from 0; unlike its index that never changes."""
+        return self._known[coordinate]
+
+    def ranks(self) -> list[int]:
+        """Return the index of each coordinate, in the order of arrival.
+
+        Examples
+        --------
+        >>> well = CanvasAxis("well")
+        >>> [well.add(name) for name in ("A2", "A10", "A1")], well.ranks()
+        ([0, 1, 0], [1, 2, 0])
+        """
+        ranks = [0] * len(self._coordinates)
+        for index, coordinate in enumerate(self._coordinates):
+            ranks[self._known[coordinate]] = index
+        return ranks
+
+    def canonical(self, coordinate: Any) -> Coordinate:
+        """Return a coordinate as a plain number or text."""
+        return plain_coordinate(self.name, coordinate)
+
+    @property
+    def coordinates(self) -> tuple[Coordinate, ...]:
+        """All coordinates in slider order."""
+        return tuple(self._coordinates)
+
+    def __getitem__(self, index: int) -> Coordinate:
+        return self._coordinates[index]
+
+    def __contains__(self, coordinate: object) -> bool:
+        return coordinate in self._known
+
+    def __len__(self) -> int:
+        return len(self._coordinates)
+
+
+class CanvasAxes:
+    """The slider axes and the spatial axes shared by the canvases of one viewer.
+
+    The array axes of every canvas are the sliders, in :attr:`names` order, followed by the
+    spatial axes. An axis that turns up late goes to the front, which is where napari puts new
+    dimensions too.
+
+    Parameters
+    ----------
+    arrival : iterable of str
+        Axes whose coordinates stay in the order of arrival.
+
+    Examples
+    --------
+    >>> axes = CanvasAxes()
+    >>> axes.admit({"well": "A01", "field": 3})
+    True
+    >>> axes.admit({"t": 0, "well": "A01"})
+    True
+    >>> axes.names, axes.admit({"well": "A01"})
+    (('t', 'well', 'field'), False)
+    """
+
+    def __init__(self, arrival: Iterable[str] = ("item",)) -> None:
+        self._arrival = frozenset(arrival)
+        self._axes: dict[str, CanvasAxis] = {}
+        self.names: tuple[str, ...] = ()
+        self.spatial: tuple[str, ...] = ()
+        self._extent: tuple[int, ...] = ()
+        self.structure = 0
+        """Grows whenever an axis is added, in space or as a slider."""
+        self.version = 0
+        """Grows whenever anything is added, coordinates too."""
+        self.shifts = 0
+        """Grows whenever a coordinate comes before others, so that those get another index."""
+
+    def admit(self, position: Mapping[str, Any], order: Sequence[str] = ()) -> bool:
+        """Make the coordinates of a position known; return whether anything was new.
+
+        Parameters
+        ----------
+        position : mapping of str to coordinate
+            Axis names to coordinates.
+        order : sequence of str
+            Axis names in the preferred slider order, for axes not seen before.
+        """
+        clean = {name: plain_coordinate(name, value) for name, value in position.items()}
+        fresh = [name for name in clean if name not in self._axes]
+        if fresh:
+            rank = {name: turn for turn, name in enumerate(order)}
+            fresh.sort(key=lambda name: rank.get(name, len(rank)))  # stable: else as named
+            for name in fresh:
+                self._axes[name] = CanvasAxis(name, arrival=name in self._arrival)
+            self.names = (*fresh, *self.names)
+            self.structure += 1
+        grew = False
+        for name, value in clean.items():
+            index = self._axes[name].add(value)
+            grew |= index is not None
+            self.shifts += index is not None and index < len(self._axes[name]) - 1
+        self.version += grew
+        return grew
+
+    def admit_space(self, shape: Sequence[int], names: Sequence[str] = ()) -> bool:
+        """Make room for blocks of a shape; return whether the common space grew.
+
+        Canvases with fewer spatial axes than another one are repeated along those they lack.
+        """
+        labels = tuple(names) if len(names) == len(shape) else self._default_names(len(shape))
+        grew = False
+        if len(shape) > len(self.spatial):
+            self.spatial = (*labels[: len(shape) - len(self.spatial)], *self.spatial)
+            self.structure += 1
+            grew = True
+        # A block that brings names gives them to axes that had only the default ones.
+        if names and labels != self.spatial[-len(labels) :]:
+            old = self._default_names(len(self.spatial))
+            at = len(self.spatial) - len(labels)
+            if self.spatial[at:] == old[at:]:
+                self.spatial = (*self.spatial[:at], *labels)
+                grew = True
+        missing = len(self.spatial) - len(self._extent)
+        extent = (1,) * missing + self._extent
+        own = (1,) * (len(extent) - len(shape)) + tuple(shape)
+        extent = tuple(map(max, extent, own))
+        grew |= extent != self._extent
+        self._extent = extent
+        self.version += grew
+        return grew
+
+    @staticmethod
+    def _default_names(count: int) -> tuple[str, ...]:
+        extra = tuple(f"dim{count - turn}" for turn in range(max(0, count - len(SPATIAL))))
+        return (*extra, *SPATIAL[len(SPATIAL) - min(count, len(SPATIAL)) :])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of coordinates on each slider."""
+        return tuple(len(self._axes[name]) for name in self.names)
+
+    @property
+    def extent(self) -> tuple[int, ...]:
+        """Size of the space that holds every block of every canvas."""
+        return self._extent
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of all axes: sliders, then space."""
+        return (*self.names, *self.spatial)
+
+    def coordinates(self, indices: Sequence[int]) -> dict[str, Coordinate]:
+        """Return the coordinate at an index of each slider."""
+        return {
+            name: self._axes[name][index] for name, index in zip(self.names, indices, strict=True)
+        }
+
+    def __getitem__(self, name: str) -> CanvasAxis:
+        return self._axes[name]
+
+    def __iter__(self) -> Iterator[CanvasAxis]:
+        return (self._axes[name] for name in self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._axes
+
+    def __len__(self) -> int:
+        return len(self.names)

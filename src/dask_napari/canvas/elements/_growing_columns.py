@@ -1,0 +1,141 @@
+"""Columns that grow: the rows of many blocks one after the other, and cheap to append to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+CAPACITY: Final = 256
+"""Rows that a buffer has room for at first; it doubles from there."""
+
+
+def blank(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Any]:
+    """Return what stands for "no value" in a column, and the type that can hold it.
+
+    Examples
+    --------
+    >>> blank(np.dtype("int64")), blank(np.dtype("<U3"))
+    ((dtype('float64'), nan), (dtype('<U3'), np.str_('')))
+    """
+    if dtype.kind in "biu":
+        return np.dtype(np.float64), np.nan
+    if dtype.kind in "fc":
+        return dtype, np.nan
+    if dtype.kind in "US":
+        return dtype, dtype.type()
+    return np.dtype(object), None
+
+
+def common(one: np.dtype[Any], other: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type that holds values of both; text and numbers stay what they are.
+
+    Examples
+    --------
+    >>> common(np.dtype("int32"), np.dtype("float32"))
+    dtype('float64')
+    >>> common(np.dtype("int32"), np.dtype("<U3"))
+    dtype('O')
+    """
+    if one == other:
+        return one
+    alike = (one.kind in "US") == (other.kind in "US") and "O" not in (one.kind, other.kind)
+    return np.result_type(one, other) if alike else np.dtype(object)
+
+
+class GrowingColumns:
+    """Arrays of one length, by name, that are appended to together.
+
+    Appending costs what the new rows cost, whatever the number of rows already there
+    (amortised: the buffers double). A block that lacks a column, or brings a new one, leaves
+    blanks: NaN, or empty text.
+
+    Examples
+    --------
+    >>> columns = GrowingColumns()
+    >>> columns.append(2, {"area": np.array([4, 9])})
+    >>> columns.append(1, {"area": np.array([0.5]), "name": np.array(["a"])})
+    >>> columns["area"], columns["name"]
+    (array([4. , 9. , 0.5]), array(['', '', 'a'], dtype='<U1'))
+    """
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, npt.NDArray[Any]] = {}
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        return self._buffers[name][: self._length]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, in the order in which they came."""
+        return tuple(self._buffers)
+
+    def check(self, length: int, block: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Raise a ValueError if a block does not fit."""
+        for name, values in block.items():
+            if len(values) != length:
+                raise ValueError(f"column {name!r} has {len(values)} rows, not {length}")
+            known = self._buffers.get(name)
+            if known is not None and known.shape[1:] != values.shape[1:]:
+                raise ValueError(
+                    f"column {name!r} has rows of shape {values.shape[1:]}, but those before it"
+                    f" have {known.shape[1:]}"
+                )
+
+    def append(self, length: int, block: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Add rows at the end."""
+        start, stop = self._length, self._length + length
+        self._put(start, stop, block)
+        self._length = stop
+
+    def replace(self, start: int, block: Mapping[str, npt.NDArray[Any]], length: int) -> None:
+        """Write over rows."""
+        self._put(start, start + length, block)
+
+    def _put(self, start: int, stop: int, block: Mapping[str, npt.NDArray[Any]]) -> None:
+        for name in {**self._buffers, **block}:
+            values = block.get(name)
+            buffer = self._room(name, stop, values, full=stop - start == stop)
+            buffer[start:stop] = blank(buffer.dtype)[1] if values is None else values
+
+    def _room(
+        self, name: str, stop: int, values: npt.NDArray[Any] | None, *, full: bool
+    ) -> npt.NDArray[Any]:
+        """Return a buffer of a type and a length that take the values."""
+        old = self._buffers.get(name)
+        if old is None:
+            assert values is not None
+            dtype = values.dtype if full else common(values.dtype, blank(values.dtype)[0])
+            tail = values.shape[1:]
+        else:
+            new = blank(old.dtype)[0] if values is None else values.dtype
+            dtype, tail = common(old.dtype, new), old.shape[1:]
+        if old is not None and old.dtype == dtype and len(old) >= stop:
+            return old
+        size = CAPACITY if old is None else max(CAPACITY, len(old))
+        while size < stop:
+            size *= 2
+        buffer = np.empty((size, *tail), dtype)
+        if old is not None:
+            buffer[: self._length] = old[: self._length]
+        elif self._length:
+            buffer[: self._length] = blank(dtype)[1]
+        self._buffers[name] = buffer
+        return buffer
+
+    def add(self, name: str, values: npt.NDArray[Any]) -> None:
+        """Add a column for the rows that there are."""
+        self._buffers[name] = self._room(name, len(self), values, full=True)
+        self[name][:] = values
+
+    def keep(self, rows: npt.NDArray[Any]) -> None:
+        """Keep only some rows: a mask."""
+        for name in self._buffers:
+            self._buffers[name] = self[name][rows]
+        self._length = int(rows.sum())

@@ -1,0 +1,96 @@
+"""Columns of coordinates that lie along sliders, such as the time of tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from dask_napari.canvas._axes import CanvasAxes
+from dask_napari.canvas.elements._blocks import Floats
+from dask_napari.model import SPATIAL, Coordinate
+
+MAX_DEPTH: Final = 1 << 16
+"""Longest extent along z that elements ask for; a stray one at 1e9 must not make it that."""
+
+MAX_STEPS: Final = 10_000
+"""Coordinates that one item may add to a slider: more are no frames, but a mistake."""
+
+
+def names_of(given: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """Return the names of columns of coordinates, the usual ones if none are given.
+
+    Examples
+    --------
+    >>> names_of((), 3)
+    ('z', 'y', 'x')
+    """
+    if not given:
+        extra = tuple(f"dim{count - turn}" for turn in range(max(0, count - len(SPATIAL))))
+        return (*extra, *SPATIAL[max(0, len(SPATIAL) - count) :])
+    if len(given) != count or len(set(given)) != count:
+        raise ValueError(f"{count} columns of coordinates, but axes {given}")
+    return given
+
+
+def is_slider(axes: CanvasAxes, name: str, *, named: bool) -> bool:
+    """Return whether a column of coordinates lies along a slider, not in space."""
+    if name in axes:
+        return True
+    return named and name not in axes.spatial and name not in SPATIAL
+
+
+def admit(
+    axes: CanvasAxes,
+    where: Mapping[str, Coordinate],
+    order: Sequence[str],
+    coordinates: Floats,
+    names: tuple[str, ...],
+    measured: Sequence[str],
+    inner: Sequence[str],
+) -> None:
+    """Make the axes know what the block has."""
+    first = dict(where)
+    series: dict[str, list[Coordinate]] = {}
+    for name in measured:
+        values = coordinates[:, names.index(name)]
+        series[name] = steps_of(axes, name, values)
+        if name not in first and series[name]:
+            first[name] = series[name][0]
+    axes.admit(first, order)
+    for name, wholes in series.items():
+        for value in wholes:
+            if name in axes and value not in axes[name]:
+                axes.admit({name: value})
+    depth = [1] * len(inner)
+    for turn, name in enumerate(inner[:-2]):
+        column = coordinates[:, names.index(name)]
+        if len(column):
+            depth[turn] = int(np.clip(np.floor(column.max()) + 1, 1, MAX_DEPTH))
+    axes.admit_space(depth, inner)
+
+
+def steps_of(axes: CanvasAxes, name: str, values: Floats) -> list[Coordinate]:
+    """Return the coordinates that values on a slider axis need.
+
+    Whole numbers are frames, and get a place on the slider. What lies between frames is
+    drawn between them: sub-frame values must not make a slider of thousands.
+    """
+    known = axes[name].coordinates if name in axes else ()
+    numbers = [float(each) for each in known if not isinstance(each, str)]
+    if not all(each.is_integer() for each in numbers):
+        return []  # an axis in units of its own
+    values = np.unique(values)
+    whole = values == np.rint(values)
+    numbers += values[whole].tolist()
+    if numbers:
+        whole |= (values < min(numbers)) | (values > max(numbers))
+    else:
+        whole[:] = True
+    if not len(values) and name not in axes:
+        return [0]  # also nothing has to be somewhere
+    steps = np.unique(np.rint(values[whole])).tolist()
+    if len(steps) > MAX_STEPS:
+        raise ValueError(f"{len(steps)} steps on axis {name!r}; at most {MAX_STEPS} an item")
+    return [int(value) for value in steps]

@@ -1,0 +1,14 @@
+"""Coercion: what tasks return becomes items that a viewer can show."""
+
+from __future__ import annotations
+
+from dask_napari.coerce._coercion import STREAMABLE, coerce_all
+from dask_napari.coerce._errors import CoercionError
+from dask_napari.coerce._layer_parts import place_of
+
+__all__ = [
+    "STREAMABLE",
+    "CoercionError",
+    "coerce_all",
+    "place_of",
+]

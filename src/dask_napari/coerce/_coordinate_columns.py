@@ -1,0 +1,134 @@
+"""Which columns of a table are coordinates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
+from dask_napari.coerce._features import as_column, column
+from dask_napari.coerce._host_arrays import coordinates
+from dask_napari.coerce._tables import Table
+from dask_napari.model import AnyArray
+
+NAMED: Final = ("t", "z", "y", "x")
+"""Axes that a column may be named after, in the order of an array."""
+
+_PREFIXES: Final = ("position_", "pos_", "centroid_", "coord_", "")
+"""What may stand before the name of an axis; TrackMate's columns are ``POSITION_X``."""
+
+_NUMBERED: Final = ("centroid-", "axis-", "centroid_", "axis_")
+"""What stands before the number of an axis: in scikit-image's and in napari's tables."""
+
+
+def find(table: Table, names: Sequence[str]) -> str | None:
+    """Return the first column that goes by one of the names, whatever its case.
+
+    Parameters
+    ----------
+    table : mapping
+        The columns.
+    names : sequence of str
+        Names in lower case, the best first.
+
+    Examples
+    --------
+    >>> find({"Track_ID": [1]}, ["id", "track_id"])
+    'Track_ID'
+    """
+    folded = {name.strip().lower(): name for name in reversed(table)}
+    return next((folded[name] for name in names if name in folded), None)
+
+
+def axis_columns(table: Table, taken: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Return the columns of coordinates: axis -> column, in the order of an array.
+
+    Parameters
+    ----------
+    table : mapping
+        The columns.
+    taken : frozenset of str
+        Axes of which no column is a coordinate.
+
+    Examples
+    --------
+    >>> axis_columns({"x": [1], "area": [9], "y": [2]})
+    {'y': 'y', 'x': 'x'}
+    >>> axis_columns({"centroid-0": [1], "centroid-1": [9]})
+    {'0': 'centroid-0', '1': 'centroid-1'}
+    """
+    for prefix in sorted(_PREFIXES):
+        found = {axis: find(table, [prefix + axis]) for axis in NAMED if axis not in taken}
+        named = {axis: name for axis, name in found.items() if name is not None}
+        if {"y", "x"} <= named.keys():
+            return named
+    for prefix in _NUMBERED:
+        pattern = re.compile(re.escape(prefix) + r"(\d{1,2})")
+        hits = {name: pattern.fullmatch(name.strip().lower()) for name in table}
+        numbered = sorted((int(hit[1]), name) for name, hit in hits.items() if hit)
+        if len(numbered) >= 2:
+            return {str(number): name for number, name in numbered}
+    return {}
+
+
+def axes_of(columns: dict[str, str]) -> tuple[str, ...]:
+    """Return the names of axes, empty where they have only numbers.
+
+    Parameters
+    ----------
+    columns : mapping
+        As :func:`axis_columns` returns it.
+    """
+    return () if any(axis.isdigit() for axis in columns) else tuple(columns)
+
+
+def stack(table: Table, names: Sequence[str], what: str) -> AnyArray:
+    """Return columns of numbers side by side.
+
+    Parameters
+    ----------
+    table : mapping
+        The columns.
+    names : sequence of str
+        Those wanted.
+    what : str
+        What the rows are, for a refusal.
+
+    Examples
+    --------
+    >>> stack({"y": [1, 2], "x": [3, 4]}, ["y", "x"], "points")
+    array([[1., 3.],
+           [2., 4.]])
+    """
+    found: list[AnyArray] = []
+    for name in names:
+        try:
+            values = column(as_column(name, table[name], what))
+            # A list of nothing is not known to be one of numbers.
+            values = coordinates(values if len(values) else np.empty(0), f"column {name!r}")
+        except CoercionTypeError as error:
+            raise CoercionTypeError("dtype", f"column {name!r} of {what}: {error}") from error
+        if values.ndim != 1 or (found and len(values) != len(found[0])):
+            raise CoercionValueError(
+                "feature length",
+                f"column {name!r} has {len(values)} values, and column {names[0]!r} has"
+                f" {len(found[0]) if found else 'another form'}",
+            )
+        found.append(values)
+    return np.column_stack(found)
+
+
+def without(table: Table, names: Sequence[str]) -> Table:
+    """Return the other columns.
+
+    Parameters
+    ----------
+    table : mapping
+        The columns.
+    names : sequence of str
+        Those left out.
+    """
+    return {name: values for name, values in table.items() if name not in names}

@@ -1,0 +1,145 @@
+"""Geometries of shapely and GeoJSON. Their coordinates are x, y; ours y, x."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from dask_napari.coerce._errors import CoercionError, CoercionValueError
+from dask_napari.coerce._host_arrays import coordinates
+from dask_napari.coerce._notes import note
+from dask_napari.coerce._outlines import Outlines
+from dask_napari.model import AnyArray
+
+DEPTH: Final = 8
+"""Collections in collections that are followed."""
+
+_TYPES: Final = frozenset(
+    {"Point", "MultiPoint", "LineString", "MultiLineString", "LinearRing", "Polygon"}
+    | {"MultiPolygon", "GeometryCollection"}
+)
+
+
+def is_geometry(value: object) -> bool:
+    """Return whether a value is a geometry of shapely or another library that speaks GeoJSON.
+
+    Parameters
+    ----------
+    value : object
+        An element of a task output.
+
+    Examples
+    --------
+    >>> is_geometry({"type": "Point", "coordinates": [1, 2]}), is_geometry({"type": "polygon"})
+    (True, False)
+    """
+    if isinstance(value, Mapping):
+        return value.get("type") in _TYPES | {"Feature", "FeatureCollection"}
+    if isinstance(value, type):
+        return False
+    return getattr(value, "geom_type", None) in _TYPES or hasattr(value, "__geo_interface__")
+
+
+def elements(value: Any) -> list[Any]:
+    """Return the elements of a GeoJSON collection of features; of anything else, itself.
+
+    Parameters
+    ----------
+    value : geometry
+        For which :func:`is_geometry` holds.
+    """
+    if not isinstance(value, Mapping) and getattr(value, "geom_type", None) not in _TYPES:
+        value = value.__geo_interface__
+    if isinstance(value, Mapping) and value.get("type") == "FeatureCollection":
+        return list(value.get("features") or ())
+    return [value]
+
+
+def add_geometry(outlines: Outlines, value: Any) -> None:
+    """Add a geometry as an element of its own, of one shape or several.
+
+    Parameters
+    ----------
+    outlines : Outlines
+        Where it goes.
+    value : geometry
+        For which :func:`is_geometry` holds.
+    """
+    row: Mapping[str, Any] = {}
+    if isinstance(value, Mapping) and value.get("type") == "Feature":
+        row = value.get("properties") or {}
+        value = value.get("geometry")
+    outlines.begin(row if isinstance(row, Mapping) else {})
+    if value is None:
+        return
+    try:
+        add_outlines(outlines, value)
+    except CoercionError:
+        raise
+    except Exception as error:
+        raise CoercionValueError(
+            "shapes", f"a geometry cannot be read: {type(error).__name__}: {error}"
+        ) from error
+
+
+def add_outlines(outlines: Outlines, value: Any, depth: int = 0) -> None:
+    """Add the outlines of a geometry to the present element.
+
+    Parameters
+    ----------
+    outlines : Outlines
+        Where they go.
+    value : geometry
+        For which :func:`is_geometry` holds.
+    depth : int
+        How many collections it is in.
+    """
+    if depth > DEPTH:
+        raise CoercionValueError("shapes", f"collections of geometries more than {DEPTH} deep")
+    kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "geom_type", None)
+    if kind == "GeometryCollection" or (kind or "").startswith("Multi"):
+        for part in _parts(value):
+            add_outlines(outlines, part, depth + 1)
+    elif kind in ("Point", "LineString", "LinearRing", "Polygon"):
+        rings = _rings(value, kind)
+        if len(rings) > 1:
+            note(outlines.hints.layer, "polygons are shown without their holes")
+        if rings and len(rings[0]):
+            names = {"Point": "point", "LineString": "path"}
+            name = (
+                "line"
+                if kind == "LineString" and len(rings[0]) == 2
+                else names.get(kind, "polygon")
+            )
+            outlines.add(rings[0], name)
+    else:
+        raise CoercionValueError("shapes", f"geometries of type {str(kind)[:40]!r} are not known")
+
+
+def _parts(value: Any) -> list[Any]:
+    if not isinstance(value, Mapping):
+        return list(value.geoms)
+    if value["type"] == "GeometryCollection":
+        return list(value.get("geometries") or ())
+    single = value["type"].removeprefix("Multi")
+    return [{"type": single, "coordinates": part} for part in value.get("coordinates") or ()]
+
+
+def _rings(value: Any, kind: str) -> list[AnyArray]:
+    """Return the rings of a simple geometry, the exterior first, as y and x."""
+    if isinstance(value, Mapping):
+        given = value.get("coordinates")
+        found = [] if given is None else given if kind == "Polygon" else [given]
+    elif value.is_empty:
+        found = []
+    elif kind == "Polygon":
+        found = [ring.coords for ring in (value.exterior, *value.interiors)]
+    else:
+        found = [value.coords]
+    return [np.atleast_2d(coordinates(_plain(ring), "vertices"))[:, ::-1] for ring in found]
+
+
+def _plain(ring: Any) -> Any:
+    return ring if isinstance(ring, list | tuple) else np.asarray(ring)

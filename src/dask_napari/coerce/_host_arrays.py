@@ -1,0 +1,237 @@
+"""Arrays of whatever library, as numpy arrays in memory."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+import numpy as np
+
+from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
+from dask_napari.model import AnyArray
+from dask_napari.placement import is_labelled
+
+_HOST: Final = frozenset({1, 3, 11, 13})
+"""Devices of DLPack whose memory the processor reads: CPU, CUDA and ROCm host, CUDA managed."""
+
+_TINY_FLOATS: Final = ("bfloat16", "float8", "float6", "float4")
+"""Beginnings of the names of floats that numpy has only through ``ml_dtypes``."""
+
+
+def refuse_lazy(value: object) -> None:
+    """Refuse a Dask collection or a lazy frame: computing it here would be a second run.
+
+    Parameters
+    ----------
+    value : object
+        A task output.
+    """
+    # A DataArray has the method always, and a graph only when it wraps a dask array.
+    graph = getattr(value, "__dask_graph__", None)
+    lazy = graph is not None and not isinstance(value, type) and graph() is not None
+    if lazy or type(value).__name__ == "LazyFrame":
+        remedy = ".compute()" if lazy else ".collect()"
+        raise CoercionTypeError(
+            "lazy collection",
+            f"the task returned a lazy {type(value).__name__}; return its {remedy} instead",
+        )
+
+
+def is_array(value: object) -> bool:
+    """Return whether a value is an array of some library.
+
+    Parameters
+    ----------
+    value : object
+        A task output.
+
+    Examples
+    --------
+    >>> is_array(np.zeros(3)), is_array([1, 2]), is_array(np.ndarray)
+    (True, False, False)
+    """
+    if isinstance(value, type):
+        return False
+    if isinstance(value, np.ndarray):
+        return True
+    return any(hasattr(value, name) for name in ("__array__", "__dlpack__", "__array_interface__"))
+
+
+def to_host(value: object) -> AnyArray:
+    """Return an array as a numpy array of numbers, flags or text; of a GPU's, a copy.
+
+    Parameters
+    ----------
+    value : array-like
+        An array of numpy, CuPy, torch, JAX, xarray or another library that offers
+        ``__array__`` or ``__dlpack__``.
+
+    Raises
+    ------
+    CoercionTypeError
+        If it is no array, or cannot be read.
+
+    Examples
+    --------
+    >>> to_host(np.arange(3, dtype=">u2")).dtype
+    dtype('uint16')
+    """
+    if type(value) is np.ndarray and value.dtype.kind in "biuf" and value.dtype.isnative:
+        return value  # as nearly all are, for which the questions below would cost more than a copy
+    refuse_lazy(value)
+    if isinstance(value, np.ma.MaskedArray):
+        value = value.filled(0 if value.dtype.kind in "biuc" else np.nan)
+    if not is_array(value):
+        raise CoercionTypeError(
+            "not an array",
+            f"the task returned a {type(value).__name__}, which is no array;"
+            " select tasks that return arrays",
+        )
+    try:
+        data = _read(value)
+    except CoercionTypeError:
+        raise
+    except Exception as error:
+        raise CoercionTypeError(
+            "not an array", f"a {type(value).__name__} cannot be read as an array: {error}"
+        ) from error
+    if data.dtype.kind == "V" and data.dtype.name.startswith(_TINY_FLOATS):
+        data = data.astype(np.float32)
+    # The wire knows native byte order only.
+    return data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
+
+
+def _read(value: Any) -> AnyArray:
+    if isinstance(value, np.ndarray):
+        return np.asarray(value)
+    if is_labelled(value):
+        inner = value.data
+        return _read(inner) if is_array(inner) else np.asarray(value)
+    if _on_host(value):
+        if not _converts(value):
+            return np.from_dlpack(value)
+        try:
+            return np.asarray(value)
+        except Exception:
+            # A tensor that is part of a gradient, or of a dtype that numpy has not.
+            return _read_by(value, ("detach", "resolve_conj", "float"), np.asarray)
+    get = getattr(value, "get", None)
+    if callable(get):  # CuPy
+        return np.asarray(get())
+    if hasattr(value, "cpu"):  # torch
+        return _read(_call(value, ("detach", "cpu")))
+    if _converts(value):  # JAX copies by itself
+        return np.asarray(value)
+    return np.from_dlpack(value, device="cpu", copy=True)
+
+
+def _converts(value: Any) -> bool:
+    """Whether numpy can read a value without DLPack, of which ``asarray`` knows nothing."""
+    return hasattr(value, "__array__") or hasattr(value, "__array_interface__")
+
+
+def _on_host(value: Any) -> bool:
+    """Whether an array is in the processor's memory, as far as it says."""
+    device = getattr(value, "__dlpack_device__", None)
+    if device is None:
+        return True
+    try:
+        return int(device()[0]) in _HOST
+    except Exception:
+        return True
+
+
+def _call(value: Any, names: tuple[str, ...]) -> Any:
+    for name in names:
+        method = getattr(value, name, None)
+        value = method() if callable(method) else value
+    return value
+
+
+def _read_by(value: Any, names: tuple[str, ...], read: Any) -> AnyArray:
+    """Read a value after one more of its methods each time, until that works."""
+    failure: Exception | None = None
+    for count in range(1, len(names) + 1):
+        if not hasattr(value, names[count - 1]):
+            continue
+        try:
+            return read(_call(value, names[:count]))  # type: ignore[no-any-return]
+        except Exception as error:
+            failure = error
+    if hasattr(value, "__dlpack__"):
+        return np.from_dlpack(value)
+    if failure is not None:
+        raise failure
+    return read(value)  # type: ignore[no-any-return]
+
+
+def coordinates(value: object, name: str, ndim: int | None = None) -> AnyArray:
+    """Return an array or nested lists as floating point numbers.
+
+    Parameters
+    ----------
+    value : object
+        What holds coordinates.
+    name : str
+        What it is called in a refusal.
+    ndim : int, optional
+        Number of axes that it must have.
+
+    Examples
+    --------
+    >>> coordinates([(1, 2), (3, 4)], "points", 2).shape
+    (2, 2)
+    """
+    if isinstance(value, list | tuple):
+        value = from_lists(value, name)
+    data = to_host(value)
+    if data.dtype.kind == "O":
+        try:
+            data = data.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise CoercionTypeError("dtype", f"{name} are not all numbers: {error}") from error
+    if data.dtype.kind not in "iuf":
+        raise CoercionTypeError("dtype", f"{name} of dtype {data.dtype} are no coordinates")
+    if ndim is not None and data.ndim != ndim:
+        raise CoercionValueError(
+            "dimensions", f"{name} need {ndim} axes, and came with shape {data.shape}"
+        )
+    small = data.dtype.kind == "f" and data.dtype.itemsize <= 4
+    return data.astype(np.float32 if small else np.float64, copy=False)
+
+
+def from_lists(value: list[Any] | tuple[Any, ...], name: str) -> AnyArray:
+    """Return nested lists, or a list of arrays, as one array.
+
+    Parameters
+    ----------
+    value : list or tuple
+        The outermost.
+    name : str
+        What it is called in a refusal.
+    """
+    rows = [to_host(row) if is_array(row) else row for row in value]
+    try:
+        return np.asarray(rows)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise CoercionValueError("dimensions", f"{name} of unequal lengths: {error}") from error
+
+
+def loaded(module: str, name: str) -> Any:
+    """Return a class of a library if that is loaded, None otherwise.
+
+    An output can be of a library only where its task imported that.
+
+    Parameters
+    ----------
+    module, name : str
+        Where the class is.
+
+    Examples
+    --------
+    >>> loaded("numpy", "ndarray") is np.ndarray, loaded("no_such_library", "Frame")
+    (True, None)
+    """
+    # Libraries load their parts lazily: while another thread imports one, a class may be missing.
+    found = getattr(sys.modules.get(module), name, None)
+    return found if isinstance(found, type) else None

@@ -1,0 +1,197 @@
+"""Images and labels."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from dask_napari.coerce._coerced import Coerced, Hints
+from dask_napari.coerce._coordinate_columns import find
+from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
+from dask_napari.coerce._features import as_column, column, features_of
+from dask_napari.coerce._host_arrays import is_array, to_host
+from dask_napari.coerce._notes import note
+from dask_napari.coerce._ome_metadata import sizes_of
+from dask_napari.coerce._regions import are_regions, measured, regions_of
+from dask_napari.coerce._tables import Table, table_of
+from dask_napari.model import FEATURE, AnyArray, Calibration, Kind
+from dask_napari.placement import calibration_of, is_labelled
+
+_RGB_SIDE: Final = 30
+"""Pixels; napari's own rule for guessing colour. A smaller image says rgb=True."""
+
+LABEL_NAMES: Final = ("label", "index", "label_id", "labels")
+"""Columns that tell to which label a row of features belongs."""
+
+
+def image(value: object, hints: Hints) -> list[Coerced]:
+    """Make an image; it is copied only where its dtype must change.
+
+    Parameters
+    ----------
+    value : array-like
+        Of numbers or flags, with at least two axes.
+    hints : Hints
+        What is known besides.
+
+    Examples
+    --------
+    >>> (made,) = image(np.zeros((40, 50, 3), "uint8"), Hints())
+    >>> made.rgb, made.spatial
+    (True, 2)
+    """
+    if hints.features is not None:
+        note(hints.layer, "features of images are left out")
+    data = _numbers(_stacked(value))
+    rgb = _is_rgb(data, hints.rgb)
+    data = _drawable(data, hints.layer)
+    spatial = data.ndim - rgb
+    return [Coerced("image", data, {}, spatial, rgb, _known(value, spatial))]
+
+
+def labels(value: object, hints: Hints) -> list[Coerced]:
+    """Make labels in the smallest dtype that holds them; napari is fastest with those.
+
+    Parameters
+    ----------
+    value : array-like
+        Of whole numbers or flags, with at least two axes.
+    hints : Hints
+        What is known besides; of its features, a column ``label`` or ``index`` says which label
+        a row is about. Without one, rows count the labels from 0, as in napari.
+
+    Examples
+    --------
+    >>> cells = np.array([[0, 1], [2, 2]])
+    >>> (made,) = labels(cells, Hints(features={"label": [1, 2], "area": [1, 2]}))
+    >>> made.data.dtype, {name: column.tolist() for name, column in made.arrays.items()}
+    (dtype('uint8'), {'feature:index': [1, 2], 'feature:area': [1, 2]})
+    """
+    if hints.rgb:
+        raise CoercionValueError("rgb", "rgb=True is for images, not for labels")
+    data = _numbers(_stacked(value))
+    data = _smallest(data)
+    _check_axes(data, "labels")
+    arrays = label_features(hints.features)
+    return [Coerced("labels", data, arrays, data.ndim, known=_known(value, data.ndim))]
+
+
+def label_features(given: object) -> dict[str, AnyArray]:
+    """Return features of labels; ``feature:index`` tells which label each row is about.
+
+    Parameters
+    ----------
+    given : data frame, mapping or list of RegionProperties, optional
+        One row a label.
+    """
+    if given is None:
+        return {}
+    table: Table | None
+    table = measured(regions_of(given)) if are_regions(given) else table_of(given)
+    if table is None:
+        raise CoercionTypeError(
+            "features", f"features in a {type(given).__name__}; give a data frame or a dict"
+        )
+    if not table:
+        return {}
+    name = find(table, LABEL_NAMES)
+    if name is None:
+        first, values = next(iter(table.items()))
+        count = len(as_column(first, values, "labels"))
+        index: AnyArray = np.arange(count)
+    else:
+        index = column(as_column(name, table.pop(name), "labels"))
+        whole = index.dtype.kind in "iu" or (
+            index.dtype.kind == "f" and bool((index == np.floor(index)).all())
+        )
+        if index.ndim != 1 or not whole:
+            raise CoercionTypeError("features", f"column {name!r} holds no whole numbers of labels")
+        index = index.astype(np.int64, copy=False)
+    table.pop("index", None)
+    return {FEATURE + "index": index, **features_of(table, len(index), "labels")}
+
+
+def _stacked(value: object) -> object:
+    """Return a list of arrays of one shape and dtype as one array with an axis more."""
+    if not isinstance(value, list) or len(value) < 2 or not all(map(is_array, value)):
+        return value
+    arrays = [to_host(entry) for entry in value]
+    if len({array.shape for array in arrays}) > 1:
+        raise CoercionValueError(
+            "dimensions",
+            f"arrays of shapes {arrays[0].shape}, {arrays[1].shape} ... make no stack; return a"
+            " list of layers",
+        )
+    return np.stack(arrays)
+
+
+def _numbers(value: object) -> AnyArray:
+    data = to_host(value)
+    if data.dtype.kind not in "biufc":
+        raise CoercionTypeError(
+            "dtype",
+            f"an array of dtype {data.dtype} cannot be shown; convert it to numbers in the task",
+        )
+    if data.size == 0:
+        raise CoercionValueError("empty", f"the task returned an empty array, shape {data.shape}")
+    return data
+
+
+def _drawable(data: AnyArray, layer: str) -> AnyArray:
+    """Change dtypes that a graphics card does not know into ones that it does."""
+    kind = data.dtype.kind
+    if kind == "b":
+        return data.view(np.uint8)
+    if kind == "c":
+        note(layer, "complex numbers are shown by their magnitude")
+        data = np.abs(data)
+    if data.dtype.kind == "f" and data.dtype.itemsize not in (4, 8):
+        return data.astype(np.float32 if data.dtype.itemsize < 4 else np.float64)
+    return data
+
+
+def _smallest(data: AnyArray) -> AnyArray:
+    if data.dtype.kind == "b":
+        return data.view(np.uint8)
+    if data.dtype.kind not in "iu":
+        raise CoercionTypeError(
+            "dtype",
+            f"labels must be integers, not {data.dtype}; return labels.astype('uint16'),"
+            " or tap this task as kind='image'",
+        )
+    if data.dtype.itemsize == 1 and data.dtype.kind == "u":
+        return data
+    low, high = int(data.min()), int(data.max())
+    candidates = (np.int8, np.int16, np.int32) if low < 0 else (np.uint8, np.uint16, np.uint32)
+    for candidate in candidates:
+        limits = np.iinfo(candidate)
+        if limits.min <= low and high <= limits.max:
+            return data.astype(candidate, copy=False)
+    return data
+
+
+def _is_rgb(data: AnyArray, rgb: bool | None) -> bool:
+    """Return whether the last axis is colour; refuse what has too few axes."""
+    colour = data.ndim >= 3 and data.shape[-1] in (3, 4)
+    if rgb is None:
+        rgb = colour and min(data.shape[-3:-1]) >= _RGB_SIDE and data.dtype.kind in "uf"
+    if rgb and not colour:
+        raise CoercionValueError(
+            "rgb", f"rgb=True needs an image of shape (..., 3) or (..., 4), not {data.shape}"
+        )
+    _check_axes(data, "image")
+    return rgb
+
+
+def _check_axes(data: AnyArray, kind: Kind) -> None:
+    if data.ndim < 2:
+        raise CoercionValueError(
+            "dimensions", f"an {kind} layer needs at least 2 axes, and got shape {data.shape}"
+        )
+
+
+def _known(value: Any, spatial: int) -> Calibration:
+    if not is_labelled(value):
+        return Calibration()
+    return calibration_of(value, spatial, sizes_of(value.attrs, tuple(map(str, value.dims))))

@@ -1,0 +1,93 @@
+"""Arguments of napari's layers that come with an output, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dask_napari.coerce._coerced import Coerced
+from dask_napari.coerce._errors import CoercionError
+from dask_napari.coerce._features import features_of
+from dask_napari.coerce._layer_parts import META
+from dask_napari.coerce._notes import note
+from dask_napari.model import LAYER_OPTIONS, arguments
+
+LEAVES: Final = 1000
+"""Numbers and texts in all options of an item: they travel in the header of its message, where
+64 items have 4 MiB together."""
+
+_PER_ELEMENT: Final = frozenset(
+    {"size", "symbol", "border_width", "border_color", "face_color", "edge_color", "edge_width"}
+    | {"z_index"}
+)
+"""Options of points, shapes and vectors that may have an entry for each of them."""
+
+
+def options_of(made: Coerced, meta: Mapping[str, Any], layer: str) -> dict[str, Any]:
+    """Return the options among the arguments of a layer.
+
+    Options with one entry a point, shape or vector become features of the same name: items of
+    one layer are joined, and options hold for the whole layer. What cannot be used is left out.
+
+    Parameters
+    ----------
+    made : Coerced
+        What they belong to; features are added to it.
+    meta : mapping
+        Arguments of napari's layer.
+    layer : str
+        The layer, for notes.
+    """
+    found: dict[str, Any] = {}
+    left = LEAVES
+    for name, value in meta.items():
+        if name in META or value is None:
+            continue
+        if name not in LAYER_OPTIONS[made.kind]:
+            note(layer, f"the argument {str(name)[:60]!r} of a {made.kind} layer is left out")
+            continue
+        if name in _PER_ELEMENT and _is_per_element(value, made):
+            _as_feature(made, name, value, layer)
+            continue
+        try:
+            plain = arguments.option(name, value)
+            cost = _leaves(plain)
+        except (TypeError, ValueError, RecursionError):
+            cost = LEAVES + 1
+        if cost > left:
+            note(layer, f"the argument {name!r} is left out: it is no plain data, or too long")
+            continue
+        left -= cost
+        found[name] = plain
+    return found
+
+
+def _count(made: Coerced) -> int:
+    return len(made.arrays["types"]) if made.kind == "shapes" else len(made.data)
+
+
+def _is_per_element(value: Any, made: Coerced) -> bool:
+    if isinstance(value, str | Mapping) or not hasattr(value, "__len__"):
+        return False
+    try:
+        return len(value) == _count(made) != 0
+    except TypeError:
+        return False  # an array without axes
+
+
+def _as_feature(made: Coerced, name: str, value: Any, layer: str) -> None:
+    try:
+        columns = features_of({name: value}, _count(made), made.kind)
+    except CoercionError:
+        note(layer, f"the argument {name!r} is left out: it is no plain data")
+        return
+    note(layer, f"{name!r} of each of the {made.kind} is kept as a feature")
+    made.arrays = {**columns, **made.arrays}
+
+
+def _leaves(value: Any) -> int:
+    if isinstance(value, list):
+        return sum(map(_leaves, value))
+    if isinstance(value, dict):
+        return sum(1 + _leaves(entry) for entry in value.values())
+    return 1 + (len(value) // 16 if isinstance(value, str) else 0)

@@ -1,0 +1,168 @@
+"""Regions of a labelled image, as ``skimage.measure.regionprops`` returns them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+import numpy as np
+
+from dask_napari.coerce._errors import CoercionValueError
+from dask_napari.coerce._host_arrays import loaded
+from dask_napari.coerce._tables import Table
+from dask_napari.model import AnyArray
+
+MEASURED: Final = (
+    "label",
+    "area",
+    "equivalent_diameter_area",
+    "extent",
+    "intensity_mean",
+    "intensity_min",
+    "intensity_max",
+)
+"""Properties that become features: scalars that take a few tens of microseconds a region. Those of
+moments and hulls take up to milliseconds, beside the tasks; ``regionprops_table`` gives them."""
+
+
+def is_region(value: object) -> bool:
+    """Return whether a value is one of scikit-image's ``RegionProperties``.
+
+    Parameters
+    ----------
+    value : object
+        An element of a task output.
+    """
+    for module in ("skimage.measure._regionprops", "skimage.measure"):
+        kind = loaded(module, "RegionProperties")
+        if kind is not None:
+            return isinstance(value, kind)
+    return False
+
+
+def are_regions(value: object) -> bool:
+    """Return whether a value is one region or a list of at least one.
+
+    Parameters
+    ----------
+    value : object
+        A task output.
+
+    Examples
+    --------
+    >>> from skimage.measure import regionprops
+    >>> are_regions(regionprops(np.eye(3, dtype=int))), are_regions([])
+    (True, False)
+    """
+    if isinstance(value, list | tuple):
+        return bool(value) and all(map(is_region, value))
+    return is_region(value)
+
+
+def regions_of(value: Any) -> list[Any]:
+    """Return the regions of a value, none of which computes anything in the task's own objects.
+
+    Regions keep what was asked of them, and a task that sends them on at this moment must not
+    see them change.
+
+    Parameters
+    ----------
+    value : RegionProperties or list of RegionProperties
+        A task output.
+    """
+    return [_own(region) for region in (value if isinstance(value, list | tuple) else [value])]
+
+
+def _own(region: Any) -> Any:
+    own = object.__new__(type(region))
+    own.__dict__.update(region.__dict__)
+    own.__dict__["_cache"] = dict(region.__dict__.get("_cache", {}))
+    own.__dict__["_cache_active"] = True
+    return own
+
+
+def centres(value: Any) -> tuple[AnyArray, Table]:
+    """Return the centroids of regions and their features.
+
+    Parameters
+    ----------
+    value : RegionProperties or list of RegionProperties
+        A task output.
+
+    Examples
+    --------
+    >>> from skimage.measure import regionprops
+    >>> data, table = centres(regionprops(np.array([[0, 1, 1], [0, 0, 0]])))
+    >>> data.tolist(), table["area"]
+    ([[0.0, 1.5]], [2.0])
+    """
+    regions = regions_of(value)
+    same_axes(regions)
+    pixels = [np.mean(region.coords, axis=0) for region in regions]
+    return np.array(pixels, np.float64), measured(regions)
+
+
+def same_axes(regions: list[Any]) -> int:
+    """Return the number of axes of all regions.
+
+    Parameters
+    ----------
+    regions : list of RegionProperties
+        At least one.
+    """
+    found = {len(region.slice) for region in regions}
+    if len(found) != 1:
+        raise CoercionValueError(
+            "dimensions", f"regions of images of {sorted(found)} axes in one output"
+        )
+    return found.pop()
+
+
+def measured(regions: list[Any]) -> Table:
+    """Return the features of regions: the scalars of :data:`MEASURED` that all of them have.
+
+    Parameters
+    ----------
+    regions : list of RegionProperties
+        At least one.
+    """
+    table: Table = {}
+    for name in MEASURED:
+        try:
+            column = [getattr(region, name) for region in regions]
+        except (AttributeError, NotImplementedError, ValueError):
+            continue  # of another dimension, or without an intensity image
+        if all(np.ndim(entry) == 0 for entry in column):
+            table[name] = [entry.item() if hasattr(entry, "item") else entry for entry in column]
+    return table
+
+
+def outline(region: Any) -> AnyArray | None:
+    """Return the outer outline of a region as a polygon, y and x; None if it has none.
+
+    It runs half a pixel outside of the centres of the outermost pixels, along the edge that a
+    viewer draws. Of a region in several pieces it is that of the largest.
+
+    Parameters
+    ----------
+    region : RegionProperties
+        One of an image with two axes.
+
+    Examples
+    --------
+    >>> from skimage.measure import regionprops
+    >>> outline(regionprops(np.ones((1, 1), int))[0]).tolist()
+    [[0.5, 0.0], [0.0, -0.5], [-0.5, 0.0], [0.0, 0.5]]
+    """
+    find_contours = getattr(sys.modules.get("skimage.measure"), "find_contours", None)
+    image = region.image
+    if find_contours is None or image.ndim != 2:
+        return None
+    found = find_contours(np.pad(image, 1).astype(np.float32), 0.5)
+    if not found:
+        return None
+    longest: AnyArray = max(found, key=len)[:-1]
+    corner = [part.start - 1 for part in region.slice]
+    offset = np.asarray(getattr(region, "_offset", 0))
+    moved: AnyArray = longest + corner + offset
+    return moved

@@ -1,0 +1,116 @@
+"""The taps of one handle: which are in force, and what is to come of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from dask_napari.tap import Tap
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveTaps:
+    """The taps in force, each under a name of its own by which sinks tell new ones from old.
+
+    A value: what changes it returns another.
+
+    Attributes
+    ----------
+    named : mapping of str to Tap
+        In the order in which they came.
+
+    Examples
+    --------
+    >>> frames, cells = Tap("frame"), Tap("segment", kind="labels")
+    >>> taps = ActiveTaps().added([frames, cells])
+    >>> [tap.layer for tap in taps.without([frames])]
+    ['segment']
+    """
+
+    named: Mapping[str, Tap] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Tap]:
+        return iter(self.named.values())
+
+    def __len__(self) -> int:
+        return len(self.named)
+
+    def added(self, taps: Iterable[Tap]) -> ActiveTaps:
+        """Return these and more.
+
+        Parameters
+        ----------
+        taps : iterable of Tap
+            What comes to them.
+        """
+        return ActiveTaps({**self.named, **{uuid4().hex: tap for tap in taps}})
+
+    def watching(self, taps: Sequence[Tap]) -> ActiveTaps:
+        """Return these and those of watched arrays, which replace what is there for the same.
+
+        Parameters
+        ----------
+        taps : sequence of Tap
+            The newer ones.
+        """
+        # Watched again, it is the same array: the newer tap takes the place of the older.
+        known = {(tap.select, tap.layer) for tap in taps}
+        others = {
+            name: tap
+            for name, tap in self.named.items()
+            if tap.chunks is None or (tap.select, tap.layer) not in known
+        }
+        return ActiveTaps(others).added(taps)
+
+    def without(self, taps: Sequence[Tap]) -> ActiveTaps:
+        """Return these without some of them.
+
+        Parameters
+        ----------
+        taps : sequence of Tap
+            Those that go; the very ones, not their equals.
+
+        Raises
+        ------
+        ValueError
+            If one of them is not there.
+        """
+        for tap in taps:
+            if not any(tap is other for other in self):
+                raise ValueError(f"the tap on layer {tap.layer!r} is not in force")
+        left = {
+            name: other
+            for name, other in self.named.items()
+            if not any(other is tap for tap in taps)
+        }
+        return ActiveTaps(left)
+
+    def expected(self, count: Callable[[Sequence[str]], Mapping[str, int]]) -> dict[str, int]:
+        """Return how many items each layer will have, as far as that is known.
+
+        Parameters
+        ----------
+        count : callable
+            Counts the tasks of each name; asked if a tap selects by name.
+
+        Examples
+        --------
+        >>> ActiveTaps().added([Tap("frame"), Tap(int)]).expected(lambda names: {"frame": 7})
+        {'frame': 7}
+        """
+        expected: Counter[str] = Counter()
+        names: list[tuple[str, str]] = []
+        for tap in self:
+            assert tap.layer is not None
+            if tap.chunks is not None:
+                expected[tap.layer] += tap.chunks.items
+            elif isinstance(tap.select, str):
+                names.append((tap.layer, tap.select))
+        if names:
+            counts = count(sorted({name for _, name in names}))
+            for layer, name in names:
+                if name in counts:
+                    expected[layer] += counts[name]
+        return dict(expected)

@@ -1,0 +1,134 @@
+"""The sinks of one handle: on all workers of a client's cluster as long as it is open."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dask_napari.live._active_taps import ActiveTaps
+from dask_napari.sink import NapariSink, SinkLifetime, TapsUpdate, known_tasks, worker_counts
+from dask_napari.tap import TapSet
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class ClusterSinks:
+    """Keep a sink on every worker, with the taps in force; safe to use from several threads.
+
+    Three plugins go by its name: the sink, what carries its taps, and on the scheduler the
+    owner, which removes both if the client goes without a word.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Of the cluster.
+    sink : NapariSink
+        What to register.
+
+    Attributes
+    ----------
+    taps : ActiveTaps
+        The taps in force.
+    """
+
+    def __init__(self, client: Client, sink: NapariSink) -> None:
+        sink.idempotent = True  # registered again, it must not start anew
+        self.client = client
+        self.name = sink.name
+        self.taps = ActiveTaps()
+        self._sink = sink
+        self._line: object = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def register(self) -> None:
+        """Put the sink on the workers, present and future, unless it is there."""
+        self._line = self.client.scheduler_comm
+        owner = SinkLifetime(self.client.id, (f"{self.name}-taps", self.name))
+        try:
+            self.client.register_plugin(owner)
+        except Exception as error:
+            # The stream does without.
+            logger.warning(
+                "the scheduler cannot look after the sinks (%r); install dask-napari there, or "
+                "close this handle before its client",
+                error,
+            )
+        self.client.register_plugin(self._sink)
+        self.client.register_plugin(TapsUpdate(self.taps.named, self.name))
+
+    def rejoin(self) -> None:
+        """Register again if the client lost the scheduler and has found it, or a new one."""
+        if self.client.status == "running" and self.client.scheduler_comm is not self._line:
+            with self._lock:
+                if not self._closed:
+                    self._ask(self.register, None)
+
+    def change(self, change: Callable[[ActiveTaps], ActiveTaps]) -> None:
+        """Change the taps in force.
+
+        Parameters
+        ----------
+        change : callable
+            Returns the new ones.
+
+        Raises
+        ------
+        RuntimeError
+            If the sinks have been removed.
+        ValueError
+            If taps contradict each other; nothing has been sent then.
+        """
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("this Live is closed; call watch(client) again")
+            taps = change(self.taps)
+            TapSet(taps)  # refuses what no sink could do, before anything is sent
+            self.client.register_plugin(TapsUpdate(taps.named, self.name))
+            self.taps = taps
+
+    def close(self) -> None:
+        """Remove the sinks; from here on the taps cannot be changed."""
+        with self._lock:
+            self._closed = True
+        if self.client.status != "running":
+            return
+        remove = self.client.unregister_worker_plugin
+        self._ask(functools.partial(remove, f"{self.name}-taps"), {})
+        self._ask(functools.partial(remove, self.name), {})
+        owner = functools.partial(self.client.unregister_scheduler_plugin, f"{self.name}-owner")
+        self._ask(owner, None)
+
+    def counts(self) -> list[dict[str, Any]]:
+        """What :func:`~dask_napari.sink.worker_counts` says of each worker with a sink."""
+        run = functools.partial(self.client.run, worker_counts, self.name, on_error="ignore")
+        nothing: dict[str, dict[str, Any]] = {}
+        return [counts for counts in self._ask(run, nothing).values() if counts]
+
+    def expected(self) -> dict[str, int]:
+        """How many items each layer will have, as far as the scheduler knows."""
+        return self.taps.expected(self._tasks)
+
+    def _tasks(self, names: Sequence[str]) -> dict[str, int]:
+        nothing: dict[str, int] = {}
+        if self.client.status != "running":
+            return nothing
+        ask = functools.partial(known_tasks, names)
+        return self._ask(functools.partial(self.client.run_on_scheduler, ask), nothing)
+
+    def _ask(self, call: Callable[[], T], otherwise: T) -> T:
+        """Ask the cluster something that is not worth an error: it may be ending."""
+        try:
+            return call()
+        except Exception as error:
+            logger.debug("the cluster does not answer: %r", error)
+            return otherwise

@@ -1,0 +1,334 @@
+"""``Live``: the viewer and the sinks of one ``watch``, in one hand."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import logging
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from dask_napari import config
+from dask_napari.live._access import Access, check_client
+from dask_napari.live._client_ledger import settled, without_viewer
+from dask_napari.live._cluster_sinks import ClusterSinks
+from dask_napari.live._viewer_process import ViewerProcess
+from dask_napari.model import Ledger
+from dask_napari.placement import is_dataset, variables
+from dask_napari.sink import SINK_NAME, NapariSink, options_of, tapped
+from dask_napari.stream import Control, ViewerGone
+from dask_napari.stream.send import Transport, check_transport
+from dask_napari.stream.shm import janitor
+from dask_napari.tap import Tap
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+logger = logging.getLogger(__name__)
+
+LOOK_INTERVAL: Final = 1.0
+"""Seconds between counts of known tasks and copies of the ledger; a person reads them."""
+
+WAIT_INTERVAL: Final = 0.05
+"""Seconds between looks at the ledger in ``wait``; each is one small message."""
+
+SCREENSHOT_TIMEOUT: Final = 60.0
+"""Seconds; drawing many layers with software GL takes several."""
+
+T = TypeVar("T")
+
+
+class Live:
+    """A viewer that shows a cluster at work; made by :func:`watch`.
+
+    Any number may watch one cluster; each has sinks of its own on the workers.
+
+    Parameters
+    ----------
+    client, listen, transport, title, memory, insecure, timeout
+        See :func:`watch`.
+
+    Attributes
+    ----------
+    addresses : tuple of str
+        Where the viewer listens.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        listen: str | Iterable[str] | None = None,
+        transport: Transport | None = None,
+        title: str = "Dask live",
+        memory: int | float | str | None = None,
+        insecure: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        check_client(client)
+        check_transport(transport or config.get("transport"))
+        self.client = client
+        self._seen = Ledger()
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        access = Access.of(client, listen, insecure)
+        janitor.sweep()
+        self._viewer = ViewerProcess(
+            access.addresses,
+            security=access.security,
+            title=title,
+            memory=config.get_memory(memory),
+            insecure=access.insecure,
+            timeout=config.get_seconds("viewer-timeout") if timeout is None else timeout,
+        )
+        self.addresses = self._viewer.addresses
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._viewer.close)
+            self._control = Control(
+                self.addresses, security=access.security, alive=lambda: self._viewer.running
+            )
+            undo.callback(self._control.close)
+            sink = NapariSink(
+                self.addresses,
+                transport=transport,
+                security=access.security.client(),
+                name=f"{SINK_NAME}-{uuid.uuid4().hex[:8]}",
+            )
+            self._sinks = ClusterSinks(client, sink)
+            undo.callback(self._sinks.close)
+            self._sinks.register()
+            undo.pop_all()
+        # A script that ends without `close` must not leave a window behind. Weak, so that the
+        # registration does not keep a forgotten handle alive; one of its own, since taking a
+        # function back takes back all that were registered of it.
+        self._at_exit = functools.partial(_close, weakref.ref(self))
+        atexit.register(self._at_exit)
+        self._thread = threading.Thread(target=self._look, name="dask-napari-live", daemon=True)
+        self._thread.start()
+
+    # -- taps ------------------------------------------------------------------------------
+
+    def tap(self, select: Any, **options: Any) -> Tap | tuple[Tap, ...]:
+        """Stream the outputs that ``select`` chooses, from now on and those in memory already.
+
+        Parameters
+        ----------
+        select : str, key, keys, futures, array, type or callable
+            Which tasks; see :class:`~dask_napari.Tap`. Of an ``xarray.Dataset`` each variable
+            that is in chunks and has two axes or more, a layer each.
+        **options
+            The other parameters of :class:`~dask_napari.Tap`: ``kind``, ``layer``, ``at``,
+            ``axes``, ``scale``, ``units``, ``policy``, ``options`` ...
+
+        Returns
+        -------
+        Tap or tuple of Tap
+            The tap, for :meth:`untap`; several of a ``Dataset``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument cannot be used; nothing has been sent then.
+        """
+        if is_dataset(select):
+            taps = tuple(
+                Tap(array, **options_of(name, options)) for name, array in variables(select).items()
+            )
+            self._sinks.change(lambda others: others.added(taps))
+            return taps
+        tap = select if isinstance(select, Tap) and not options else Tap(select, **options)
+        self._sinks.change(lambda others: others.added([tap]))
+        return tap
+
+    def watch(self, array: T, **options: Any) -> T:
+        """Return an array equal to the given one, whose chunks appear as they are computed.
+
+        Its graph has one more task a chunk, which shows the chunk and passes it on. So the
+        chunks are seen wherever they go: fused into other tasks, into ``to_zarr`` or
+        ``da.store``, into a reduction. Where they end in memory (``persist``, ``compute``),
+        ``live.tap(array)`` does the same without a change of the graph.
+
+        Parameters
+        ----------
+        array : dask.array.Array, xarray.DataArray or xarray.Dataset
+            What to watch; of a ``Dataset`` each variable that is in chunks and has two axes or
+            more, a layer each.
+        **options
+            Parameters of :class:`~dask_napari.Tap`: ``layer``, ``kind``, ``dims``, ``at`` ...
+
+        Returns
+        -------
+        same type
+            What to go on with. Nothing has been computed.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If it cannot be shown; nothing has been sent then.
+
+        Examples
+        --------
+        >>> smooth = live.watch(image.map_overlap(gaussian, depth=8))  # doctest: +SKIP
+        >>> smooth.to_zarr("smooth.zarr")  # doctest: +SKIP
+        """
+        same, taps = tapped(array, **options)
+        self._sinks.change(lambda others: others.watching(taps))
+        return same  # type: ignore[no-any-return]
+
+    def untap(self, tap: Tap | Iterable[Tap]) -> None:
+        """Stop streaming what a tap selects; what is shown stays.
+
+        Parameters
+        ----------
+        tap : Tap or iterable of Tap
+            What :meth:`tap` returned, or some of :attr:`taps`.
+
+        Raises
+        ------
+        ValueError
+            If the tap is not in force.
+        """
+        gone = [tap] if isinstance(tap, Tap) else list(tap)
+        self._sinks.change(lambda taps: taps.without(gone))
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The taps in force."""
+        return tuple(self._sinks.taps)
+
+    # -- what is going on ------------------------------------------------------------------
+
+    @property
+    def open(self) -> bool:
+        """Whether the window is there."""
+        return not self._closed.is_set() and self._viewer.running
+
+    def ledger(self) -> Ledger:
+        """What became of every selected output.
+
+        When the viewer is gone, what it has shown is known as of its last second; items that
+        were sent to it after that count as dropped ("viewer-gone").
+        """
+        if self.open:
+            try:
+                return self._control.ledger()
+            except ViewerGone:
+                if self.open:
+                    raise
+        return without_viewer(self._seen, self._sinks.counts())
+
+    def wait(self, timeout: float | None = None) -> Ledger:
+        """Wait until everything selected so far is shown or accounted for.
+
+        Call it when the computation is done, for instance after ``distributed.wait(futures)``.
+        If the viewer was closed, nothing will be shown any more and the call returns.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; without end if not given.
+
+        Returns
+        -------
+        Ledger
+            As it was then.
+
+        Raises
+        ------
+        TimeoutError
+            If items are still pending; the text holds the ledger.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        selected = self._sinks.counts()
+        asked = time.monotonic()
+        while True:
+            ledger = self.ledger()
+            if not self.open or settled(ledger, selected):
+                return ledger
+            if time.monotonic() - asked > LOOK_INTERVAL:
+                # A worker that was killed meanwhile had no time to tell the viewer of it all.
+                there = {worker["name"] for worker in self._sinks.counts()}
+                selected = [worker for worker in selected if worker["name"] in there]
+                asked = time.monotonic()
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"items are still pending after {timeout} s:\n{ledger}")
+            self._closed.wait(WAIT_INTERVAL)
+
+    def screenshot(self, path: str | Path) -> Path:
+        """Save what the window shows, all that has arrived included, as a PNG file.
+
+        Raises
+        ------
+        ViewerGone
+            If the window was closed.
+        """
+        path = Path(path)
+        answer = self._control.request("screenshot", timeout=SCREENSHOT_TIMEOUT)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(answer["png"])
+        return path
+
+    def block(self) -> None:
+        """Wait until the user closes the window."""
+        while not self._closed.is_set() and not self._viewer.wait(LOOK_INTERVAL):
+            pass
+
+    def close(self) -> None:
+        """Close the window and remove the sinks; may be called again."""
+        with self._lock:
+            if self._closed.is_set():
+                return
+            self._closed.set()
+        atexit.unregister(self._at_exit)
+        self._sinks.close()
+        self._control.close()
+        self._viewer.close()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        janitor.sweep()
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "open" if self.open else "closed"
+        return f"<Live: viewer {state}, {len(self.taps)} taps, {self.addresses[-1]}>"
+
+    # -- the thread ------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Tell the viewer how much there is to come, until it ends."""
+        while not self._closed.wait(LOOK_INTERVAL):
+            if not self._viewer.running:
+                break
+            self._sinks.rejoin()
+            try:
+                self._seen = self._control.ledger()
+                if expected := self._sinks.expected():
+                    self._control.request("known", expected)
+            except (ViewerGone, RuntimeError) as error:
+                logger.debug("no look at the viewer: %s", error)
+        if not self._closed.is_set():
+            code = self._viewer.process.wait()
+            log = logger.info if code == 0 else logger.warning
+            log(
+                "the viewer ended (exit code %s); the computation goes on\n%s",
+                code,
+                self._viewer.log(),
+            )
+            janitor.sweep()  # of a viewer that was killed
+
+
+def _close(live: weakref.ref[Live]) -> None:
+    if (handle := live()) is not None:
+        handle.close()

@@ -1,0 +1,144 @@
+"""A viewer in a process of its own, on a leash: it ends with the process that started it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from dask_napari.stream.auth import Security
+from dask_napari.stream.shm import janitor
+
+QUIT_TIMEOUT: Final = 10.0
+"""Seconds for a window to close by itself; then it is terminated."""
+
+
+class ViewerFailed(RuntimeError):
+    """The viewer's process did not come up; the text holds what it said."""
+
+
+class ViewerProcess:
+    """Start ``python -m dask_napari.viewer`` and wait until it listens.
+
+    Its standard input is the leash: it closes when this process ends, however it ends, and the
+    viewer then quits. A process of its own because napari needs the main thread, and so that
+    nothing the viewer does can stall the client.
+
+    Parameters
+    ----------
+    listen : sequence of str
+        Addresses for the receiver.
+    security : Security
+        Keys and token; they travel through the leash, not through the command line.
+    title : str
+        Title of the window.
+    memory : int, optional
+        Bytes of pictures kept in memory; without it all are.
+    timeout : float
+        Seconds to wait.
+
+    Raises
+    ------
+    ViewerFailed
+        If the viewer ends or says nothing in time.
+    """
+
+    def __init__(
+        self,
+        listen: Sequence[str],
+        *,
+        security: Security,
+        title: str,
+        timeout: float,
+        memory: int | None = None,
+        insecure: bool = False,
+    ) -> None:
+        read, write = os.pipe()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the viewer
+        command = [sys.executable, "-m", "dask_napari.viewer", "--leash", "--security-stdin"]
+        command += [f"--ready-fd={write}", f"--title={title}"]
+        command += [f"--listen={address}" for address in listen]
+        command += ["--insecure"] if insecure else []
+        command += [] if memory is None else [f"--memory={memory}"]
+        try:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=self._log,
+                stderr=self._log,
+                pass_fds=(write,),
+                # Ctrl-C in the terminal is for the script; the leash ends the viewer.
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(read)
+            raise
+        finally:
+            os.close(write)
+        try:
+            with os.fdopen(read, "rb") as pipe:
+                assert self.process.stdin is not None
+                self.process.stdin.write(security.dumps().encode() + b"\n")
+                self.process.stdin.flush()
+                ready = self._read_line(pipe.fileno(), time.monotonic() + timeout)
+            self.addresses: tuple[str, ...] = tuple(json.loads(ready)["addresses"])
+        except (OSError, EOFError, ValueError, KeyError) as error:
+            self.close(timeout=0)
+            janitor.sweep()  # a window that fails takes its receiver down with it, unclosed
+            raise ViewerFailed(
+                f"the viewer did not open within {timeout:.0f} s:\n{self.log() or error}\n"
+                "Run `dask-napari doctor` to see what is missing."
+            ) from error
+        except BaseException:
+            self.close(timeout=0)
+            raise
+
+    def _read_line(self, pipe: int, deadline: float) -> bytes:
+        line = b""
+        while not line.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([pipe], [], [], left)[0]:
+                raise TimeoutError("nothing heard from the viewer's process")
+            part = os.read(pipe, 4096)
+            if not part:
+                raise EOFError("the viewer's process ended")
+            line += part
+        return line
+
+    @property
+    def running(self) -> bool:
+        """Whether the viewer's process is there."""
+        return self.process.poll() is None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end of the viewer; true if it has ended."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def log(self, last: int = 4000) -> str:
+        """The end of what the viewer printed."""
+        size = os.fstat(self._log.fileno()).st_size
+        start = max(0, size - last)
+        return os.pread(self._log.fileno(), last, start).decode(errors="replace").strip()
+
+    def close(self, timeout: float = QUIT_TIMEOUT) -> None:
+        """Let go of the leash, and see to it that the viewer ends."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        for end in (self.process.terminate, self.process.kill):
+            if self.wait(timeout):
+                return
+            end()
+            timeout = 2.0
+        self.process.wait()

@@ -1,0 +1,80 @@
+"""``watch``: what users call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from dask_napari.live._live import Live
+from dask_napari.stream.send import Transport
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+def watch(
+    client: Client,
+    *,
+    listen: str | Iterable[str] | None = None,
+    transport: Transport | None = None,
+    title: str = "Dask live",
+    memory: int | float | str | None = None,
+    insecure: bool = False,
+    timeout: float | None = None,
+) -> Live:
+    """Open napari and stream into it what the taps of the returned handle select.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connected to any Dask cluster; not an asynchronous one.
+    listen : str or iterable of str, optional
+        Addresses for the viewer to listen on, ``tcp://host:port``. By default a private socket
+        for workers on this host, and an encrypted TCP port on the interface that the scheduler
+        is reached through.
+    transport : {"auto", "shared-memory", "inline"}, optional
+        How items travel; ``auto`` uses shared memory where it is proved to be shared.
+    title : str
+        Title of the window.
+    memory : int, float or str, optional
+        Pictures that the viewer keeps in memory, ``"4GiB"``, a share of what is available now,
+        such as ``0.5``, or ``"none"`` for no limit; others go to disk. The configuration's
+        ``memory`` if not given.
+    insecure : bool
+        Allow plain TCP that other hosts can reach.
+    timeout : float, optional
+        Seconds for the window to open; the configuration's ``viewer-timeout`` if not given.
+
+    Returns
+    -------
+    Live
+        A context manager: at its end the viewer closes and the sinks are gone.
+
+    Raises
+    ------
+    TypeError
+        If ``client`` is not a synchronous client.
+    ValueError
+        If ``listen``, ``transport`` or ``memory`` is not usable, or ``insecure`` is given while
+        Dask requires encryption.
+    ViewerFailed
+        If the window does not open.
+
+    Examples
+    --------
+    >>> from dask.distributed import Client, wait
+    >>> with Client() as client, watch(client) as live:  # doctest: +SKIP
+    ...     live.tap("segment", kind="labels", at="{well}_s{field:d}.tif")
+    ...     futures = client.map(segment, paths)
+    ...     done = wait(futures)
+    ...     live.wait()
+    """
+    return Live(
+        client,
+        listen=listen,
+        transport=transport,
+        title=title,
+        memory=memory,
+        insecure=insecure,
+        timeout=timeout,
+    )

@@ -1,0 +1,73 @@
+"""The vocabulary: items, layers, positions, coordinates, the ledger. Pure data."""
+
+from __future__ import annotations
+
+from dask_napari.model._calibration import Calibration
+from dask_napari.model._coordinates import SPATIAL, Coordinate, natural_key, plain_coordinate
+from dask_napari.model._item import FEATURE, SHAPE_TYPES, AnyArray, Item, PlaceKey, Provenance
+from dask_napari.model._item_checks import FARTHEST, InvalidItem, check, reachable
+from dask_napari.model._layer import (
+    AXIS_MODES,
+    KINDS,
+    ORDERS,
+    SIZES,
+    AxisMode,
+    Kind,
+    LayerSpec,
+    Layout,
+    Order,
+    Policy,
+    Sizes,
+)
+from dask_napari.model._layer_options import LAYER_OPTIONS, permitted
+from dask_napari.model._ledger import Ledger, Tally
+from dask_napari.model._name_limits import AXES_LIMIT, NAME_LIMIT
+from dask_napari.model._once import Once
+from dask_napari.model._plates import PLATES, NoPlace, row_name, well
+from dask_napari.model._position import ARRIVAL_AXIS, Position, at_of, plain_position
+from dask_napari.model.arguments import unfit_name
+
+__all__ = [
+    "ARRIVAL_AXIS",
+    "AXES_LIMIT",
+    "AXIS_MODES",
+    "FARTHEST",
+    "FEATURE",
+    "KINDS",
+    "LAYER_OPTIONS",
+    "NAME_LIMIT",
+    "ORDERS",
+    "PLATES",
+    "SHAPE_TYPES",
+    "SIZES",
+    "SPATIAL",
+    "AnyArray",
+    "AxisMode",
+    "Calibration",
+    "Coordinate",
+    "InvalidItem",
+    "Item",
+    "Kind",
+    "LayerSpec",
+    "Layout",
+    "Ledger",
+    "NoPlace",
+    "Once",
+    "Order",
+    "PlaceKey",
+    "Policy",
+    "Position",
+    "Provenance",
+    "Sizes",
+    "Tally",
+    "at_of",
+    "check",
+    "natural_key",
+    "permitted",
+    "plain_coordinate",
+    "plain_position",
+    "reachable",
+    "row_name",
+    "unfit_name",
+    "well",
+]

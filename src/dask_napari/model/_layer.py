@@ -1,0 +1,102 @@
+"""Layers as taps declare them: kinds, axis modes, layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+Kind = Literal["image", "labels", "points", "shapes", "tracks", "vectors", "surface"]
+"""A napari layer type."""
+
+AxisMode = Literal["slider", "layer", "mosaic"]
+"""How an axis is laid out: a dims slider, one napari layer per value, or side by side in space."""
+
+Order = Literal["row", "column", "snake", "column-snake", "stage"]
+"""How the tiles of a mosaic follow each other: ``snake`` turns around at the end of each row (a
+meander), ``stage`` takes each item's own translation."""
+
+Sizes = Literal["pad", "separate"]
+"""Images of different sizes: padded to the largest, or one layer a size."""
+
+Policy = Literal["latest", "drop-oldest", "keep"]
+"""What gives way when the viewer is slower than the tasks.
+
+``latest``: an entry replaces one that waits for the same place. ``drop-oldest``: the oldest go
+when the budget is full. ``keep``: nothing is replaced. Over the budget, entries of ``latest``
+and ``keep`` forget their value and find it again by its key when their turn comes.
+"""
+
+KINDS: tuple[str, ...] = get_args(Kind)
+AXIS_MODES: tuple[str, ...] = get_args(AxisMode)
+ORDERS: tuple[str, ...] = get_args(Order)
+SIZES: tuple[str, ...] = get_args(Sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the coordinates of one axis lie in space, and what they are called.
+
+    Attributes
+    ----------
+    plate : int
+        Wells of a plate that the coordinates name, such as ``"B03"``: 6, 12, 24, 48, 96, 384 or
+        1536; 0 if they are none.
+    rows, columns : int
+        Size of a grid; 0 for as many as are needed.
+    order : Order
+        How the grid is filled.
+    gutter : float
+        Space between tiles, as a share of a tile.
+    places : dict of str to tuple of float
+        Where each coordinate (as text) lies: y and x, in world units.
+    names : dict of str to str
+        What a coordinate (as text) is called.
+    colors : dict of str to str
+        Colour of a coordinate (as text): a name that napari knows, or ``"#rrggbb"``.
+    """
+
+    plate: int = 0
+    rows: int = 0
+    columns: int = 0
+    order: Order = "row"
+    gutter: float = 0.0
+    places: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    colors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpec:
+    """What is known of a layer before its first item arrives.
+
+    Attributes
+    ----------
+    name : str
+        Layer name, as in :attr:`Item.layer`.
+    kind : Kind
+        The napari layer type.
+    axes : dict of str to AxisMode
+        Mode of each axis of the position, in slider order; axes not named are sliders.
+    options : dict of str to object
+        Keyword arguments for napari's ``add_<kind>``: text, numbers, flags and lists of them.
+    layouts : dict of str to Layout
+        More on axes that have more to say than their mode.
+    sizes : {"pad", "separate"}
+        Whether images of different sizes share a layer, or have one a size.
+    fill : float
+        What an image shows where there is nothing.
+
+    Examples
+    --------
+    >>> LayerSpec("raw", "image", {"well": "slider", "channel": "layer"}).axes["channel"]
+    'layer'
+    """
+
+    name: str
+    kind: Kind
+    axes: Mapping[str, AxisMode] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    sizes: Sizes = "pad"
+    fill: float = 0.0

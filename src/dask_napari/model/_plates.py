@@ -1,0 +1,66 @@
+"""Plates: how many wells they have, and where a well lies."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from dask_napari.model._coordinates import Coordinate
+
+PLATES: Final = {
+    6: (2, 3),
+    12: (3, 4),
+    24: (4, 6),
+    48: (6, 8),
+    96: (8, 12),
+    384: (16, 24),
+    1536: (32, 48),
+}
+"""Rows and columns of the plates of ANSI/SLAS 4, and of the smaller ones by the same makers."""
+
+_WELL = re.compile(r"([A-Za-z]{1,2})[ _-]*0*([1-9][0-9]?)")
+
+
+class NoPlace(ValueError):
+    """A tile that the mosaic has no place for; the text names no tile, fit to be counted by."""
+
+
+def well(name: Coordinate, plate: int) -> tuple[int, int]:
+    """Row and column of a well, from 0.
+
+    Raises
+    ------
+    NoPlace
+        If the plate has no such well.
+
+    Examples
+    --------
+    >>> well("B03", 96), well("AF48", 1536)
+    ((1, 2), (31, 47))
+    """
+    match = _WELL.fullmatch(str(name).strip())
+    if match is not None:
+        row = 0
+        for letter in match[1].upper():
+            row = row * 26 + ord(letter) - ord("A") + 1
+        found = row - 1, int(match[2]) - 1
+        rows, columns = PLATES[plate]
+        if found[0] < rows and found[1] < columns:
+            return found
+    raise NoPlace(f"no well of a plate with {plate}")
+
+
+def row_name(row: int) -> str:
+    """Name of a row of wells.
+
+    Examples
+    --------
+    >>> row_name(0), row_name(25), row_name(26)
+    ('A', 'Z', 'AA')
+    """
+    letters = ""
+    row += 1
+    while row:
+        row, letter = divmod(row - 1, 26)
+        letters = chr(ord("A") + letter) + letters
+    return letters

@@ -1,0 +1,77 @@
+"""Positions: where an item belongs on the axes of its layer."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from dask_napari.model._coordinates import Coordinate
+
+Position = Mapping[str, Coordinate]
+"""Axis name -> coordinate, in the order in which the axes were named."""
+
+ARRIVAL_AXIS = "item"
+"""Axis of items that have no position: coordinates are task keys, ordered by arrival."""
+
+
+def at_of(position: Position, whole: tuple[int, ...], key: str) -> Position:
+    """Return a position; for an item without one, its task's key on :data:`ARRIVAL_AXIS`.
+
+    Parameters
+    ----------
+    position : Position
+        Where the item belongs, as far as that is known.
+    whole : tuple of int
+        Of the item; a chunk needs no position, it has an origin.
+    key : str
+        Key of the task.
+
+    Examples
+    --------
+    >>> at_of({"t": 3}, (), "frame-1f"), at_of({}, (), "frame-1f")
+    ({'t': 3}, {'item': 'frame-1f'})
+    """
+    return position if position or whole else {ARRIVAL_AXIS: key}
+
+
+def plain_position(position: object) -> dict[str, Coordinate]:
+    """Return a position as plain numbers and text, fit for the wire.
+
+    Dates and times become text.
+
+    Parameters
+    ----------
+    position : object
+        What was given.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is no mapping of axis to number or text.
+
+    Examples
+    --------
+    >>> plain_position({"well": "A01", "t": np.int64(3), "day": datetime.date(2024, 5, 1)})
+    {'well': 'A01', 't': 3, 'day': '2024-05-01'}
+    """
+    if not isinstance(position, Mapping) or not position:
+        raise TypeError(
+            f"{position!r} is no position; give a mapping such as {{'well': 'A01', 'field': 3}}"
+        )
+    found: dict[str, Coordinate] = {}
+    for axis, value in position.items():
+        if not isinstance(axis, str) or not axis:
+            raise TypeError(f"axis {axis!r} is not a name")
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, datetime.date | datetime.time):
+            value = value.isoformat()
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise TypeError(f"coordinate {value!r} of axis {axis!r} is neither a number nor text")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"coordinate {value!r} of axis {axis!r} is not finite")
+        found[axis] = value
+    return found

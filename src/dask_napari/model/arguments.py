@@ -1,0 +1,217 @@
+"""Checks of what a user hands to a tap: made uniform, or refused with the remedy."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dask_napari.model._layer import LayerSpec
+from dask_napari.model._layer_options import LAYER_OPTIONS, OPTIONS_LIMIT, permitted
+from dask_napari.model._name_limits import AXES_LIMIT, NAME_LIMIT
+
+_ELSEWHERE = {
+    "name": "say layer=",
+    "data": "it is what the tasks return",
+    "ndim": "it is that of what the tasks return",
+    "scale": "say scale= of the tap",
+    "translate": "say translate= of the tap",
+    "units": "say units= of the tap",
+    "rgb": "say rgb= of the tap",
+    "axis_labels": "the axes are named by at=",
+    "multiscale": "a live layer has one resolution",
+    "metadata": "the viewer keeps the provenance of each item there",
+    "cache": "a live layer is never cached",
+    "features": "they come with what the tasks return",
+    "properties": "features come with what the tasks return",
+    "shape_type": "it comes with what the tasks return, as (vertices, 'polygon')",
+    "graph": "it comes with what the tasks return, as (tracks, graph)",
+}
+
+
+def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
+    """Refuse a value that is not among those allowed.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name.
+    value : object
+        What was given.
+    allowed : sequence of str
+        What may be given.
+    """
+    if value not in allowed:
+        near = difflib.get_close_matches(str(value), allowed, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{name}={value!r} is none of {', '.join(map(repr, allowed))}{hint}")
+
+
+def numbers(name: str, value: object) -> tuple[float, ...]:
+    """Return one number or several as a tuple; empty for None.
+
+    Parameters
+    ----------
+    name, value
+        See :func:`one_of`.
+    """
+    if value is None:
+        return ()
+    try:
+        found = tuple(float(entry) for entry in np.atleast_1d(np.asarray(value, dtype=float)))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name}={value!r} is neither a number nor a list of numbers") from error
+    if not all(map(math.isfinite, found)):
+        raise ValueError(f"{name}={value!r} holds a number that is not finite")
+    return found
+
+
+def names(name: str, value: object) -> tuple[str, ...]:
+    """Return names as a tuple; empty for None.
+
+    Parameters
+    ----------
+    name, value
+        See :func:`one_of`.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(isinstance(n, str) and n for n in value):
+        raise TypeError(f"{name}={value!r} is no list of names, such as ['z', 'y', 'x']")
+    return tuple(value)
+
+
+def number(name: str, value: object) -> float:
+    """Return one finite number, numpy's too, as a float.
+
+    Parameters
+    ----------
+    name, value
+        See :func:`one_of`.
+    """
+    found = numbers(name, value)
+    if len(found) != 1 or isinstance(value, bool | str | list | tuple):
+        raise TypeError(f"{name}={value!r} is not one number")
+    return found[0]
+
+
+def units(value: object) -> tuple[str, ...]:
+    """Return one unit name or several as a tuple; empty for None.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    """
+    if value is None:
+        return ()
+    found = (value,) if isinstance(value, str) else value
+    if not isinstance(found, list | tuple) or not all(isinstance(u, str) and u for u in found):
+        raise TypeError(f"units={value!r} are not unit names such as 'micrometer'")
+    return tuple(found)
+
+
+def axis_names(value: object) -> tuple[str, ...]:
+    """Return names of axes as a tuple; empty for None.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise TypeError(f"axis_labels={value!r} are not names of axes such as ('y', 'x')")
+    return tuple(value)
+
+
+def declared(spec: LayerSpec) -> None:
+    """Refuse a layer that no viewer could be told of.
+
+    Parameters
+    ----------
+    spec : LayerSpec
+        What a tap says of it.
+
+    Raises
+    ------
+    ValueError
+        If a name is too long or no text for people, or there are too many axes.
+    """
+    if len(spec.axes) > AXES_LIMIT:
+        raise ValueError(f"{len(spec.axes)} axes on layer {spec.name!r}; {AXES_LIMIT} at most")
+    for name in (spec.name, *spec.axes):
+        if why := unfit_name(name):
+            raise ValueError(f"layer or axis {name[:40]!r}: {why}; give a shorter, plain name")
+    if spec.options and not permitted(spec.kind, spec.options):
+        raise ValueError(f"options of layer {spec.name!r}: more than {OPTIONS_LIMIT} bytes")
+
+
+def options(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a layer's options as plain data, fit for the wire.
+
+    Parameters
+    ----------
+    kind : str
+        The napari layer type.
+    given : mapping
+        What was given.
+    """
+    allowed = LAYER_OPTIONS[kind]
+    for name in given:
+        if name in _ELSEWHERE:
+            raise ValueError(f"option {name!r} is not set here: {_ELSEWHERE[name]}")
+        if name not in allowed:
+            near = difflib.get_close_matches(str(name), allowed, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {sorted(allowed)}"
+            raise ValueError(f"option {name!r} is unknown to napari's {kind} layers; {hint}")
+    return {name: option(name, value) for name, value in given.items()}
+
+
+def option(name: str, value: Any) -> Any:
+    """Return an option as text, numbers, flags and lists and mappings of them.
+
+    Parameters
+    ----------
+    name : str
+        The option's name.
+    value : object
+        What was given.
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"option {name!r}: {value} is no number of 64 bits")
+    if value is None or isinstance(value, int | float | bool):
+        return value
+    if isinstance(value, list | tuple):
+        return [option(name, entry) for entry in value]
+    if isinstance(value, Mapping) and all(isinstance(k, str | int | None) for k in value):
+        return {option(name, key): option(name, entry) for key, entry in value.items()}
+    raise TypeError(
+        f"option {name!r}: a {type(value).__name__} cannot be sent to the viewer; give text,"
+        " numbers, flags, or lists of them (a colormap by its name)"
+    )
+
+
+def unfit_name(name: str) -> str:
+    """Why a name cannot travel, as it is counted; empty if it can.
+
+    Examples
+    --------
+    >>> unfit_name("cells"), unfit_name("c" * 2000)
+    ('', 'name too long')
+    """
+    if len(name) > NAME_LIMIT:
+        return "name too long"
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "name that is not Unicode"
+    return ""

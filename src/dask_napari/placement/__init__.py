@@ -1,0 +1,38 @@
+"""Placement: names, patterns, conventions, chunks and coordinates say where an output belongs."""
+
+from __future__ import annotations
+
+from dask_napari.placement._chunks import Chunks
+from dask_napari.placement._matching import Matcher
+from dask_napari.placement._patterns import compiled, names_in, names_of_key, references_in
+from dask_napari.placement._placement import Placement, PlacementError
+from dask_napari.placement._slices import placement_of_slices
+from dask_napari.placement._xarray_coordinates import (
+    Size,
+    calibration_of,
+    column_names,
+    is_labelled,
+    position_of,
+)
+from dask_napari.placement.dask_arrays import is_array, is_dataset, title_of, variables
+
+__all__ = [
+    "Chunks",
+    "Matcher",
+    "Placement",
+    "PlacementError",
+    "Size",
+    "calibration_of",
+    "column_names",
+    "compiled",
+    "is_array",
+    "is_dataset",
+    "is_labelled",
+    "names_in",
+    "names_of_key",
+    "placement_of_slices",
+    "position_of",
+    "references_in",
+    "title_of",
+    "variables",
+]

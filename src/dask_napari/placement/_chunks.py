@@ -1,0 +1,137 @@
+"""Chunks: the geometry of a chunked array, by which a key says where its output belongs."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dask_napari.model import Calibration, Coordinate
+from dask_napari.placement._placement import Placement
+
+Split = tuple[tuple[int, tuple[Coordinate, ...]], ...]
+"""Axes whose coordinates are positions: number of the axis, and coordinates of its elements."""
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """Name, chunk sizes, axes and coordinates of a dask array; small, and travels with a tap.
+
+    Parameters
+    ----------
+    name : str
+        The array's name, with which the keys of its chunks begin.
+    sizes : tuple of tuple of int
+        Sizes of the chunks along each axis, as ``Array.chunks``.
+    dims : tuple of str
+        Names of the axes; empty if they have none.
+    split : tuple
+        Axes that become axes of the position; see :data:`Split`. They need a name.
+    position : tuple of (str, int or float or str)
+        Position of the whole array.
+    calibration : Calibration
+        Of the axes that are neither split nor colour; ``translate`` is that of the whole array.
+    rgb : bool
+        Whether the last axis is colour.
+    source : str
+        Name of the array that this one passes on, if the tap is in the graph; see
+        :meth:`~dask_napari.Live.watch`.
+
+    Examples
+    --------
+    >>> chunks = Chunks("sum-1f3a", ((512, 488), (600, 400)))
+    >>> where = chunks.placement(("sum-1f3a", 1, 0))
+    >>> where.origin, where.whole, where.shape
+    ((512, 0), (1000, 1000), (488, 600))
+    >>> ("sum-1f3a", 2, 0) in chunks, "sum-1f3a" in chunks
+    (False, False)
+    """
+
+    name: str
+    sizes: tuple[tuple[int, ...], ...]
+    dims: tuple[str, ...] = ()
+    split: Split = ()
+    position: tuple[tuple[str, Coordinate], ...] = ()
+    calibration: Calibration = field(default_factory=Calibration)
+    rgb: bool = False
+    source: str = ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without what was worked out from it.
+        return type(self), tuple(getattr(self, entry.name) for entry in dataclasses.fields(self))
+
+    @property
+    def ndim(self) -> int:
+        """How many axes the array has."""
+        return len(self.sizes)
+
+    @functools.cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return tuple(map(sum, self.sizes))
+
+    @functools.cached_property
+    def spatial(self) -> tuple[int, ...]:
+        """The axes that are neither split nor colour."""
+        gone = {axis for axis, _ in self.split}
+        return tuple(axis for axis in range(self.ndim - self.rgb) if axis not in gone)
+
+    @functools.cached_property
+    def whole(self) -> tuple[int, ...]:
+        """Shape along the spatial axes."""
+        return tuple(self.shape[axis] for axis in self.spatial)
+
+    @property
+    def count(self) -> int:
+        """How many chunks have something in them."""
+        return math.prod(sum(size > 0 for size in sizes) for sizes in self.sizes)
+
+    @property
+    def items(self) -> int:
+        """How many items the chunks make."""
+        along = dict(self.split)
+        return math.prod(
+            sum(size if axis in along else size > 0 for size in sizes)
+            for axis, sizes in enumerate(self.sizes)
+        )
+
+    @functools.cached_property
+    def _starts(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(tuple(itertools.accumulate(sizes, initial=0)) for sizes in self.sizes)
+
+    def __contains__(self, key: object) -> bool:
+        """Whether a task of this key makes a chunk that has something in it."""
+        if not isinstance(key, tuple) or len(key) != self.ndim + 1 or key[0] != self.name:
+            return False
+        # Dask has keys such as ("getitem-1f3a", 0.9, 0) for the rims of chunks.
+        return all(
+            isinstance(number, int | np.integer) and 0 <= number < len(sizes) and sizes[number] > 0
+            for number, sizes in zip(key[1:], self.sizes, strict=True)
+        )
+
+    def placement(self, key: tuple[Any, ...]) -> Placement:
+        """Where a chunk belongs.
+
+        Parameters
+        ----------
+        key : tuple
+            Key of its task: the name, and the number of the chunk along each axis.
+        """
+        numbers = key[1:]
+        starts = [starts[n] for n, starts in zip(numbers, self._starts, strict=True)]
+        shape = tuple(sizes[n] for n, sizes in zip(numbers, self.sizes, strict=True))
+        return Placement(
+            dict(self.position),
+            tuple(starts[axis] for axis in self.spatial),
+            self.whole,
+            shape,
+            tuple(
+                (axis, self.dims[axis], coordinates[starts[axis] : starts[axis] + shape[axis]])
+                for axis, coordinates in self.split
+            ),
+        )

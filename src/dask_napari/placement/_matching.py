@@ -1,0 +1,151 @@
+"""What patterns and conventions have in common: reading names, and saying why one does not fit."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dask_napari.model import Coordinate
+
+# A suffix starts with a letter, so that the ".5" of "t1.5" is kept as part of a number.
+_SUFFIX = re.compile(r"(\.(ome|nii|tar|lux))?\.[A-Za-z]\w*$")
+# The nearest of the first names is near enough, and a million may be given.
+_MOST_EXPLAINED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """How far a name fits, and what comes then.
+
+    Attributes
+    ----------
+    name : str
+        The name, or the part of it that was compared.
+    parts : int
+        Parts of the pattern that fit.
+    matched : str
+        What of the name they fit.
+    expected : str
+        What should follow, in words.
+
+    Examples
+    --------
+    >>> print(Mismatch("A01_sx", 2, "A01_s", "a whole number for 'field'"))
+    'A01_sx' matches up to 'A01_s', then expects a whole number for 'field', found 'x'
+    """
+
+    name: str
+    parts: int
+    matched: str
+    expected: str
+
+    def __str__(self) -> str:
+        rest = self.name[len(self.matched) :]
+        found = repr(rest) if rest else "the end of the name"
+        start = f"matches up to {self.matched!r}, then" if self.matched else "does not match:"
+        return f"{self.name!r} {start} expects {self.expected}, found {found}"
+
+
+class Matcher(ABC):
+    """Reads positions from names.
+
+    Attributes
+    ----------
+    title : str
+        What it is called in messages.
+    fields : tuple of str
+        The axes that it may find.
+    """
+
+    title: str
+    fields: tuple[str, ...]
+
+    @abstractmethod
+    def match(self, name: str) -> dict[str, Coordinate] | None:
+        """Read a position from one name, or return None.
+
+        Parameters
+        ----------
+        name : str
+            A file name, path, URL or key.
+        """
+
+    @abstractmethod
+    def mismatch(self, name: str) -> Mismatch:
+        """Return how far a name that does not match fits.
+
+        Parameters
+        ----------
+        name : str
+            A file name, path, URL or key.
+        """
+
+    def first(self, names: Iterable[str]) -> dict[str, Coordinate] | None:
+        """Read a position from the first name that matches, or return None.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Names in the order in which they are tried.
+        """
+        for name in names:
+            found = self.match(name)
+            if found is not None:
+                return found
+        return None
+
+    def explain(self, names: Iterable[str]) -> str:
+        """Say of the name that comes nearest why it does not match; empty without names.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Names that do not match; the first few hundred are looked at.
+        """
+        found = (self.mismatch(name) for name in itertools.islice(names, _MOST_EXPLAINED))
+        nearest = max(found, key=lambda m: (m.parts, len(m.matched)), default=None)
+        return "" if nearest is None else str(nearest)
+
+    def check(self, names: Iterable[str]) -> None:
+        """Refuse names of which none matches; an empty list is not judged.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Names that it will meet.
+
+        Raises
+        ------
+        ValueError
+            If there are names and none of them matches; of the nearest it says why.
+        """
+        names = list(names)
+        if names and self.first(names) is None:
+            raise ValueError(
+                f"{self.title} matches none of {len(names)} names; {self.explain(names)}"
+            )
+
+
+def tail(name: str, parts: int) -> str:
+    """Return the last components of a path or URL.
+
+    Examples
+    --------
+    >>> tail("/data/P1/A01.tif", 2)
+    'P1/A01.tif'
+    """
+    return "/".join(name.split("/")[-parts:])
+
+
+def stem(name: str) -> str:
+    """Return a name without the suffix of its format.
+
+    Examples
+    --------
+    >>> stem("A01.ome.tif"), stem("t1.5"), stem("Cam_left_00001.lux.h5")
+    ('A01', 't1.5', 'Cam_left_00001')
+    """
+    return _SUFFIX.sub("", name)

@@ -1,0 +1,290 @@
+"""Patterns: positions read from names, as ``str.format`` would have written them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import os
+import re
+import string
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, time
+from typing import Any, NamedTuple
+
+import parse  # type: ignore[import-untyped]
+
+from dask_napari.model import Coordinate
+from dask_napari.placement._matching import Matcher, Mismatch, stem, tail
+
+# What a task argument may hold is not ours to bound: look at the first names only.
+_MOST_NAMES = 64
+_MOST_LEAVES = 1024
+_DEEPEST = 4
+_END = "the end of the name"
+
+
+class Pattern(Matcher):
+    """A format pattern such as ``"{plate}_{well}_s{field:d}_w{channel:d}.tif"``.
+
+    Each named field becomes an axis; ``{}`` stands for text that does not matter. Types are
+    those of ``str.format``: ``:d`` makes an integer, ``:f`` and ``:g`` a number, no type
+    text. Case counts.
+
+    Parameters
+    ----------
+    text : str
+        The pattern.
+
+    Raises
+    ------
+    ValueError
+        If the pattern is malformed or has no named field.
+
+    Examples
+    --------
+    >>> pattern = Pattern("{plate}/{well}_s{field:d}")
+    >>> pattern.match("/screens/P1/A01_s3.tif")
+    {'plate': 'P1', 'well': 'A01', 'field': 3}
+    >>> pattern.match("notes.txt") is None
+    True
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.title = f"pattern {text!r}"
+        self.fields = _fields(text)
+        try:
+            self._parser = parse.compile(text, case_sensitive=True)
+        except (ValueError, re.error) as error:
+            raise ValueError(f"pattern {text!r} cannot be read: {error}") from error
+        self._slashes = text.count("/")
+        self._names_suffix = "." in _literals(text.rpartition("/")[2])
+
+    def __repr__(self) -> str:
+        return f"Pattern({self.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return self.text == other.text if isinstance(other, Pattern) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Pattern, (self.text,)
+
+    def match(self, name: str) -> dict[str, Coordinate] | None:
+        """Read a position from one name, or return None.
+
+        Parameters
+        ----------
+        name : str
+            A file name, path, URL or key. As many of its last ``/`` components are compared
+            as the pattern has, with and without a suffix such as ``.tif`` or ``.ome.tif``.
+        """
+        for candidate in self._candidates(name):
+            found = self._parser.parse(candidate)
+            if found is not None:
+                return {field: _coordinate(value) for field, value in found.named.items()}
+        return None
+
+    def mismatch(self, name: str) -> Mismatch:
+        """Return how far a name that does not match fits.
+
+        Parameters
+        ----------
+        name : str
+            A file name, path, URL or key.
+        """
+        nearest = max(map(self._fits, self._candidates(name)), key=lambda found: found.parts)
+        return dataclasses.replace(nearest, name=tail(name, self._slashes + 1))
+
+    def _candidates(self, name: str) -> tuple[str, str]:
+        last = tail(name, self._slashes + 1)
+        bare = stem(last)
+        # A pattern without a dot was written for the stem: the suffix must not end up in its
+        # last field. One with a dot was written for the whole name.
+        return (last, bare) if self._names_suffix else (bare, last)
+
+    def _fits(self, name: str) -> Mismatch:
+        steps, matched = self._steps, ""
+        for number, step in enumerate(steps):
+            # Text may be of any length: how much of the name it takes, what follows it tells.
+            if not step.open and step.exact.parse(name) is not None:
+                after = steps[number + 1].words if number + 1 < len(steps) else _END
+                return Mismatch(name, number + 1, name, after)
+            found = step.begin.parse(name)
+            if found is None:
+                return Mismatch(name, number, matched, step.words)
+            if not step.open:
+                matched = name[: found.spans[len(found.fixed) - 1][0]]
+        return Mismatch(name, len(steps), matched, _END)
+
+    @functools.cached_property
+    def _steps(self) -> list[_Step]:
+        steps, text, before = [], "", ""
+        for literal, field, spec, _ in string.Formatter().parse(self.text):
+            if literal:
+                text += literal.replace("{", "{{").replace("}", "}}")
+                steps.append(_step(text, f"{before}{literal!r}"))
+                before = ""
+            if field is not None:
+                text += f"{{{field}:{spec}}}" if spec else f"{{{field}}}"
+                name = f" for {field!r}" if field else ""
+                steps.append(_step(text, f"{before}{_words(spec or '')}{name}", open=not spec))
+                # "P1A01" lacks the underscore after the plate, and not the plate.
+                before = "" if spec else f"text{name} and then "
+        return steps
+
+
+class _Step(NamedTuple):
+    """The beginning of a pattern, alone and with anything after it; and what ends it."""
+
+    exact: Any
+    begin: Any
+    words: str
+    open: bool
+
+
+def _step(text: str, words: str, *, open: bool = False) -> _Step:
+    exact, begin = (parse.compile(text + rest, case_sensitive=True) for rest in ("", "{}"))
+    return _Step(exact, begin, words, open)
+
+
+def _words(spec: str) -> str:
+    """Say what a format specification stands for."""
+    if not spec:
+        return "text"
+    kind = re.search(r"(t?[A-Za-z%])?$", spec)
+    letter = kind.group() if kind else ""
+    if letter in ("d", "n", "b", "o", "x"):
+        return "a whole number"
+    if letter in ("e", "f", "g", "%"):
+        return "a number"
+    return "a date or time" if letter.startswith("t") else f"text that {{:{spec}}} would write"
+
+
+@functools.lru_cache(maxsize=256)
+def compiled(text: str) -> Pattern:
+    """Return the pattern of a text; compiled once a process.
+
+    Parameters
+    ----------
+    text : str
+        The pattern.
+    """
+    return Pattern(text)
+
+
+def names_in(value: object) -> Iterator[str]:
+    """Yield the names in task arguments: text and paths, in containers too.
+
+    Parameters
+    ----------
+    value : object
+        An argument of a task, or a tuple or mapping of arguments.
+
+    Examples
+    --------
+    >>> list(names_in((["A01.tif"], {"mask": "A01_mask.tif"}, 3)))
+    ['A01.tif', 'A01_mask.tif']
+    """
+    for leaf in itertools.islice(_leaves(value), _MOST_LEAVES):
+        if isinstance(leaf, str):
+            yield leaf
+        elif isinstance(leaf, os.PathLike):
+            path = os.fspath(leaf)
+            yield path if isinstance(path, str) else os.fsdecode(path)
+
+
+def references_in(value: object) -> Iterator[str]:
+    """Yield the names of the keys that task arguments refer to.
+
+    Parameters
+    ----------
+    value : object
+        An argument of a task, or a tuple or mapping of arguments.
+    """
+    for leaf in itertools.islice(_leaves(value), _MOST_LEAVES):
+        # An argument that is another task's output is a reference to its key, of a class
+        # that this module must not import.
+        key = None if isinstance(leaf, str | os.PathLike) else getattr(leaf, "key", None)
+        if isinstance(key, str | tuple):
+            yield from names_of_key(key)
+
+
+def names_of_key(key: object, prefix: str = "") -> Iterator[str]:
+    """Yield the names that a Dask key goes by.
+
+    Parameters
+    ----------
+    key : str, bytes, int, float or tuple
+        The key. A tuple is read as a path of its elements, then element by element.
+    prefix : str
+        The task's name; ``"segment-A01"`` of a task ``segment`` goes by ``"A01"`` too.
+    """
+    if isinstance(key, tuple):
+        yield "/".join(map(str, key))
+        for part in key:
+            if isinstance(part, str):
+                yield from names_of_key(part, prefix)
+        return
+    name = str(key)
+    # The shorter name first: a leading "{plate}" would swallow the prefix.
+    if prefix and name.startswith(f"{prefix}-"):
+        yield name[len(prefix) + 1 :]
+    elif not prefix:
+        # Dask names tasks by functions: "2024-05-01_A01" has no such prefix.
+        head, _, rest = name.partition("-")
+        if rest and head.isidentifier():
+            yield rest
+    yield name
+
+
+def _leaves(value: object, depth: int = 0) -> Iterator[object]:
+    """Yield what is in containers, the first of many and not too deep."""
+    # Graph nodes for nested arguments ("List", "Dict") are containers of a kind of their own;
+    # their arguments are in ``args``.
+    if isinstance(value, Mapping):
+        inner: Iterable[object] = value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        inner = value
+    elif isinstance(args := getattr(value, "args", None), tuple):
+        inner = args
+    else:
+        yield value
+        return
+    if depth < _DEEPEST:
+        for leaf in itertools.islice(inner, _MOST_NAMES):
+            yield from _leaves(leaf, depth + 1)
+
+
+def _fields(text: str) -> tuple[str, ...]:
+    """Return the named fields of a pattern in order; ValueError if there are none."""
+    try:
+        named = [field for _, field, _, _ in string.Formatter().parse(text) if field]
+    except ValueError as error:
+        raise ValueError(f"pattern {text!r} cannot be read: {error}") from error
+    for field in named:
+        if not field.isidentifier():
+            raise ValueError(
+                f"pattern {text!r}: field {field!r} is not a plain name; an axis is named by"
+                " letters, digits and underscores, and {} stands for text that does not matter"
+            )
+    if not named:
+        raise ValueError(
+            f"pattern {text!r} names no axis; write each in braces, as in"
+            " '{well}_s{field:d}.tif'"
+        )
+    return tuple(dict.fromkeys(named))
+
+
+def _literals(text: str) -> str:
+    """Return what a pattern says outside its fields."""
+    return "".join(literal for literal, _, _, _ in string.Formatter().parse(text))
+
+
+def _coordinate(value: object) -> Coordinate:
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return value if isinstance(value, int | float) else str(value)

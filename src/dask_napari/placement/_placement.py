@@ -1,0 +1,150 @@
+"""Placement: where an output belongs, and the parts that it falls into."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from dask_napari.model import Coordinate, Item, Position
+
+
+class PlacementError(ValueError):
+    """An output whose position cannot be found.
+
+    Parameters
+    ----------
+    text : str
+        Why.
+    explain : callable, optional
+        Says more; called where the text is read, which is once for many outputs.
+
+    Attributes
+    ----------
+    reason : str
+        A short cause without values in it, fit to be counted by.
+    """
+
+    reason = "no position"
+
+    def __init__(self, text: str, explain: Callable[[], str] | None = None) -> None:
+        super().__init__(text)
+        self._explain = explain
+
+    def __str__(self) -> str:
+        return super().__str__() + (self._explain() if self._explain else "")
+
+
+class ShapeError(PlacementError):
+    """A chunk of another shape than its place."""
+
+    reason = "chunk shape"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an output belongs.
+
+    Attributes
+    ----------
+    position : Position
+        Axis -> coordinate; may be empty.
+    origin, whole : tuple of int
+        Of a chunk, see :class:`~dask_napari.model._item.Item`; empty for what is no chunk. One
+        entry an axis that is neither split nor colour.
+    shape : tuple of int
+        Of the chunk, axes that are split and colour included; empty if it is not known.
+    split : tuple of (int, str, tuple)
+        Axes of the chunk that are axes of the position: number, name, and coordinates of the
+        chunk's elements. The chunk becomes an item for each.
+    leading : bool
+        Whether the chunk may have axes in front of those of ``origin``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> where = Placement({"t": 0}, (512, 0), (1024, 1024), split=((0, "channel", ("a", "b")),))
+    >>> [position for _, position in where.parts(np.zeros((2, 512, 512)))]
+    [{'t': 0, 'channel': 'a'}, {'t': 0, 'channel': 'b'}]
+    """
+
+    position: Position = field(default_factory=dict)
+    origin: tuple[int, ...] = ()
+    whole: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()
+    split: tuple[tuple[int, str, tuple[Coordinate, ...]], ...] = ()
+    leading: bool = False
+
+    def identity(self, key: object) -> Hashable:
+        """What two placements have in common if one output replaces the other.
+
+        Parameters
+        ----------
+        key : object
+            The task's key, which tells outputs apart that have no place.
+        """
+        if not self.position and not self.whole:
+            return str(key)
+        first = tuple(coordinates[0] for _, _, coordinates in self.split)
+        return self.origin, first, frozenset(self.position.items())
+
+    def parts(self, value: Any) -> Iterator[tuple[Any, Position]]:
+        """Yield the parts of an output with their positions, as views.
+
+        Parameters
+        ----------
+        value : array-like
+            The output.
+
+        Raises
+        ------
+        ShapeError
+            If it does not have the shape that its place has.
+        """
+        if self.shape:
+            shape = tuple(getattr(value, "shape", ()))
+            if (shape[-len(self.shape) :] if self.leading else shape) != self.shape:
+                raise ShapeError(
+                    f"a chunk of shape {shape} does not fit its place, which is {self.shape};"
+                    " the function that made it must keep the shape, or say chunks= to map_blocks"
+                )
+        if not self.split:
+            yield value, self.position
+            return
+        axes = [axis for axis, _, _ in self.split]
+        names = [name for _, name, _ in self.split]
+        for numbered in itertools.product(*(enumerate(entry) for _, _, entry in self.split)):
+            index: list[Any] = [slice(None)] * value.ndim
+            for axis, (number, _) in zip(axes, numbered, strict=True):
+                index[axis] = number
+            coordinates = (coordinate for _, coordinate in numbered)
+            yield (
+                value[tuple(index)],
+                {**self.position, **dict(zip(names, coordinates, strict=True))},
+            )
+
+    def settle(self, item: Item) -> None:
+        """Write origin and whole into an item.
+
+        Parameters
+        ----------
+        item : Item
+            Made of one of the parts.
+
+        Raises
+        ------
+        ShapeError
+            If it has fewer axes than the origin.
+        """
+        if not self.origin or item.kind not in ("image", "labels"):
+            return
+        spatial = item.data.ndim - item.rgb
+        more = spatial - len(self.origin)
+        if more < 0 or (more and not self.leading):
+            raise ShapeError(
+                f"a chunk with {spatial} spatial axes has no place at {self.origin}; give one"
+                " entry an axis"
+            )
+        item.origin = (*(0,) * more, *self.origin)
+        item.whole = (*item.data.shape[:more], *self.whole)

@@ -1,0 +1,55 @@
+"""Positions with slices, which name a tile of a larger image."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+
+from dask_napari.model._position import plain_position
+from dask_napari.placement._placement import Placement
+
+
+def placement_of_slices(value: object) -> Placement:
+    """Return a position in which slices say where in a larger image a tile lies.
+
+    Parameters
+    ----------
+    value : object
+        What a function for ``at`` returned.
+
+    Examples
+    --------
+    >>> where = placement_of_slices({"well": "A01", "y": slice(512, 1024), "x": slice(0, 512)})
+    >>> where.position, where.origin, where.whole
+    ({'well': 'A01'}, (512, 0), (1024, 512))
+    """
+    slices = (
+        {axis: entry for axis, entry in value.items() if isinstance(entry, slice)}
+        if isinstance(value, Mapping)
+        else {}
+    )
+    if not slices:
+        return Placement(plain_position(value))
+    assert isinstance(value, Mapping)
+    others = {axis: entry for axis, entry in value.items() if axis not in slices}
+    ends = [_ends(axis, entry) for axis, entry in slices.items()]
+    return Placement(
+        plain_position(others) if others else {},
+        tuple(start for start, _ in ends),
+        tuple(stop for _, stop in ends),
+        tuple(stop - start for start, stop in ends),
+        leading=True,
+    )
+
+
+def _ends(axis: object, value: slice) -> tuple[int, int]:
+    try:
+        start, stop = operator.index(value.start or 0), operator.index(value.stop)
+    except TypeError:
+        start, stop = 0, 0
+    if not 0 <= start < stop or value.step not in (None, 1):
+        raise ValueError(
+            f"{value!r} of axis {axis!r} says no place; give slice(start, stop) in pixels of the"
+            " whole image"
+        )
+    return start, stop

@@ -1,0 +1,183 @@
+"""What the coordinates of an ``xarray.DataArray`` say: position, pixel size, units.
+
+xarray is never imported: an output can be a ``DataArray`` only where its task imported it.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dask_napari.model import Calibration, Coordinate
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Size of a pixel along one axis.
+
+    Attributes
+    ----------
+    step : float
+        Distance from one pixel to the next; not 0.
+    start : float
+        Where the centre of the first one is.
+    unit : str
+        Of both; empty if not known.
+    """
+
+    step: float
+    start: float = 0.0
+    unit: str = ""
+
+
+def is_labelled(value: object) -> bool:
+    """Return whether a value is an ``xarray.DataArray``.
+
+    Parameters
+    ----------
+    value : object
+        A task output.
+    """
+    xarray = sys.modules.get("xarray")
+    # xarray loads its parts lazily: while another thread imports it, the class may be missing.
+    labelled = getattr(xarray, "DataArray", None)
+    return labelled is not None and isinstance(value, labelled)
+
+
+def position_of(array: Any) -> dict[str, Coordinate]:
+    """Return the scalar coordinates of a ``DataArray``, in their order; empty of others.
+
+    Parameters
+    ----------
+    array : object
+        A task output.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> plane = xr.DataArray([[0, 1]], dims=("y", "x"), coords={"well": "A01", "t": 3})
+    >>> position_of(plane)
+    {'well': 'A01', 't': 3}
+    """
+    if not is_labelled(array):
+        return {}
+    scalars = ((str(name), coord.values) for name, coord in array.coords.items() if not coord.ndim)
+    found = ((name, _scalar(value)) for name, value in scalars)
+    return {name: value for name, value in found if value is not None}
+
+
+def calibration_of(
+    array: Any, spatial: int, sizes: Mapping[str, Size] | None = None
+) -> Calibration:
+    """Return what the dimension coordinates of a ``DataArray`` say of its pixels.
+
+    Coordinates that are not numbers or not evenly spaced say nothing of their axis, which
+    then counts pixels.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        A task output.
+    spatial : int
+        How many of its leading axes are spatial; a colour axis is not.
+    sizes : mapping of str to Size, optional
+        What its attributes say, by axis in lower case; coordinates win, unless they only count
+        the pixels.
+    """
+    dims = tuple(array.dims[:spatial])
+    found = [_size(array, dim, (sizes or {}).get(str(dim).lower())) for dim in dims]
+    axes = tuple(map(str, dims))
+    if all(size is None for size in found):
+        return Calibration(axes=axes)
+    return Calibration(
+        axes=axes,
+        scale=tuple(1.0 if size is None else size.step for size in found),
+        translate=tuple(0.0 if size is None else size.start for size in found),
+        # An axis that says nothing counts pixels, and must not be given the others' unit.
+        units=tuple(size.unit if size and size.unit else "pixel" for size in found)
+        if any(
+            (size and size.unit) or _unit(array, dim) for dim, size in zip(dims, found, strict=True)
+        )
+        else (),
+    )
+
+
+def _size(array: Any, dim: Any, said: Size | None) -> Size | None:
+    """Return what is known of one axis: by its coordinates, or else by the attributes."""
+    if dim not in array.coords:
+        return said
+    coords = array.coords[dim].values
+    spacing = _spacing(coords)
+    if spacing is None:
+        return said
+    unit = _unit(array, dim)
+    if said is not None and not unit and spacing == (1.0, 0.0) and coords.dtype.kind in "iu":
+        return said  # an index, no coordinates
+    return Size(spacing[0], spacing[1], unit or (said.unit if said else ""))
+
+
+def _scalar(value: Any) -> Coordinate | None:
+    """Return a scalar coordinate as text or a number; None for one that says nothing."""
+    if value.dtype.kind in "mM":
+        return None if np.isnat(value) else str(value)
+    plain = value.item()
+    if isinstance(plain, bool):
+        return str(plain)
+    if isinstance(plain, float) and not math.isfinite(plain):
+        return None
+    return plain if isinstance(plain, int | float | str) else None
+
+
+def _spacing(values: Any) -> tuple[float, float] | None:
+    """Return step and first value of evenly spaced coordinates, None of any others."""
+    if values.ndim != 1 or values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        return None
+    values = values.astype(float)
+    if len(values) == 1:
+        return 1.0, float(values[0])
+    step = (values[-1] - values[0]) / (len(values) - 1)
+    # Rounded coordinates ("0.32, 0.65, 0.97") are meant to be even: a hundredth of a pixel.
+    if (
+        step == 0
+        or not math.isfinite(step)
+        or not np.allclose(np.diff(values), step, rtol=1e-2, atol=0)
+    ):
+        return None
+    return float(step), float(values[0])
+
+
+def _unit(array: Any, dim: Any) -> str:
+    attrs = array.coords[dim].attrs if dim in array.coords else {}
+    return str(attrs.get("units", attrs.get("unit", "")))
+
+
+def column_names(value: object, count: int) -> tuple[str, ...]:
+    """Return what the last axis of a ``DataArray`` calls its entries; empty if it does not.
+
+    Parameters
+    ----------
+    value : object
+        A task output; anything else than a ``DataArray`` names nothing.
+    count : int
+        Number of entries.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> spots = xr.DataArray([[1.0, 2.0]], dims=("spot", "axis"), coords={"axis": ["y", "x"]})
+    >>> column_names(spots, 2)
+    ('y', 'x')
+    """
+    if not is_labelled(value):
+        return ()
+    array: Any = value
+    last = array.dims[-1] if array.dims else None
+    if last not in array.coords or array.coords[last].dtype.kind not in "UO":
+        return ()
+    names = tuple(map(str, array.coords[last].values))
+    return names if len(names) == count and len(set(names)) == count else ()

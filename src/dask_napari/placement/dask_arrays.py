@@ -1,0 +1,253 @@
+"""Dask arrays, and what xarray wraps around them: the geometry of their chunks.
+
+Neither library is imported before the user did: who has an array has its library.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dask_napari.model import Calibration, Coordinate, Kind
+from dask_napari.placement._chunks import Chunks, Split
+from dask_napari.placement._xarray_coordinates import calibration_of, is_labelled, position_of
+
+TOKEN = re.compile(r"-[0-9a-f]{16,}$")
+"""What Dask appends to the names of arrays."""
+
+# napari's own rule for guessing colour; a smaller image says rgb=True.
+_RGB_SIDE = 30
+
+
+def is_array(value: object) -> bool:
+    """Return whether a value is a dask array, or a ``DataArray``.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+    """
+    return is_labelled(value) or _is_dask(value)
+
+
+def is_dataset(value: object) -> bool:
+    """Return whether a value is an ``xarray.Dataset``.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+    """
+    dataset = getattr(sys.modules.get("xarray"), "Dataset", None)
+    return dataset is not None and isinstance(value, dataset)
+
+
+def variables(dataset: Any) -> dict[str, Any]:
+    """Return the variables of a ``Dataset`` that can be shown: in chunks, with two axes or more.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        The dataset.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    found = {
+        str(name): array
+        for name, array in dataset.data_vars.items()
+        if _is_dask(array.data) and array.ndim >= 2
+    }
+    if not found:
+        raise ValueError(
+            f"no variable of the Dataset has chunks and two axes ({', '.join(map(str, dataset))});"
+            " open it with chunks={}, or call .chunk()"
+        )
+    return found
+
+
+def title_of(array: Any) -> str:
+    """Return what an array is called: the xarray name, or the dask name without its token.
+
+    Parameters
+    ----------
+    array : dask.array.Array or xarray.DataArray
+        The array.
+    """
+    if is_labelled(array):
+        return str(array.name) if array.name is not None else title_of(array.data)
+    return TOKEN.sub("", array.name) or "dask"
+
+
+def chunks_of(
+    array: Any,
+    *,
+    kind: Kind = "image",
+    rgb: bool | None = None,
+    dims: Sequence[str] = (),
+    source: str = "",
+) -> Chunks:
+    """Return the geometry of an array's chunks.
+
+    The axes of a ``DataArray`` have its dimensions as names. Even coordinates say the pixel
+    size. An axis whose coordinates are text or uneven numbers becomes an axis of the position,
+    as long as two others are left.
+
+    Parameters
+    ----------
+    array : dask.array.Array or xarray.DataArray
+        The array.
+    kind : Kind
+        What it is shown as.
+    rgb : bool, optional
+        Whether the last axis is colour; guessed if not given.
+    dims : sequence of str
+        Names of the axes of a dask array.
+    source : str
+        See :class:`~dask_napari.placement._chunks.Chunks`.
+
+    Raises
+    ------
+    ValueError
+        If its chunks cannot be shown, with the remedy.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> chunks_of(da.zeros((10, 10), chunks=(4, 10), name="empty")).sizes
+    ((4, 4, 2), (10,))
+    """
+    dask_array = array.data if is_labelled(array) else array
+    if not _is_dask(dask_array):
+        raise ValueError(
+            f"DataArray {title_of(array)!r} is in memory already; call .chunk() to compute it in"
+            " chunks"
+            if is_labelled(array)
+            else f"{array!r} is no dask array"
+        )
+    _check(dask_array, title_of(array), kind)
+    dims = _dims(array, dims)
+    every = range(dask_array.ndim)
+    found = {axis: _categories(array, dims[axis]) for axis in every} if is_labelled(array) else {}
+    text = {axis for axis, entry in found.items() if entry and isinstance(entry[0], str)}
+    is_rgb = _is_rgb(dask_array, kind, rgb, text)
+    split = _split(
+        {axis: entry for axis, entry in found.items() if entry}, dask_array.ndim - is_rgb
+    )
+    spatial = [axis for axis in every[: dask_array.ndim - is_rgb] if axis not in dict(split)]
+    calibration, position = Calibration(axes=tuple(dims[axis] for axis in spatial if dims)), {}
+    if is_labelled(array):
+        lazy = [name for name, entry in array.coords.items() if entry.chunks is not None]
+        bare = array.drop_vars(lazy)  # their values are not known without computing them
+        position = position_of(bare)
+        others = {dims[axis]: 0 for axis in every if axis not in spatial}
+        calibration = calibration_of(bare.isel(others), len(spatial))
+    return Chunks(
+        _name(dask_array),
+        tuple(tuple(map(int, sizes)) for sizes in dask_array.chunks),
+        dims,
+        split,
+        tuple(position.items()),
+        calibration,
+        is_rgb,
+        source,
+    )
+
+
+def _name(array: Any) -> str:
+    """Name with which the keys of an array's chunks will begin."""
+    # With query planning (`array.query-planning`) it is known after the optimization only.
+    name: str = (array.optimize() if hasattr(array, "expr") else array).name
+    return name
+
+
+def _is_dask(value: object) -> bool:
+    module = sys.modules.get("dask.array")
+    return module is not None and isinstance(value, module.Array)
+
+
+def _check(array: Any, title: str, kind: Kind) -> None:
+    if kind not in ("image", "labels"):
+        raise ValueError(
+            f"kind={kind!r}: the chunks of array {title!r} are pixels, so kind is 'image' or"
+            " 'labels'; tap the tasks that make other things by their name"
+        )
+    if array.ndim < 2:
+        raise ValueError(
+            f"array {title!r} has shape {array.shape}, and an {kind} layer needs at least 2 axes;"
+            " x[None, :] makes an image of a line"
+        )
+    if any(math.isnan(size) for sizes in array.chunks for size in sizes):
+        raise ValueError(
+            f"array {title!r} has chunks of unknown size, shape {array.shape}; call"
+            " x.compute_chunk_sizes() first"
+        )
+    if array.size == 0:
+        raise ValueError(f"array {title!r} is empty, shape {array.shape}; nothing can be shown")
+
+
+def _dims(array: Any, given: Sequence[str]) -> tuple[str, ...]:
+    if is_labelled(array):
+        dims = tuple(map(str, array.dims))
+        if given and tuple(given) != dims:
+            raise ValueError(f"dims={tuple(given)} are not those of the DataArray, {dims}")
+        return dims
+    dims = tuple(given)
+    if dims and (len(dims) != array.ndim or len(set(dims)) != len(dims)):
+        raise ValueError(
+            f"dims={dims} do not name the {array.ndim} axes of an array of shape {array.shape};"
+            " give each a name of its own"
+        )
+    return dims
+
+
+def _is_rgb(array: Any, kind: Kind, rgb: bool | None, text: Iterable[int]) -> bool:
+    """Whether the last axis is colour; decided once, since chunks at the rim may look different."""
+    last = array.ndim - 1
+    fits = array.ndim >= 3 and array.shape[-1] in (3, 4) and array.numblocks[-1] == 1
+    if rgb and not (fits and kind == "image"):
+        raise ValueError(
+            f"rgb=True needs an image whose last axis has length 3 or 4 and one chunk, not shape"
+            f" {array.shape} in {array.numblocks} chunks; x.rechunk({{-1: -1}}) joins them"
+        )
+    if rgb is not None:
+        return rgb
+    large = fits and min(array.shape[-3:-1]) >= _RGB_SIDE and array.dtype.kind in "uf"
+    return large and kind == "image" and last not in text
+
+
+def _split(found: dict[int, tuple[Coordinate, ...]], ndim: int) -> Split:
+    """Which axes become axes of the position: text before numbers, and two axes always remain."""
+    found = {axis: entry for axis, entry in found.items() if axis < ndim}
+    # Kept as they are first: uneven numbers, the last axes before the others.
+    order: Callable[[int], tuple[bool, int]] = lambda axis: (isinstance(found[axis][0], str), -axis)  # noqa: E731
+    kept = sorted(found, key=order)[: max(0, 2 - (ndim - len(found)))]
+    return tuple((axis, entry) for axis, entry in sorted(found.items()) if axis not in kept)
+
+
+def _categories(array: Any, dim: str) -> tuple[Coordinate, ...]:
+    """Coordinates of a dimension that name its elements; empty if it counts or measures."""
+    coordinate = array.coords.get(dim)
+    if coordinate is None or coordinate.ndim != 1 or coordinate.chunks is not None:
+        return ()
+    values = coordinate.values
+    if values.dtype.kind in "mM":
+        found = [] if np.isnat(values).any() else [str(value) for value in values]
+    elif calibration_of(coordinate, 1).scale:
+        return ()  # evenly spaced
+    else:
+        found = values.tolist()
+        if any(isinstance(value, bool) for value in found):
+            found = [str(value) for value in found]
+    plain = all(
+        isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+        for value in found
+    )
+    return tuple(found) if plain and len(set(found)) == len(found) else ()

@@ -1,0 +1,218 @@
+"""The recorder: a viewer without a window, which shows what arrives by writing it down."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from dask_napari.model import LayerSpec, Once
+from dask_napari.record._finish import finish
+from dask_napari.record._record_attributes import Attributes
+from dask_napari.record._store import Store
+from dask_napari.stream.auth import Security
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.wire import Limits
+
+logger = logging.getLogger(__name__)
+
+ROUND_ITEMS: Final = 256
+"""Items written together: two lines of the journal's disk writes for all of them."""
+
+ROUND_BYTES: Final = 64 << 20
+"""Bytes written together; what is taken from the board is still in memory."""
+
+LOOK: Final = 0.1
+"""Seconds between looks for the end, for requests and for publishers that have ended."""
+
+SAVE_INTERVAL: Final = 5.0
+"""Seconds between ledgers in the attributes: what a record that is killed has of it."""
+
+
+class Recorder:
+    """Receive items and write them into a record until it is closed.
+
+    Memory is bounded as in a viewer: what the disk does not take waits on the board, and when that
+    is full, with the senders.
+
+    Parameters
+    ----------
+    path : str or Path
+        The record, a directory that does not exist yet.
+    addresses : str or sequence of str
+        Where to listen; see :class:`~dask_napari.stream.Receiver`.
+    security : Security, optional
+        Keys and token.
+    insecure : bool
+        Allow plain TCP that other hosts can reach.
+    share_keys : bool
+        Leave the keys for sinks of this user on this host.
+    append : bool
+        Go on with a record that is there.
+    overwrite : bool
+        Remove a record that is there.
+    board : Board, optional
+        Where items wait.
+    limits : Limits, optional
+        What publishers are granted.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the record or the addresses cannot be had.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from dask_napari.record import Record
+    >>> from dask_napari.stream import Item, Publisher
+    >>> folder = tempfile.mkdtemp()
+    >>> with Recorder(f"{folder}/run.zarr", "tcp://127.0.0.1:*") as recorder:
+    ...     with Publisher(recorder.receiver.addresses, name="me") as publisher:
+    ...         publisher.put(Item("cells", "labels", np.ones((2, 2), "uint8"), {"t": 0}))
+    ...     recorder.run(until_done=True)
+    >>> [item.position for item in Record(f"{folder}/run.zarr").items()]
+    [{'t': 0}]
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        addresses: str | Sequence[str],
+        *,
+        security: Security | None = None,
+        insecure: bool = False,
+        share_keys: bool = False,
+        append: bool = False,
+        overwrite: bool = False,
+        board: Board | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.board = Board() if board is None else board
+        # First, so that nothing on the disk is touched where it cannot listen.
+        self.receiver = Receiver(
+            addresses,
+            self.board,
+            security=security,
+            insecure=insecure,
+            limits=limits,
+            share_keys=share_keys,
+        )
+        self.receiver.start()
+        try:
+            self.store = Store(self.path, append=append, overwrite=overwrite)
+            self._attributes = Attributes(self.path)
+        except BaseException:
+            self.receiver.close()
+            raise
+        self.ended = threading.Event()
+        """Set it to end :meth:`run`; from a signal handler, too."""
+        self._specs: dict[str, LayerSpec] = {}
+        self._save_at = 0.0
+        self._first = Once()
+        self._closed = False
+        self.save()
+
+    def run(self, *, until_done: bool = False, patience: float = 0.0) -> None:
+        """Record until :attr:`ended` is set.
+
+        Parameters
+        ----------
+        until_done : bool
+            End, too, when publishers have come and all of them are gone.
+        patience : float
+            For so many seconds: workers that are restarted come back.
+        """
+        busy = time.monotonic()
+        while not self.ended.is_set():
+            if self.board.wait(LOOK):
+                self.step()
+            if not self._all_gone():
+                busy = time.monotonic()
+            elif until_done and time.monotonic() - busy >= patience:
+                return
+            self._serve()
+            if time.monotonic() >= self._save_at:
+                self.save()
+
+    def step(self) -> None:
+        """Write some of what waits."""
+        items = self.board.take(ROUND_ITEMS, ROUND_BYTES)
+        self._learn()
+        try:
+            reasons = self.store.put(items)
+        except Exception as error:
+            # A bug of ours costs these items, counted, and not the rest of the stream.
+            self._say(f"{len(items)} items are not recorded", error)
+            reasons = [f"error: {type(error).__name__}"] * len(items)
+        self.board.shown([item for item, why in zip(items, reasons, strict=True) if not why])
+        for item, why in zip(items, reasons, strict=True):
+            if why:
+                self.board.drop(item, why)
+
+    def _learn(self) -> None:
+        specs = self.receiver.layers()
+        if specs != self._specs:
+            self._specs = self.store.specs = specs
+            self._attributes.learn(specs)
+
+    def _all_gone(self) -> bool:
+        peers = self.receiver.peers()
+        return bool(peers) and not any(peer.alive for peer in peers) and not len(self.board)
+
+    def _serve(self) -> None:
+        """Answer clients; the ledger they get without us."""
+        while True:
+            try:
+                request = self.receiver.requests.get_nowait()
+            except queue.Empty:
+                return
+            if request.name == "quit":
+                request.reply()
+                self.ended.set()
+            elif request.name == "recorded":
+                request.reply({"path": str(self.path.absolute()), "items": len(self.store)})
+            else:
+                request.fail(f"a recorder cannot do {request.name!r}: it has no window")
+
+    def save(self, *, closed: bool = False) -> None:
+        """Write ledger and layers into the attributes; a disk that is full only delays it."""
+        self._save_at = time.monotonic() + SAVE_INTERVAL
+        self._learn()
+        try:
+            self._attributes.save(self.receiver.ledger(), self.store.contents.images, closed=closed)
+        except OSError as error:
+            self._say("the metadata cannot be written", error)
+
+    def _say(self, what: str, error: Exception) -> None:
+        if self._first(text := f"{what}: {error}"):
+            known = isinstance(error, OSError)
+            logger.error("%s: %s", self.path, text, exc_info=None if known else error)
+
+    def close(self) -> None:
+        """Write what has arrived, sort the images and save the ledger; may be called again."""
+        if self._closed:
+            return
+        self._closed = True
+        self.receiver.close()
+        try:
+            while len(self.board):
+                self.step()
+            try:
+                finish(self.store)
+            except Exception as error:
+                self._say("left unsorted", error)
+            self.save(closed=True)
+        finally:
+            self.store.close()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

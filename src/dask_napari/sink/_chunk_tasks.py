@@ -1,0 +1,107 @@
+"""Arrays that stream their chunks: a task in the graph passes each chunk on and shows it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from dask_napari.placement import is_array, is_dataset, is_labelled, title_of, variables
+from dask_napari.tap import Tap
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+def tapped(collection: Any, **options: Any) -> tuple[Any, list[Tap]]:
+    """Return a collection equal to the given one that streams its chunks, and the taps for it.
+
+    Nothing is computed, and equal collections give equal graphs. For a sink of one's own;
+    :meth:`dask_napari.Live.watch` does the rest.
+
+    Parameters
+    ----------
+    collection : dask.array.Array, xarray.DataArray or xarray.Dataset
+        What to stream; of a ``Dataset`` each variable that can be shown.
+    **options
+        Parameters of :class:`~dask_napari.Tap`.
+
+    Returns
+    -------
+    collection : same type
+        What to compute, store or go on with.
+    taps : list of Tap
+        One a layer; without them in force nothing is streamed.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> zeros = da.zeros((10, 10), chunks=5, name="zeros")
+    >>> same, (tap,) = tapped(zeros, kind="labels")
+    >>> same, tap.layer
+    (dask.array<watch-zeros, shape=(10, 10), dtype=float64, chunksize=(5, 5), ...>, 'zeros')
+    """
+    if is_dataset(collection):
+        pairs = {
+            name: tapped(array, **options_of(name, options))
+            for name, array in variables(collection).items()
+        }
+        taps = [tap for _, found in pairs.values() for tap in found]
+        return collection.assign({name: array for name, (array, _) in pairs.items()}), taps
+    if not is_array(collection):
+        raise TypeError(
+            f"a {type(collection).__name__} has no chunks; give a dask array, or a DataArray or"
+            " Dataset of xarray around some"
+        )
+    Tap(collection, **options)  # refuses what cannot be shown, by the name that the user knows
+    array = collection.data if is_labelled(collection) else collection
+    passed = array.map_blocks(
+        pass_on,
+        source=array.name,
+        token=f"watch-{title_of(array)}",
+        dtype=array.dtype,
+        meta=array._meta,
+    )
+    same = collection.copy(data=passed) if is_labelled(collection) else passed
+    tap = Tap(same, **{"layer": title_of(collection), **options})
+    assert tap.chunks is not None
+    return same, [replace(tap, select=replace(tap.chunks, source=array.name))]
+
+
+def options_of(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of the tap on one variable of a ``Dataset``.
+
+    Parameters
+    ----------
+    name : str
+        The variable.
+    options : dict
+        Those of all of them; ``layer`` becomes the beginning of the layers' names.
+    """
+    layer = options.get("layer")
+    return {**options, "layer": f"{layer} {name}" if layer else name}
+
+
+def pass_on(block: T, source: str = "", block_id: tuple[int, ...] | None = None) -> T:
+    """Return a chunk as it came, and stream it where a viewer watches its array.
+
+    Parameters
+    ----------
+    block : numpy.ndarray
+        The chunk.
+    source : str
+        Name of the array that is watched.
+    block_id : tuple of int
+        Number of the chunk along each axis; given by ``map_blocks``.
+    """
+    # Other schedulers have no workers, and so no sinks.
+    if block_id is not None and "distributed" in sys.modules:
+        try:
+            from dask_napari.sink._worker_sinks import show_chunk
+
+            show_chunk(source, block_id, block)
+        except Exception:
+            logger.exception("a chunk of %s is not shown; the task goes on", source)
+    return block

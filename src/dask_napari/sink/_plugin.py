@@ -1,0 +1,268 @@
+"""The worker plugin."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from distributed import WorkerPlugin
+
+from dask_napari import config
+from dask_napari.placement import Placement
+from dask_napari.sink._once_log import OnceLog
+from dask_napari.sink._session import Session
+from dask_napari.sink._tasks import RAN
+from dask_napari.stream.auth import Security, check_encrypted, local_keys
+from dask_napari.stream.send import Transport, check_transport
+from dask_napari.stream.wire import Count
+from dask_napari.tap import Tap, TapSet
+
+if TYPE_CHECKING:
+    from distributed import Worker
+
+
+SINK_NAME: Final = "dask-napari"
+"""Name of the plugin unless another is given, for ``client.unregister_worker_plugin``."""
+
+RETRY: Final = 5.0
+"""Seconds until a publisher is tried again for which there were no file descriptors."""
+
+
+class NapariSink(WorkerPlugin):
+    """Stream tapped task outputs from a worker to a viewer.
+
+    Register it with :meth:`distributed.Client.register_plugin`; it is then on every worker,
+    present and future. :func:`dask_napari.watch` does that and more. Sinks of different names
+    stand side by side, each with a viewer of its own; one that is registered under the name of
+    another replaces it, for instance to stream to another address.
+
+    Parameters
+    ----------
+    addresses : str or sequence of str, optional
+        Where the viewer listens, ``tcp://host:port``; the configuration's ``address`` if not
+        given.
+    taps : iterable of Tap or mapping of str to Tap
+        What to stream; a mapping names each tap, so that later changes can tell them apart.
+    transport : {"auto", "shared-memory", "inline"}, optional
+        The configuration's ``transport`` if not given.
+    security : Security, optional
+        The viewer's keys and token; they travel over Dask's own channel.
+    name : str
+        Name of the plugin.
+
+    Raises
+    ------
+    ValueError
+        If there is no address or name, or taps contradict each other.
+
+    Examples
+    --------
+    >>> sink = NapariSink("tcp://127.0.0.1:5577", taps=[Tap("segment", kind="labels")])
+    >>> client.register_plugin(sink)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        addresses: str | Sequence[str] | None = None,
+        taps: Iterable[Tap] | Mapping[str, Tap] = (),
+        *,
+        transport: Transport | None = None,
+        security: Security | None = None,
+        name: str = SINK_NAME,
+    ) -> None:
+        if not name:
+            raise ValueError("name is empty; leave it out or name the sink")
+        self.name = name
+        addresses = addresses or config.get("address")
+        if not addresses:
+            raise ValueError(
+                "no address of a viewer; pass NapariSink('tcp://host:port') or set "
+                "dask-napari.address in the Dask configuration"
+            )
+        self.addresses = (addresses,) if isinstance(addresses, str) else tuple(addresses)
+        self.transport: Transport = transport or config.get("transport")
+        check_transport(self.transport)
+        self.security = security
+        self._named = taps if isinstance(taps, Mapping) else {uuid.uuid4().hex: t for t in taps}
+        self._taps = TapSet(self._named.values())
+        self._at_rest()
+
+    def _at_rest(self) -> None:
+        self._log = OnceLog()
+        self._session: Session | None = None
+        self._retry: asyncio.TimerHandle | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Only what the constructor was given travels.
+        names = ("name", "addresses", "transport", "security", "_named", "_taps")
+        return {name: self.__dict__[name] for name in names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._at_rest()
+
+    # -- WorkerPlugin ----------------------------------------------------------------------
+
+    def setup(self, worker: Worker) -> None:
+        """Start streaming. Called by Dask; an error here is logged and leaves the worker be.
+
+        Raises
+        ------
+        ValueError
+            If Dask requires encryption and the stream would have none.
+        """
+        if worker.security.require_encryption and not any(map(local_keys.find, self.addresses)):
+            check_encrypted(self.addresses, self.security)
+        worker.metrics[SINK_NAME] = memory_of_sinks
+        self._open(worker)
+
+    def _open(self, worker: Worker) -> None:
+        """Begin a session, now or when there is room for it."""
+        try:
+            self._session = Session(
+                worker,
+                addresses=self.addresses,
+                transport=self.transport,
+                security=self.security,
+                taps=self._taps,
+                log=self._log,
+            )
+        except (OSError, RuntimeError) as error:  # no file descriptors, no thread
+            self._log.warn("not streaming yet", "", error)
+            self._retry = asyncio.get_running_loop().call_later(RETRY, self._open, worker)
+
+    def teardown(self, worker: Worker) -> Awaitable[None] | None:
+        """Send the tail and stop. Called by Dask."""
+        session, self._session = self._session, None
+        if self._retry is not None:
+            self._retry.cancel()
+        if not any(sink is not self for sink in sinks_of(worker)):
+            worker.metrics.pop(SINK_NAME, None)
+        return session.close() if session is not None else None
+
+    def transition(self, key: Any, start: str, finish: str, **kwargs: object) -> None:
+        """Select the output of a task that has just ended. Called by Dask, on the event loop."""
+        if finish == "memory" and start in RAN and self._session is not None:
+            self._session.ended.select(key)
+
+    # -- what others ask of it -------------------------------------------------------------
+
+    def set_taps(self, named: Mapping[str, Tap]) -> None:
+        """Replace the taps; outputs of new ones that are in memory already are streamed too.
+
+        Parameters
+        ----------
+        named : mapping of str to Tap
+            All taps in force; new are those under a name that was not there.
+
+        Raises
+        ------
+        ValueError
+            If taps contradict each other; nothing has changed then.
+        """
+        taps = TapSet(named.values())
+        fresh = [tap for name, tap in named.items() if name not in self._named]
+        self._named, self._taps = dict(named), taps
+        if self._session is not None:
+            self._session.set_taps(taps, fresh)
+
+    def show(
+        self,
+        value: object,
+        tap: Tap,
+        where: Placement | Callable[[], Placement] | None = None,
+        keep: Callable[[], object] | None = None,
+    ) -> bool:
+        """Stream a value that a task has in hands. Any thread; never raises, never waits.
+
+        Parameters
+        ----------
+        value : object
+            What to show; copied here unless nobody can write to it.
+        tap : Tap
+            As what kind, onto which layer; what it selects does not matter.
+        where : Placement or callable, optional
+            Where it belongs; without one, its own coordinates say it, or the order of arrival.
+        keep : callable, optional
+            Makes the copy, for callers who share it among sinks.
+
+        Returns
+        -------
+        bool
+            Whether it will be shown, as far as is known; if not, it is counted as dropped.
+        """
+        session = self._session
+        return session is not None and session.from_tasks.show(value, tap, where, keep)
+
+    def show_chunk(
+        self, source: str, numbers: tuple[int, ...], block: object, keep: Callable[[], object]
+    ) -> None:
+        """Stream a chunk of a watched array from inside the task that passes it on.
+
+        Parameters
+        ----------
+        source : str
+            Name of the array that is watched.
+        numbers : tuple of int
+            Number of the chunk along each axis.
+        block : object
+            The chunk.
+        keep : callable
+            Makes the copy, which sinks share.
+        """
+        session = self._session
+        if session is not None:
+            session.from_tasks.show_chunk(source, numbers, block, keep)
+
+    def memory(self) -> dict[str, int]:
+        """Bytes that it holds of the worker's memory."""
+        session = self._session
+        return session.publisher.memory() if session is not None else {}
+
+    def counts(self) -> dict[str, Any]:
+        """The worker's side of the ledger and the state of its connection."""
+        state: dict[str, Any] = {"name": "", "state": "closed", "transport": "", "counts": []}
+        session = self._session
+        if session is not None:
+            publisher = session.publisher
+            state = {
+                "name": publisher.name,
+                "state": publisher.state,
+                "transport": publisher.transport,
+                "counts": [_plain(count) for count in publisher.counts()],
+            }
+        return {**state, "addresses": list(self.addresses)}
+
+
+def sinks_of(worker: Worker) -> list[NapariSink]:
+    """Sinks of a worker, of all names.
+
+    Parameters
+    ----------
+    worker : distributed.Worker
+        The worker.
+    """
+    # A copy: the event loop may be adding one.
+    return [plugin for plugin in list(worker.plugins.values()) if isinstance(plugin, NapariSink)]
+
+
+def memory_of_sinks(worker: Worker) -> dict[str, int]:
+    """Bytes that all sinks hold of a worker's memory; a metric of Dask's, sent at heartbeats."""
+    total: dict[str, int] = {}
+    for sink in sinks_of(worker):
+        for name, number in sink.memory().items():
+            total[name] = total.get(name, 0) + number
+    return total
+
+
+def _plain(count: Count) -> dict[str, Any]:
+    return {
+        "layer": count.layer,
+        "selected": count.selected,
+        "sent": count.sent,
+        "coalesced": count.coalesced,
+        "dropped": dict(count.dropped),
+        "queued": count.queued,
+    }

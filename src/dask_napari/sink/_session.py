@@ -1,0 +1,115 @@
+"""A sink at work on one worker."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from dask_napari.sink._context import SinkContext
+from dask_napari.sink._finished_tasks import FinishedTasks
+from dask_napari.sink._memory_watch import MemoryWatch, arena_bytes, queue_bytes
+from dask_napari.sink._once_log import OnceLog
+from dask_napari.sink._stored_outputs import StoredOutputs
+from dask_napari.sink._task_values import TaskValues
+from dask_napari.stream.auth import Security
+from dask_napari.stream.send import Publisher, Transport
+from dask_napari.tap import Tap, TapSet
+
+if TYPE_CHECKING:
+    from distributed import Worker
+
+
+CLOSE_TIMEOUT: Final = 1.5
+"""Seconds for the tail of the stream when a worker ends; a nanny gives it some 2 in all."""
+
+
+class Session:
+    """A publisher on a worker, and the parts that feed it; on the event loop that makes it.
+
+    Parameters
+    ----------
+    worker : distributed.Worker
+        The worker.
+    addresses, transport, security
+        See :class:`NapariSink`.
+    taps : TapSet
+        Those in force; outputs in memory already are streamed too.
+    log : OnceLog
+        The sink's.
+
+    Attributes
+    ----------
+    publisher : Publisher
+        What sends.
+    ended : FinishedTasks
+        What selects outputs of tasks that end.
+    from_tasks : TaskValues
+        What takes values that tasks show.
+
+    Raises
+    ------
+    OSError, RuntimeError
+        If there are no file descriptors or no thread for it; nothing is left behind then.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        *,
+        addresses: Sequence[str],
+        transport: Transport,
+        security: Security | None,
+        taps: TapSet,
+        log: OnceLog,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.publisher = Publisher(
+            addresses,
+            name=f"{worker.address}#{uuid.uuid4().hex[:8]}",
+            security=security,
+            transport=transport,
+            arena_bytes=arena_bytes(worker),
+            queue_bytes=queue_bytes(worker),
+            encrypt=bool(worker.security.require_encryption),
+            on_want=self._on_want,
+        )
+        self._outlet = SinkContext(worker, self.publisher, taps, log)
+        self.ended = FinishedTasks(self._outlet)
+        self.from_tasks = TaskValues(self._outlet)
+        self._in_memory = StoredOutputs(self._outlet)
+        self._memory = MemoryWatch(self._outlet)
+        self.publisher.declare(tap.spec() for tap in taps)
+        self.publisher.start()
+        # From here on it must be closed.
+        self._memory.look()
+        if len(taps):
+            self._in_memory.scan(taps)
+
+    def set_taps(self, taps: TapSet, fresh: Iterable[Tap]) -> None:
+        """Replace the taps; outputs of new ones that are in memory already are streamed too.
+
+        Parameters
+        ----------
+        taps : TapSet
+            Those in force from here on.
+        fresh : iterable of Tap
+            Those of them that are new.
+        """
+        self._outlet.taps = taps
+        added = TapSet(fresh)
+        self.publisher.declare(tap.spec() for tap in added)
+        if len(added):
+            self._in_memory.scan(added)
+
+    def close(self) -> Awaitable[None]:
+        """Stop selecting; what is returned waits for the tail of the stream."""
+        self._memory.close()
+        self._in_memory.close()
+        # In a thread: the event loop has other things to close meanwhile.
+        return asyncio.to_thread(self.publisher.close, CLOSE_TIMEOUT)
+
+    def _on_want(self) -> None:
+        # From the publisher's thread.
+        self._loop.call_soon_threadsafe(self._in_memory.scan, self._outlet.taps)

@@ -1,0 +1,99 @@
+"""Show a value from inside a running task: ``dask_napari.show``, whose name no module may have."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dask_napari.model import Kind, Policy, Sizes
+from dask_napari.placement import placement_of_slices
+from dask_napari.sink._worker_sinks import show_here
+from dask_napari.tap import AxisLayouts, Tap
+
+logger = logging.getLogger(__name__)
+
+
+def show(
+    value: object,
+    *,
+    layer: str,
+    at: Mapping[str, Any] | None = None,
+    kind: Kind = "image",
+    axes: AxisLayouts = None,
+    scale: float | Sequence[float] | None = None,
+    units: str | Sequence[str] | None = None,
+    translate: float | Sequence[float] | None = None,
+    policy: Policy = "latest",
+    rgb: bool | None = None,
+    options: Mapping[str, Any] | None = None,
+    sizes: Sizes = "pad",
+    fill: float = 0.0,
+) -> bool:
+    """Show a value that the running task has in hands, in the viewers of its worker.
+
+    Nothing needs to be tapped. The value is copied, so that the task may go on writing to it; it
+    is sent later, by another thread. Where there is no viewer, or no worker, nothing happens:
+    the call may stay in code that runs without.
+
+    Parameters
+    ----------
+    value : object
+        An array, or whatever else a tap can show as this kind. What cannot be shown is counted
+        in the ledger; the task goes on.
+    layer : str
+        The layer's name. What a tap on this layer says of it wins.
+    at : mapping, optional
+        The position, such as ``{"well": "A01", "t": 3}``; with slices for a tile of a larger
+        image, see :class:`~dask_napari.Tap`. Without it the scalar coordinates of an
+        ``xarray.DataArray`` count, or else each task has one place on the layer: what it shows
+        later replaces what it showed before. In threads of your own, say where.
+    kind, axes, scale, units, translate, policy, rgb, options, sizes, fill
+        See :class:`~dask_napari.Tap`. Of ``axes``, ``options``, ``sizes`` and ``fill`` the first
+        call on a worker counts.
+
+    Returns
+    -------
+    bool
+        Whether a viewer's sink took it. False is no error: there is none, it has no room, or a
+        process calls that the task has forked.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be used, viewer or not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def descend(image, steps=3):
+    ...     for step in range(steps):
+    ...         image = image / 2
+    ...         show(image, layer="steps", at={"step": step})
+    ...     return image
+    >>> descend(np.ones((2, 2)))[0, 0]
+    np.float64(0.125)
+    """
+    tap = Tap(
+        "show",
+        kind=kind,
+        layer=layer,
+        axes=axes,
+        scale=scale,
+        units=units,
+        translate=translate,
+        policy=policy,
+        rgb=rgb,
+        options={} if options is None else options,
+        sizes=sizes,
+        fill=fill,
+    )
+    if layer is None:  # a tap would be called after its task
+        raise TypeError("layer=None is not a layer name; give some text")
+    where = None if at is None else placement_of_slices(at)
+    try:
+        return show_here(value, tap, where)
+    except Exception:
+        # The task must not end by what is shown of it. Sinks count their own errors.
+        logger.exception("a value for layer %r could not be shown; the task goes on", layer)
+        return False

@@ -1,0 +1,45 @@
+"""How taps reach the sinks, without a restart of their stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from distributed import WorkerPlugin
+
+from dask_napari.sink._plugin import SINK_NAME, NapariSink
+from dask_napari.tap import Tap
+
+if TYPE_CHECKING:
+    from distributed import Worker
+
+
+class TapsUpdate(WorkerPlugin):
+    """Carry the taps to the sinks of one name; registered again at each change.
+
+    A plugin of its own because registering the sink again would restart its stream. It reaches
+    workers that come later too.
+
+    Parameters
+    ----------
+    taps : mapping of str to Tap
+        All taps in force, by name.
+    sink : str
+        Name of the sink that they are for.
+
+    Examples
+    --------
+    >>> TapsUpdate({"a": Tap("segment", kind="labels")}, "dask-napari-0f").name
+    'dask-napari-0f-taps'
+    """
+
+    def __init__(self, taps: Mapping[str, Tap], sink: str = SINK_NAME) -> None:
+        self.name = f"{sink}-taps"
+        self.sink = sink
+        self.taps = dict(taps)
+
+    def setup(self, worker: Worker) -> None:
+        """Hand the taps over. Called by Dask."""
+        sink = worker.plugins.get(self.sink)
+        if isinstance(sink, NapariSink):
+            sink.set_taps(self.taps)

@@ -1,0 +1,19 @@
+"""Who may connect: keys, tokens, and rules for addresses."""
+
+from __future__ import annotations
+
+from dask_napari.stream.auth._addresses import (
+    is_local,
+    reachable,
+    taken,
+)
+from dask_napari.stream.auth._security import Security, check_address, check_encrypted
+
+__all__ = [
+    "Security",
+    "check_address",
+    "check_encrypted",
+    "is_local",
+    "reachable",
+    "taken",
+]

@@ -1,0 +1,95 @@
+"""ZeroMQ addresses: which of a receiver's can be tried from here."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+import stat
+from pathlib import Path
+
+
+def reachable(address: str) -> bool:
+    """Whether it is worth connecting to an address.
+
+    An ``ipc://`` socket must exist on this host and belong to this user. Whether the two ends
+    share memory is not decided here: that is probed.
+
+    Examples
+    --------
+    >>> reachable("tcp://127.0.0.1:5577"), reachable("ipc:///nowhere/receiver")
+    (True, False)
+    """
+    if not address.startswith("ipc://"):
+        return True
+    try:
+        status = os.stat(address.removeprefix("ipc://"))
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISSOCK(status.st_mode) and status.st_uid == os.getuid()
+
+
+def taken(address: str) -> bool:
+    """Whether somebody listens on an ``ipc://`` address; ZeroMQ would take it over unasked.
+
+    Examples
+    --------
+    >>> taken("ipc:///nowhere/receiver")
+    False
+    """
+    if not address.startswith("ipc://"):
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(address.removeprefix("ipc://"))
+        except TimeoutError:
+            return True  # one that is stopped does not accept
+        except OSError:
+            return False
+    return True
+
+
+_TCP = re.compile(r"tcp://(\[[^\]\s]+\]|[^:/\[\]\s]+):([0-9]{1,5}|\*)")
+
+
+def is_private(address: str) -> bool:
+    """Whether an address is a socket in a directory that only this user can enter.
+
+    Both ends look at the same directory, and so agree.
+
+    Examples
+    --------
+    >>> is_private("tcp://127.0.0.1:5577"), is_private("ipc:///tmp/viewer.sock")
+    (False, False)
+    """
+    if not address.startswith("ipc://"):
+        return False
+    try:
+        status = Path(address.removeprefix("ipc://")).parent.stat()
+    except (OSError, ValueError):
+        return False
+    return status.st_uid == os.getuid() and not stat.S_IMODE(status.st_mode) & 0o077
+
+
+def is_local(address: str) -> bool:
+    """Whether no other host can reach an address: ipc, or the loopback interface.
+
+    Examples
+    --------
+    >>> is_local("tcp://127.0.0.1:5577"), is_local("tcp://0.0.0.0:5577")
+    (True, False)
+    """
+    if address.startswith("ipc://"):
+        return True
+    match = _TCP.fullmatch(address)
+    if match is None:
+        return False
+    host = match[1].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,362 @@
+"""What a receiver says to each message, and what it remembers of its peers. No sockets."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from dask_napari._version import __version__
+from dask_napari.model import Item
+from dask_napari.stream.auth import Security
+from dask_napari.stream.receive._board import Board
+from dask_napari.stream.receive._clients import Clients
+from dask_napari.stream.receive._decoding import BatchDecoder
+from dask_napari.stream.receive._peers import Peer
+from dask_napari.stream.receive._publishers import BEYOND, Publishers
+from dask_napari.stream.shm import ArenaError, ArenaReader
+from dask_napari.stream.wire import Limits, Rejected, cost_of, refusal
+from dask_napari.stream.wire import messages as wire
+
+logger = logging.getLogger(__name__)
+
+GRANT_AT: Final = 1 << 20
+"""Received bytes at which CREDIT goes out at once: a quarter of a batch keeps the sender moving."""
+
+MISSED_HEARTBEATS: Final = 4
+"""Silent intervals after which a publisher is given up: one more than it waits itself, so that
+the side that can reconnect notices first."""
+
+LOOKS: Final = 4
+"""Looks for silent peers in an interval."""
+
+
+class ReceiverProtocol:
+    """One receiver's side of the wire; used by its thread alone.
+
+    Nothing that a peer sends is believed, and no message of one peer stops the others: what
+    cannot be used is counted in :attr:`rejected`, by one of a few reasons.
+
+    Parameters
+    ----------
+    board : Board
+        Where items are put.
+    limits : Limits
+        What is granted and held.
+    security : Security, optional
+        Holds the token that a HELLO must name.
+    send : callable
+        Sends a message to an identity; false if that peer is gone.
+    post : callable
+        The same from any thread, later.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        limits: Limits,
+        security: Security | None,
+        send: Callable[[bytes, wire.Message], bool],
+        post: Callable[[bytes, wire.Message], None],
+    ) -> None:
+        self.rejected: Counter[str] = Counter()
+        self.sources = Publishers(limits, board)
+        self.clients = Clients(limits, self.sources.ledger, post, trusted=security is not None)
+        self.peers: dict[bytes, Peer] = {}
+        self.withheld = False
+        """Whether credit is owed that the board has no room for."""
+        self._board = board
+        self._limits = limits
+        self._security = security
+        self._transmit = send
+        self._intake = BatchDecoder()
+        self.epochs = 0
+        """Connections so far."""
+        self._owing: dict[bytes, Peer] = {}
+        self._looked = 0.0
+
+    def receive(self, identity: bytes, frames: Sequence[bytes | memoryview]) -> None:
+        """Handle one message; never raises.
+
+        Parameters
+        ----------
+        identity : bytes
+            Who sent it.
+        frames : sequence of bytes-like
+            The header and the payload.
+        """
+        try:
+            if not frames:
+                raise Rejected("no header")
+            self._handle(identity, frames)
+        except Rejected as error:
+            self._reject(str(error))
+        except Exception as error:
+            # Whatever a peer sends, the others' stream goes on.
+            reason = f"error: {type(error).__name__}"
+            if not self.rejected[reason]:
+                logger.exception("a message could not be handled")
+            self._reject(reason)
+            self._hang_up(identity, "the viewer could not handle a message")
+
+    def _reject(self, reason: str) -> None:
+        self.rejected[reason] += 1
+        logger.debug("message rejected: %s", reason)
+
+    def _handle(self, identity: bytes, frames: Sequence[bytes | memoryview]) -> None:
+        try:
+            message = wire.decode_from_publisher(frames[0])
+        except wire.ForeignMessage as stranger:
+            self._hang_up(identity, refusal(stranger), always=True)
+            raise Rejected("another version of the wire") from stranger
+        except wire.MalformedMessage as error:
+            # Left unanswered it would be sent again, or waited for, for ever.
+            self._hang_up(identity, f"{error}; please report this")
+            raise Rejected(str(error)) from error
+        if isinstance(message, wire.Hello):
+            self._hello(identity, message)
+            return
+        if identity in self.clients:
+            if not isinstance(message, wire.RequestMessage):
+                raise Rejected("message of a publisher from a client")
+            self.clients.ask(identity, message, len(frames[0]))
+            return
+        peer = self.peers.get(identity)
+        if peer is None:
+            self.send(identity, wire.Refused("unknown peer", again=True))
+            raise Rejected("message from an unknown peer")
+        peer.heard = peer.source.heard = time.monotonic()
+        peer.established = True
+        match message:
+            case wire.Taps(layers=layers):
+                self.sources.declare(layers)
+            case wire.RequestMessage():
+                raise Rejected("request from a publisher")
+            case _ if message.epoch != peer.epoch:
+                raise Rejected("message of another epoch")
+            case wire.PayloadPart():
+                self._part(peer, message, frames)
+            case wire.Batch():
+                self._batch(peer, message, frames)
+            case wire.Status(counts=counts, troubles=troubles):
+                self.sources.complain(peer.source, troubles)
+                self.sources.count(peer.source, counts)
+            case wire.Ping():
+                self.send(identity, wire.Pong(peer.epoch))
+            case wire.Offer():
+                self._offer(peer, message)
+            case wire.Bye(counts=counts):
+                peer.source.alive = False
+                self.send(identity, wire.ByeAck(peer.epoch))
+                self.forget(peer)
+                self.sources.count(peer.source, counts)
+
+    # -- who is there ----------------------------------------------------------------------
+
+    def _hello(self, identity: bytes, hello: wire.Hello) -> None:
+        if hello.wire != wire.WIRE_VERSION:
+            self._hang_up(identity, refusal(hello), always=True)
+            raise Rejected("another version of the wire")
+        if self._security is not None and not self._security.check_token(hello.token):
+            self._hang_up(
+                identity, "wrong token; pass security= of this viewer (see --help)", always=True
+            )
+            raise Rejected("wrong token")
+        if not hello.name:
+            raise Rejected("name that is empty")
+        self.clients.forget(identity)
+        if identity in self.peers:
+            self._lose(self.peers[identity])
+        received = 0
+        self.epochs += 1
+        if hello.role == "client":
+            self.clients.admit(identity)
+        else:
+            received = self._connect(identity, hello)
+        self.send(
+            identity,
+            wire.Welcome(
+                wire.WIRE_VERSION,
+                __version__,
+                self.peers[identity].source.instance if hello.role == "publisher" else "",
+                self.epochs,
+                received,
+                self.peers[identity].allowance if hello.role == "publisher" else 0,
+                self._limits.heartbeat,
+                self._limits.frame,
+                self.peers[identity].share if hello.role == "publisher" else 0,
+            ),
+        )
+
+    def _connect(self, identity: bytes, hello: wire.Hello) -> int:
+        """Take a publisher on; return the number of the last item that is here."""
+        for old in [p for p in self.peers.values() if p.source.name == hello.name]:
+            self.forget(old)
+        try:
+            if len(self.peers) >= self._limits.peers:
+                self._make_room()
+            source = self.sources.arrive(hello.name, hello.host)
+        except Rejected as error:
+            self.send(identity, wire.Refused(f"{error}; restart the viewer if they are yours"))
+            raise
+        now = source.heard = time.monotonic()
+        credit = self._limits.fair_credit(len(self.peers) + 1)
+        granted = sum(peer.share for peer in self.peers.values())
+        share = self._limits.next_arena(granted)
+        self.peers[identity] = Peer(identity, self.epochs, now, source, credit, share=share)
+        return source.seq
+
+    def _make_room(self) -> None:
+        """Give up the oldest peer that has said HELLO and nothing since, as no sink does."""
+        idle = next((peer for peer in self.peers.values() if not peer.established), None)
+        if idle is None:
+            raise Rejected("too many connections")
+        self._lose(idle)
+
+    def send(self, identity: bytes, message: wire.Message) -> None:
+        """Send a message, or forget a peer that is gone."""
+        if not self._transmit(identity, message):
+            # Gone, or so far behind with its reading that it is as good as gone.
+            self.clients.forget(identity)
+            if identity in self.peers:
+                self.forget(self.peers[identity])
+
+    def _hang_up(self, identity: bytes, reason: str, *, always: bool = False) -> None:
+        """Tell a peer that it is not listened to any more, and why; strangers only ``always``."""
+        peer = self.peers.get(identity)
+        if peer is not None:
+            self.forget(peer)
+        if always or peer is not None:
+            self.send(identity, wire.Refused(reason))
+
+    def forget(self, peer: Peer) -> None:
+        """End a connection; its source may come back, and is given up if it does not."""
+        peer.detach()
+        self._owing.pop(peer.identity, None)
+        with self.sources.lock:
+            self.peers.pop(peer.identity, None)
+
+    def _lose(self, peer: Peer) -> None:
+        peer.source.alive = False
+        self.forget(peer)
+
+    def expire(self) -> None:
+        """Give up publishers of which nothing has been heard for too long."""
+        now = time.monotonic()
+        if now - self._looked < self._limits.heartbeat / LOOKS:
+            return
+        self._looked = now
+        limit = now - MISSED_HEARTBEATS * self._limits.heartbeat
+        for peer in [p for p in self.peers.values() if p.heard < limit]:
+            logger.info("nothing heard of %s; it may come back", peer.source.name)
+            self._lose(peer)
+        for source in self.sources:
+            if source.alive and source.heard < limit:
+                source.alive = False
+
+    def close(self) -> None:
+        """Let go of all arenas."""
+        for peer in self.peers.values():
+            peer.detach()
+
+    # -- items -----------------------------------------------------------------------------
+
+    def _offer(self, peer: Peer, offer: wire.Offer) -> None:
+        peer.detach()
+        try:
+            peer.arena = ArenaReader.attach(offer.name, offer.size)
+        except (ArenaError, OSError, ValueError, OverflowError) as error:
+            self.send(peer.identity, wire.Probe(peer.epoch, error=str(error)))
+            return
+        peer.source.transport = "shared-memory"
+        self.send(peer.identity, wire.Probe(peer.epoch, peer.arena.token))
+
+    def _part(
+        self, peer: Peer, part: wire.PayloadPart, frames: Sequence[bytes | memoryview]
+    ) -> None:
+        try:
+            self._expect(peer, part.number)
+            if len(frames) != 2:
+                raise Rejected("part without its bytes")
+            self._intake.part(peer.ahead, part, frames[1], self._limits.frame)
+        except Rejected as error:
+            self._break_off(peer, str(error))
+            raise
+        peer.number = part.number
+        self._spend(peer, cost_of(len(frames[1]), len(frames[0]), 0))
+
+    def _expect(self, peer: Peer, number: int) -> None:
+        if number != peer.number + 1:
+            raise Rejected("gap in the batches")
+        if peer.allowance <= 0:
+            raise Rejected("more than the credit")
+
+    def _break_off(self, peer: Peer, reason: str) -> None:
+        """End a connection whose publisher should come again: it sends what was not received."""
+        self.send(peer.identity, wire.Refused(reason, again=True))
+        if peer.identity in self.peers:
+            self.forget(peer)
+
+    def _batch(self, peer: Peer, batch: wire.Batch, frames: Sequence[bytes | memoryview]) -> None:
+        try:
+            self._expect(peer, batch.number)
+            if batch.expansion > self._limits.frame:
+                raise Rejected("batch that decodes to too much")
+            payload = self._intake.payload(peer, batch, frames[1:])
+        except Rejected as error:
+            self._break_off(peer, str(error))
+            raise
+        nbytes = sum(part.nbytes for part in payload)
+        found = self._intake.items(peer.source.name, batch, payload)
+        source = peer.source
+        # Refused as a whole, the batch would be sent again, for ever.
+        beyond = self.sources.admit(source, {header.layer for header in batch.items})
+        # Both sides of the ledger change together, so that nobody reads one without the other.
+        with self.sources.lock:
+            for each in found:
+                if beyond and (each.layer if isinstance(each, Item) else each[0]) in beyond:
+                    self.rejected["too many layers"] += 1
+                    self._board.reject(source.name, BEYOND, "too many layers")
+                elif isinstance(each, Item):
+                    self._board.put(each)
+                else:
+                    layer, reason = each
+                    self.rejected[reason] += 1
+                    self._board.reject(source.name, layer, f"malformed: {reason}")
+            source.seq = max([source.seq, *(header.seq for header in batch.items)])
+            source.items += len(batch.items)
+            source.nbytes += nbytes
+            peer.number = batch.number
+            self.sources.count(source, batch.counts)
+        # What came ahead in parts was paid for with them.
+        paid = (0 if batch.frames else nbytes) + batch.expansion
+        self._spend(peer, cost_of(paid, len(frames[0]), len(batch.items)))
+
+    def _spend(self, peer: Peer, cost: int) -> None:
+        peer.allowance -= cost
+        peer.unread += cost
+        self._owing[peer.identity] = peer
+        if peer.unread >= GRANT_AT:
+            self._grant(peer)
+
+    def _grant(self, peer: Peer) -> None:
+        # Slots come back whatever the viewer does; new bytes only while it keeps up, and no more
+        # than its share when others have come since.
+        owed = max(0, self._limits.fair_credit(len(self.peers)) - peer.allowance)
+        nbytes = 0 if self._board.full else owed
+        if nbytes or peer.granted != peer.number:
+            peer.allowance += nbytes
+            peer.granted = peer.number
+            peer.unread = 0
+            credit = wire.Credit(peer.epoch, peer.number, nbytes, len(self.peers))
+            self.send(peer.identity, credit)
+        if nbytes == owed:
+            self._owing.pop(peer.identity, None)
+
+    def grant(self) -> None:
+        """Give credit back for what has been taken in."""
+        for peer in list(self._owing.values()):
+            self._grant(peer)
+        self.withheld = bool(self._owing)

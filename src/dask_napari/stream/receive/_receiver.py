@@ -1,0 +1,287 @@
+"""The receiver: one thread and one ROUTER socket; it puts items on the board. No Qt."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from pathlib import Path
+from queue import Queue
+from typing import Final
+
+import zmq
+
+from dask_napari.model import LayerSpec, Ledger
+from dask_napari.stream.auth import Security, check_address, local_keys, taken
+from dask_napari.stream.receive._board import Board
+from dask_napari.stream.receive._clients import Request
+from dask_napari.stream.receive._peers import PeerInfo
+from dask_napari.stream.receive._protocol import ReceiverProtocol
+from dask_napari.stream.shm import janitor
+from dask_napari.stream.wire import MESSAGE, Limits, keep_alive
+from dask_napari.stream.wire import messages as wire
+from dask_napari.system import RuntimeDirectory, Wakeup, descriptors
+
+logger = logging.getLogger(__name__)
+
+ANY_IPC: Final = "ipc://*"
+
+ROUND: Final = 64
+"""Messages handled before replies and time-outs get their turn."""
+
+WITHHELD_NAP: Final = 0.02
+"""Seconds between looks at a full board; below the 33 ms in which the viewer drains it."""
+
+HANDSHAKE_MS: Final = 5_000
+"""Milliseconds for a connection to get through ZeroMQ's own handshake; then it is cut."""
+
+OVERHEAD: Final = 1 << 10
+"""Bytes by which encryption makes a frame longer, and more; CURVE takes some 40."""
+
+SWEEP_INTERVAL: Final = 1.0
+"""Seconds between looks for segments of publishers that were killed in their handshake, when
+segments have names. A look takes some 0.1 ms."""
+
+
+class Receiver:
+    """Receive items from publishers.
+
+    Parameters
+    ----------
+    addresses : str or sequence of str
+        ``ipc://`` and ``tcp://`` addresses to bind. ``ipc://*`` makes a socket in a private
+        directory of this user; port ``*`` or ``0`` takes any free one.
+    board : Board
+        Where items are put.
+    security : Security, optional
+        Keys and token, with the secret half.
+    insecure : bool
+        Allow plain TCP that other hosts can reach.
+    limits : Limits
+        What is granted.
+    share_keys : bool
+        Leave the clients' half of the keys where sinks of this user on this host find it.
+
+    Raises
+    ------
+    ValueError
+        If an address is not usable.
+
+    Examples
+    --------
+    >>> with Receiver("tcp://127.0.0.1:*", Board()) as receiver:
+    ...     receiver.ledger().total.selected
+    0
+    """
+
+    def __init__(
+        self,
+        addresses: str | Sequence[str],
+        board: Board,
+        *,
+        security: Security | None = None,
+        insecure: bool = False,
+        limits: Limits | None = None,
+        share_keys: bool = False,
+    ) -> None:
+        wanted = (addresses,) if isinstance(addresses, str) else tuple(addresses)
+        if not wanted:
+            raise ValueError("addresses is empty; give at least one, tcp://127.0.0.1:5577")
+        for address in wanted:
+            if address != ANY_IPC:
+                check_address(address, security=security, insecure=insecure)
+        self.addresses: tuple[str, ...] = wanted
+        self.board = board
+        self.limits = limits or Limits()
+        self._security = security
+        self._share_keys = share_keys and security is not None
+        self._outgoing: deque[tuple[bytes, wire.Message]] = deque()
+        self.exchange = ReceiverProtocol(board, self.limits, security, self._send, self._post)
+        self._sweep_at = 0.0
+        self._stop = False
+        self._wakeup = Wakeup()
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._socket: zmq.Socket[bytes]
+        self._runtime: RuntimeDirectory | None = None
+        self._files: list[Path] = []
+        self._thread = threading.Thread(target=self._run, name="dask-napari-receiver", daemon=True)
+
+    # -- any thread ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Bind and start the thread.
+
+        Raises
+        ------
+        OSError
+            If an address is taken or cannot be bound; the message says what to do.
+        """
+        descriptors.require()
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        try:
+            self._socket = context.socket(zmq.ROUTER)
+            # A peer that is gone must be an error here, not a message that vanishes.
+            self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+            self._socket.setsockopt(zmq.LINGER, 0)
+            keep_alive(self._socket)
+            self._socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE + OVERHEAD)
+            self._socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+            self._socket.setsockopt(zmq.IPV6, any("[" in a for a in self.addresses))
+            self.addresses = tuple(self._bind(address) for address in self.addresses)
+            if self._share_keys:
+                assert self._security is not None
+                local_keys.leave(self._private().path, self.addresses, self._security)
+        except BaseException:
+            context.destroy(linger=0)
+            self._release()
+            raise
+        self._context = context
+        self._thread.start()
+
+    def _private(self) -> RuntimeDirectory:
+        self._runtime = self._runtime or RuntimeDirectory()
+        return self._runtime
+
+    def _bind(self, address: str) -> str:
+        if address == ANY_IPC:
+            address = self._private().socket("receiver")
+        if address.startswith("tcp://") and address.endswith(":0"):
+            address = address[:-1] + "*"
+        try:
+            if taken(address):
+                raise zmq.ZMQError(errno.EADDRINUSE)
+            if self._security is not None:
+                self._security.secure_server(self._socket, address)
+            self._socket.bind(address)
+        except zmq.ZMQError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise OSError(
+                    errno.EADDRINUSE,
+                    f"{address} is taken by another program; choose another port or path, or "
+                    "port 0 for any free one",
+                ) from error
+            raise OSError(error.errno, f"cannot listen on {address}: {error}") from error
+        bound = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        if bound.startswith("ipc://"):
+            path = Path(bound.removeprefix("ipc://"))
+            self._files.append(path)
+            path.chmod(0o600)
+        return bound
+
+    def close(self) -> None:
+        """End the thread and release the addresses; may be called again."""
+        self._stop = True
+        self._wakeup.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def __enter__(self) -> Receiver:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """Messages that could not be used, by one of a few reasons."""
+        return self.exchange.rejected
+
+    @property
+    def requests(self) -> Queue[Request]:
+        """What clients ask of the viewer."""
+        return self.exchange.clients.requests
+
+    def peers(self) -> list[PeerInfo]:
+        """The publishers that have ever spoken to this receiver."""
+        return self.exchange.sources.infos()
+
+    def layers(self) -> dict[str, LayerSpec]:
+        """Layers declared by taps so far."""
+        return self.exchange.sources.layers()
+
+    def known(self) -> dict[str, int]:
+        """Number of tasks that will fill each layer, where somebody counted them."""
+        return dict(self.exchange.clients.known)
+
+    def ledger(self) -> Ledger:
+        """The ledger of all publishers, both sides."""
+        return self.exchange.sources.ledger()
+
+    def troubles(self) -> list[tuple[str, wire.Trouble]]:
+        """The last error of each cause, with the name of the publisher that has it."""
+        return self.exchange.sources.troubles()
+
+    def want(self) -> None:
+        """Ask all publishers for what is still in memory on their workers."""
+        with self.exchange.sources.lock:
+            identities = list(self.exchange.peers)
+        self._outgoing.extend((identity, wire.Want()) for identity in identities)
+        self._wakeup.set()
+
+    def _post(self, identity: bytes, message: wire.Message) -> None:
+        self._outgoing.append((identity, message))
+        self._wakeup.set()
+
+    # -- the thread ------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._wakeup.fileno(), zmq.POLLIN)
+        try:
+            while not self._stop:
+                nap = WITHHELD_NAP if self.exchange.withheld else self.limits.heartbeat / 2
+                nap = min(nap, SWEEP_INTERVAL)
+                ready = dict(poller.poll(int(nap * 1000)))
+                self._wakeup.clear()
+                if self._socket in ready:
+                    self._receive()
+                while self._outgoing:
+                    self.exchange.send(*self._outgoing.popleft())
+                self.exchange.grant()
+                self.exchange.expire()
+                if (now := time.monotonic()) >= self._sweep_at:
+                    self._sweep_at = now + SWEEP_INTERVAL
+                    janitor.sweep()
+        except Exception:
+            logger.exception("the receiver ended by an error")
+        finally:
+            self.exchange.close()
+            assert self._context is not None
+            self._context.destroy(linger=0)
+            self._release()
+
+    def _release(self) -> None:
+        for path in self._files:  # not of addresses that turned out to be another's
+            path.unlink(missing_ok=True)
+        if self._runtime is not None:
+            self._runtime.close()
+        self._wakeup.close()
+
+    def _receive(self) -> None:
+        for _ in range(ROUND):
+            try:
+                frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            self.exchange.receive(frames[0].bytes, [frame.buffer for frame in frames[1:]])
+
+    def _send(self, identity: bytes, message: wire.Message) -> bool:
+        try:
+            header = wire.encode(message)
+        except (TypeError, ValueError, OverflowError) as error:
+            # An answer of the viewer's that msgpack does not know; whoever asked must not wait.
+            logger.exception("%s cannot be encoded", type(message).__name__)
+            number = message.id if isinstance(message, wire.ReplyMessage) else 0
+            header = wire.encode(wire.ReplyMessage(number, error=f"no answer: {error}"))
+        try:
+            self._socket.send_multipart([identity, header], zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            if error.errno not in (errno.EHOSTUNREACH, errno.EAGAIN):
+                raise
+            return False
+        return True

@@ -1,0 +1,404 @@
+"""The outbox: what a publisher has yet to send, within a budget of bytes, and its counts."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from dask_napari.model import Item, Policy, unfit_name
+from dask_napari.stream.wire import REASONS_LIMIT, Count
+
+ENTRY_LIMIT: Final = 100_000
+"""Entries held by key alone; at some 500 bytes each they take 50 MB at most."""
+
+REASON_LENGTH: Final = 200
+"""Characters of a reason for a drop."""
+
+LAYERS: Final = 1024
+"""Layers of one publisher. A viewer draws 256; each has counts here, which travel together."""
+
+OTHERS: Final = "(other layers)"
+"""Where outputs are counted that a layer of their own cannot be had for."""
+
+WAKE_BYTES: Final = 4 << 20
+"""Bytes put since the publisher last looked at which it is woken early: one full batch."""
+
+WAKE_ENTRIES: Final = 64
+"""The same, in entries."""
+
+
+class Dropped(Exception):
+    """Raised by an entry that cannot become an item; ``reason`` goes into the ledger."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Entry(Protocol):
+    """Something that becomes an item on the publisher's thread.
+
+    Work is put off to there, so that putting costs the event loop next to nothing.
+    """
+
+    layer: str
+    nbytes: int
+    """Bytes held in memory for this entry; 0 once forgotten."""
+    policy: Policy
+
+    def place(self) -> Hashable:
+        """Identity of the place that it will fill. Raises :class:`Dropped`."""
+
+    def items(self) -> Sequence[Item | Dropped]:
+        """Make the item, or one a part of the output; parts that cannot be are `Dropped`."""
+
+    def forget(self) -> bool:
+        """Let go of the value; false if it could not be found again afterwards."""
+
+
+@dataclass(slots=True)
+class ItemEntry:
+    """The entry of an item that is there already."""
+
+    value: Item
+    policy: Policy = "latest"
+    layer: str = field(init=False)
+    nbytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.layer = self.value.layer
+        self.nbytes = self.value.nbytes
+
+    def place(self) -> Hashable:
+        """Identity of the place that it will fill."""
+        return self.value.slot
+
+    def items(self) -> Sequence[Item]:
+        """Return the item."""
+        return (self.value,)
+
+    def forget(self) -> bool:
+        """Return false: the item is nowhere else."""
+        return False
+
+
+@dataclass(slots=True)
+class _Tally:
+    selected: int = 0
+    sent: int = 0
+    coalesced: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    queued: int = 0
+
+    def drop(self, reason: str) -> None:
+        if reason not in self.dropped:
+            # A user's exceptions may be called anything.
+            reason = reason[:REASON_LENGTH].encode("utf-8", "replace").decode()
+            if reason not in self.dropped and len(self.dropped) >= REASONS_LIMIT - 1:
+                reason = "other"
+        self.dropped[reason] += 1
+
+
+class Outbox:
+    """Bounded, coalescing queue between the tasks and the publisher's thread.
+
+    Parameters
+    ----------
+    budget : int
+        Bytes of values that may be held.
+    limit : int
+        Entries that may be held.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> outbox = Outbox(budget=1 << 20)
+    >>> item = Item("cells", "labels", np.zeros((2, 2), "uint8"), {"well": "A01"})
+    >>> wake = [outbox.put(ItemEntry(item)) for _ in range(2)]
+    >>> outbox.place()
+    >>> outbox.pop().items() == (item,), outbox.counts()[0].coalesced
+    (True, 1)
+    """
+
+    def __init__(self, budget: int, limit: int = ENTRY_LIMIT) -> None:
+        self.budget = budget
+        self.limit = limit
+        self.away = 0
+        """Bytes of values that were taken out and are not with the receiver for sure; they count
+        against the budget. Set by the publisher's thread."""
+        self.withhold = ""
+        """Why no values are held at present, for instance "worker-paused"; empty if they are."""
+        self.full = "queue-full"
+        """What is counted where the budget leaves no room."""
+        self.awake = True
+        """Whether the publisher's thread looks here soon by itself."""
+        self._shut = ""
+        self._lock = threading.Lock()
+        self._intake: deque[Entry] = deque()
+        # Ordered: what was taken from the front of a plain dict is stepped over again each time.
+        self._ready: OrderedDict[Hashable, Entry] = OrderedDict()
+        self._nbytes = 0
+        self._fresh_bytes = self._fresh = 0  # put since `place` was called
+        self._serial = 0
+        self._oldest: deque[Hashable] = deque()
+        self._tallies: dict[str, _Tally] = {}
+        self._changed: set[str] = set()
+
+    # -- the side of the tasks -------------------------------------------------------------
+
+    def put(self, entry: Entry) -> bool:
+        """Take an entry; never blocks and never fails.
+
+        Returns
+        -------
+        bool
+            Whether the publisher's thread should be woken.
+        """
+        with self._lock:
+            tally = self._tally(entry.layer)
+            tally.selected += 1
+            if self._shut:
+                tally.drop(self._shut)
+                return False
+            if len(self._intake) + len(self._ready) >= self.limit:
+                tally.drop("queue-full")
+                return False
+            tally.queued += 1
+            over = self.held + entry.nbytes > self.budget or self.withhold != ""
+            if over and not self._make_room(entry):
+                self._drop(entry, self.withhold or self.full)
+                return False
+            self._nbytes += entry.nbytes
+            self._fresh_bytes += entry.nbytes
+            if entry.policy == "latest":
+                self._intake.append(entry)
+            else:  # nothing to coalesce with, so its place need not be known
+                self._insert(entry, None)
+            if not self.awake:
+                self.awake = True
+                return True
+            crossed = self._fresh_bytes >= WAKE_BYTES > self._fresh_bytes - entry.nbytes
+            self._fresh += 1
+            return crossed or self._fresh == WAKE_ENTRIES
+
+    def without_layer(self, layer: str) -> str:
+        """Why nothing can be queued for a layer; empty if it can. Cheap for layers in use."""
+        if layer in self._tallies:
+            return ""
+        return "too many layers" if len(self._tallies) >= LAYERS else unfit_name(layer)
+
+    def refuse(self, layer: str, reason: str) -> None:
+        """Count an output that was selected but cannot even be queued."""
+        with self._lock:
+            tally = self._tally(OTHERS if self.without_layer(layer) else layer)
+            tally.selected += 1
+            tally.drop(reason)
+
+    def refuses(self, nbytes: int, policy: Policy) -> str:
+        """Why a value that cannot be found again has no room now; empty if it has.
+
+        For a caller who would have to copy it first; the answer may be out of date.
+        """
+        if self._shut or self.withhold:
+            return self._shut or self.withhold
+        room = self.budget - (self.away if policy == "drop-oldest" else self.held)
+        if len(self) >= self.limit:
+            return "queue-full"
+        return self.full if nbytes > room else ""
+
+    def _make_room(self, entry: Entry) -> bool:
+        if entry.policy != "drop-oldest" or self.withhold:
+            return entry.forget()
+        while self.held + entry.nbytes > self.budget and self._oldest:
+            oldest = self._ready.pop(self._oldest.popleft(), None)
+            if oldest is not None:  # None: it was sent meanwhile
+                self._nbytes -= oldest.nbytes
+                self._drop(oldest, "drop-oldest")
+        return self.held + entry.nbytes <= self.budget
+
+    # -- the side of the publisher's thread ------------------------------------------------
+
+    def place(self) -> None:
+        """Sort what came in by its place, coalescing as the policies say."""
+        with self._lock:
+            fresh, self._intake = self._intake, deque()
+            self._fresh_bytes = self._fresh = 0
+        for entry in fresh:
+            # The lock is not held while a tap's function or pattern runs.
+            try:
+                place = entry.place()
+            except BaseException as error:
+                # Entries raise Dropped; anything else is a bug that must not end the stream.
+                reason = (
+                    error.reason if isinstance(error, Dropped) else f"error: {type(error).__name__}"
+                )
+                with self._lock:
+                    self._nbytes -= entry.nbytes
+                    self._drop(entry, reason)
+                continue
+            with self._lock:
+                self._insert(entry, place)
+
+    def _insert(self, entry: Entry, place: Hashable) -> None:
+        if entry.policy != "latest":
+            self._serial += 1
+            place = self._serial
+            if entry.policy == "drop-oldest":
+                self._oldest.append(place)
+        replaced = self._ready.get(place)
+        self._ready[place] = entry  # keeps the turn of the entry that it replaces
+        if replaced is not None:
+            self._nbytes -= replaced.nbytes
+            self._coalesce(replaced)
+
+    def pop(self) -> Entry | None:
+        """Return the next entry, which stays queued in the counts until told otherwise."""
+        with self._lock:
+            if not self._ready:
+                return None
+            _, entry = self._ready.popitem(last=False)
+            self._nbytes -= entry.nbytes
+            while self._oldest and self._oldest[0] not in self._ready:
+                self._oldest.popleft()
+            return entry
+
+    def rest(self) -> bool:
+        """Let the next :meth:`put` ask for a wake-up; false if something came in meanwhile."""
+        with self._lock:
+            self.awake = bool(self._intake or self._ready)
+            return not self.awake
+
+    def sent(self, layer: str) -> None:
+        """Count a popped entry as sent."""
+        with self._lock:
+            tally = self._tally(layer)
+            tally.queued -= 1
+            tally.sent += 1
+
+    def split(self, entry: Entry, parts: Sequence[Item | Dropped]) -> list[Item]:
+        """Count a popped entry as what it was made into; return those that can be sent."""
+        items = [part for part in parts if isinstance(part, Item)]
+        with self._lock:
+            if not parts:
+                self._drop(entry, "empty")
+                return items
+            tally = self._tally(entry.layer)
+            tally.selected += len(parts) - 1
+            tally.queued += len(parts) - 1
+            for part in parts:
+                if isinstance(part, Dropped):
+                    self._drop(entry, part.reason)
+        if not isinstance(entry, ItemEntry):  # whose item is itself: nothing to make again
+            for number, part in enumerate(parts):
+                if isinstance(part, Item):
+                    part.source = part.source or (entry, number)
+            entry.forget()  # the items have what they need of the value
+        return items
+
+    def drop(self, entry: Entry, reason: str) -> None:
+        """Count a popped entry as dropped."""
+        with self._lock:
+            self._drop(entry, reason)
+
+    def unpop(self, entries: Iterable[Entry]) -> None:
+        """Put popped entries back at the front."""
+        with self._lock:
+            waiting, self._ready = self._ready, OrderedDict()
+            for entry in entries:
+                self._nbytes += entry.nbytes
+                self._insert(entry, entry.place() if entry.policy == "latest" else None)
+            for place, entry in waiting.items():
+                if entry.policy == "latest" and place in self._ready:
+                    old = self._ready[place]
+                    self._nbytes -= old.nbytes
+                    self._coalesce(old)
+                self._ready[place] = entry
+
+    def unsend(self, entries: Iterable[Entry]) -> None:
+        """Queue again what was sent but did not arrive, in front of the others."""
+        entries = list(entries)
+        with self._lock:
+            for entry in entries:
+                tally = self._tally(entry.layer)
+                tally.sent -= 1
+                tally.queued += 1
+        self.unpop(entries)
+
+    def forget(self) -> None:
+        """Let go of all values that can be found again by key."""
+        with self._lock:
+            if not self._nbytes:
+                return
+            for entry in (*self._intake, *self._ready.values()):
+                held = entry.nbytes
+                if held and entry.forget():
+                    self._nbytes -= held - entry.nbytes
+
+    def shut(self, reason: str) -> None:
+        """Drop everything that waits, and whatever comes from here on."""
+        self._shut = reason
+        self.clear(reason)
+
+    def clear(self, reason: str) -> None:
+        """Drop everything that waits."""
+        with self._lock:
+            for entry in (*self._intake, *self._ready.values()):
+                self._drop(entry, reason)
+            self._intake.clear()
+            self._ready.clear()
+            self._oldest.clear()
+            self._nbytes = 0
+
+    def start_over(self) -> None:
+        """Begin the counts anew for another viewer; what waits counts as selected for it."""
+        with self._lock:
+            for layer, tally in self._tallies.items():
+                self._tallies[layer] = _Tally(selected=tally.queued, queued=tally.queued)
+            self._changed = set(self._tallies)
+
+    def counts(self, *, changed: bool = False) -> list[Count]:
+        """Counts per layer; those that changed since the last call with ``changed``, or all."""
+        with self._lock:
+            layers = self._changed if changed else self._tallies.keys()
+            counts: list[Count] = [
+                Count(layer, t.selected, t.sent, t.coalesced, dict(t.dropped), t.queued)
+                for layer, t in ((layer, self._tallies[layer]) for layer in layers)
+            ]
+            if changed:
+                self._changed = set()
+            return counts
+
+    # -- both ------------------------------------------------------------------------------
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of values that wait."""
+        return self._nbytes
+
+    @property
+    def held(self) -> int:
+        """Bytes of values that wait or are away: what the budget is for."""
+        return self._nbytes + self.away
+
+    def __len__(self) -> int:
+        return len(self._intake) + len(self._ready)
+
+    def _tally(self, layer: str) -> _Tally:
+        self._changed.add(layer)
+        try:
+            return self._tallies[layer]
+        except KeyError:
+            return self._tallies.setdefault(layer, _Tally())
+
+    def _drop(self, entry: Entry, reason: str) -> None:
+        tally = self._tally(entry.layer)
+        tally.queued -= 1
+        tally.drop(reason)
+
+    def _coalesce(self, entry: Entry) -> None:
+        tally = self._tally(entry.layer)
+        tally.queued -= 1
+        tally.coalesced += 1

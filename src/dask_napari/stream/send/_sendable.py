@@ -1,0 +1,175 @@
+"""Items that cannot be sent or that a receiver would refuse, found before they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+import numpy.typing as npt
+
+from dask_napari.model import AXES_LIMIT, NAME_LIMIT, Item, LayerSpec
+from dask_napari.stream.wire import arrays_of, header_of, payload_size
+from dask_napari.stream.wire import messages as wire
+
+ITEM_LIMIT: Final = 60 << 10
+"""Bytes of an item's header: 64 of them, and the counts, make a header within its limit."""
+
+DTYPES: Final = "biufcSU"
+"""Kinds of types that travel: numbers and text."""
+
+LEAST, MOST = -(2**63), 2**53
+"""Whole numbers between them have room in any field of a message."""
+
+GROUP_BYTES: Final = wire.HEADER_LIMIT // 4
+"""Bytes of layers that are declared together; a receiver takes no more than 64 KiB of one."""
+
+_layers = msgspec.msgpack.Decoder(wire.LayerHeader)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(wire.ItemHeader)
+
+
+class UnsendableItem(ValueError):
+    """An item that cannot travel.
+
+    Parameters
+    ----------
+    reason : str
+        Why, as it is counted.
+    key : object
+        Key of its task.
+    """
+
+    def __init__(self, reason: str, key: object) -> None:
+        super().__init__(f"it does not fit into a message ({reason})")
+        self.reason = reason
+        self.key = key
+
+
+def oversize(item: Item, frame: int) -> str:
+    """Return why an item is too large for the wire, empty if it is not.
+
+    Parameters
+    ----------
+    item : Item
+        What is to be sent.
+    frame : int
+        Bytes of the largest frame that the receiver takes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> item = Item("cells", "labels", np.zeros((4, 5), "uint8"), {"well": "A01"})
+    >>> oversize(item, frame=64), oversize(item, frame=8)
+    ('', 'too large')
+    """
+    if _plain(item, frame):
+        return ""
+    arrays = list(arrays_of(item))
+    if payload_size([item]) > frame:
+        return "too large"
+    if any(array.dtype.kind not in DTYPES for _, array in arrays):
+        return "dtype"
+    axes = max(len(item.position), *(array.ndim for _, array in arrays))
+    if len(arrays) > wire.ARRAYS_LIMIT or axes > AXES_LIMIT:
+        return "too many axes or columns"
+    names = list(_names(item))
+    key = item.provenance.key
+    if len(key) > wire.KEY_LIMIT or any(len(name) > NAME_LIMIT for name in names):
+        return "name too long"
+    return _unreadable(item, arrays)
+
+
+def _unreadable(item: Item, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> str:
+    """Why the other side could not read an item's header, found by reading it here."""
+    try:
+        headers = [wire.ArrayHeader(n, a.dtype.str, a.shape, 0, a.nbytes) for n, a in arrays]
+        header = _encoder.encode(header_of(item, headers))
+        if len(header) > ITEM_LIMIT:
+            return "name too long"
+        _decoder.decode(header)
+    except UnicodeEncodeError:  # parts of a file's name that is not UTF-8
+        return "name that is not Unicode"
+    except Exception:  # whatever a user's own types raise
+        return "value that cannot be sent"
+    return ""
+
+
+def _plain(item: Item, frame: int) -> bool:
+    """Whether one look shows that an item fits, as nearly all do: all in it is short and plain."""
+    position, made, known = item.position, item.provenance, item.calibration
+    if item.arrays or item.options:
+        return False
+    if (numbers := (*known.scale, *known.translate)) and not (
+        len(numbers) <= AXES_LIMIT and all(type(number) is float for number in numbers)
+    ):
+        return False
+    if (pixels := (*item.origin, *item.whole)) and not (
+        len(pixels) <= AXES_LIMIT and all(0 <= number < MOST for number in pixels)
+    ):
+        return False
+    array = item.data
+    if array.nbytes > frame or array.ndim > AXES_LIMIT or array.dtype.kind not in "biuf":
+        return False
+    texts = []
+    for value in position.values():
+        if type(value) is str:
+            texts.append(value)
+        elif type(value) is not float and not (type(value) is int and LEAST < value < MOST):
+            return False
+    text = "".join(
+        (made.key, made.worker, item.layer, *position, *texts, *known.axes, *known.units)
+    )
+    few = len(position) <= AXES_LIMIT and 0 <= made.run_id < MOST
+    return few and len(text) <= NAME_LIMIT and text.isascii()
+
+
+def _names(item: Item) -> Iterator[str]:
+    yield item.layer
+    yield item.provenance.worker
+    yield from item.arrays
+    yield from item.calibration.axes
+    yield from item.calibration.units
+    coordinate: Any
+    for axis, coordinate in item.position.items():
+        yield axis
+        if isinstance(coordinate, str):
+            yield coordinate
+
+
+def declarations(
+    layers: Iterable[LayerSpec], refused: Callable[..., None]
+) -> Iterator[list[wire.LayerHeader]]:
+    """Yield what is said of layers in groups that fit into a message.
+
+    Parameters
+    ----------
+    layers : iterable of LayerSpec
+        The layers.
+    refused : callable
+        Told of a layer that cannot travel, as ``layer=`` and ``error=``.
+
+    Examples
+    --------
+    >>> [[h.name for h in group] for group in declarations([LayerSpec("cells", "labels")], print)]
+    [['cells']]
+    """
+    group: list[wire.LayerHeader] = []
+    size = 0
+    for layer in layers:
+        try:
+            header = wire.LayerHeader.of(layer)
+            encoded = _encoder.encode(header)
+            _layers.decode(encoded)
+            if len(encoded) > GROUP_BYTES:
+                raise ValueError(f"{len(encoded)} bytes of options; {GROUP_BYTES} at most")
+        except Exception as error:  # the others are declared all the same
+            refused(layer=layer.name, error=error)
+            continue
+        if group and size + len(encoded) > GROUP_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(header)
+        size += len(encoded)
+    if group:
+        yield group

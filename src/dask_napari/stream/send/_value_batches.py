@@ -1,0 +1,80 @@
+"""Items of several values of one layer, checked together, so that all are sent or none."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from dask_napari.model import KINDS, Coordinate, Item, Kind, Position, plain_position
+
+
+def items_of(
+    values: Iterable[Any], positions: Iterable[Position], layer: str, kind: Kind
+) -> list[Item]:
+    """Return an item for each value and position.
+
+    Parameters
+    ----------
+    values : iterable of Item or array
+        Items of the layer, or numeric arrays of at least two axes.
+    positions : iterable of Position
+        One a value; it takes the place of an item's own.
+    layer : str
+        The layer.
+    kind : Kind
+        What arrays are shown as.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there are not as many positions as values, or one of either cannot be sent.
+
+    Examples
+    --------
+    >>> plane = np.zeros((4, 4), "uint8")
+    >>> [item.position for item in items_of([plane, plane], [{"t": 0}, {"t": 1}], "raw", "image")]
+    [{'t': 0}, {'t': 1}]
+    """
+    values, positions = list(values), list(positions)
+    if len(values) != len(positions):
+        raise ValueError(
+            f"{len(values)} values and {len(positions)} positions for layer {layer!r}; give one"
+            " position for each value"
+        )
+    if not isinstance(layer, str) or not layer:
+        raise TypeError(f"layer={layer!r} is not a layer name; give some text")
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind!r} is none of {', '.join(map(repr, KINDS))}")
+    return [
+        _item(value, plain_position(position), layer, kind, number)
+        for number, (value, position) in enumerate(zip(values, positions, strict=True))
+    ]
+
+
+def _item(value: Any, position: dict[str, Coordinate], layer: str, kind: Kind, number: int) -> Item:
+    if isinstance(value, Item):
+        if value.layer != layer:
+            raise ValueError(f"value {number} is an item of layer {value.layer!r}, not {layer!r}")
+        return dataclasses.replace(value, position=position)
+    if not isinstance(value, np.ndarray):
+        raise TypeError(
+            f"value {number} is a {type(value).__name__}; give arrays, or items, as"
+            " dask_napari.coerce._coercion.coerce makes them of anything that can be shown"
+        )
+    if kind not in ("image", "labels"):
+        raise TypeError(f"value {number} is a bare array, which {kind!r} cannot be; give an Item")
+    # Graphics cards know floats of 4 and 8 bytes; `coerce` makes those of others.
+    floats = value.dtype.kind == "f" and value.dtype.itemsize in (4, 8) and kind == "image"
+    if not (floats or value.dtype.kind in "iu") or value.ndim < 2:
+        raise ValueError(
+            f"value {number}, of dtype {value.dtype} and shape {value.shape}, is no {kind}; give"
+            " numbers in two axes or more, or what dask_napari.coerce._coercion.coerce makes of it"
+        )
+    if not value.size:
+        raise ValueError(f"value {number} is empty, shape {value.shape}")
+    # The wire knows native byte order only.
+    native = value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
+    return Item(layer, kind, native, position)

@@ -1,0 +1,285 @@
+"""The arena: one shared-memory segment, cut into slots that are reused.
+
+``multiprocessing.shared_memory`` is not used: before Python 3.13 attaching registers the segment
+with a resource tracker whose exit deletes it under its living owner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+import re
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dask_napari.stream.shm._allocator import Allocator
+from dask_napari.system import lock, prefix, still_named
+
+DIRECTORY: Final = Path("/dev/shm")
+"""Where Linux keeps shared memory, as files."""
+
+HEADER: Final = 4096
+"""Bytes before the slots: a page, so that slots are aligned to pages."""
+
+MAGIC: Final = b"dask-napari arena"
+
+TOKEN_BYTES: Final = 16
+
+NAME: Final = re.compile(r"dask-napari-[0-9]+-[A-Za-z0-9-]{1,70}-[0-9a-f]{8}")
+"""Names of segments: user, owner, eight random hexadecimal digits."""
+
+
+class ArenaError(OSError):
+    """Shared memory that cannot be had or is not what it is said to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A part of an arena; ``generation`` tells its uses apart."""
+
+    offset: int
+    nbytes: int
+    generation: int
+
+
+def _unmap(memory: mmap.mmap | None) -> None:
+    # A view that somebody still holds keeps the mapping; it goes with the last of them, provided
+    # that the caller forgets the mapping, too.
+    if memory is not None:
+        with contextlib.suppress(BufferError):
+            memory.close()
+
+
+def _unavailable(directory: Path, nbytes: int, error: OSError) -> ArenaError:
+    if error.errno == errno.ENOSPC:
+        return ArenaError(
+            errno.ENOSPC,
+            f"{directory} has no room for an arena of {nbytes} bytes; make it larger "
+            "(Docker: --shm-size) or set dask-napari.arena to less",
+        )
+    return ArenaError(
+        error.errno,
+        f"no arena in {directory}: {error.strerror}; mount a tmpfs there that this user can "
+        "write to, or set dask-napari.transport to inline",
+    )
+
+
+class Arena:
+    """The owner's side; made by :meth:`create`.
+
+    Attributes
+    ----------
+    name : str
+        Name of the segment, until :meth:`unlink`.
+    size, capacity : int
+        Bytes of the segment, and of its slots together.
+    token : bytes
+        Random bytes in the header; who can name them shares the memory.
+
+    Examples
+    --------
+    >>> arena = Arena.create("me", 1 << 20)
+    >>> reader = ArenaReader.attach(arena.name, arena.size)
+    >>> arena.unlink()
+    >>> slot = arena.allocate(3)
+    >>> arena.view(slot)[:] = (1, 2, 3)
+    >>> reader.token == arena.token, reader.view(slot.offset, slot.nbytes).tolist()
+    (True, [1, 2, 3])
+    >>> reader.close(), arena.close()
+    (None, None)
+    """
+
+    def __init__(self, path: Path, descriptor: int, size: int) -> None:
+        self.path = path
+        self.name = path.name
+        self.size = size
+        self.token = secrets.token_bytes(TOKEN_BYTES)
+        # The mapping holds the file open by a descriptor of its own, and with it the lock.
+        memory = mmap.mmap(descriptor, size)
+        self._memory: mmap.mmap | None = memory
+        self._bytes = np.frombuffer(memory, np.uint8)
+        # Touched now: a first touch costs 2-4 us a page, which is the whole price of a copy.
+        self._bytes[:: mmap.PAGESIZE] = 0
+        memory[: len(MAGIC)] = MAGIC
+        memory[len(MAGIC) : len(MAGIC) + TOKEN_BYTES] = self.token
+        self._slots = Allocator(size - HEADER)
+        self._generations: dict[int, int] = {}
+        self._count = 0
+
+    @classmethod
+    def create(cls, owner: str, nbytes: int, directory: Path | None = None) -> Arena:
+        """Make a segment that is really there, and lock it for the owner's life.
+
+        Parameters
+        ----------
+        owner : str
+            Goes into the name; letters, digits and hyphens.
+        nbytes : int
+            Bytes for slots.
+        directory : Path, optional
+            A tmpfs; ``/dev/shm`` if not given.
+
+        Raises
+        ------
+        ArenaError
+            If there is no shared memory, or not enough of it.
+        ValueError
+            If ``nbytes`` is not positive or ``owner`` is not usable in a name.
+        """
+        if nbytes <= 0:
+            raise ValueError(f"arena of {nbytes} bytes; give it some, 64 MiB for instance")
+        directory = DIRECTORY if directory is None else directory
+        size = HEADER + -(-nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+        while True:
+            path = directory / f"{prefix()}{owner}-{secrets.token_hex(4)}"
+            if not NAME.fullmatch(path.name):
+                raise ValueError(f"owner={owner!r} is not usable in a name; use A-Z, a-z, 0-9, -")
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+            try:
+                descriptor = os.open(path, flags, 0o600)
+            except OSError as error:
+                raise _unavailable(directory, nbytes, error) from error
+            try:
+                if lock(descriptor) and still_named(descriptor, path):
+                    # Reserves the memory now; a sparse file would be a SIGBUS when written.
+                    os.posix_fallocate(descriptor, 0, size)
+                    return cls(path, descriptor, size)
+                path.unlink(missing_ok=True)  # a janitor looked at it before it was locked
+            except BaseException as error:
+                path.unlink(missing_ok=True)
+                if isinstance(error, OSError):
+                    raise _unavailable(directory, nbytes, error) from error
+                raise
+            finally:
+                os.close(descriptor)
+
+    @property
+    def capacity(self) -> int:
+        """Bytes of the largest slot that could ever be had."""
+        return self._slots.size
+
+    def unlink(self) -> None:
+        """Remove the name; the memory stays until both ends let go. May be called again."""
+        self.path.unlink(missing_ok=True)
+
+    def allocate(self, nbytes: int) -> Slot | None:
+        """Return a free slot, or None while there is no room."""
+        offset = self._slots.allocate(nbytes)
+        if offset is None:
+            return None
+        self._count += 1
+        self._generations[offset] = self._count
+        return Slot(HEADER + offset, nbytes, self._count)
+
+    def free(self, offset: int, generation: int) -> bool:
+        """Take a slot back; false if it is not this use of it that is over."""
+        offset -= HEADER
+        if self._generations.get(offset) != generation:
+            return False
+        del self._generations[offset]
+        return self._slots.free(offset)
+
+    def view(self, slot: Slot) -> npt.NDArray[np.uint8]:
+        """Return the bytes of a slot, to write to."""
+        return self._bytes[slot.offset : slot.offset + slot.nbytes]
+
+    def close(self) -> None:
+        """Remove the name, unmap and unlock; may be called again."""
+        if self._memory is None:
+            return
+        self.unlink()
+        self._slots = Allocator(0)
+        self._generations.clear()
+        self._bytes = np.empty(0, np.uint8)
+        memory, self._memory = self._memory, None
+        _unmap(memory)
+
+
+class ArenaReader:
+    """The receiver's side: a read-only map of somebody's arena; made by :meth:`attach`.
+
+    Attributes
+    ----------
+    token : bytes
+        What the owner wrote in the header; naming it proves that the memory is shared.
+
+    Notes
+    -----
+    An owner that makes the file smaller is found out at the next slot. One that does it in the
+    milliseconds while a slot is being copied kills who reads there (SIGBUS): only this user and
+    root can, and they could send a signal as well. (`pread` would be safe from it, at a third of
+    the speed.)
+    """
+
+    def __init__(self, memory: mmap.mmap) -> None:
+        self._memory: mmap.mmap | None = memory
+        self._bytes = np.frombuffer(memory, np.uint8)
+        self.token = bytes(memory[len(MAGIC) : len(MAGIC) + TOKEN_BYTES])
+
+    @classmethod
+    def attach(cls, name: str, size: int, directory: Path | None = None) -> ArenaReader:
+        """Map a segment by the name that a peer gave; nothing of it is believed.
+
+        Raises
+        ------
+        ArenaError
+            If the name is not an arena's, or there is none of this user and size.
+        """
+        directory = DIRECTORY if directory is None else directory
+        if not NAME.fullmatch(name):
+            raise ArenaError(errno.EINVAL, "not the name of an arena")
+        # Not to be kept waiting by a pipe of that name.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            descriptor = os.open(directory / name, flags)
+        except OSError as error:
+            raise ArenaError(error.errno, "the arena is not visible here") from error
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ArenaError(errno.EINVAL, "the arena is not a file")
+            if status.st_uid != os.getuid():
+                raise ArenaError(errno.EPERM, "the arena belongs to another user")
+            if status.st_mode & 0o077:
+                raise ArenaError(errno.EPERM, "the arena is open to other users")
+            if status.st_size != size or size < HEADER:
+                raise ArenaError(errno.EINVAL, "the arena is not of the size that was said")
+            memory = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
+        except ArenaError:
+            raise
+        except OSError as error:
+            raise ArenaError(error.errno, "the arena cannot be mapped here") from error
+        finally:
+            os.close(descriptor)
+        if memory.size() < size or memory[: len(MAGIC)] != MAGIC:
+            memory.close()
+            raise ArenaError(errno.EINVAL, "the segment is not an arena")
+        return cls(memory)
+
+    def view(self, offset: int, nbytes: int) -> npt.NDArray[np.uint8]:
+        """Bytes of a slot, read-only.
+
+        Raises
+        ------
+        ArenaError
+            If they are not all inside of the arena, or the arena is not as large any more.
+        """
+        if offset < HEADER or nbytes < 0 or offset + nbytes > self._bytes.nbytes:
+            raise ArenaError(errno.EFAULT, "slot outside of the arena")
+        if self._memory is not None and self._memory.size() < self._bytes.nbytes:
+            raise ArenaError(errno.EFAULT, "the arena was made smaller")
+        return self._bytes[offset : offset + nbytes]
+
+    def close(self) -> None:
+        """Unmap; may be called again. Views that somebody holds stay valid."""
+        self._bytes = np.empty(0, np.uint8)
+        memory, self._memory = self._memory, None
+        _unmap(memory)

@@ -1,0 +1,62 @@
+"""The wire: messages, packing, codecs, and their limits."""
+
+from __future__ import annotations
+
+from dask_napari.stream.wire._codec import Compressor
+from dask_napari.stream.wire._compatibility import complaint, refusal
+from dask_napari.stream.wire._keep_alive import keep_alive
+from dask_napari.stream.wire._limits import (
+    ITEM_COST,
+    LEAST_ARENA,
+    MESSAGE,
+    Limits,
+    Rejected,
+    cost_of,
+)
+from dask_napari.stream.wire._packing import (
+    DATA,
+    Encode,
+    arrays_of,
+    as_it_is,
+    header_of,
+    pack,
+    pack_frames,
+    payload_size,
+    unpack,
+)
+from dask_napari.stream.wire.messages import (
+    REASONS_LIMIT,
+    TROUBLES_LIMIT,
+    Count,
+    LayerHeader,
+    PayloadPart,
+    Trouble,
+)
+
+__all__ = [
+    "DATA",
+    "ITEM_COST",
+    "LEAST_ARENA",
+    "MESSAGE",
+    "REASONS_LIMIT",
+    "TROUBLES_LIMIT",
+    "Compressor",
+    "Count",
+    "Encode",
+    "LayerHeader",
+    "Limits",
+    "PayloadPart",
+    "Rejected",
+    "Trouble",
+    "arrays_of",
+    "as_it_is",
+    "complaint",
+    "cost_of",
+    "header_of",
+    "keep_alive",
+    "pack",
+    "pack_frames",
+    "payload_size",
+    "refusal",
+    "unpack",
+]

@@ -1,0 +1,353 @@
+"""How the axes of a position are laid out: what a tap is told, checked at the call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from dask_napari.model import (
+    AXIS_MODES,
+    ORDERS,
+    PLATES,
+    AxisMode,
+    Coordinate,
+    Layout,
+    Order,
+    arguments,
+)
+from dask_napari.tap import _channel_colors
+
+PLATE_GUTTER: Final = 0.06
+"""Share of a well; enough to tell wells apart at any zoom."""
+
+MosaicOrder = Order | Literal["meander"]
+"""How the tiles of a mosaic follow each other; a meander is another word for a snake."""
+
+_ORDERS: Final = (*ORDERS, "meander")
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """How one axis is laid out.
+
+    :func:`mosaic` and :func:`channels` make one; a tap takes them as ``axes``.
+
+    Attributes
+    ----------
+    name : str
+        The axis.
+    mode : {"slider", "layer", "mosaic"}
+        A slider, one layer a coordinate, or side by side in space.
+    layout : Layout, optional
+        What more there is to say.
+    """
+
+    name: str
+    mode: AxisMode = "slider"
+    layout: Layout | None = None
+
+
+AxisLayouts = (
+    Axis | str | Sequence[Axis | str] | Mapping[str, AxisMode | Axis | Mapping[str, Any]] | None
+)
+"""What a tap takes as ``axes``."""
+
+
+def mosaic(
+    axis: str,
+    *,
+    plate: int | None = None,
+    grid: tuple[int | None, int | None] | None = None,
+    order: MosaicOrder | None = None,
+    places: Mapping[Coordinate, tuple[float, float]] | None = None,
+    gutter: float | None = None,
+) -> Axis:
+    """Lay the coordinates of an axis out in space: wells of a plate, fields of a well.
+
+    Parameters
+    ----------
+    axis : str
+        The axis, for instance ``"well"``.
+    plate : {6, 12, 24, 48, 96, 384, 1536}, optional
+        Coordinates are wells of a plate of so many, such as ``"B03"``; each lies where it is on
+        the plate.
+    grid : tuple of int, optional
+        Rows and columns of a grid that is filled in the natural order of the coordinates; None
+        for as many as are needed.
+    order : {"row", "column", "snake", "meander", "column-snake", "stage"}, optional
+        How a grid is filled: row by row (the default), column by column, or turning around at
+        the end of each row (``"meander"`` is the same as ``"snake"``) or column. ``"stage"``
+        takes the translation of each item instead: of the tap, of the output's coordinates.
+    places : mapping of coordinate to tuple of float, optional
+        Where each coordinate lies, y and x in world units.
+    gutter : float, optional
+        Space between tiles, as a share of a tile; a little between wells, none in a grid.
+
+    Returns
+    -------
+    Axis
+        For ``axes=`` of a tap.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be used, or two say different things.
+
+    Examples
+    --------
+    >>> mosaic("well", plate=96).layout.plate
+    96
+    >>> mosaic("field", grid=(2, 3), order="meander").layout.order
+    'snake'
+    >>> mosaic("field", places={1: (0, 0), 2: (0, 650.5)}).layout.places["2"]
+    (0.0, 650.5)
+    """
+    _name(axis)
+    _one_way(axis, plate=plate, grid=grid, places=places, order=order)
+    if plate is not None and (isinstance(plate, bool) or plate not in PLATES):
+        raise ValueError(
+            f"mosaic {axis!r}: plate={plate!r} is none of {', '.join(map(str, PLATES))} wells"
+        )
+    if order is not None:
+        arguments.one_of("order", order, _ORDERS)
+    rows, columns = (0, 0) if grid is None else _grid(axis, grid)
+    if gutter is None:
+        gutter = PLATE_GUTTER if plate else 0.0
+    space = arguments.number(f"mosaic {axis!r}: gutter", gutter)
+    if space < 0:
+        raise ValueError(f"mosaic {axis!r}: gutter={gutter!r} is less than nothing")
+    if space and (places is not None or order == "stage"):
+        raise ValueError(
+            f"mosaic {axis!r}: gutter= is for plates and grids; places in the world have their own"
+        )
+    return Axis(
+        axis,
+        "mosaic",
+        Layout(
+            plate=plate or 0,
+            rows=rows,
+            columns=columns,
+            order="snake" if order == "meander" else order or "row",
+            gutter=space,
+            places=_places(axis, places),
+        ),
+    )
+
+
+def channels(
+    axis: str,
+    names: Mapping[Coordinate, str] | Sequence[str] | None = None,
+    colors: Mapping[Coordinate, str] | None = None,
+    *,
+    ome: str | None = None,
+    first: int = 0,
+) -> Axis:
+    """Show an axis as one layer a coordinate, each with a name and a colour.
+
+    Dyes, proteins and laser lines that are well known (``"DAPI"``, ``"mCherry"``, ``"488"``) have
+    their usual colour where none is given.
+
+    Parameters
+    ----------
+    axis : str
+        The axis, for instance ``"channel"``.
+    names : mapping of coordinate to str, or sequence of str, optional
+        What coordinates are called; a sequence names those from ``first`` on.
+    colors : mapping of coordinate or name to str, optional
+        A colour that napari knows, or ``"#rrggbb"``.
+    ome : str, optional
+        OME-XML, whose first image names the channels and their colours; for instance what
+        ``tifffile.TiffFile(path).ome_metadata`` returns. What ``names`` and ``colors`` say wins.
+    first : int
+        Coordinate of the first channel of ``ome`` or of a sequence of names.
+
+    Returns
+    -------
+    Axis
+        For ``axes=`` of a tap.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be used.
+
+    Examples
+    --------
+    >>> axis = channels("channel", names={1: "DAPI", 2: "actin"}, colors={"actin": "#ff8800"})
+    >>> axis.layout.names["2"], axis.layout.colors["1"], axis.layout.colors["2"]
+    ('actin', 'blue', '#ff8800')
+    """
+    _name(axis)
+    if isinstance(first, bool) or not isinstance(first, int):
+        raise TypeError(f"channels {axis!r}: first={first!r} is not a whole number")
+    called: dict[str, str] = {}
+    painted: dict[str, str] = {}
+    if ome is not None:
+        if not isinstance(ome, str):
+            raise TypeError(
+                f"channels {axis!r}: ome= takes OME-XML as text, not a {type(ome).__name__}; of a"
+                " file it is tifffile.TiffFile(path).ome_metadata, of ome_types it is .to_xml()"
+            )
+        for number, (name, color) in enumerate(_ome(ome), first):
+            if name:
+                called[str(number)] = name
+            if color:
+                painted[str(number)] = painted[name or str(number)] = color
+    given = _colors(axis, colors)
+    called.update(_names(axis, names, first))
+    painted.update(given)
+    for coordinate, name in called.items():
+        # Said of the coordinate, said of its name, said by its metadata, known of its name.
+        color = given.get(coordinate) or given.get(name) or painted.get(coordinate) or _known(name)
+        if color:
+            painted[coordinate] = color
+    if not called:
+        # Coordinates that are names themselves: which, is not known here.
+        painted = {**_usual(), **painted}
+    return Axis(axis, "layer", Layout(names=called, colors=painted))
+
+
+# `colors` is also a parameter of `channels`, by the word that users look for.
+_ome = _channel_colors.ome_channels
+_known = _channel_colors.color_of
+_usual = _channel_colors.exactly
+_color = _channel_colors.checked
+
+
+def read(given: AxisLayouts) -> dict[str, Axis]:
+    """Return what a tap was told of its axes, by name and in order.
+
+    Parameters
+    ----------
+    given : Axis, str, sequence or mapping
+        Axes, names of sliders, or a mapping of name to mode, to Axis, or, as configuration files
+        have it, to a mapping of ``mode`` and the arguments of :func:`mosaic` or :func:`channels`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it cannot be used.
+
+    Examples
+    --------
+    >>> read({"well": {"mode": "mosaic", "plate": 96}, "channel": "layer"})["well"].layout.plate
+    96
+    >>> read(["time", mosaic("field", grid=(2, 2))])["time"].mode
+    'slider'
+    """
+    if given is None:
+        return {}
+    if isinstance(given, Axis | str):
+        given = [given]
+    if isinstance(given, Mapping):
+        found = [_entry(name, entry) for name, entry in given.items()]
+    elif isinstance(given, Sequence):
+        found = [_entry(entry, "slider") if isinstance(entry, str) else entry for entry in given]
+    else:
+        raise TypeError(
+            f"axes={given!r} is neither a mapping of axis to mode nor mosaic(...) or channels(...)"
+        )
+    axes: dict[str, Axis] = {}
+    for axis in found:
+        if not isinstance(axis, Axis):
+            raise TypeError(f"axes: {axis!r} is neither an axis's name nor mosaic() or channels()")
+        if axis.name in axes:
+            raise ValueError(f"axes: {axis.name!r} is there twice; an axis has one mode")
+        axes[axis.name] = axis
+    return axes
+
+
+def _entry(name: str, entry: object) -> Axis:
+    _name(name)
+    if isinstance(entry, Axis):
+        if entry.name != name:
+            raise ValueError(f"axes: {name!r} is given the layout of axis {entry.name!r}")
+        return entry
+    if isinstance(entry, Mapping):
+        return _spelled_out(name, dict(entry))
+    if entry not in AXIS_MODES:
+        raise ValueError(f"axes: mode {entry!r} of {name!r} is none of {AXIS_MODES}")
+    return Axis(name, entry)  # type: ignore[arg-type]
+
+
+def _spelled_out(name: str, entry: dict[str, Any]) -> Axis:
+    """Return an axis as configuration files write it."""
+    mode = entry.pop("mode", "slider")
+    if not entry:
+        return _entry(name, mode)
+    make = {"mosaic": mosaic, "layer": channels}.get(mode)
+    if make is None:
+        raise ValueError(
+            f"axes: {name!r} has {', '.join(map(repr, entry))} and mode {mode!r}; say"
+            " mode: mosaic, or mode: layer"
+        )
+    try:
+        return make(name, **entry)  # type: ignore[no-any-return, operator]
+    except TypeError as error:
+        raise TypeError(f"axes: {name!r}: {error}") from error
+
+
+def _name(axis: object) -> None:
+    if not isinstance(axis, str) or not axis:
+        raise TypeError(f"axis {axis!r} is not a name")
+
+
+def _one_way(axis: str, *, plate: object, grid: object, places: object, order: object) -> None:
+    """Refuse arguments that each say where the tiles lie."""
+    ways = {"plate=": plate, "places=": places}
+    ways["order='stage'" if order == "stage" else "order="] = order
+    ways["grid="] = grid
+    said = [way for way, value in ways.items() if value is not None]
+    if len(said) > 1 and set(said) != {"grid=", "order="}:
+        raise ValueError(
+            f"mosaic {axis!r}: {' and '.join(said)} each say where the tiles lie; give one"
+        )
+
+
+def _grid(axis: str, grid: object) -> tuple[int, int]:
+    if not isinstance(grid, list | tuple) or len(grid) != 2:
+        raise TypeError(f"mosaic {axis!r}: grid={grid!r} is not (rows, columns)")
+    for length in grid:
+        if length is not None and (isinstance(length, bool) or not isinstance(length, int)):
+            raise TypeError(f"mosaic {axis!r}: grid={grid!r} has {length!r} for a whole number")
+        if length is not None and length < 1:
+            raise ValueError(
+                f"mosaic {axis!r}: grid={grid!r} has {length!r} rows or columns; None stands for"
+                " as many as are needed"
+            )
+    return grid[0] or 0, grid[1] or 0
+
+
+def _places(axis: str, places: object) -> dict[str, tuple[float, float]]:
+    if places is None:
+        return {}
+    if not isinstance(places, Mapping) or not places:
+        raise TypeError(f"mosaic {axis!r}: places={places!r} is not {{coordinate: (y, x)}}")
+    found: dict[str, tuple[float, float]] = {}
+    for coordinate, place in places.items():
+        where = f"mosaic {axis!r}: place of {coordinate!r}"
+        if isinstance(place, str) or not hasattr(place, "__len__") or len(place) != 2:
+            raise TypeError(f"{where} is {place!r}, not (y, x)")
+        found[str(coordinate)] = (
+            arguments.number(where, place[0]),
+            arguments.number(where, place[1]),
+        )
+    return found
+
+
+def _names(axis: str, names: object, first: int) -> dict[str, str]:
+    if isinstance(names, list | tuple):
+        names = dict(enumerate(names, first))
+    if not isinstance(names, Mapping | None):
+        raise TypeError(f"channels {axis!r}: names={names!r} is not {{coordinate: name}}")
+    for name in (names or {}).values():
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"channels {axis!r}: {name!r} is not a channel's name")
+    return {str(coordinate): name for coordinate, name in (names or {}).items()}
+
+
+def _colors(axis: str, given: object) -> dict[str, str]:
+    if not isinstance(given, Mapping | None):
+        raise TypeError(f"channels {axis!r}: colors={given!r} is not {{coordinate or name: color}}")
+    return {str(entry): _color(color) for entry, color in (given or {}).items()}

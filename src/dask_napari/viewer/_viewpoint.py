@@ -1,0 +1,33 @@
+"""Where the viewer looks, on our axes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dask_napari.canvas import CanvasAxes
+
+if TYPE_CHECKING:
+    import napari
+
+
+def viewpoint(viewer: napari.viewer.Viewer, axes: CanvasAxes) -> list[float | None]:
+    """Return the index on each axis, sliders and space; None for one that is shown whole.
+
+    An axis that napari does not have yet is looked at from its beginning.
+    """
+    dims = viewer.dims
+    offset = dims.ndim - len(axes.labels)
+    lengths = axes.shape
+    at: list[float | None] = []
+    for turn in range(len(axes.labels)):
+        axis = turn + offset
+        if axis < 0:
+            at.append(0.0)
+        elif axis in dims.displayed:
+            at.append(None)
+        else:
+            top = lengths[turn] - 1 if turn < len(lengths) else np.inf
+            at.append(float(np.clip(dims.point[axis], 0, max(top, 0))))
+    return at

@@ -1,0 +1,9 @@
+"""The viewer as a program: the window, the pump, napari's menu."""
+
+from __future__ import annotations
+
+from dask_napari.viewer.app._live_viewer import LiveViewer
+from dask_napari.viewer.app._plugin import LiveWidget
+from dask_napari.viewer.app._run import announce, run
+
+__all__ = ["LiveViewer", "LiveWidget", "announce", "run"]

@@ -1,0 +1,110 @@
+"""A napari viewer with everything that makes it live, and the requests of clients."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from typing import TYPE_CHECKING
+
+import imageio.v3 as iio
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
+
+from dask_napari.viewer._sliders import Sliders
+from dask_napari.viewer.app._pump import Pump
+from dask_napari.viewer.dock import LiveDock
+from dask_napari.viewer.layers import Layers
+from dask_napari.viewer.storage import BlockStore
+
+if TYPE_CHECKING:
+    import napari
+
+    from dask_napari.stream.receive import Board, Receiver, Request
+
+
+logger = logging.getLogger(__name__)
+
+REQUEST_INTERVAL_MS = 50
+"""Milliseconds between looks for requests; a screenshot takes longer."""
+
+
+class LiveViewer:
+    """Show in a napari viewer what a receiver gets.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        An ordinary viewer; layers of the user's own stay as they are.
+    receiver : Receiver
+        Started by the caller, who also closes it.
+    board : Board
+        The receiver's board.
+    store : BlockStore, optional
+        Keeps pictures; in memory, all of them, if not given.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        receiver: Receiver,
+        board: Board,
+        store: BlockStore | None = None,
+    ) -> None:
+        self.viewer = viewer
+        self.receiver = receiver
+        self.layers = Layers(viewer, store)
+        self.sliders = Sliders(viewer, self.layers)
+        self.pump = Pump(receiver, board, self.layers, self.sliders)
+        self.dock = LiveDock(receiver, self.sliders, self.layers)
+        self._serving = False
+        self._requests = QTimer()
+        self._requests.setInterval(REQUEST_INTERVAL_MS)
+        self._requests.timeout.connect(self._serve)
+        self._requests.start()
+        self.pump.start()
+
+    def _serve(self) -> None:
+        if self._serving:
+            return  # called by the event loop while a screenshot lets it run
+        self._serving = True
+        try:
+            self._serve_all()
+        finally:
+            self._serving = False
+
+    def _serve_all(self) -> None:
+        while True:
+            try:
+                request = self.receiver.requests.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                self._answer(request)
+            except Exception as error:
+                logger.exception("request %r", request.name)
+                request.fail(str(error))
+
+    def _answer(self, request: Request) -> None:
+        if request.name == "screenshot":
+            request.reply({"png": self.screenshot()})
+        elif request.name == "quit":
+            request.reply()
+            self.viewer.close()
+        else:
+            request.fail(f"unknown request {request.name!r}")
+
+    def screenshot(self) -> bytes:
+        """The window with all that has arrived, as a PNG file."""
+        self.pump.drain()
+        self.dock.refresh()
+        QApplication.processEvents()
+        picture = self.viewer.window.screenshot(flash=False)
+        png: bytes = iio.imwrite("<bytes>", picture, extension=".png")
+        return png
+
+    def close(self) -> None:
+        """Stop the timers; layers and window stay."""
+        self.pump.stop()
+        self._requests.stop()
+        self.sliders.close()
+        self.layers.store.close()

@@ -1,0 +1,57 @@
+"""napari's menu *Plugins > Dask live*: a receiver in a napari that runs already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from dask_napari import config
+from dask_napari.stream.auth import Security
+from dask_napari.stream.receive import ANY_IPC, Receiver
+from dask_napari.viewer.app._live_viewer import LiveViewer
+from dask_napari.viewer.storage import Shares
+
+if TYPE_CHECKING:
+    import napari
+
+
+class LiveWidget(QWidget):  # type: ignore[misc]
+    """Listen on this host, and show the address for ``NapariSink``.
+
+    Sinks of the same user find the keys themselves; others are kept out.
+
+    A class, because napari looks for the viewer among the parameters of ``__init__``.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Where the layers will be.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        # Plugins get a proxy that hides private names, down to the layers; napari itself uses
+        # them when it is called through it.
+        viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        shares = Shares.of(config.get_memory())
+        board = shares.board()
+        receiver = Receiver(
+            [ANY_IPC, "tcp://127.0.0.1:*"],
+            board,
+            security=Security.generate(),
+            share_keys=True,
+        )
+        receiver.start()
+        live = LiveViewer(viewer, receiver, board, shares.store())
+        self.receiver = receiver
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(live.dock)
+
+        def close() -> None:
+            live.close()
+            receiver.close()
+
+        # Not a method: when the signal comes, the widget is no more.
+        self.destroyed.connect(close)

@@ -1,0 +1,110 @@
+"""The pump: a timer that moves items from the board to the layers, and never for long."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtCore import QObject, QTimer
+
+from dask_napari.model import Item, Once
+from dask_napari.stream.receive import Board
+from dask_napari.viewer._sliders import Sliders
+from dask_napari.viewer.layers import CannotShow, Layers
+
+if TYPE_CHECKING:
+    from dask_napari.stream.receive import Receiver
+
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_MS: Final = 33
+"""Milliseconds; 30 pictures a second. A signal per item draws fewer, not more."""
+
+BUDGET: Final = 0.010
+"""Seconds of a tick for putting items; what is left over waits for the next one, and the
+window stays responsive."""
+
+CHUNK: Final = 16
+"""Items between looks at the clock; each costs some 20 us."""
+
+
+class Pump(QObject):  # type: ignore[misc]
+    """Drain the board, then update each layer at most once.
+
+    Parameters
+    ----------
+    receiver : Receiver
+        Knows the layers' specs.
+    board : Board
+        Where items come from.
+    layers, sliders
+        What is updated.
+    """
+
+    def __init__(self, receiver: Receiver, board: Board, layers: Layers, sliders: Sliders) -> None:
+        super().__init__()
+        self._receiver = receiver
+        self._board = board
+        self._layers = layers
+        self._sliders = sliders
+        self._first = Once()
+        self._timer = QTimer(self)
+        self._timer.setInterval(INTERVAL_MS)
+        self._timer.timeout.connect(self.tick)
+
+    def start(self) -> None:
+        """Start the timer."""
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Stop the timer."""
+        self._timer.stop()
+
+    def tick(self, budget: float = BUDGET, *, force: bool = False) -> None:
+        """Put what fits into the budget, and show it; with ``force`` whatever that takes."""
+        try:
+            self._put_some(time.monotonic() + budget)
+            now = time.monotonic()
+            self._layers.update(now, force=force)
+            self._sliders.update(now)
+        except Exception:
+            # One bad tick must not end the show; and not fill the log either.
+            self._log_once("a tick of the viewer", "failed")
+
+    def drain(self) -> None:
+        """Put everything that waits, however long it takes; for a picture of it all."""
+        while len(self._board):
+            self.tick(1.0)
+            if self._layers.store.behind:
+                self._layers.store.settle(1.0)
+        self._sliders.update(time.monotonic(), force=True)
+        self.tick(force=True)
+
+    def _put_some(self, deadline: float) -> None:
+        specs, store = None, self._layers.store
+        # What waits for the disk waits on the board, which makes the senders wait: memory stays
+        # within its limit at any rate.
+        while time.monotonic() < deadline and not store.behind:
+            items = self._board.take(max_items=CHUNK, max_bytes=store.room)
+            if not items:
+                return
+            specs = specs if specs is not None else self._receiver.layers()
+            self._board.shown([item for item in items if self._put(item, specs.get(item.layer))])
+
+    def _put(self, item: Item, spec: object) -> bool:
+        try:
+            self._layers.put(item, spec)  # type: ignore[arg-type]
+        except CannotShow as error:
+            self._board.drop(item, str(error))
+            return False
+        except Exception as error:
+            self._board.drop(item, f"error: {type(error).__name__}")
+            self._log_once(f"item of task {item.provenance.key!r} on {item.layer!r}", str(error))
+            return False
+        return True
+
+    def _log_once(self, what: str, why: str) -> None:
+        if self._first(why):
+            logger.exception("%s: %s", what, why)

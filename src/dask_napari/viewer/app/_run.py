@@ -1,0 +1,112 @@
+"""The viewer as a program: napari, a receiver, and what links them to whoever started them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+import napari
+from qtpy.QtCore import QSocketNotifier, QTimer
+
+from dask_napari.stream.auth import Security
+from dask_napari.stream.receive import Receiver
+from dask_napari.stream.shm import janitor
+from dask_napari.system import ParentWatch, descriptors
+from dask_napari.viewer.app._live_viewer import LiveViewer
+from dask_napari.viewer.storage import Shares
+
+WINDOW_SIZE = (1400, 860)
+"""Pixels; fits the smallest screens of today, and shows names and counts in full."""
+
+
+def run(
+    listen: Sequence[str],
+    *,
+    security: Security | None = None,
+    insecure: bool = False,
+    share_keys: bool = False,
+    title: str = "Dask live",
+    memory: int | None = None,
+    leash: ParentWatch | None = None,
+    on_ready: Callable[[Receiver], None] | None = None,
+) -> None:
+    """Open a viewer and show what arrives until its window is closed.
+
+    Parameters
+    ----------
+    listen : sequence of str
+        Addresses for the receiver.
+    security : Security, optional
+        Keys and token.
+    insecure : bool
+        Allow plain TCP that other hosts can reach.
+    share_keys : bool
+        Leave the keys for sinks of this user on this host.
+    title : str
+        Title of the window.
+    memory : int, optional
+        Bytes of pictures kept in memory; without it all are.
+    leash : ParentWatch, optional
+        Quit when standard input closes.
+    on_ready : callable, optional
+        Called with the receiver when it listens and the window is there.
+
+    Raises
+    ------
+    ValueError, OSError
+        If the addresses cannot be listened on.
+    """
+    janitor.sweep()
+    descriptors.raise_limit()
+    shares = Shares.of(memory)
+    board = shares.board()
+    receiver = Receiver(listen, board, security=security, insecure=insecure, share_keys=share_keys)
+    receiver.start()
+    if leash is not None:
+        leash.cleanup = receiver.close
+    try:
+        viewer = napari.Viewer(title=title)
+        viewer.window.resize(*WINDOW_SIZE)
+        live = LiveViewer(viewer, receiver, board, shares.store())
+        viewer.window.add_dock_widget(live.dock, name="Dask live", area="right")
+        # Python runs signal handlers only between bytecodes, of which an idle event loop has
+        # none: the pump's timer provides them.
+        # And the window is closed from the event loop, since a handler may run in the middle of
+        # a tick or a draw.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: QTimer.singleShot(0, viewer.close))
+        notifier = _at_hang_up(viewer.close) if leash is not None else None
+        if on_ready is not None:
+            QTimer.singleShot(0, lambda: on_ready(receiver))
+        napari.run()
+        del notifier
+        live.close()
+    finally:
+        receiver.close()
+
+
+def _at_hang_up(end: Callable[[], None]) -> QSocketNotifier:
+    """Call ``end`` when standard input closes: whoever started this has ended."""
+    notifier = QSocketNotifier(sys.stdin.fileno(), QSocketNotifier.Type.Read)
+
+    def read() -> None:
+        if not os.read(sys.stdin.fileno(), 4096):
+            notifier.setEnabled(False)
+            end()
+
+    notifier.activated.connect(read)
+    return notifier
+
+
+def announce(descriptor: int) -> Callable[[Receiver], None]:
+    """Write one line of JSON with the addresses to a file descriptor, and close it."""
+
+    def ready(receiver: Receiver) -> None:
+        line = json.dumps({"addresses": receiver.addresses, "pid": os.getpid()})
+        os.write(descriptor, line.encode() + b"\n")
+        os.close(descriptor)
+
+    return ready

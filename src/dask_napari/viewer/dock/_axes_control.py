@@ -1,0 +1,59 @@
+"""The part of the dock in which the user says how each axis is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
+
+if TYPE_CHECKING:
+    from dask_napari.model import AxisMode
+    from dask_napari.viewer.layers import Layers
+
+
+MODES: Final[dict[AxisMode, str]] = {
+    "slider": "slider",
+    "layer": "one layer each",
+    "mosaic": "side by side",
+}
+"""What the modes are called on the screen."""
+
+
+class AxesControl(QWidget):  # type: ignore[misc]
+    """A choice of mode for each axis of the positions so far.
+
+    Parameters
+    ----------
+    layers : Layers
+        What is shown.
+    """
+
+    def __init__(self, layers: Layers) -> None:
+        super().__init__()
+        self._layers = layers
+        self.choices: dict[str, Any] = {}
+        self._form = QFormLayout(self)
+        self._form.setContentsMargins(0, 0, 0, 0)
+
+    def refresh(self) -> None:
+        """Take in axes that have come, and modes that taps have set."""
+        for axis in self._layers.position_axes:
+            if axis not in self.choices:
+                self._add(axis)
+            mode = self._layers.mode(axis)
+            choice = self.choices[axis]
+            if choice.currentData() != mode:
+                choice.blockSignals(True)  # not the user's doing
+                choice.setCurrentIndex(choice.findData(mode))
+                choice.blockSignals(False)
+
+    def _add(self, axis: str) -> None:
+        choice = QComboBox()
+        for mode, text in MODES.items():
+            choice.addItem(text, mode)
+        choice.setToolTip(f"How coordinates on the axis {axis!r} are shown, on all layers")
+        choice.currentIndexChanged.connect(
+            lambda _: self._layers.choose(axis, self.choices[axis].currentData())
+        )
+        self.choices[axis] = choice
+        self._form.addRow(axis, choice)

@@ -1,0 +1,213 @@
+"""The dock widget: is anything coming, how fast, and what became of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QGridLayout,
+    QLabel,
+    QProgressBar,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from dask_napari.model import Ledger, Tally
+from dask_napari.viewer.dock._axes_control import AxesControl
+from dask_napari.viewer.storage import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dask_napari.stream.receive import Receiver
+    from dask_napari.viewer._sliders import Sliders
+    from dask_napari.viewer.layers import Layers
+
+
+INTERVAL_MS: Final = 250
+"""Milliseconds between readings; a person reads them."""
+
+SMOOTHING: Final = 0.3
+"""Weight of the newest reading in the rates, so that they can be read."""
+
+
+TROUBLES_SHOWN: Final = 4
+"""Causes of errors that are shown, the latest; the workers' logs have all of them."""
+
+
+class LayerRow:
+    """Progress bar and counts of one layer."""
+
+    def __init__(self, grid: QGridLayout, row: int, name: str) -> None:
+        self.title = QLabel(name)
+        self.title.setStyleSheet("font-weight: bold")
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(True)
+        self.counts = QLabel()
+        self.counts.setWordWrap(True)
+        self.counts.setStyleSheet("color: palette(mid); font-size: 10px")
+        for turn, widget in enumerate((self.title, self.bar, self.counts)):
+            grid.addWidget(widget, 3 * row + turn, 0)
+
+    def update(self, tally: Tally, known: int | None) -> None:
+        """Show a tally; without a known total the bar compares with what was selected."""
+        done = tally.selected - tally.pending
+        total = max(known or tally.selected, done, 1)
+        self.bar.setMaximum(total)
+        self.bar.setValue(done)
+        self.bar.setFormat(f"{done} / {total}")
+        parts = [f"{tally.shown} shown"]
+        parts += [f"{tally.pending} pending"] if tally.pending else []
+        parts += [f"{tally.coalesced} coalesced"] if tally.coalesced else []
+        parts += [f"{n} dropped ({reason})" for reason, n in sorted(tally.dropped.items())]
+        self.counts.setText(" · ".join(parts))
+
+
+class LiveDock(QWidget):  # type: ignore[misc]
+    """State of the connection, rates, the ledger and progress per layer.
+
+    Parameters
+    ----------
+    receiver : Receiver
+        What it reports on.
+    sliders : Sliders
+        Whose following can be switched here.
+    layers : Layers
+        Whose axes can change their modes here.
+    """
+
+    def __init__(self, receiver: Receiver, sliders: Sliders, layers: Layers) -> None:
+        super().__init__()
+        self._receiver = receiver
+        self._store = layers.store
+        self._said = layers.notes
+        self._rows: dict[str, LayerRow] = {}
+        self._then = time.monotonic(), 0, 0
+        self._rates = 0.0, 0.0
+        self.state = QLabel()
+        self.state.setTextFormat(Qt.TextFormat.RichText)
+        self.state.setWordWrap(True)
+        self.rates = QLabel()
+        self.memory = QLabel()
+        self.memory.setWordWrap(True)
+        self.total = QLabel()
+        self.total.setWordWrap(True)
+        self.troubles = QLabel()
+        self.troubles.setWordWrap(True)
+        self.troubles.setTextFormat(Qt.TextFormat.PlainText)  # errors may hold anything
+        self.troubles.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.troubles.setStyleSheet("color: #e57373; font-size: 10px")
+        self.notes = QLabel()
+        self.notes.setWordWrap(True)
+        self.notes.setTextFormat(Qt.TextFormat.PlainText)
+        self.notes.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.notes.setStyleSheet("color: #ffb300; font-size: 10px")
+        self.follow = QCheckBox("Follow the newest item")
+        self.follow.setToolTip("Switched off by moving a slider, on by moving all to their ends")
+        self.follow.setChecked(sliders.following)
+        self.follow.toggled.connect(lambda on: setattr(sliders, "following", on))
+        sliders.following_changed.connect(self.follow.setChecked, check_nargs=False)
+
+        rows = QWidget()
+        self._grid = QGridLayout(rows)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setAlignment(Qt.AlignmentFlag.AlignTop)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidget(rows)
+        layout = QVBoxLayout(self)
+        self.axes = AxesControl(layers)
+        for widget in (
+            self.state,
+            self.rates,
+            self.follow,
+            self.axes,
+            scroll,
+            self.troubles,
+            self.notes,
+            self.memory,
+            self.total,
+        ):
+            layout.addWidget(widget, 1 if widget is scroll else 0)
+
+        self._timer = QTimer(self)
+        self._timer.setInterval(INTERVAL_MS)
+        self._timer.timeout.connect(self.refresh)
+        self._timer.start()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the receiver and show it."""
+        self._show_state()
+        self.axes.refresh()
+        ledger = self._receiver.ledger()
+        known = self._known(ledger)
+        for layer in ledger:
+            if layer not in self._rows:
+                self._rows[layer] = LayerRow(self._grid, len(self._rows), layer)
+            self._rows[layer].update(ledger[layer], known.get(layer))
+        self._show_troubles()
+        self._show_notes()
+        self.memory.setText(describe(self._store))
+        self._show_total(ledger)
+
+    def _known(self, ledger: Ledger) -> Mapping[str, int]:
+        return self._receiver.known()
+
+    def _show_state(self) -> None:
+        peers = self._receiver.peers()
+        alive = [peer for peer in peers if peer.alive]
+        now = time.monotonic()
+        items, nbytes = sum(p.items for p in peers), sum(p.nbytes for p in peers)
+        then, old_items, old_nbytes = self._then
+        elapsed = now - then
+        if elapsed > 0.05:
+            self._then = now, items, nbytes
+            fresh = (items - old_items) / elapsed, (nbytes - old_nbytes) / elapsed / 1e6
+            self._rates = (
+                self._rates[0] + SMOOTHING * (fresh[0] - self._rates[0]),
+                self._rates[1] + SMOOTHING * (fresh[1] - self._rates[1]),
+            )
+        if alive:
+            ways = sorted({peer.transport for peer in alive})
+            workers = "1 worker" if len(alive) == 1 else f"{len(alive)} workers"
+            text = f"<span style='color:#4caf50'>●</span> {workers} by {' and '.join(ways)}"
+        elif peers:
+            text = "<span style='color:#9e9e9e'>●</span> all workers have ended"
+        else:
+            where = self._receiver.addresses[-1]
+            text = f"<span style='color:#ffb300'>●</span> waiting for workers at {where}"
+        self.state.setText(text)
+        self.rates.setText(f"{self._rates[0]:,.0f} items/s   {self._rates[1]:,.1f} MB/s")
+
+    def _show_troubles(self) -> None:
+        lines = []
+        # The same on many workers is one line.
+        latest = {(t.layer, t.reason): (name, t) for name, t in self._receiver.troubles()}
+        for name, trouble in list(latest.values())[-TROUBLES_SHOWN:]:
+            where = trouble.layer or name.partition("#")[0]
+            task = f", task {trouble.key}" if trouble.key else ""
+            lines.append(f"{where}: {trouble.reason}{task}: {trouble.text}")
+        text = "\n".join(lines)
+        if text != self.troubles.text():
+            self.troubles.setText(text)
+        self.troubles.setVisible(bool(lines))
+
+    def _show_notes(self) -> None:
+        text = "\n".join(self._said.lines[-TROUBLES_SHOWN:])
+        if text != self.notes.text():
+            self.notes.setText(text)
+        self.notes.setVisible(bool(text))
+
+    def _show_total(self, ledger: Ledger) -> None:
+        tally = ledger.total
+        self.total.setText(
+            f"{tally.selected} selected = {tally.shown} shown + {tally.coalesced} coalesced"
+            f" + {tally.dropped.total()} dropped + {tally.pending} pending"
+        )

@@ -1,0 +1,347 @@
+"""What the layers of points, shapes, tracks, vectors and surfaces have in common."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dask_napari.canvas import CanvasPlace, Cell
+from dask_napari.canvas.elements import Block, RaggedCanvas, Rows
+from dask_napari.model import Item, Once
+from dask_napari.viewer._viewpoint import viewpoint
+from dask_napari.viewer.layers._feature_limits import FeatureLimits
+from dask_napari.viewer.layers._layer_stream import (
+    CannotShow,
+    LayerContext,
+    LayerStream,
+    StreamStart,
+)
+
+if TYPE_CHECKING:
+    from dask_napari.viewer.layers._napari_layers import Elements
+
+
+logger = logging.getLogger(__name__)
+
+PRIVATE: Final = "\0"
+"""What the names of columns begin with that are no features."""
+
+PATIENCE: Final = 10.0
+"""An update of a layer comes no earlier than this many times what the last one took: napari
+works through all elements of a layer when some are added, and the window must stay responsive."""
+
+
+def features(rows: Rows) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns that the user has given."""
+    return {
+        name: _text(column) if column.dtype == object else column
+        for name, column in rows.columns.items()
+        if name[:1] != PRIVATE
+    }
+
+
+def _text(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a column of numbers and text as text: napari sorts the values of what colours."""
+    return np.array(["" if each is None or each != each else str(each) for each in column], str)
+
+
+MAX_REST: Final = 3.0
+"""Seconds after which what has come is shown, whatever that takes."""
+
+
+class ElementStream(LayerStream):
+    """A napari layer of elements; one subclass a kind.
+
+    Up to :attr:`limit` elements, counted with their repetitions, the layer holds those of all
+    places and napari picks what is seen. Above, it holds what is seen at the present steps, and
+    is loaded again when a slider moves, in the next tick.
+
+    Parameters
+    ----------
+    around, start
+        See :class:`~dask_napari.viewer.layers._layer_stream.LayerStream`.
+    """
+
+    limit: ClassVar[int] = 20_000
+    """napari takes some 10 ms for that many points each time that any are added."""
+
+    colours: ClassVar[tuple[str, ...]] = ()
+    """What has a colour that can stand for a feature: ``face``, ``border``, ``edge``."""
+
+    def __init__(self, around: LayerContext, start: StreamStart) -> None:
+        super().__init__(around, start)
+        self.canvas = RaggedCanvas(self.axes)
+        self.limits = [FeatureLimits(colour, start.options) for colour in self.colours]
+        self._items: dict[tuple[CanvasPlace, Cell], Item] = {}
+        self._first = Once()
+        self._not_before = 0.0
+        self._laid_out = self.mosaic.version
+        self._loaded: tuple[Any, ...] | None = None
+        self._appendable: tuple[Any, ...] | None = None
+        self._in_view = 0
+        self._source: npt.NDArray[np.intp] = np.empty(0, np.intp)
+        self._numbering = 0
+
+    # -- for subclasses ----------------------------------------------------------------------
+
+    def block(self, item: Item) -> Block:
+        """Return the elements of an item.
+
+        Raises
+        ------
+        CannotShow, ValueError
+            If it cannot be shown.
+        """
+        raise NotImplementedError
+
+    def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
+        """Make the napari layer."""
+        raise NotImplementedError
+
+    def load(self, rows: Rows, kept: int) -> None:
+        """Give the napari layer its elements; the first ``kept`` are those it has."""
+        raise NotImplementedError
+
+    @property
+    def large(self) -> bool:
+        """Whether the layer holds only what is seen."""
+        # napari has no elements that are there at every depth, so that those without a z are
+        # put where one looks.
+        return self.canvas.size > self.limit or self.canvas.space < len(self.axes.spatial)
+
+    # -- what is the same for all ------------------------------------------------------------
+
+    def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
+        """Lay an item on the canvas; true if an axis grew."""
+        block = self.block(item)
+        for name, column in block.columns.items():
+            if len(column) != len(block.coordinates):
+                raise CannotShow(f"feature {name} has {len(column)} values")
+        cell = self.mosaic.cell(position)
+        moved = bool(cell) and self._admit(cell, item)
+        change = self.canvas.put(
+            {axis: at for axis, at in position.items() if axis not in self.mosaic.axes},
+            block,
+            order=tuple(self.spec.axes) if self.spec else (),
+            tile=cell,
+            shift=self._shift(cell),
+        )
+        self._items[change.place, cell] = item
+        self._calibrate(block.axes)
+        self.grew |= change.grew or moved
+        if self.canvas.sees(change.place, self.at()):
+            self._in_view += 1
+            self.touched = True
+        self.touched |= not self.large
+        return change.grew or moved
+
+    def items(self) -> Iterator[Item]:
+        """What was put, with all that is needed to put it elsewhere."""
+        yield from self._items.values()
+
+    def _admit(self, cell: Cell, item: Item) -> bool:
+        """Make room for a tile that may have no picture; true if others may lie elsewhere."""
+        scale = self._pixel
+        high = [0.0, 0.0]
+        if item.kind != "vectors" and item.data.ndim == 2 and len(item.data):
+            # Not more than the picture has, of whose pixels the last is around its coordinate.
+            high = [float(np.floor(length)) + 1 for length in item.data[:, -2:].max(0)]
+        stage = item.calibration.translate[-2:]
+        size = max(0.0, high[0] * scale[0]), max(0.0, high[1] * scale[1])
+        there = (stage[0], stage[1]) if len(stage) == 2 else None
+        return self.mosaic.admit(cell, size, (0.0, 0.0), there)
+
+    @property
+    def _pixel(self) -> tuple[float, float]:
+        scale = self.calibration.scale or (1.0, 1.0)
+        return abs(scale[-2]), abs(scale[-1])
+
+    def _shift(self, cell: Any) -> tuple[float, float]:
+        """Where a tile begins, in pixels."""
+        if not cell:
+            return 0.0, 0.0
+        (y, x), pixel = self.mosaic.offset(cell), self._pixel
+        return y / pixel[0], x / pixel[1]
+
+    def arguments(self) -> dict[str, Any]:
+        """What napari is told of place and size."""
+        arguments = super().arguments()
+        if self.mosaic.by_stage:  # then the translation of each item is where its tile lies
+            arguments["translate"] = (0.0,) * self.ndim
+        return arguments
+
+    def take_over(self, other: LayerStream) -> None:
+        """Show in the napari layer of a stream that this one replaces; what the user set stays."""
+        super().take_over(other)
+        assert isinstance(other, ElementStream)
+        self.limits = other.limits
+        self._attach(other.layer)
+
+    def _attach(self, layer: Any) -> None:
+        """Let a layer ask how far it reaches."""
+        if layer is not None:
+            layer.reach = self.reach
+
+    def _calibrate(self, axes: tuple[str, ...]) -> None:
+        """Leave the axes out that became sliders: an index has no scale."""
+        inner = [turn for turn, name in enumerate(axes) if name not in self.canvas.measured]
+        fields = {
+            name: tuple(values[turn] for turn in inner)
+            for name in ("axes", "scale", "translate", "units")
+            if len(values := getattr(self.calibration, name)) == len(axes) > len(inner)
+        }
+        if fields:
+            self.calibration = replace(self.calibration, **fields)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of the napari layer."""
+        return len(self.axes.labels)
+
+    @property
+    def layer_axes(self) -> int:
+        """Number of leading axes of the layer that are sliders."""
+        return len(self.axes)
+
+    def reach(self) -> npt.NDArray[np.float64]:
+        """First and last index of the sliders."""
+        shape = np.asarray(self.axes.shape[len(self.axes) - self.layer_axes :], float)
+        return np.stack([np.zeros_like(shape), np.maximum(shape - 1, 0)])
+
+    def at(self) -> list[float | None]:
+        """Where the viewer looks: an index for each axis, None for all of it."""
+        return viewpoint(self.viewer, self.axes)
+
+    def _wanted(self) -> tuple[tuple[Any, ...], tuple[Any, ...] | None]:
+        """What the layer should hold: if equal, nothing is to be done.
+
+        And, if the layer holds all, what must be equal for new rows to be at the end.
+        """
+        canvas = self.canvas
+        if not self.large:
+            return ("all", canvas.version, *canvas.state), canvas.state
+        at = self.at()
+        if canvas.space == len(self.axes.spatial):
+            n = len(self.axes)
+            # Blocks are as deep as they are: in space all of them is loaded.
+            at = [*at[:n], *(0.0 if index is not None else None for index in at[n:])]
+        return ("seen", self._in_view, *canvas.state, *at), None
+
+    def rows(self) -> Rows:
+        """Return what the layer should hold."""
+        return self.canvas.seen(self.at()) if self.large else self.canvas.all()
+
+    def update(self, now: float, *, force: bool = False) -> bool:
+        """Bring the napari layer up to date; true if it was redrawn."""
+        if self._laid_out != self.mosaic.version:
+            self._laid_out = self.mosaic.version
+            self.canvas.relayout(self._shift)
+            self.grew = True
+        if self.layer is not None and self.layer in self.viewer.layers:
+            moved = self.large and self._wanted()[0] != self._loaded
+            if now < self._not_before and not force and not (moved and self._moved()):
+                return False  # the flags stay, and it is done later
+            self.grew |= moved or self.touched
+        first = self.layer is None  # making a layer costs what it costs once
+        if first and now < self._not_before and not force:
+            return False  # it could not be made a moment ago
+        began = time.monotonic()
+        try:
+            drawn = super().update(now, force=force)
+        except Exception as error:
+            # One layer that napari does not draw must not keep the others from being drawn.
+            self.grew = self.touched = False
+            self._version = self.axes.version
+            self._not_before = now + MAX_REST
+            if self._first(str(error)):
+                logger.exception("layer %r cannot be brought up to date", self.name)
+                self.notes.say(self.name, f"cannot be brought up to date: {error}")
+            return False
+        if drawn and not first:
+            took = time.monotonic() - began
+            self._not_before = now + min(PATIENCE * took, MAX_REST)
+        return drawn
+
+    def _moved(self) -> bool:
+        """Whether it is the view that changed, which has to be answered at once."""
+        loaded, wanted = self._loaded, self._wanted()[0]
+        n = len(self.axes.labels)
+        return loaded is None or loaded[:1] != wanted[:1] or loaded[-n:] != wanted[-n:]
+
+    def add(self) -> None:
+        """Make the napari layer."""
+        rows = self.rows()
+        self._loaded, self._appendable = self._wanted()
+        self._remember(rows)
+        # A colour by a feature that is not there, say. The elements are worth more.
+        layer = self.made(lambda more: self.make(rows, {**self.arguments(), **more}))
+        self._attach(layer)
+        self.show(layer)
+        for limits in self.limits:
+            limits.follow(layer)
+
+    def set_data(self) -> None:
+        """Load what the layer should hold."""
+        assert self.layer is not None
+        wanted, appendable = self._wanted()
+        if wanted == self._loaded:
+            # Only the sliders may have grown: napari asks for that when a layer seems to move.
+            self.layer.translate = self.layer.translate
+            return
+        rows = self.rows()
+        more = appendable is not None and appendable == self._appendable
+        selected = self._selected()
+        for limits in self.limits:
+            limits.make_way(self.layer, rows.columns)
+        self.load(rows, len(self._source) if more else 0)
+        if not more or len(selected):
+            self._select(selected, rows)
+        self._loaded, self._appendable = wanted, appendable
+        self._remember(rows)
+        for limits in self.limits:
+            limits.follow(self.layer)
+
+    refresh = set_data
+
+    def _remember(self, rows: Rows) -> None:
+        self._source, self._numbering = rows.source, self.canvas.numbering
+
+    def _selected(self) -> npt.NDArray[np.intp]:
+        """Which rows of the canvas the user has selected."""
+        selected = getattr(self.layer, "selected_data", None)
+        if not selected or self._numbering != self.canvas.numbering:
+            return np.empty(0, np.intp)
+        indices = np.fromiter((i for i in selected if i < len(self._source)), np.intp)
+        return self._source[indices]
+
+    def _select(self, sources: npt.NDArray[np.intp], rows: Rows) -> None:
+        if getattr(self.layer, "selected_data", None) or len(sources):
+            assert self.layer is not None
+            self.layer.selected_data = set(np.flatnonzero(np.isin(rows.source, sources)).tolist())
+
+    def carried(self, values: npt.NDArray[Any], rows: Rows, other: Any) -> npt.NDArray[Any]:
+        """Return what a row each had on the layer, and ``other`` for those that were not there.
+
+        If all were alike, the others are too.
+        """
+        other = np.asarray(other, values.dtype) if not len(values) else np.asarray(other)
+        if len(values) and (values == values[0]).all():
+            other = values[0]
+        result = np.empty((len(rows), *values.shape[1:]), values.dtype)
+        result[:] = other
+        if self._numbering == self.canvas.numbering and len(self._source) == len(values):
+            # Repeated rows are alike: any of them will do.
+            order = np.argsort(self._source, kind="stable")
+            known = self._source[order]
+            at = np.searchsorted(known, rows.source)
+            at[at == len(known)] = 0
+            if len(known):
+                there = known[at] == rows.source
+                result[there] = values[order[at[there]]]
+        return result

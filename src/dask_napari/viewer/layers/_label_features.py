@@ -1,0 +1,109 @@
+"""Features of labels: a table an item, of which napari gets what is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dask_napari.canvas import CanvasAxes, CanvasPlace, Signature
+from dask_napari.canvas.elements import GrowingColumns
+from dask_napari.model import FEATURE, Coordinate
+from dask_napari.viewer._viewpoint import viewpoint
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Labels
+
+
+INDEX: Final = "index"
+"""Column that names the label, as napari has it."""
+
+Table = dict[str, npt.NDArray[Any]]
+
+
+class LabelFeatures:
+    """Tables of features by place.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Its sliders pick the table.
+    axes : CanvasAxes
+        The axes of the viewer.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, axes: CanvasAxes) -> None:
+        self._viewer = viewer
+        self._axes = axes
+        self._tables: dict[Signature, dict[tuple[Coordinate, ...], dict[Hashable, Table]]] = {}
+        self._version = 0
+        self._shown: tuple[object, ...] | None = None
+        self.ambiguous = False
+        """Whether tiles side by side use the same numbers, for which napari has one row each."""
+
+    def put(self, place: CanvasPlace, tile: Hashable, table: Table) -> None:
+        """Take the table of an item; one without features takes that of an earlier one away."""
+        if not table and not self._tables:
+            return
+        tiles = self._tables.setdefault(place[0], {}).setdefault(place[1], {})
+        tiles.pop(tile, None)
+        self._version += 1
+        if table:
+            length = len(next(iter(table.values())))
+            # Without an index they are those of the labels from 1 on: 0 is the background.
+            tiles[tile] = {INDEX: np.arange(1, length + 1), **table}
+
+    def arrays(self, position: Mapping[str, Coordinate], tile: Hashable) -> Table:
+        """Return the table of an item, as the arrays of an item."""
+        for signature, places in self._tables.items():
+            if set(signature) <= set(position):
+                table = places.get(tuple(position[name] for name in signature), {}).get(tile)
+                if table is not None:
+                    return {FEATURE + name: column for name, column in table.items()}
+        return {}
+
+    def apply(self, layer: Labels) -> None:
+        """Give a layer the table of what is seen."""
+        if not self._tables:
+            return
+        at = viewpoint(self._viewer, self._axes)[: len(self._axes)]
+        wanted = (self._version, self._axes.structure, self._axes.shifts, *at)
+        if wanted == self._shown:
+            return
+        self._shown = wanted
+        table = self._seen(at)
+        if table or len(layer.features):
+            layer.features = table
+
+    def _seen(self, at: list[float | None]) -> Table:
+        """The tables of one place; those of several would have labels in common."""
+        if any(index is None for index in at):
+            return {}
+        where = {
+            axis.name: axis[round(index)]
+            for axis, index in zip(self._axes, at, strict=True)
+            if index is not None
+        }
+        for signature in sorted(self._tables, key=len, reverse=True):
+            tiles = self._tables[signature].get(tuple(where[name] for name in signature))
+            if tiles:
+                table = _joined(list(tiles.values()))
+                self.ambiguous |= not table
+                return table
+        return {}
+
+
+def _joined(tables: list[Table]) -> Table:
+    """Return tables of tiles side by side as one; nothing if a label is in several of them."""
+    if len(tables) == 1:
+        return tables[0]
+    columns = GrowingColumns()
+    for table in tables:
+        columns.append(len(table[INDEX]), table)
+    index = columns[INDEX]
+    if len(np.unique(index)) < len(index):
+        return {}
+    return {name: columns[name] for name in columns.names}

@@ -1,0 +1,253 @@
+"""Images and labels: a canvas behind one napari layer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels
+
+from dask_napari.canvas import Change
+from dask_napari.canvas.pixels import Canvas, Held
+from dask_napari.model import Item
+from dask_napari.viewer.layers._contrast import RunningContrast
+from dask_napari.viewer.layers._label_features import LabelFeatures
+from dask_napari.viewer.layers._layer_stream import (
+    CannotShow,
+    LayerContext,
+    LayerStream,
+    StreamStart,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class HeldItem(Item):
+    """An item that is in a canvas's keeping; its ``data`` has shape and type alone."""
+
+    held: Held | None = None
+    limits: tuple[float, float] | None = None
+
+
+class PixelStream(LayerStream):
+    """Images or labels.
+
+    Parameters
+    ----------
+    around, start
+        See :class:`~dask_napari.viewer.layers._layer_stream.LayerStream`.
+    """
+
+    def __init__(self, around: LayerContext, start: StreamStart) -> None:
+        super().__init__(around, start)
+        item = start.item
+        scale = self.calibration.scale or (1.0, 1.0)
+        self.canvas = Canvas(
+            self.axes,
+            labels=item.kind == "labels",
+            colour=item.data.shape[-1] if item.rgb else 0,
+            fill=start.spec.fill if start.spec else 0.0,
+            mosaic=self.mosaic,
+            pixel=(abs(scale[-2]), abs(scale[-1])),
+            hold=around.hold,
+        )
+        follows = item.kind == "image" and not item.rgb and "contrast_limits" not in start.options
+        self.contrast = RunningContrast(fixed=not follows)
+        self.features = LabelFeatures(self.viewer, self.axes) if item.kind == "labels" else None
+        self._given: tuple[object, ...] = ()  # shape and type that napari knows
+
+    def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
+        """Lay an item on the canvas; true if an axis grew."""
+        if item.rgb != bool(self.canvas.colour):
+            raise CannotShow("colour and grey images on one layer")
+        stage = item.calibration.translate[-2:]
+        dtype = self.canvas.dtype if self.canvas.n_blocks else None
+        limits = self._measure(item)
+        held = item.held if isinstance(item, HeldItem) else None
+        change = self.canvas.put(
+            position,
+            item.data if held is None else held,
+            origin=item.origin,
+            whole=item.whole,
+            order=tuple(self.spec.axes) if self.spec else (),
+            names=item.calibration.axes,
+            stage=(stage[0], stage[1]) if len(stage) == 2 else None,
+            limits=limits,
+        )
+        if dtype is not None and dtype != self.canvas.dtype:
+            logger.info(
+                "layer %r: %s and %s are shown as %s",
+                self.name,
+                dtype,
+                item.data.dtype,
+                self.canvas.dtype,
+            )
+        self.contrast.extend(limits)
+        if self.features is not None:
+            cell = self.mosaic.cell(position)
+            self.features.put(change.place, (cell, item.origin), item.features)
+        self.grew |= change.grew
+        if self.layer is None or steps is None or self.canvas.seen(change.place, steps):
+            self.touched |= self._in_view(change)
+            self.thumbnail_due |= self.layer is not None
+        return change.grew
+
+    def _measure(self, item: Item) -> tuple[float, float] | None:
+        """Contrast limits that fit an item; what is on disk was measured before it went there."""
+        if not isinstance(item, HeldItem) or item.held is None:
+            return self.contrast.measure(item.data)
+        if item.limits is None and not self.contrast.fixed:
+            return self.contrast.measure(item.held.get())
+        return item.limits
+
+    def _in_view(self, change: Change) -> bool:
+        """Whether a change is on the screen, as far as that can be told."""
+        layer = self.layer
+        if layer is None or not layer.multiscale or len(self.viewer.dims.displayed) != 2:
+            return True
+        # Only a part of a large picture is on the screen, and drawn.
+        corners, level = layer.corner_pixels, layer.data_level
+        return all(
+            at <= (last + 1) << level and at + length >= first << level
+            for at, length, first, last in zip(
+                change.start[-2:], change.shape[-2:], *corners[:, -2:], strict=True
+            )
+        )
+
+    def items(self) -> Iterator[Item]:
+        """What was put, with all that is needed to put it elsewhere."""
+        layer, part = self.source
+        for laid in self.canvas.blocks():
+            calibration = self.calibration
+            if laid.stage is not None:
+                lead = (0.0,) * (len(calibration.scale or (1.0, 1.0)) - 2)
+                calibration = replace(calibration, translate=(*lead, *laid.stage))
+            arrays = {}
+            if self.features is not None:
+                cell = self.mosaic.cell(laid.position)
+                arrays = self.features.arrays(laid.position, (cell, laid.origin))
+            held = laid.block
+            yield HeldItem(
+                layer,
+                self.kind,
+                np.broadcast_to(np.zeros((), held.dtype), held.shape),
+                {**laid.position, **self.channel},
+                arrays=arrays,
+                calibration=calibration,
+                rgb=bool(self.canvas.colour),
+                origin=laid.origin,
+                whole=laid.whole,
+                part=part,
+                options=self.own_options,
+                held=held,
+                limits=laid.limits,
+            )
+
+    def take_over(self, other: LayerStream) -> None:
+        """Show in the napari layer of a stream that this one replaces; what the user set stays."""
+        super().take_over(other)
+        assert isinstance(other, PixelStream)
+        self.contrast = other.contrast
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of the napari layer."""
+        return self.canvas.ndim - bool(self.canvas.colour)
+
+    def arguments(self) -> dict[str, Any]:
+        """What napari is told of place and size."""
+        arguments = super().arguments()
+        if self.mosaic.by_stage:  # then the translation of each item is where its tile lies
+            arguments["translate"] = (0.0,) * self.ndim
+        return arguments
+
+    def add(self) -> None:
+        """Make the napari layer."""
+        levels = self.canvas.levels
+        options = {**self.arguments(), "multiscale": len(levels) > 1}
+        self._given = self._state
+        data = levels if len(levels) > 1 else self.canvas
+        if self.kind == "labels":
+            self.show(self.made(lambda more: Labels(data, **{**options, **more})))
+            return
+        options["rgb"] = bool(self.canvas.colour)
+        if not self.canvas.colour:
+            options["contrast_limits"] = self.contrast.limits
+        layer = self.made(lambda more: Image(data, **{**options, **more}))
+        self.show(layer)
+        self.contrast.attach(layer)
+
+    @property
+    def _state(self) -> tuple[object, ...]:
+        return self.canvas, self.canvas.shape, self.canvas.dtype
+
+    def set_data(self) -> None:
+        """Make napari ask for shape and type again; it copies nothing."""
+        assert self.layer is not None
+        if self._state == self._given:
+            if self.touched:
+                self.refresh()
+            return
+        self._given = self._state
+        levels = self.canvas.levels
+        if len(levels) > 1:
+            self._set_levels(levels)
+        else:
+            self.layer.multiscale = False
+            self.layer.data = self.canvas
+        scale = self.arguments()
+        for name in ("scale", "translate"):
+            if tuple(getattr(self.layer, name)) != scale[name]:
+                setattr(self.layer, name, scale[name])
+
+    def _set_levels(self, levels: list[Any]) -> None:
+        """Give napari a pyramid, also where the layer had none, or other axes."""
+        layer = self.layer
+        assert layer is not None
+        if layer.ndim != self.ndim or not layer.multiscale:
+            # napari asks `multiscale` of a layer at each look, so that it may change; but which
+            # pixels are in view it keeps, for as many axes as there were. The way round that is
+            # data that has the axes and no pyramid.
+            layer.multiscale = False
+            colour = (self.canvas.colour,) if self.canvas.colour else ()
+            layer.data = np.zeros((1,) * self.ndim + colour, self.canvas.dtype)
+            corners = np.zeros((2, self.ndim), int)
+            corners[1, -2:] = np.array(levels[-1].shape[: self.ndim])[-2:] - 1
+            layer.corner_pixels = corners
+            layer.multiscale = True
+        layer.data = levels
+
+    def refresh(self) -> None:
+        """Draw again what is displayed."""
+        self._forget_coarsest()
+        super().refresh()
+
+    def refresh_thumbnail(self) -> None:
+        """Draw the thumbnail again."""
+        self._forget_coarsest()
+        super().refresh_thumbnail()
+
+    def _forget_coarsest(self) -> None:
+        # napari keeps a copy of the coarsest level of what has no sliders, until it gets new data.
+        layer = self.layer
+        if layer is not None and layer.multiscale and layer.ndim == 2:
+            layer._reset_thumbnail_level_data()
+
+    def update(self, now: float, *, force: bool = False) -> bool:
+        """Bring the napari layer up to date; true if it was redrawn."""
+        drawn = super().update(now, force=force)
+        if self.layer is not None and not self.contrast.fixed:
+            self.contrast.apply(self.layer)
+        if self.layer is not None and self.features is not None:
+            self.features.apply(self.layer)
+            if self.features.ambiguous:
+                self.notes.say(
+                    self.name,
+                    "no features are shown where labels side by side have the same numbers; number"
+                    " them through, or show the axis as a slider",
+                )
+        return drawn

@@ -1,0 +1,61 @@
+"""Points."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dask_napari.canvas.elements import Block, Rows
+from dask_napari.model import Item
+from dask_napari.viewer.layers._element_stream import ElementStream, features
+from dask_napari.viewer.layers._napari_layers import Elements, Points
+
+LOOKS = {
+    "size": "current_size",
+    "symbol": "current_symbol",
+    "border_width": "current_border_width",
+    "shown": "",
+    "face_color": "current_face_color",
+    "border_color": "current_border_color",
+}
+"""What each point has of its own, and where napari keeps what new ones get."""
+
+
+class PointsStream(ElementStream):
+    """Points."""
+
+    colours: ClassVar[tuple[str, ...]] = ("face", "border")
+
+    def block(self, item: Item) -> Block:
+        """Return the elements of an item."""
+        return Block(item.data, item.calibration.axes, item.features)
+
+    def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
+        """Make the napari layer."""
+        if arguments.get("border_width") == 0:
+            # vispy gives points that it enlarges to two pixels a border all the same, so that
+            # from afar nothing else is seen of them.
+            arguments = {"canvas_size_limits": (0, 10_000), **arguments}
+        return Points(rows.coordinates, ndim=self.ndim, features=features(rows), **arguments)
+
+    def load(self, rows: Rows, kept: int) -> None:
+        """Give the napari layer its elements; the first ``kept`` are those it has."""
+        layer = self.layer
+        assert isinstance(layer, Points)
+        looks: dict[str, Any] = {}
+        for name, current in LOOKS.items():
+            if name.endswith("color") and str(getattr(layer, f"{name}_mode")) != "direct":
+                continue  # it follows from the features
+            values = np.asarray(getattr(layer, name))
+            new = getattr(layer, current) if current else True
+            if name.endswith("color"):
+                new = getattr(layer, f"_{name.removesuffix('_color')}").current_color
+            if len(values) and not ((values == values[0]).all() and np.all(values[0] == new)):
+                looks[name] = self.carried(values, rows, new)
+        layer.widen(rows.coordinates.shape[1])
+        layer.data = rows.coordinates
+        if (table := features(rows)) or len(layer.features.columns):
+            layer.features = table
+        for name, values in looks.items():
+            setattr(layer, name, values)

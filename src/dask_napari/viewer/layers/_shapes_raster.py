@@ -1,0 +1,225 @@
+"""Shapes drawn into a labels layer, where they are too many for a layer of shapes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from skimage import draw
+
+from dask_napari.canvas.elements import Rows
+from dask_napari.model import SHAPE_TYPES
+from dask_napari.viewer.layers._element_stream import PRIVATE
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Labels
+
+    from dask_napari.viewer.layers._shapes_stream import ShapesStream
+
+
+TYPE: Final = PRIVATE + "type"
+VERTICES: Final = PRIVATE + "vertices"
+"""Columns of what a shape is, and of where its vertices are as seen from the first."""
+
+MAX_PIXELS: Final = 1 << 25
+"""Of the labels, 128 MiB of them; larger views are drawn coarser."""
+
+BATCH: Final = 64
+"""Shapes between looks at the clock; each takes some 50 us."""
+
+
+REFRESH: Final = 0.2
+"""Seconds between looks at labels that are being drawn; each takes as long as some 500 shapes."""
+
+
+class Raster:
+    """A labels layer in the pixel grid of the images, with the shapes of one view.
+
+    It has the axes in the plane only, so that napari shows it at all steps of the sliders; it is
+    drawn again when one moves.
+
+    Parameters
+    ----------
+    name : str
+        Name of the layer.
+    viewer : napari.Viewer
+        Where it is added.
+    """
+
+    def __init__(self, name: str, viewer: napari.viewer.Viewer) -> None:
+        self.name = name
+        self.viewer = viewer
+        self.layer: Labels | None = None
+        self.pixels = np.zeros((1, 1), np.int32)
+        self._origin = np.zeros(2)
+        self._step = 1
+        self._rows: Rows | None = None
+        self._source = np.empty(0, np.intp)
+        self._state: tuple[Any, ...] = ()
+        self._drawn = 0
+        self._refreshed = 0.0
+
+    @property
+    def pending(self) -> bool:
+        """Whether there are shapes that are not drawn yet."""
+        return self._rows is not None and self._drawn < len(self._rows)
+
+    def show(self, rows: Rows, table: dict[str, npt.NDArray[Any]], stream: ShapesStream) -> None:
+        """Take the shapes of a view; they are drawn bit by bit."""
+        state = stream.canvas.generation, stream.canvas.numbering
+        done = self._source[: self._drawn]
+        grown = state == self._state and np.array_equal(rows.source[: len(done)], done)
+        self._rows, self._source, self._state = rows, rows.source, state
+        low, high = _reach(rows, rows.columns[VERTICES])
+        extent = np.asarray(stream.axes.extent[-2:], float)
+        low, high = np.minimum(low, 0), np.maximum(high, extent - 1)
+        if not self._fit(low, high) or not grown:
+            self.pixels[:] = 0
+            self._drawn = 0
+        self._place(stream, {**table, "index": np.arange(1, len(rows) + 1)})
+
+    def _fit(self, low: npt.NDArray[Any], high: npt.NDArray[Any]) -> bool:
+        """Make the grid large enough; false if it was made anew."""
+        low, high = np.floor(low), np.floor(high) + 1
+        size = np.asarray(self.pixels.shape) * self._step
+        if (low >= self._origin).all() and (high <= self._origin + size).all():
+            return True
+        if self._drawn:  # a view that grows will grow again
+            high = np.maximum(high, self._origin + size)
+            low = np.minimum(low, self._origin)
+        extent = np.maximum(high - low, 1)
+        step = max(1, math.ceil(math.sqrt(extent[0] * extent[1] / MAX_PIXELS)))
+        shape = tuple(math.ceil(length / step) for length in extent)
+        self._origin, self._step = low, step
+        self.pixels = np.zeros(shape, np.int32)
+        return False
+
+    def _place(self, stream: ShapesStream, table: dict[str, npt.NDArray[Any]]) -> None:
+        """Bring the layer in line with the grid."""
+        scale = np.asarray((1.0, 1.0, *stream.calibration.scale)[-2:])
+        translate = np.asarray((0.0, 0.0, *stream.calibration.translate)[-2:])
+        # Pixels are around their coordinates: a coarse one begins half a fine one before its own.
+        middle = self._origin + (self._step - 1) / 2
+        place = {"scale": scale * self._step, "translate": translate + middle * scale}
+        if self.layer is None:
+            self.layer = self.viewer.add_labels(
+                self.pixels,
+                name=self.name,
+                features=table,
+                axis_labels=stream.axes.labels[-2:],
+                units=stream.units[-2:],
+                opacity=0.5,
+                **place,
+            )
+            layers = self.viewer.layers
+            if stream.layer in layers:
+                layers.move(layers.index(self.layer), layers.index(stream.layer))
+            return
+        if self.layer.data is not self.pixels:
+            self.layer.data = self.pixels
+        self.layer.scale, self.layer.translate = place["scale"], place["translate"]
+        self.layer.features = table
+
+    def clear(self) -> None:
+        """Show nothing."""
+        if self._rows is None:
+            return
+        self._rows, self._source, self._drawn = None, np.empty(0, np.intp), 0
+        self.pixels[:] = 0
+        assert self.layer is not None
+        self.layer.features = {}
+        self.layer.refresh(extent=False)
+
+    def restart(self) -> None:
+        """Draw everything anew with the next view."""
+        self._state = ()
+
+    def remove(self) -> None:
+        """Take the layer away."""
+        if self.layer is not None and self.layer in self.viewer.layers:
+            self.viewer.layers.remove(self.layer)
+
+    def draw(self, deadline: float) -> None:
+        """Draw shapes until a time, or all of them."""
+        if self._rows is None or self.layer is None:
+            return
+        rows = self._rows
+        anchors = (rows.coordinates[:, -2:] - self._origin) / self._step
+        while self.pending:
+            stop = min(self._drawn + BATCH, len(rows))
+            for row in range(self._drawn, stop):
+                vertices = anchors[row] + rows.columns[VERTICES][row][:, -2:] / self._step
+                draw_shape(self.pixels, vertices, SHAPE_TYPES[rows.columns[TYPE][row]], row + 1)
+            self._drawn = stop
+            if time.monotonic() >= deadline:
+                break
+        now = time.monotonic()
+        if not self.pending or now - self._refreshed >= REFRESH:
+            self._refreshed = now
+            self.layer.refresh(extent=False, highlight=False, thumbnail=not self.pending)
+
+
+def _reach(
+    rows: Rows, vertices: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the lowest and the highest coordinates in the plane."""
+    if not len(rows):
+        return np.zeros(2), np.zeros(2)
+    counts = np.fromiter(map(len, vertices), np.intp, len(vertices))
+    joined = np.concatenate([each[:, -2:] for each in vertices])
+    joined += np.repeat(rows.coordinates[:, -2:], counts, axis=0)
+    return joined.min(0), joined.max(0)
+
+
+def draw_shape(
+    pixels: npt.NDArray[np.int32], vertices: npt.NDArray[np.float64], kind: str, number: int
+) -> None:
+    """Draw a shape into an array: what lies inside of it, or its line.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        Two-dimensional; it is written to.
+    vertices : numpy.ndarray
+        ``(v, 2)``, y and x.
+    kind : str
+        One of ``SHAPE_TYPES``.
+    number : int
+        What is written.
+
+    Examples
+    --------
+    >>> pixels = np.zeros((3, 4), np.int32)
+    >>> draw_shape(pixels, np.array([[0, 1], [0, 2], [1, 2], [1, 1.0]]), "rectangle", 7)
+    >>> pixels.tolist()
+    [[0, 7, 7, 0], [0, 7, 7, 0], [0, 0, 0, 0]]
+    """
+    if kind in ("line", "path"):
+        whole = np.rint(vertices).astype(int)
+        for start, stop in itertools.pairwise(whole):
+            y, x = draw.line(*start, *stop)
+            _write(pixels, y, x, number)
+        return
+    if kind == "ellipse":  # the corners of its box, which may be turned
+        middle = vertices.mean(0)
+        across = (vertices[1] - vertices[0]) / 2, (vertices[3] - vertices[0]) / 2
+        angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)[:, np.newaxis]
+        vertices = middle + np.cos(angles) * across[0] + np.sin(angles) * across[1]
+    inside = draw.polygon(vertices[:, 0], vertices[:, 1], pixels.shape)
+    if inside[0].size:
+        pixels[inside] = number
+    else:  # smaller than a pixel: it is not lost
+        at = np.rint(vertices.mean(0)).astype(int)
+        _write(pixels, at[:1], at[1:], number)
+
+
+def _write(
+    pixels: npt.NDArray[np.int32], y: npt.NDArray[Any], x: npt.NDArray[Any], number: int
+) -> None:
+    inside = (y >= 0) & (x >= 0) & (y < pixels.shape[0]) & (x < pixels.shape[1])
+    pixels[y[inside], x[inside]] = number

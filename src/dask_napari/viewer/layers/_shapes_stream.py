@@ -1,0 +1,241 @@
+"""Shapes: polygons and their like, or labels where there are too many."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dask_napari import config
+from dask_napari.canvas.elements import Block, Rows
+from dask_napari.model import SHAPE_TYPES, Item
+from dask_napari.viewer.layers._element_stream import ElementStream, features
+from dask_napari.viewer.layers._layer_stream import (
+    CannotShow,
+    LayerContext,
+    LayerStream,
+    StreamStart,
+)
+from dask_napari.viewer.layers._napari_layers import Elements, Shapes
+from dask_napari.viewer.layers._shapes_raster import TYPE, VERTICES, Raster
+
+CORNERS: Final = (3, 4, 4, 2, 2)
+"""Vertices that a shape of each type needs at the least."""
+
+EXACT: Final = (False, True, True, True, False)
+"""Whether it may not have more."""
+
+DRAW_BUDGET: Final = 0.012
+"""Seconds of a tick for drawing shapes into labels."""
+
+
+class ShapesStream(ElementStream):
+    """Shapes. More than ``max_shapes`` in one view are drawn into a labels layer instead.
+
+    The limit is the tap's option ``max_shapes``, or ``max-shapes`` of the configuration.
+    """
+
+    colours: ClassVar[tuple[str, ...]] = ("face", "edge")
+
+    def __init__(self, around: LayerContext, start: StreamStart) -> None:
+        options = dict(start.options)
+        self.max_shapes = int(options.pop("max_shapes", config.get("max-shapes")))
+        super().__init__(around, replace(start, options=options))
+        self.raster: Raster | None = None
+        self._crossing: set[bytes] = set()
+        """Polygons that napari cannot fill."""
+
+    @property
+    def large(self) -> bool:
+        """Whether the layer holds only what is seen."""
+        return super().large or self.canvas.size > self.max_shapes
+
+    def block(self, item: Item) -> Block:
+        """Return the elements of an item."""
+        offsets, types = item.arrays.get("offsets"), item.arrays.get("types")
+        if offsets is None or types is None:
+            raise CannotShow("shapes have offsets and types")
+        offsets, types = offsets.astype(np.intp), types.astype(np.intp)
+        counts = np.diff(offsets)
+        if len(offsets) != len(types) + 1 or offsets[0] or offsets[-1] != len(item.data):
+            raise CannotShow("offsets of shapes do not match their vertices")
+        if types.size and (types.min() < 0 or types.max() >= len(SHAPE_TYPES)):
+            raise CannotShow("a type of shape that is not known")
+        least, exact = np.asarray(CORNERS)[types], np.asarray(EXACT)[types]
+        bad = np.flatnonzero((counts < least) | (exact & (counts != least)))
+        if len(bad):
+            kind = SHAPE_TYPES[types[bad[0]]]
+            raise CannotShow(f"{kind} of {counts[bad[0]]} vertices")
+        if not np.isfinite(item.data).all():
+            raise CannotShow("shapes with vertices that are not finite")
+        axes = item.calibration.axes
+        inner = self.canvas.inner(axes, item.data.shape[1])
+        vertices = np.empty(len(types), object)
+        inside = item.data[:, inner].astype(np.float64)
+        firsts = offsets[:-1]
+        inside -= np.repeat(inside[firsts], counts, axis=0)
+        for turn, (start, stop) in enumerate(zip(firsts, offsets[1:], strict=True)):
+            vertices[turn] = inside[start:stop]
+        columns = {**item.features, TYPE: types, VERTICES: vertices}
+        return Block(item.data[firsts], axes, columns)
+
+    # -- the napari layer --------------------------------------------------------------------
+
+    def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
+        """Make the napari layer."""
+        many = self._rasterise(rows)
+        shapes, types = ([], []) if many else self._shapes(rows)
+        # Without shapes its columns are still there, so that colours can stand for them.
+        table = {name: column[: len(shapes)] for name, column in features(rows).items()}
+        if shapes:
+            arguments = {**arguments, "shape_type": types}
+        try:
+            return Shapes(shapes, ndim=self.ndim, features=table, **arguments)
+        except RuntimeError:
+            if many or not self._find_crossing(rows):
+                raise
+        shapes, arguments["shape_type"] = self._shapes(rows)
+        return Shapes(shapes, ndim=self.ndim, features=table, **arguments)
+
+    def load(self, rows: Rows, kept: int) -> None:
+        """Give the napari layer its elements; the first ``kept`` are those it has."""
+        layer = self.layer
+        assert isinstance(layer, Shapes)
+        many = self._rasterise(rows)
+        table = features(rows)
+        if many:
+            if layer.nshapes:
+                layer.data = []
+                layer.features = {name: column[:0] for name, column in table.items()}
+            layer.widen(self.ndim)
+            return
+        try:
+            self._fill(layer, rows, kept)
+        except RuntimeError:
+            if not self._find_crossing(rows):
+                raise
+            self._fill(layer, rows, 0)
+        layer.features = table
+        if "colormap" in (modes := self._modes(layer)) or "cycle" in modes:
+            layer.refresh_colors()
+
+    def _fill(self, layer: Shapes, rows: Rows, kept: int) -> None:
+        """Give the layer all shapes, or those that it does not have."""
+        if kept and kept == layer.nshapes:
+            self._append(layer, rows, kept)
+        else:
+            looks = {
+                name: self.carried(values, rows, new)
+                for name, values, new in self._looks(layer)
+                if len(values)
+            }
+            layer.widen(rows.coordinates.shape[1])
+            if layer.nshapes:
+                layer.data = []
+            shapes, types = self._shapes(rows)
+            if shapes:
+                layer.add(shapes, shape_type=types, z_index=[0] * len(shapes), **looks)
+
+    def _append(self, layer: Shapes, rows: Rows, kept: int) -> None:
+        shapes, types = self._shapes(rows, kept)
+        if not shapes:
+            return
+        looks = {
+            name: values[0]
+            for name, values, _ in self._looks(layer)
+            if len(values) and (values == values[0]).all()
+        }
+        layer.add(shapes, shape_type=types, z_index=[0] * len(shapes), **looks)
+
+    @staticmethod
+    def _modes(layer: Shapes) -> list[str]:
+        return [str(layer.face_color_mode), str(layer.edge_color_mode)]
+
+    def _looks(self, layer: Shapes) -> list[tuple[str, npt.NDArray[Any], Any]]:
+        """What each shape has of its own, and what new ones get."""
+        looks = [("edge_width", np.asarray(layer.edge_width, float), layer.current_edge_width)]
+        for name, mode in zip(("face_color", "edge_color"), self._modes(layer), strict=True):
+            if mode == "direct":
+                new = getattr(layer, f"_current_{name}")
+                looks.append((name, np.asarray(getattr(layer, name)), new))
+        return looks
+
+    def _shapes(self, rows: Rows, start: int = 0) -> tuple[list[npt.NDArray[Any]], list[str]]:
+        """Return shapes as napari wants them, from some row on."""
+        shapes = []
+        types = [SHAPE_TYPES[number] for number in rows.columns[TYPE][start:]]
+        vertices = rows.columns[VERTICES][start:]
+        for turn, (anchor, inside) in enumerate(
+            zip(rows.coordinates[start:], vertices, strict=True)
+        ):
+            if self._crossing and types[turn] == "polygon" and inside.tobytes() in self._crossing:
+                types[turn] = "path"
+                inside = np.concatenate((inside, inside[:1]))
+            shape = np.tile(anchor, (len(inside), 1))
+            shape[:, len(anchor) - inside.shape[1] :] += inside
+            shapes.append(shape)
+        return shapes, types
+
+    def _find_crossing(self, rows: Rows) -> bool:
+        """Find the polygons that napari does not fill; true if there are any that were not known.
+
+        Without a compiled triangulation, it raises for some that cross themselves.
+        """
+        known = len(self._crossing)
+        shapes, types = self._shapes(rows)
+        for shape, kind, inside in zip(shapes, types, rows.columns[VERTICES], strict=True):
+            if kind != "polygon" or (key := inside.tobytes()) in self._crossing:
+                continue
+            try:
+                Shapes([shape], shape_type=kind)
+            except Exception:
+                self._crossing.add(key)
+        if len(self._crossing) == known:
+            return False
+        self.notes.say(
+            self.name,
+            "polygons that cross themselves are drawn as outlines; the package bermuda lets"
+            " napari fill them",
+        )
+        return True
+
+    # -- too many of them --------------------------------------------------------------------
+
+    def _rasterise(self, rows: Rows) -> bool:
+        """Draw the shapes into labels if they are too many; true if so."""
+        many = self.large and len(rows) > self.max_shapes
+        if many and self.raster is None:
+            self.raster = Raster(f"{self.name} (rasterised)", self.viewer)
+            self.notes.say(
+                self.name,
+                f"more than {self.max_shapes:,} shapes in one view are shown as labels; the"
+                " configuration's max-shapes or the tap's option max_shapes raises the limit",
+            )
+        if self.raster is not None:
+            self.raster.show(rows, features(rows), self) if many else self.raster.clear()
+        return many
+
+    def update(self, now: float, *, force: bool = False) -> bool:
+        """Bring the napari layer up to date; true if it was redrawn."""
+        drawn = super().update(now, force=force)
+        if self.raster is not None and self.raster.pending:
+            self.raster.draw(float("inf") if force else time.monotonic() + DRAW_BUDGET)
+            drawn = True
+        return drawn
+
+    def take_over(self, other: LayerStream) -> None:
+        """Show in the napari layer of a stream that this one replaces; what the user set stays."""
+        super().take_over(other)
+        assert isinstance(other, ShapesStream)
+        self.raster = other.raster
+        if self.raster is not None:
+            self.raster.restart()
+
+    def remove(self) -> None:
+        """Take the napari layers away: nothing is on them any more."""
+        super().remove()
+        if self.raster is not None:
+            self.raster.remove()

@@ -1,0 +1,84 @@
+"""Surfaces: meshes, side by side on one layer."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dask_napari.canvas.elements import Block, Rows
+from dask_napari.model import Item
+from dask_napari.viewer.layers._contrast import RunningContrast
+from dask_napari.viewer.layers._element_stream import PRIVATE, ElementStream
+from dask_napari.viewer.layers._layer_stream import CannotShow, LayerStream
+from dask_napari.viewer.layers._napari_layers import Elements, Surface
+
+VALUE: Final = PRIVATE + "value"
+"""Column of the values of vertices."""
+
+Mesh = tuple[npt.NDArray[np.float64], npt.NDArray[np.intp], npt.NDArray[Any]]
+
+
+class SurfaceStream(ElementStream):
+    """Meshes. The layer holds those at the present steps, all as one."""
+
+    _contrast: RunningContrast | None = None
+
+    def block(self, item: Item) -> Block:
+        """Return the elements of an item."""
+        faces, values = item.arrays.get("faces"), item.arrays.get("values")
+        if faces is None or faces.ndim != 2 or faces.shape[1] != 3:
+            raise CannotShow("a surface has faces (f, 3)")
+        if faces.size and (faces.min() < 0 or faces.max() >= len(item.data)):
+            raise CannotShow("faces name vertices that are not there")
+        values = np.ones(len(item.data)) if values is None else values.astype(float)
+        if self._contrast is None:
+            self._contrast = RunningContrast(fixed="contrast_limits" in self.options)
+        if len(values):
+            self._contrast.observe(values)
+        return Block(item.data, item.calibration.axes, {VALUE: values}, faces.astype(np.intp))
+
+    @property
+    def large(self) -> bool:
+        """Whether the layer holds only what is seen."""
+        return True
+
+    def at(self) -> list[float | None]:
+        """Where the viewer looks; a mesh cannot be repeated along an axis shown in space."""
+        return [0.0 if index is None else index for index in super().at()]
+
+    def take_over(self, other: LayerStream) -> None:
+        """Show in the napari layer of a stream that this one replaces; what the user set stays."""
+        super().take_over(other)
+        assert isinstance(other, SurfaceStream)
+        self._contrast = other._contrast
+
+    def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
+        """Make the napari layer."""
+        assert self._contrast is not None
+        arguments = {"contrast_limits": self._contrast.limits, **arguments}
+        layer = Surface(self._mesh(rows), **arguments)
+        self._contrast.attach(layer)
+        return layer
+
+    def load(self, rows: Rows, kept: int) -> None:
+        """Give the napari layer its elements."""
+        assert isinstance(self.layer, Surface)
+        self.layer.data = self._mesh(rows)
+
+    def update(self, now: float, *, force: bool = False) -> bool:
+        """Bring the napari layer up to date; true if it was redrawn."""
+        drawn = super().update(now, force=force)
+        if self.layer is not None and self._contrast is not None:
+            self._contrast.apply(self.layer)
+        return drawn
+
+    def _mesh(self, rows: Rows) -> Mesh:
+        """Return the meshes as one, each one's faces counting from its own vertices."""
+        faces = [span.extra + span.start for span in rows.spans]
+        if not len(rows):
+            # napari takes no empty surface; a triangle without an area is as good.
+            return np.zeros((3, self.ndim)), np.arange(3)[np.newaxis], np.zeros(3)
+        joined = np.concatenate(faces) if faces else np.empty((0, 3), np.intp)
+        return rows.coordinates, joined, rows.columns[VALUE]

@@ -1,0 +1,208 @@
+"""Tracks."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dask_napari.canvas.elements import Block, Rows
+from dask_napari.model import ARRIVAL_AXIS, Item
+from dask_napari.viewer.layers._element_stream import PRIVATE, ElementStream, features
+from dask_napari.viewer.layers._layer_stream import (
+    CannotShow,
+    LayerContext,
+    LayerStream,
+    StreamStart,
+)
+from dask_napari.viewer.layers._napari_layers import Elements, Tracks
+
+NUMBER: Final = PRIVATE + "number"
+"""Column of the numbers of tracks, as the item has them."""
+
+GROUP: Final = PRIVATE + "group"
+"""Column of which tracks share their numbers."""
+
+MAX_NUMBER: Final = 1_000_000
+"""Largest number that napari gets: it keeps tables as long as that."""
+
+DEFAULT_AXES: Final = ("t", "z", "y", "x")
+
+Ids = npt.NDArray[np.int64]
+
+
+class TracksStream(ElementStream):
+    """Tracks. The layer holds those at the present steps, at all times.
+
+    napari's tracks have axes of their own, time and space. Time may be any of the viewer's
+    sliders; the other sliders pick which tracks are there. Items at one place but for the time
+    share their numbers, so that tracks may come frame by frame.
+    """
+
+    _time = ""
+    _step: float | None = None
+
+    _colour = "track_id"
+
+    def __init__(self, around: LayerContext, start: StreamStart) -> None:
+        super().__init__(around, start)
+        self._groups: dict[frozenset[Any], int] = {}
+
+    def block(self, item: Item) -> Block:
+        """Return the elements of an item."""
+        if item.data.ndim != 2 or not 4 <= item.data.shape[1] <= 5:
+            raise CannotShow("tracks are (n, 1 + D): number, time, (z,) y and x")
+        numbers = item.data[:, 0]
+        if not (np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all()):
+            raise CannotShow("numbers of tracks are whole")
+        count = item.data.shape[1] - 1
+        axes = item.calibration.axes or (DEFAULT_AXES[:1] + DEFAULT_AXES[5 - count :])
+        if len(axes) != count or axes[0] in DEFAULT_AXES[1:]:
+            raise CannotShow(f"the first of the axes {axes} is no time")
+        graph = item.arrays.get("graph")
+        columns: dict[str, npt.NDArray[Any]] = dict(item.features)
+        columns[NUMBER] = numbers.astype(np.int64)
+        place = item.position or {ARRIVAL_AXIS: item.provenance.key}
+        key = frozenset(each for each in place.items() if each[0] != axes[0])
+        group = self._groups.setdefault(key, len(self._groups))
+        columns[GROUP] = np.full(len(numbers), group, np.int64)
+        return Block(item.data[:, 1:], axes, columns, None if graph is None else (group, graph))
+
+    def _calibrate(self, axes: tuple[str, ...]) -> None:
+        self._time = axes[0]
+        super()._calibrate(axes)
+
+    # -- the layer's own axes ----------------------------------------------------------------
+
+    @property
+    def large(self) -> bool:
+        """Whether the layer holds only what is seen."""
+        return True
+
+    @property
+    def ndim(self) -> int:
+        """Time and the axes in space."""
+        return 1 + min(3, len(self._space()))
+
+    def _space(self) -> list[str]:
+        return [name for name in self.axes.spatial if name != self._time]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the axes of the layer."""
+        return self.axes.labels[-self.ndim :]
+
+    @property
+    def layer_axes(self) -> int:
+        """Number of leading axes of the layer that are sliders."""
+        return max(0, self.ndim - len(self.axes.spatial))
+
+    def at(self) -> list[float | None]:
+        """Where the viewer looks: at all times, and nothing is repeated."""
+        labels = self.axes.labels
+        return [
+            None if name == self._time else (0.0 if index is None else index)
+            for name, index in zip(labels, super().at(), strict=True)
+        ]
+
+    def now(self) -> float | None:
+        """Where the viewer is in time, None for everywhere."""
+        if self._time not in self.axes.labels:
+            return None
+        return super().at()[self.axes.labels.index(self._time)]
+
+    def take_over(self, other: LayerStream) -> None:
+        """Show in the napari layer of a stream that this one replaces; what the user set stays."""
+        super().take_over(other)
+        assert isinstance(other, TracksStream)
+        self._colour = other._colour
+
+    def _attach(self, layer: Any) -> None:
+        super()._attach(layer)
+        if layer is not None:
+            layer.now = self.now
+
+    def update(self, now: float, *, force: bool = False) -> bool:
+        """Bring the napari layer up to date; true if it was redrawn."""
+        drawn = super().update(now, force=force)
+        step = self.now()
+        if step != self._step and self.layer is not None:
+            # The axis of time need not be one of the layer's, so that napari may not see it move.
+            self._step = step
+            self.layer.events.set_data()
+        return drawn
+
+    # -- the napari layer --------------------------------------------------------------------
+
+    def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
+        """Make the napari layer."""
+        data, table, graph = self._tables(rows)
+        colour = arguments.pop("color_by", "track_id")
+        layer = Tracks(data, features=table, graph=graph, **arguments)
+        if colour in layer.features:
+            layer.color_by = colour
+        self._colour = colour
+        return layer
+
+    def load(self, rows: Rows, kept: int) -> None:
+        """Give the napari layer its elements."""
+        layer = self.layer
+        assert isinstance(layer, Tracks)
+        if layer.color_by != "track_id" or self._colour not in layer.features:
+            self._colour = layer.color_by if layer.color_by != "track_id" else self._colour
+        else:
+            self._colour = "track_id"  # by the user's hand
+        data, table, graph = self._tables(rows)
+        with warnings.catch_warnings():
+            # It forgets the features with every change of data, and warns of the colours.
+            warnings.simplefilter("ignore", UserWarning)
+            layer.data = data
+            layer.features = table
+        layer.graph = graph
+        if self._colour in layer.features:
+            layer.color_by = self._colour
+
+    def _tables(
+        self, rows: Rows
+    ) -> tuple[npt.NDArray[np.float64], dict[str, npt.NDArray[Any]], dict[int, list[int]]]:
+        """Return what napari wants: data, features and graph."""
+        table = features(rows)
+        if not len(rows):
+            # It takes no empty tracks; one of a single vertex draws nothing.
+            return np.zeros((1, 1 + self.ndim)), _blanks(table), {}
+        labels = self.axes.labels
+        inner = [labels.index(name) for name in (self._time, *self._space()[-3:])]
+        ids, edges = _distinct(rows)
+        data = np.column_stack([ids, rows.coordinates[:, inner]])
+        return data, table, edges
+
+
+def _blanks(table: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """Return one row of a table that has none."""
+    return {
+        name: np.zeros(1, column.dtype) if column.dtype.kind in "biuf" else np.full(1, "")
+        for name, column in table.items()
+    }
+
+
+def _distinct(rows: Rows) -> tuple[Ids, dict[int, list[int]]]:
+    """Number tracks so that those of different groups differ; and link them as they were."""
+    numbers, groups = rows.columns[NUMBER], rows.columns[GROUP]
+    single = bool((groups == groups[0]).all())
+    if single and numbers.min() >= 0 and numbers.max() <= MAX_NUMBER:
+        ids = numbers
+        known = {(int(groups[0]), number): number for number in np.unique(numbers).tolist()}
+    else:
+        pairs, inverse = np.unique(np.stack([groups, numbers], 1), axis=0, return_inverse=True)
+        ids = inverse.reshape(-1) + 1
+        known = {(group, number): at + 1 for at, (group, number) in enumerate(pairs.tolist())}
+    edges: dict[int, list[int]] = {}
+    for group, graph in rows.extras:
+        for child, parent in graph.tolist():
+            one, other = known.get((group, child)), known.get((group, parent))
+            # A track whose frames have not come yet has nothing to be linked to.
+            if one is not None and other is not None and other not in edges.get(one, []):
+                edges.setdefault(one, []).append(other)
+    return ids, edges

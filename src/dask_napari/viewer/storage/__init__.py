@@ -1,0 +1,12 @@
+"""Memory and disk of the pictures that are shown."""
+
+from __future__ import annotations
+
+from dask_napari.viewer.storage._block_store import BlockStore
+from dask_napari.viewer.storage._memory_shares import Shares, describe
+
+__all__ = [
+    "BlockStore",
+    "Shares",
+    "describe",
+]

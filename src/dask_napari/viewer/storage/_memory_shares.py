@@ -1,0 +1,70 @@
+"""How a viewer's memory is shared out, and how it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from dask_napari.stream.receive import IDLE_BYTES, Board
+from dask_napari.viewer.storage._block_store import BlockStore
+
+BACKLOG: Final = 256 << 20
+"""Bytes of the board without a limit: seconds of a stream that the window cannot follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What of a viewer's memory is for pictures that wait, and for those that are shown.
+
+    The rest is the receiver's, whose pool keeps some that nothing lives on.
+
+    Attributes
+    ----------
+    backlog : int
+        Bytes above which the board is full.
+    shown : int or None
+        Bytes of pictures on canvases; None without a limit.
+    """
+
+    backlog: int
+    shown: int | None
+
+    @classmethod
+    def of(cls, memory: int | None) -> Shares:
+        """Share out so many bytes.
+
+        Examples
+        --------
+        >>> Shares.of(4 << 30).shown == (4 << 30) - BACKLOG - IDLE_BYTES, Shares.of(64).backlog
+        (True, 16)
+        """
+        if memory is None:
+            return cls(BACKLOG, None)
+        backlog = min(BACKLOG, memory // 4)
+        return cls(backlog, memory - backlog - min(IDLE_BYTES, memory // 4))
+
+    def board(self) -> Board:
+        """A board with its share."""
+        return Board(self.backlog)
+
+    def store(self) -> BlockStore:
+        """A store with its share."""
+        return BlockStore(self.shown)
+
+
+def describe(store: BlockStore) -> str:
+    """Say what a store holds.
+
+    Examples
+    --------
+    >>> describe(BlockStore(limit=2 << 30))
+    'pictures: 0.00 of 2.0 GiB in memory'
+    """
+    in_memory, on_disk = store.in_memory / 2**30, store.on_disk / 2**30
+    limit = "" if store.limit is None else f" of {store.limit / 2**30:.1f}"
+    text = f"pictures: {in_memory:.2f}{limit} GiB in memory"
+    if on_disk:
+        text += f", {on_disk:.2f} GiB on disk"
+    if store.trouble:
+        text += f" (no more goes to disk: {store.trouble})"
+    return text

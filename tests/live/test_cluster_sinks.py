@@ -1,0 +1,80 @@
+"""The sinks of a handle on a real cluster, without a viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dask
+import pytest
+from distributed import Client, wait
+
+import cluster_tasks as tasks
+from dask_napari.live._access import Access, check_client
+from dask_napari.live._cluster_sinks import ClusterSinks
+from dask_napari.sink import NapariSink
+from dask_napari.stream.receive import ANY_IPC
+from dask_napari.tap import Tap
+
+
+@pytest.fixture
+def sinks(client) -> Iterator[ClusterSinks]:
+    sinks = ClusterSinks(client, NapariSink("tcp://127.0.0.1:1", name="dask-napari-0f"))
+    sinks.register()
+    yield sinks
+    sinks.close()
+
+
+def plugins(dask_worker: object) -> list[str]:
+    return [name for name in dask_worker.plugins if name.startswith("dask-napari")]
+
+
+def test_what_was_put_on_the_cluster_is_taken_away(client, sinks):
+    (found,) = client.run(plugins).values()
+    assert found == ["dask-napari-0f", "dask-napari-0f-taps"]
+    left = lambda dask_scheduler: [n for n in dask_scheduler.plugins if "napari" in n]  # noqa: E731
+    assert client.run_on_scheduler(left) == ["dask-napari-0f-owner"]
+    sinks.close()
+    assert client.run_on_scheduler(left) == []
+    assert client.run(plugins) == {address: [] for address in client.scheduler_info()["workers"]}
+    assert sinks.counts() == []
+    with pytest.raises(RuntimeError, match="this Live is closed"):
+        sinks.change(lambda taps: taps.added([Tap("frame")]))
+
+
+def test_what_is_selected_and_expected_is_counted(client, sinks):
+    sinks.change(lambda taps: taps.added([Tap("frame", layer="raw"), Tap("nobody")]))
+    futures = client.map(tasks.frame, range(5), pure=False)
+    wait(futures)
+    ((count,),) = [
+        [count for count in worker["counts"] if count["selected"]] for worker in sinks.counts()
+    ]
+    assert (count["layer"], count["selected"], count["queued"]) == ("raw", 5, 5)
+    assert sinks.expected() == {"raw": 5}
+
+
+def test_taps_that_contradict_each_other_are_not_sent(client, sinks):
+    sinks.change(lambda taps: taps.added([Tap("frame")]))
+    with pytest.raises(ValueError, match="both"):
+        sinks.change(lambda taps: taps.added([Tap("segment", kind="labels", layer="frame")]))
+    assert [tap.kind for tap in sinks.taps] == ["image"]
+    sent = lambda dask_worker: len(dask_worker.plugins["dask-napari-0f-taps"].taps)  # noqa: E731
+    assert [*client.run(sent).values()] == [1]
+
+
+def test_the_viewer_listens_where_the_workers_can_reach_it(client):
+    assert Access.of(client, None, False).addresses == (ANY_IPC, "tcp://127.0.0.1:*")
+    assert Access.of(client, "tcp://127.0.0.1:5577", False).addresses == ("tcp://127.0.0.1:5577",)
+    with dask.config.set({"distributed.comm.require-encryption": True}):
+        assert Access.of(client, None, False).security.encrypted
+        with pytest.raises(ValueError, match="encrypt"):
+            Access.of(client, None, True)
+
+
+def test_a_client_that_is_of_no_use_is_refused(client):
+    check_client(client)
+    with pytest.raises(TypeError, match=r"distributed\.Client, not str"):
+        check_client("tcp://127.0.0.1:8786")
+    with Client(client.scheduler.address) as other:
+        pass
+    with pytest.raises(ValueError, match="the client is closed"):
+        check_client(other)

@@ -1,0 +1,268 @@
+"""`watch` from end to end: a real cluster, a real viewer in its own process, a real screen."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from distributed import Client, Event, LocalCluster, wait
+
+import cluster_tasks as tasks
+import dask_napari as dn
+from dask_napari.stream.shm import janitor
+from headless import DEADLINE, eventually
+
+SHAPE_OF_PNG = b"\x89PNG"
+
+
+PORTS: set[int] = set()
+"""Of the workers; segments are named after them."""
+
+
+def leftovers() -> list[object]:
+    """What is there of this test run; others may be at work on the host."""
+    viewers = [
+        process.pid
+        for process in psutil.Process().children(recursive=True)
+        if "dask_napari.viewer" in process.cmdline()
+    ]
+    threads = [t.name for t in threading.enumerate() if t.name.startswith("dask-napari")]
+    marks = [f"-{port}-" for port in PORTS]
+    files = [
+        left
+        for left in janitor.find()
+        if left.kind == "directory" or any(mark in left.path.name for mark in marks)
+    ]
+    return [*viewers, *threads, *files]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("tmp")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        PORTS.update(int(a.rpartition(":")[2]) for a in client.scheduler_info()["workers"])
+        yield client
+
+
+def test_results_of_map_are_shown_while_they_come(client, tmp_path):
+    with dn.watch(client) as live:
+        live.tap("gated_frame", layer="raw", at=lambda key, value, args: {"n": args[0]})
+        futures = client.map(tasks.gated_frame, range(60), gate="rest", free=20, pure=False)
+        eventually(lambda: live.ledger().total.shown == 20)
+        Event("rest", client=client).set()
+        live.tap("segment", kind="labels", layer="cells")
+        cells = client.map(tasks.segment, futures, pure=False)
+        wait(cells)
+        ledger = live.wait(DEADLINE)
+        assert ledger.balanced
+        assert ledger["raw"].shown == 60
+        assert ledger["cells"].shown == 60
+        path = live.screenshot(tmp_path / "shots" / "live.png")
+        assert path.read_bytes().startswith(SHAPE_OF_PNG)
+        assert "viewer open, 2 taps" in repr(live)
+    assert not live.open
+    assert "closed" in repr(live)
+    assert not leftovers()
+    with pytest.raises(RuntimeError, match="closed"):
+        live.tap("frame")
+    live.close()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_computation_goes_on_when_the_viewer_ends(client, how):
+    with dn.watch(client) as live:
+        live.tap("slow_frame")
+        futures = client.map(tasks.slow_frame, range(200), pure=False)
+        eventually(lambda: live.ledger().total.shown)
+        os.kill(live._viewer.process.pid, how)
+        results = client.gather(futures)
+        assert [int(result[0, 0]) for result in results] == list(range(200))
+        eventually(lambda: not live.open)
+        ledger = live.wait(DEADLINE)
+        assert ledger.total.selected == 200
+        assert ledger.balanced
+        with pytest.raises(dn.ViewerGone):
+            live.screenshot("nowhere.png")
+        live.block()
+    assert not leftovers()
+
+
+def test_the_computation_goes_on_when_the_viewer_is_stopped(client):
+    with dn.watch(client) as live:
+        live.tap("frame")
+        wait(client.map(tasks.frame, range(10), pure=False))
+        live.wait(DEADLINE)
+        os.kill(live._viewer.process.pid, signal.SIGSTOP)
+        try:
+            futures = client.map(tasks.frame, range(300), size=256, pure=False)
+            assert len(client.gather(futures)) == 300
+        finally:
+            os.kill(live._viewer.process.pid, signal.SIGCONT)
+        ledger = live.wait(DEADLINE)
+        assert ledger.balanced
+        assert ledger.total.shown == 310
+    assert not leftovers()
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {tests!r})
+import cluster_tasks as tasks
+from distributed import Client
+import dask_napari as dn
+
+if __name__ == "__main__":
+    client = Client({address!r})
+    live = dn.watch(client)
+    live.tap("frame")
+    client.gather(client.map(tasks.frame, range(5), pure=False))
+    live.wait(60)
+    print(live._viewer.process.pid, flush=True)
+    {end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [("", 0), ("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", -9)],
+)
+def test_nothing_is_left_however_the_script_ends(client, tmp_path, end, code):
+    script = tmp_path / "script.py"
+    tests = str(Path(__file__).parents[1])
+    script.write_text(SCRIPT.format(tests=tests, address=client.scheduler.address, end=end))
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == code, done.stderr
+    eventually(lambda: not psutil.pid_exists(int(done.stdout)))
+    eventually(lambda: not leftovers(), leftovers)
+
+
+TWO = """
+import atexit
+from distributed import Client
+import dask_napari as dn
+
+if __name__ == "__main__":
+    atexit.register(lambda: print("open" if second.open else "closed"))  # the last to run
+    client = Client({address!r})
+    first, second = dn.watch(client), dn.watch(client)
+    first.close()
+"""
+
+
+def test_a_handle_that_is_closed_leaves_the_end_of_others_alone(client, tmp_path):
+    script = tmp_path / "two.py"
+    script.write_text(TWO.format(address=client.scheduler.address))
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "closed\n"), done.stderr
+    eventually(lambda: not leftovers(), leftovers)
+
+
+def test_bad_arguments_are_told_at_the_call(client):
+    with pytest.raises(TypeError, match=r"distributed\.Client"):
+        dn.watch("tcp://127.0.0.1:8786")
+    with pytest.raises(ValueError, match="transport"):
+        dn.watch(client, transport="pigeon")
+    with pytest.raises(ValueError, match="tcp://host:port"):
+        dn.watch(client, listen="http://127.0.0.1")
+    with pytest.raises(ValueError, match="no directory"):
+        dn.watch(client, listen="ipc:///of/another/host")
+    with pytest.raises(dn.ViewerFailed, match=r"cannot listen on tcp://192\.0\.2\.1"):
+        dn.watch(client, listen="tcp://192.0.2.1:5577")
+    with pytest.raises(dn.ViewerFailed, match=r"taken"):
+        dn.watch(client, listen=f"tcp://{client.scheduler.address.split('//')[1]}")
+    assert not leftovers()
+
+
+def sinks(dask_worker: object) -> set[str]:
+    return {name for name in dask_worker.plugins if name.startswith("dask-napari")}
+
+
+def test_two_viewers_at_once_get_everything_and_close_one_by_one(client):
+    with dn.watch(client) as first, dn.watch(client) as second:
+        first.tap("frame")
+        second.tap("frame", layer="copy")
+        futures = client.map(tasks.frame, range(10), pure=False)
+        wait(futures)
+        assert first.wait(DEADLINE)["frame"].shown == 10
+        assert second.wait(DEADLINE)["copy"].shown == 10
+        first.close()
+        wait(client.map(tasks.frame, range(10), pure=False))
+        assert second.wait(DEADLINE)["copy"].shown == 20
+        assert all(len(names) == 2 for names in client.run(sinks).values())
+    assert not any(client.run(sinks).values())
+    plugins = lambda dask_scheduler: {*dask_scheduler.plugins, *dask_scheduler.worker_plugins}  # noqa: E731
+    assert not [name for name in client.run_on_scheduler(plugins) if "napari" in name]
+    assert not leftovers()
+
+
+def test_a_client_that_lost_the_scheduler_registers_again(client):
+    with Client(client.scheduler.address) as other, dn.watch(other) as live:
+        live.tap("frame")
+        for name in (
+            f"{live._sinks.name}-taps",
+            live._sinks.name,
+        ):  # as the scheduler does after a second
+            client.unregister_worker_plugin(name)
+        other.sync(other.scheduler_comm.comm.close)
+        eventually(lambda: all(len(names) == 2 for names in client.run(sinks).values()))
+        wait(other.map(tasks.frame, range(10), pure=False))
+        assert live.wait(DEADLINE)["frame"].shown == 10
+    eventually(lambda: not any(client.run(sinks).values()))
+    assert not leftovers()
+
+
+def test_a_tap_that_is_wrong_is_told_at_the_call(client):
+    with dn.watch(client) as live:
+        for wrong, match in (
+            ({"kind": "picture"}, "kind"),
+            ({"at": "{well"}, "pattern"),
+            ({"at": "nothing"}, "names no axis"),
+            ({"at": "{well}", "axes": {"channel": "layer"}}, "channel"),
+        ):
+            with pytest.raises(ValueError, match=match):
+                live.tap("frame", **wrong)
+        tap = live.tap("frame", kind="labels")
+        with pytest.raises(ValueError, match="both"):
+            live.tap("segment", layer="frame")
+        assert live.taps == (tap,)
+        live.untap(tap)
+        with pytest.raises(ValueError, match="not in force"):
+            live.untap(tap)
+
+
+def test_wait_does_not_wait_for_a_worker_that_is_gone(client, monkeypatch):
+    with dn.watch(client) as live:
+        live.tap("frame")
+        wait(client.map(tasks.frame, range(5), pure=False))
+        counts = live._sinks.counts
+        # Killed after it was asked, before it told the viewer what it had said.
+        gone = [{"name": "gone", "counts": [{"layer": "frame", "selected": 3}]}]
+
+        def once() -> list[dict[str, object]]:
+            monkeypatch.setattr(live._sinks, "counts", counts)
+            return [*counts(), *gone]
+
+        monkeypatch.setattr(live._sinks, "counts", once)
+        assert live.wait(DEADLINE)["frame"].shown == 5

@@ -1,0 +1,110 @@
+"""A sink on a worker that is short of memory: it holds little, loses nothing, and tells Dask."""
+
+from __future__ import annotations
+
+import dask
+import pytest
+from distributed import Client, LocalCluster, Worker, wait
+from distributed.core import Status
+
+import cluster_tasks as tasks
+from dask_napari.sink import SINK_NAME, NapariSink, memory_of_sinks
+from dask_napari.stream.send._outbox import Outbox
+from dask_napari.stream.send._publisher import SQUEEZED
+from dask_napari.tap import Tap
+from headless import Headless, eventually
+
+MIB, PAGE = 1 << 20, 4096
+LIMIT = 900 * MIB
+BATCH = 6 * MIB  # what is made once there is room for its first byte, and one output
+
+
+@pytest.fixture
+def client():
+    # Not paused: that is another test's; only the target is near.
+    memory = {"target": 0.6, "spill": False, "pause": False, "terminate": False}
+    with (
+        dask.config.set({f"distributed.worker.memory.{k}": v for k, v in memory.items()}),
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, memory_limit=LIMIT, dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def held(client: Client) -> dict[str, int]:
+    (found,) = client.run(lambda dask_worker: memory_of_sinks(dask_worker)).values()
+    return found
+
+
+def outbox(dask_worker: Worker) -> Outbox:
+    return dask_worker.plugins[SINK_NAME]._session.publisher.outbox
+
+
+def budget(client: Client) -> int:
+    (found,) = client.run(lambda dask_worker: outbox(dask_worker).budget).values()
+    return found
+
+
+def squeezed(client: Client) -> bool:
+    return budget(client) == SQUEEZED
+
+
+def test_near_the_limits_little_is_held_and_nothing_lost(client):
+    with Headless() as viewer:
+        client.register_plugin(NapariSink(viewer.receiver.addresses, [Tap("frame")]))
+        # The settings are more than a worker so small has. (A connection that is lost on a busy
+        # host has no arena for a moment.)
+        eventually(
+            lambda: 12 * MIB < held(client).get("arena_bytes", 0) <= LIMIT // 16 + 2 * PAGE,
+            lambda: held(client),
+        )
+        assert budget(client) == LIMIT // 16
+        client.run(tasks.take_memory, int(0.65 * LIMIT))
+        eventually(lambda: squeezed(client))
+        futures = client.map(tasks.frame, range(64), size=1024, pure=False)  # 2 MiB each
+        most = 0
+        while not all(future.done() for future in futures):
+            now = held(client)
+            most = max(most, now["queued_bytes"] + now["sent_bytes"])
+            viewer.take()
+        wait(futures)
+        viewer.until_shown("frame", 64)
+        viewer.until_settled()
+        assert most <= SQUEEZED + BATCH
+        assert viewer.receiver.ledger().balanced
+        client.run(tasks.take_memory, 0)
+        eventually(lambda: not squeezed(client))
+
+
+def test_a_pause_is_noticed_without_a_task_and_so_is_its_end(client):
+    with Headless() as viewer:
+        client.register_plugin(NapariSink(viewer.receiver.addresses, [Tap("frame")]))
+
+        def withheld() -> str:
+            (reason,) = client.run(lambda dask_worker: outbox(dask_worker).withhold).values()
+            return reason
+
+        def set_status(status: str, dask_worker) -> None:
+            dask_worker.status = Status[status]
+
+        client.run(set_status, "paused")
+        eventually(lambda: withheld() == "worker-paused")
+        client.run(set_status, "running")
+        eventually(lambda: withheld() == "")
+
+
+def test_dask_is_told_what_is_held(client):
+    with Headless() as viewer:
+        client.register_plugin(NapariSink(viewer.receiver.addresses, [Tap("frame")]))
+
+        def reported() -> dict[str, int]:
+            (worker,) = client.scheduler_info()["workers"].values()
+            return worker["metrics"].get(SINK_NAME, {})
+
+        eventually(lambda: reported().get("arena_bytes", 0) >= 1 << 20, reported)
+        assert reported().keys() == {"queued_bytes", "sent_bytes", "arena_bytes", "queued"}
+        client.unregister_worker_plugin(SINK_NAME)
+        names = client.run(lambda dask_worker: list(dask_worker.metrics))
+        assert all(SINK_NAME not in found for found in names.values())

@@ -1,0 +1,145 @@
+"""What is kept of publishers that have ended: sums, and a ledger that stays exact."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from dask_napari.model import Item, Ledger
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.receive._peers import KnownPublisher
+from dask_napari.stream.receive._publishers import Publishers
+from dask_napari.stream.send import Publisher
+from dask_napari.stream.wire import Count, Limits, Rejected
+
+
+def one_life(sources: Publishers, board: Board, name: str) -> KnownPublisher:
+    """A publisher that selects five, of which two are shown, one waits and two were dropped."""
+    source = sources.arrive(name, "host")
+    sources.count(source, [Count("cells", 5, 2, 0, {name: 2}, 1)])
+    for t in range(2):
+        item = Item("cells", "labels", np.zeros((2, 2), "u1"), {"t": t})
+        item.publisher = name
+        board.put(item)
+        board.shown(board.take())
+    source.items = 2
+    source.alive = False
+    return source
+
+
+def test_any_number_of_publishers_come_and_go_and_the_ledger_stays_exact():
+    board = Board()
+    sources = Publishers(Limits(sources=50, ended=10), board)
+    for n in range(500):
+        one_life(sources, board, f"worker {n}")
+    ledger = sources.ledger()
+    tally = ledger["cells"]
+    assert ledger.balanced
+    assert (tally.selected, tally.shown, tally.pending) == (2500, 1000, 0)
+    assert tally.dropped.total() == 1500
+    assert tally.dropped["worker-lost"] == 500
+    assert len(list(sources)) <= 12
+    assert len(ledger.tallies) <= 13
+    assert len(board.tallies()) <= 12
+    assert len(ledger.tallies["", "cells"].dropped) <= 65  # causes are few, whoever names them
+
+
+def test_what_is_pending_or_alive_is_never_added_up():
+    board = Board()
+    sources = Publishers(Limits(sources=3, ended=1), board)
+    sources.arrive("alive", "host")
+    busy = one_life(sources, board, "busy")
+    item = Item("cells", "labels", np.zeros((2, 2), "u1"), {"t": 9})
+    item.publisher = "busy"
+    sources.count(busy, [Count("cells", 6, 3, 0, {"busy": 2}, 1)])
+    board.put(item)
+    drawing = board.take()
+    for n in range(20):
+        one_life(sources, board, f"worker {n}")
+    assert {"alive", "busy"} < {source.name for source in sources}
+    board.shown(drawing)
+    assert sources.ledger().balanced
+    sources.arrive("also alive", "host")
+    sources.arrive("the third", "host")
+    assert sources.ledger()["cells"].selected == 6 + 20 * 5
+    with pytest.raises(Rejected, match="too many publishers"):
+        sources.arrive("one more", "host")
+
+
+def test_counts_of_those_that_ended_leave_room_for_others():
+    board = Board()
+    sources = Publishers(Limits(tallies=4), board)
+    for n in range(20):
+        one_life(sources, board, f"worker {n}")
+    assert sources.ledger()["cells"].selected == 100
+
+
+def test_a_publisher_that_was_added_up_starts_over_and_nothing_counts_twice():
+    wanted = threading.Event()
+    board = Board()
+    limits = Limits(heartbeat=0.3, ended=0)
+
+    def shown() -> Ledger:
+        board.shown(board.take())
+        return receiver.ledger()
+
+    def until(condition) -> None:
+        end = threading.Event()
+        for _ in range(3000):
+            if condition():
+                return
+            end.wait(0.01)
+        raise AssertionError(receiver.ledger())
+
+    with (
+        Receiver("tcp://127.0.0.1:*", board, limits=limits) as receiver,
+        Publisher(receiver.addresses, name="old", on_want=wanted.set) as old,
+    ):
+        old.put(Item("cells", "labels", np.zeros((2, 2), "u1"), {"t": 0}))
+        until(lambda: shown().total.shown == 1)
+        exchange = receiver.exchange
+        with exchange.sources.lock:  # as after a long silence
+            (peer,) = exchange.peers.values()
+            peer.source.alive = False
+            exchange.peers.clear()
+        with Publisher(receiver.addresses, name="new") as new:
+            until(lambda: new.state == "connected")
+            until(lambda: ("", "cells") in receiver.ledger().tallies)
+            old.put(Item("cells", "labels", np.ones((2, 2), "u1"), {"t": 1}))
+            until(lambda: shown().tallies.get(("old", "cells")) and not shown().total.pending)
+            until(lambda: receiver.ledger().total.shown == 2)
+            assert wanted.wait(30)  # it is asked for what is still in memory
+            ledger = receiver.ledger()
+            assert ledger.balanced
+            assert ledger["cells"].selected == 2
+
+
+def test_layers_beyond_what_can_be_counted_are_dropped_and_the_others_go_on():
+    """A batch that is refused as a whole would be sent again, for ever."""
+    board = Board()
+    with (
+        Receiver("ipc://*", board, limits=Limits(tallies=8)) as receiver,
+        Publisher(receiver.addresses, name="me") as publisher,
+    ):
+        end = threading.Event()
+        for n in range(30):
+            publisher.put(Item(f"layer {n}", "image", np.zeros((2, 2), "u1"), {"t": 0}))
+            publisher.put(Item("layer 0", "image", np.zeros((2, 2), "u1"), {"t": n + 1}), "keep")
+        for _ in range(2000):
+            board.shown(board.take())
+            total = receiver.ledger().total
+            if total.shown + total.dropped["too many layers"] == 60:
+                break
+            end.wait(0.01)
+        ledger = receiver.ledger()
+        assert ledger.total.dropped["too many layers"] == 22
+        assert ledger.total.shown == 38
+        assert ledger["layer 0"].shown == 31
+        assert receiver.exchange.epochs == 1
+        for _ in range(2000):
+            if receiver.ledger().balanced and not receiver.ledger().total.pending:
+                break
+            end.wait(0.01)
+        assert receiver.ledger().balanced

@@ -1,0 +1,301 @@
+"""Taps choose outputs, place them, and refuse what cannot work at the call."""
+
+import dataclasses
+import inspect
+
+import cloudpickle
+import numpy as np
+import pytest
+
+from dask_napari.coerce._coercion import coerce
+from dask_napari.model import KINDS, LAYER_OPTIONS, LayerSpec
+from dask_napari.placement import PlacementError
+from dask_napari.tap import Tap, TapSet, channels, mosaic
+
+SITE = "{plate}_{well}_s{field:d}_w{channel:d}.tif"
+IMAGE = np.zeros((4, 4), "uint8")
+
+
+class FakeFuture:
+    status = "finished"
+
+    def __init__(self, key):
+        self.key = key
+
+
+@pytest.mark.parametrize(
+    ("select", "key", "prefix", "chosen"),
+    [
+        ("segment", "segment-1f", "segment", True),
+        ("segment", "segment-nuclei-1f", "segment-nuclei", False),
+        ("segment-1f", "segment-1f", "segment", True),
+        ("segment-2a", "segment-1f", "segment", False),
+        (("x-1f", 0, 1), ("x-1f", 0, 1), "x", True),
+        (("x-1f", 0, 1), ("x-1f", 1, 1), "x", False),
+        (["a", ("x-1f", 0, 1)], ("x-1f", 0, 1), "x", True),
+        ([FakeFuture("segment-1f")], "segment-1f", "segment", True),
+        (FakeFuture("segment-1f"), "segment-1f", "segment", True),
+        (np.ndarray, "anything", "anything", True),
+        (dict, "anything", "anything", False),
+        (lambda key: str(key).endswith("1f"), "segment-1f", "segment", True),
+        (lambda key: str(key).endswith("1f"), "segment-2a", "segment", False),
+    ],
+)
+def test_select(select, key, prefix, chosen):
+    tap = Tap(select)
+    assert tap.matches(key, prefix, IMAGE) is chosen
+    assert TapSet([tap]).select(key, prefix, IMAGE) == ([tap] if chosen else [])
+
+
+def test_select_by_dask_collection():
+    da = pytest.importorskip("dask.array")
+    array = da.zeros((4, 4), chunks=2)
+    keys = [key for row in array.__dask_keys__() for key in row]
+    taps = TapSet([Tap(array)])
+    assert [len(taps.select(key, "zeros", IMAGE)) for key in keys] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"kind": "image "}, "did you mean 'image'"),
+        ({"kind": "point"}, "did you mean 'points'"),
+        ({"kind": "points", "rgb": True}, "rgb=True"),
+        ({"kind": "points", "options": {"sise": 3}}, "did you mean 'size'"),
+        ({"kind": "points", "options": {"features": {}}}, "come with what the tasks return"),
+        ({"kind": "shapes", "options": {"shape_type": "path"}}, "'polygon'"),
+        ({"kind": "tracks", "options": {"graph": {}}}, "tracks, graph"),
+        ({"kind": "vectors", "options": {"colormap": "red"}}, "vectors layers"),
+        ({"policy": "newest"}, "policy='newest'"),
+        ({"copy": "deep"}, "copy='deep'"),
+        ({"layer": ""}, "layer=''"),
+        ({"layer": 3}, "layer=3"),
+        ({"at": "plate.tif"}, "names no axis"),
+        ({"at": 3}, "neither a pattern"),
+        ({"at": SITE, "axes": {"wells": "slider"}}, "no axis 'wells'.*plate, well"),
+        ({"at": SITE, "axes": {"well": "mosaik"}}, "mode 'mosaik'"),
+        ({"scale": "wide"}, "scale='wide'"),
+        ({"scale": (1, 0)}, "zero"),
+        ({"scale": float("nan")}, "not finite"),
+        ({"units": 3}, "units=3"),
+        ({"units": [""]}, "unit names"),
+        ({"options": {"colourmap": "red"}}, "did you mean 'colormap'"),
+        ({"options": {"scale": 2}}, "scale= of the tap"),
+        ({"options": {"colormap": object()}}, "cannot be sent"),
+        ({"kind": "labels", "options": {"gamma": 2}}, "labels layers"),
+        ({"kind": "labels", "rgb": True}, "rgb=True"),
+        ({"sizes": "separated"}, "did you mean 'separate'"),
+        ({"fill": "black"}, "fill='black'"),
+        ({"fill": (0, 1)}, "fill="),
+        ({"fill": float("inf")}, "not finite"),
+        ({"fill": 1, "kind": "labels"}, "fill=1.* is for images"),
+    ],
+)
+def test_bad_arguments_are_refused_at_the_call(arguments, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        Tap("segment", **arguments)
+
+
+@pytest.mark.parametrize("select", ["", [], None, [None], True, object()])
+def test_bad_select_is_refused(select):
+    with pytest.raises((TypeError, ValueError), match="select="):
+        Tap(select)
+
+
+def test_layer_is_named_after_the_task():
+    assert Tap("segment").layer == "segment"
+    assert Tap(np.ndarray).layer == "dask"
+    assert Tap("segment", layer="cells").layer == "cells"
+
+
+def test_spec_has_named_axes_first_and_every_field():
+    tap = Tap("read", layer="raw", at=SITE, axes={"channel": "layer", "well": "slider"})
+    expected = {"channel": "layer", "well": "slider", "plate": "slider", "field": "slider"}
+    assert tap.spec() == LayerSpec("raw", "image", expected, {})
+    assert list(tap.spec().axes) == list(expected)
+
+
+def test_spec_says_how_axes_are_laid_out():
+    axes = [mosaic("well", plate=96), channels("channel", names={1: "DAPI"})]
+    tap = Tap("read", at=SITE, axes=axes, sizes="separate", fill=7)
+    spec = tap.spec()
+    assert spec.axes == {
+        "well": "mosaic",
+        "channel": "layer",
+        "plate": "slider",
+        "field": "slider",
+    }
+    assert spec.layouts["well"].plate == 96
+    assert spec.layouts["channel"].colors == {"1": "blue"}
+    assert set(spec.layouts) == {"well", "channel"}
+    assert (spec.sizes, spec.fill) == ("separate", 7.0)
+
+
+def test_layouts_survive_a_changed_copy_of_the_tap_and_the_way_to_the_worker():
+    tap = Tap("read", at=SITE, axes=mosaic("field", grid=(2, 2)))
+    again = cloudpickle.loads(cloudpickle.dumps(dataclasses.replace(tap, layer="raw")))
+    assert again.spec().layouts == tap.spec().layouts
+    assert again.spec().layouts["field"].rows == 2
+
+
+def test_options_travel_as_plain_data():
+    options = {"contrast_limits": np.array([0, 9]), "visible": True, "opacity": np.float32(0.5)}
+    assert Tap("a", options=options).spec().options == {
+        "contrast_limits": [0, 9],
+        "visible": True,
+        "opacity": 0.5,
+    }
+
+
+# What a tap may not say, because it comes from elsewhere or is no plain data.
+NOT_OPTIONS = {
+    *("self", "data", "name", "scale", "translate", "units", "axis_labels", "metadata", "cache"),
+    *("rgb", "multiscale", "features", "properties", "feature_defaults", "property_choices"),
+    *("ndim", "shape_type", "graph", "shown", "experimental_clipping_planes", "auto_contrast"),
+    *("colormaps_dict", "locked_data_level", "texcoords", "texture", "vertex_colors"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_options_are_those_of_napari(kind):
+    layers = pytest.importorskip("napari.layers")
+    signature = inspect.signature(getattr(layers, kind.capitalize()).__init__)
+    assert set(signature.parameters) - NOT_OPTIONS == LAYER_OPTIONS[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("points", {"size": 3, "symbol": "disc", "face_color": "area", "face_colormap": "magma"}),
+        ("points", {"face_contrast_limits": (0, 9), "text": {"string": "{area:.0f}", "size": 8}}),
+        ("shapes", {"edge_color": "area", "edge_width": 2, "face_color": "transparent"}),
+        ("shapes", {"text": "name", "edge_contrast_limits": [0, 1]}),
+        ("tracks", {"tail_length": 50, "color_by": "speed", "colormap": "viridis"}),
+        ("vectors", {"edge_color": "speed", "length": 2, "vector_style": "arrow"}),
+        ("surface", {"shading": "smooth", "colormap": "gray", "contrast_limits": [0, 1]}),
+    ],
+)
+def test_layers_are_coloured_and_labelled_by_features(kind, options):
+    spec = Tap("measure", kind=kind, options=options).spec()
+    assert spec.kind == kind
+    assert spec.options.keys() == options.keys()
+
+
+class Reference:
+    def __init__(self, key):
+        self.key = key
+
+
+PLACE = {"plate": "P1", "well": "A01", "field": 2, "channel": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "args", "kwargs"),
+    [
+        ("read-77", ("/data/P1_A01_s2_w1.tif",), {}),
+        ("read-77", (3, ["P1_A01_s2_w1.tif"]), {}),
+        ("read-77", (), {"path": "P1_A01_s2_w1.tif"}),
+        ("read-P1_A01_s2_w1.tif", (Reference("x"),), {}),
+        (("read", "P1_A01_s2_w1.tif"), (), {}),
+        ("correct-77", (Reference("read-P1_A01_s2_w1.tif"), 4), {}),
+    ],
+)
+def test_place_by_pattern(key, args, kwargs):
+    assert Tap("read", at=SITE).place(key, IMAGE, args, kwargs, "read") == PLACE
+
+
+def test_own_key_comes_before_those_it_depends_on():
+    tap = Tap("correct", at="{well}_s{field:d}")
+    placed = tap.place("correct-A02_s1", IMAGE, (Reference("read-A01_s1"),), {}, "correct")
+    assert placed == {"well": "A02", "field": 1}
+
+
+def test_place_without_at_is_left_to_the_data():
+    assert Tap("read").place("read-1", IMAGE, (), {}) == {}
+
+
+def test_place_names_the_pattern_and_the_names_it_met():
+    tap = Tap("read", at=SITE)
+    with pytest.raises(PlacementError, match=r"P1_A01\.tif.*read-77") as error:
+        tap.place("read-77", IMAGE, ("/data/P1_A01.tif",), {})
+    assert error.value.reason == "no position"
+
+
+def test_place_by_function():
+    tap = Tap("read", at=lambda key, value, args: {"t": np.int64(args[0]), "n": len(value)})
+    placed = tap.place("read-77", IMAGE, (7,), {})
+    assert placed == {"t": 7, "n": 4}
+    assert type(placed["t"]) is int
+
+
+@pytest.mark.parametrize("answer", [None, {}, 3, {"t": None}, {3: 1}, {"t": float("nan")}])
+def test_a_function_that_returns_no_position(answer):
+    with pytest.raises(PlacementError, match="read-77"):
+        Tap("read", at=lambda *_: answer).place("read-77", IMAGE, (), {})
+
+
+def test_a_function_that_raises():
+    with pytest.raises(PlacementError, match="IndexError"):
+        Tap("read", at=lambda key, value, args: args[9]).place("read-77", IMAGE, (), {})
+
+
+def test_check_before_the_computation():
+    tap = Tap("read", at=SITE)
+    tap.check(["/data/P1_A01_s2_w1.tif"])
+    with pytest.raises(ValueError, match="matches none"):
+        tap.check(["/data/A01.tif"])
+    Tap("read").check(["/data/A01.tif"])
+
+
+def test_calibration_of_the_tap_reaches_the_item():
+    tap = Tap("read", scale=0.65, units="micrometer", translate=(1, 2))
+    item = coerce(IMAGE, layer=tap.layer, calibration=tap.calibration)
+    assert item.calibration.scale == (0.65, 0.65)
+    assert item.calibration.units == ("micrometer", "micrometer")
+    assert item.calibration.translate == (1.0, 2.0)
+
+
+def test_travels_with_its_functions():
+    suffix = "1f"
+    tap = Tap(lambda key: key.endswith(suffix), at=lambda key, value, args: {"t": args[0]})
+    again = cloudpickle.loads(cloudpickle.dumps(tap))
+    assert again.matches("segment-1f", "segment", None)
+    assert again.place("segment-1f", None, (3,), {}) == {"t": 3}
+    by_pattern = Tap("segment", at=SITE)
+    assert cloudpickle.loads(cloudpickle.dumps(by_pattern)) == by_pattern
+
+
+def test_taps_come_in_order_and_once():
+    first, second, third = Tap(np.ndarray), Tap("read", layer="a"), Tap(["read-1"], layer="b")
+    assert TapSet([first, second, third]).select("read-1", "read", IMAGE) == [first, second, third]
+    bare = Tap("read")
+    assert TapSet([bare]).select("read", "read", IMAGE) == [bare]
+
+
+def test_a_failing_predicate_spares_the_others_and_is_logged_once(caplog):
+    good = Tap("read")
+    taps = TapSet([Tap(lambda key: key.nothing, layer="bad"), good])
+    assert [taps.select("read-1", "read", IMAGE) for _ in range(3)] == [[good]] * 3
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "'bad'" in caplog.text
+
+
+def test_one_layer_has_one_kind():
+    with pytest.raises(ValueError, match="both 'image' and 'labels'"):
+        TapSet([Tap("a", layer="x"), Tap("b", layer="x", kind="labels")])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"layer": "x" * 2000}, "name too long"),
+        ({"layer": "caf\udce9"}, "not Unicode"),
+        ({"axes": {"a" * 2000: "slider"}}, "name too long"),
+        ({"axes": {f"a{n}": "slider" for n in range(40)}}, "40 axes .* 32 at most"),
+        ({"at": "_".join(f"{{a{n}}}" for n in range(40))}, "40 axes .* 32 at most"),
+        ({"options": {"colormap": "x" * 70_000}}, "more than 65536 bytes"),
+    ],
+)
+def test_a_layer_that_no_viewer_could_be_told_of_is_refused_at_the_call(wrong, match):
+    with pytest.raises(ValueError, match=match):
+        Tap("segment", **wrong)
