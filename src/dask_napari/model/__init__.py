@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dask_napari.model._calibration import Calibration
+from dask_napari.model._containment import contain, contained, is_strict
 from dask_napari.model._coordinates import SPATIAL, Coordinate, natural_key, plain_coordinate
 from dask_napari.model._item import FEATURE, SHAPE_TYPES, AnyArray, Item, PlaceKey, Provenance
 from dask_napari.model._item_checks import FARTHEST, InvalidItem, check, reachable
@@ -25,6 +26,8 @@ from dask_napari.model._name_limits import AXES_LIMIT, NAME_LIMIT
 from dask_napari.model._once import Once
 from dask_napari.model._plates import PLATES, NoPlace, row_name, well
 from dask_napari.model._position import ARRIVAL_AXIS, Position, at_of, plain_position
+from dask_napari.model._refusal import Refusal
+from dask_napari.model._reports import Report, Reports, described, shown
 from dask_napari.model.arguments import unfit_name
 
 __all__ = [
@@ -58,16 +61,24 @@ __all__ = [
     "Policy",
     "Position",
     "Provenance",
+    "Refusal",
+    "Report",
+    "Reports",
     "Sizes",
     "Tally",
     "at_of",
     "check",
+    "contain",
+    "contained",
+    "described",
+    "is_strict",
     "natural_key",
     "permitted",
     "plain_coordinate",
     "plain_position",
     "reachable",
     "row_name",
+    "shown",
     "unfit_name",
     "well",
 ]

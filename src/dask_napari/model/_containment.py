@@ -1,0 +1,79 @@
+"""Containment: errors that must not leave a thread, an event loop or a hook of Dask's.
+
+With ``DASK_NAPARI_STRICT=1`` in the environment, errors of this package's own code are raised
+instead of contained, so that tests see them. Errors of other people's code (predicates, functions
+of taps, ``__array__`` of outputs) are contained all the same: they are input.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final
+
+STRICT_VARIABLE: Final = "DASK_NAPARI_STRICT"
+"""Name of the environment variable; read at each error, since tests switch it."""
+
+
+def is_strict() -> bool:
+    """Return whether errors of this package are raised rather than contained."""
+    return os.environ.get(STRICT_VARIABLE, "") not in ("", "0")
+
+
+class contained:  # used like a function, as contextlib.suppress is
+    """Hand an error to ``handle`` and go on behind the ``with`` block.
+
+    Parameters
+    ----------
+    handle : callable
+        Counts and reports the error; called with it.
+    foreign : bool
+        Whether the block runs other people's code, whose errors are contained in strict mode too.
+
+    Examples
+    --------
+    >>> errors = []
+    >>> with contained(errors.append, foreign=True):
+    ...     int("seven")
+    >>> errors
+    [ValueError("invalid literal for int() with base 10: 'seven'")]
+    """
+
+    __slots__ = ("_foreign", "_handle")
+
+    def __init__(self, handle: Callable[[BaseException], object], *, foreign: bool = False) -> None:
+        self._handle = handle
+        self._foreign = foreign
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if error is None:
+            return False
+        self._handle(error)
+        return self._foreign or not is_strict()
+
+
+def contain(error: BaseException, *, foreign: bool = False) -> None:
+    """Raise ``error`` again in strict mode; for ``except`` clauses that return a value.
+
+    Parameters
+    ----------
+    error : BaseException
+        The error that the clause caught.
+    foreign : bool
+        Whether other people's code raised it.
+
+    Examples
+    --------
+    >>> contain(ValueError("a tap's function"), foreign=True)
+    """
+    if not foreign and is_strict():
+        raise error

@@ -1,0 +1,240 @@
+"""Reports: what people should know of a stream, each cause once, however often it comes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Hashable
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from dask_napari.model._name_limits import NAME_LIMIT
+
+CAUSES_LIMIT: Final = 1000
+"""Causes that are told apart; users' code may make any number of them, and memory is bounded."""
+
+REPORTS_LIMIT: Final = 32
+"""Causes of which the last report is kept for the viewer; nobody reads more."""
+
+TEXT_LIMIT: Final = 500
+"""Characters of a report that are shown; the log has all of it."""
+
+KEY_LIMIT: Final = 200
+"""Characters of a task's key that are shown."""
+
+
+class Report(msgspec.Struct, frozen=True, array_like=True):
+    """The last occurrence of one cause.
+
+    Attributes
+    ----------
+    layer : str
+        The layer that is concerned; empty if all are.
+    reason : str
+        The cause, as in the ledger where something was dropped.
+    key : str
+        Key of the task; empty where no task is at fault.
+    text : str
+        What happened, for people.
+    note : bool
+        Whether it only tells how something is shown; otherwise something is amiss.
+    """
+
+    layer: Annotated[str, Meta(max_length=NAME_LIMIT)]
+    reason: Annotated[str, Meta(max_length=NAME_LIMIT)]
+    key: Annotated[str, Meta(max_length=NAME_LIMIT)]
+    text: Annotated[str, Meta(max_length=4096)]
+    note: bool = False
+
+    def __str__(self) -> str:
+        where = f"{self.layer}: " if self.layer else ""
+        return f"{where}{self.text}"
+
+
+class Reports:
+    """Remember the last report of each cause, and log each cause once; safe for threads.
+
+    Parameters
+    ----------
+    logger : logging.Logger, optional
+        Told each new cause once; nothing is logged without it.
+    name : str, optional
+        Who reports, at the beginning of each line of the log.
+    limit : int
+        Causes that are kept for the viewer.
+
+    Examples
+    --------
+    >>> reports = Reports()
+    >>> reports.error("not an array", TypeError("got a str"), layer="cells", key="segment-1")
+    True
+    >>> reports.error("not an array", TypeError("got a str"), layer="cells", key="segment-2")
+    False
+    >>> [(report.reason, report.key, report.text) for report in reports.fresh()], reports.fresh()
+    ([('not an array', 'segment-2', 'TypeError: got a str')], [])
+    """
+
+    def __init__(
+        self, logger: logging.Logger | None = None, name: str = "", *, limit: int = REPORTS_LIMIT
+    ) -> None:
+        self._logger = logger
+        self._name = name
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._causes: set[Hashable] = set()
+        self._last: dict[tuple[str, str], Report] = {}
+        self._fresh: set[tuple[str, str]] = set()
+
+    def __repr__(self) -> str:
+        return f"<Reports {self._name}: {len(self._causes)} causes, {len(self._fresh)} not told>"
+
+    def error(
+        self,
+        reason: str,
+        error: BaseException | str,
+        *,
+        layer: str = "",
+        key: object = "",
+        traceback: bool = False,
+        level: int = logging.WARNING,
+    ) -> bool:
+        """Report that something is amiss.
+
+        Parameters
+        ----------
+        reason : str
+            The cause; with the type of the error, it is logged once.
+        error : BaseException or str
+            What happened.
+        layer : str
+            The layer that is concerned; empty if all are.
+        key : object
+            Key of the task; empty where no task is at fault.
+        traceback : bool
+            Whether the log shows where the error was raised, as for bugs.
+        level : int
+            Level of the log record.
+
+        Returns
+        -------
+        bool
+            Whether the cause is new.
+        """
+        text = described(error)
+        self._keep(Report(_short(layer), _short(reason), _short(shown(key)), text[:TEXT_LIMIT]))
+        new = self.is_new(
+            (reason, type(error).__name__ if isinstance(error, BaseException) else text)
+        )
+        if new and self._logger is not None:
+            of_task = f" (task {shown(key)!r})" if key else ""
+            where = f"layer {layer!r}: " if layer else ""
+            self._log(
+                level,
+                f"{where}{reason}{of_task}: {text}; further cases with this cause are only counted",
+                error if traceback and isinstance(error, BaseException) else None,
+            )
+        return new
+
+    def note(self, layer: str, text: str) -> bool:
+        """Report how something is shown; the text is the cause, so it has no figures.
+
+        Parameters
+        ----------
+        layer : str
+            The layer that is concerned.
+        text : str
+            What is shown otherwise than it was returned.
+
+        Returns
+        -------
+        bool
+            Whether the note is new.
+        """
+        new = self.is_new((layer, text))
+        if new:
+            self._keep(Report(_short(layer), _short(text), "", _clean(text, TEXT_LIMIT), note=True))
+            self._log(logging.WARNING, f"layer {layer!r}: {text}", None)
+        return new
+
+    def is_new(self, cause: Hashable) -> bool:
+        """Return whether a cause comes for the first time; false beyond :data:`CAUSES_LIMIT`."""
+        with self._lock:
+            if cause in self._causes or len(self._causes) >= CAUSES_LIMIT:
+                return False
+            self._causes.add(cause)
+            return True
+
+    def take(self, report: Report) -> None:
+        """Keep a report that came from elsewhere; it was logged there."""
+        self._keep(report)
+
+    def fresh(self) -> list[Report]:
+        """Return the reports that are new since the last call, the newest last."""
+        if not self._fresh:
+            return []
+        with self._lock:
+            found = [report for cause, report in self._last.items() if cause in self._fresh]
+            self._fresh.clear()
+            return found
+
+    def all(self) -> list[Report]:
+        """Return all reports that are kept, for a viewer that knows none; none is fresh then."""
+        with self._lock:
+            self._fresh.clear()
+            return list(self._last.values())
+
+    def _keep(self, report: Report) -> None:
+        cause = report.layer, report.reason
+        with self._lock:
+            self._last.pop(cause, None)
+            self._last[cause] = report  # the newest last
+            self._fresh.add(cause)
+            while len(self._last) > self._limit:
+                oldest = next(iter(self._last))
+                del self._last[oldest]
+                self._fresh.discard(oldest)
+
+    def _log(self, level: int, text: str, error: BaseException | None) -> None:
+        if self._logger is not None:
+            start = f"{self._name}: " if self._name else ""
+            self._logger.log(level, "%s%s", start, text, exc_info=error)
+
+
+def shown(value: object) -> str:
+    """Return ``str(value)``, or its type where that raises: keys and errors are users' code.
+
+    Examples
+    --------
+    >>> shown(("x", 3))
+    "('x', 3)"
+    """
+    try:
+        return str(value)
+    except BaseException:
+        return f"<{type(value).__name__}>"
+
+
+def described(error: BaseException | str) -> str:
+    """Return an error as text with its type, fit to be sent.
+
+    Examples
+    --------
+    >>> described(ValueError("no such well")), described(KeyError()), described("no disk")
+    ('ValueError: no such well', 'KeyError', 'no disk')
+    """
+    text = shown(error)
+    if isinstance(error, BaseException):
+        name = type(error).__name__
+        text = f"{name}: {text}" if text else name
+    return _clean(text, len(text))
+
+
+def _short(text: str) -> str:
+    return _clean(text, KEY_LIMIT)
+
+
+def _clean(text: str, length: int) -> str:
+    # Half of a surrogate pair, as in names of files that are not UTF-8, cannot be encoded.
+    return text[:length].encode("utf-8", "replace").decode()
