@@ -6,11 +6,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from numcodecs import blosc
+from numcodecs import blosc, zstd
 
 from dask_napari.model import InvalidItem, Item
 from dask_napari.stream.wire import Compressor, pack_frames
@@ -70,7 +69,7 @@ def test_damaged_bytes_are_an_error_or_an_array_of_the_declared_size(data, codec
 def test_a_bomb_is_refused_before_anything_is_allocated(codec):
     huge = np.zeros(256 << 20, np.uint8)
     if codec == "zstd":
-        bomb = np.frombuffer(zstandard.ZstdCompressor().compress(huge.data), np.uint8)
+        bomb = np.frombuffer(zstd.compress(huge), np.uint8)
     else:
         bomb = np.frombuffer(blosc.compress(huge, b"zstd", 9), np.uint8)
     assert bomb.nbytes < 2 << 20
@@ -86,10 +85,23 @@ def test_a_bomb_is_refused_before_anything_is_allocated(codec):
 
 
 def test_a_frame_without_a_size_is_refused():
-    stream = zstandard.ZstdCompressor(write_content_size=False).compressobj()
-    endless = stream.compress(bytes(1 << 20)) + stream.flush()
-    with pytest.raises(CodecError, match="another size"):
+    # Magic number, a descriptor without a size, a window of 8 MiB, one last block: 1 MiB of zeros.
+    endless = (
+        bytes.fromhex("28b52ffd 00 68") + ((1 << 20) << 3 | 0b011).to_bytes(3, "little") + b"\0"
+    )
+    with pytest.raises(CodecError, match="does not decode"):
         decode("zstd", np.frombuffer(endless, np.uint8), 1 << 20)
+
+
+@pytest.mark.parametrize("nbytes", [1, 255, 256, 65_791, 65_792, 1 << 20])
+def test_a_frame_that_lies_about_its_size_is_refused(nbytes):
+    frame = np.frombuffer(zstd.compress(np.zeros(nbytes, np.uint8)), np.uint8)
+    assert decode("zstd", frame, nbytes).nbytes == nbytes
+    lie = frame.copy()
+    lie[6] ^= 1  # in the size, which begins behind the descriptor and perhaps a window
+    for said in (nbytes, nbytes - 1, nbytes + 1, nbytes ^ 1, nbytes ^ 256):
+        with pytest.raises(CodecError):
+            decode("zstd", lie, said)
 
 
 @pytest.mark.parametrize(
