@@ -44,7 +44,7 @@ def test_data_files_are_there(name):
         ),
         ("dask_napari.viewer.__main__", ["distributed"]),
         ("dask_napari.record", ["napari", "qtpy", "PyQt6", "dask", "distributed"]),
-        ("dask_napari.cli", ["napari", "qtpy", "zarr", "distributed"]),
+        ("dask_napari.cli", ["napari", "qtpy", "zarr", "distributed", "rich", "typer"]),
     ],
 )
 def test_imports_point_one_way(module, strangers):

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-from rich.console import Console
-from rich.progress import Progress
+import click
+
+from dask_napari.cli._output import fail
+
+AT_LEAST_ONE = click.IntRange(min=1)
 
 
-def demo(
-    wells: Annotated[int, typer.Option(min=1, help="Wells of the plate.")] = 24,
-    fields: Annotated[int, typer.Option(min=1, help="Fields of a well.")] = 4,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
-    screenshot: Annotated[
-        Path | None,
-        typer.Option(help="Save the window as a PNG file and end, instead of staying open."),
-    ] = None,
-) -> None:
-    """Watch a small made-up plate being imaged and segmented on a cluster of this host.
+@click.command()
+@click.option("--wells", type=AT_LEAST_ONE, default=24, show_default=True, help="Wells.")
+@click.option("--fields", type=AT_LEAST_ONE, default=4, show_default=True, help="Fields a well.")
+@click.option("--workers", type=AT_LEAST_ONE, default=2, show_default=True, help="Processes.")
+@click.option(
+    "--screenshot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Save the window as a PNG file and end, instead of staying open.",
+)
+def demo(wells: int, fields: int, workers: int, screenshot: Path | None) -> None:
+    """Watch a small synthetic plate being imaged and segmented on a cluster of this host.
 
     The pictures are computed from random numbers; examples/plate.py in the repository shows a
     pipeline on real ones.
@@ -29,7 +31,6 @@ def demo(
     from dask_napari.cli._demo_tasks import expose, segment
     from dask_napari.live import ViewerFailed, watch
 
-    console = Console()
     names = [
         f"P1_{'ABCDEFGH'[well // 12 % 8]}{well % 12 + 1:02d}_s{field}"
         for well in range(wells)
@@ -43,23 +44,19 @@ def demo(
         try:
             live = watch(client, title="dask-napari demo")
         except ViewerFailed as error:
-            console.print(f"[red]error:[/red] {error}", highlight=False)
-            raise typer.Exit(1) from None
-        with live, Progress(console=console) as progress:
+            raise fail(error) from None
+        with live:
             live.tap("expose", layer="raw", at=at)
             live.tap("segment", kind="labels", layer="cells", at=at)
-            fresh = client.map(expose, names, pure=False)
-            cells = client.map(
-                segment, fresh, key=[f"segment-{name}" for name in names], pure=False
-            )
-            bar = progress.add_task("segmenting", total=len(cells))
-            for _ in as_completed(cells):
-                progress.advance(bar)
-            ledger = live.wait(60)
-            progress.stop()
-            console.print(str(ledger), highlight=False)
+            exposed = client.map(expose, names, pure=False)
+            keys = [f"segment-{name}" for name in names]
+            cells = client.map(segment, exposed, key=keys, pure=False)
+            with click.progressbar(length=len(cells), label="segmenting") as bar:
+                for _ in as_completed(cells):
+                    bar.update(1)
+            click.echo(str(live.wait(60)))
             if screenshot is not None:
-                console.print(f"saved {live.screenshot(screenshot)}", highlight=False)
+                click.echo(f"saved {live.screenshot(screenshot)}")
             else:
-                console.print("Close the window to end.")
+                click.echo("Close the window to end.")
                 live.block()

@@ -1,4 +1,4 @@
-"""``dask-napari doctor``: is everything here that a viewer or a worker needs, and if not, what."""
+"""``dask-napari doctor``: check that a host has all that a viewer or a worker needs."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Final, Literal
 
-import typer
+import click
 import zmq
-from rich.console import Console
-from rich.table import Table
 
 from dask_napari import config
+from dask_napari.cli._output import print_table
 from dask_napari.stream.shm import arena, janitor
 
-MARKS = {"ok": "[green]ok[/green]", "warning": "[yellow]warning[/yellow]", "bad": "[red]bad[/red]"}
-DEFAULT_PORT = 5577
-EXTRAS = {
-    "napari": "for a viewer: pip install dask-napari\\[all]",
-    "zarr": "for records: pip install dask-napari\\[record]",
+DEFAULT_PORT: Final = 5577
+EXTRAS: Final = {
+    "napari": "for a viewer: pip install 'dask-napari[all]'",
+    "zarr": "for records: pip install 'dask-napari[record]'",
 }
 
 
@@ -39,27 +37,24 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> None:
     """Check display, shared memory, ports and versions, and say what to do.
 
     Exit code 1 says that something is bad.
     """
     findings = list(examine())
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
-        table = Table("check", "", "found", "what to do")
-        for finding in findings:
-            table.add_row(finding.what, MARKS[finding.state], finding.found, finding.remedy)
-        Console().print(table)
+        print_table(("check", "", "found", "what to do"), [astuple(each) for each in findings])
     if any(finding.state == "bad" for finding in findings):
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def examine() -> Iterator[Finding]:
-    """All checks, one after the other."""
+    """Run all checks, one after the other."""
     yield _python()
     yield from map(_version, ("dask", "distributed", "numpy", "pyzmq", *EXTRAS))
     yield _qt()

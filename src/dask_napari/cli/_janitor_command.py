@@ -1,45 +1,43 @@
-"""``dask-napari janitor``: what dead owners have left."""
+"""``dask-napari janitor``: list and sweep what dead owners have left."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
-from rich.console import Console
-from rich.table import Table
-
+from dask_napari.cli._output import print_table
 from dask_napari.stream.shm import janitor as sweeper
 
 
-def janitor(
-    sweep: Annotated[bool, typer.Option(help="Remove what dead owners have left.")] = False,
-) -> None:
+@click.command()
+@click.option("--sweep", is_flag=True, help="Remove what dead owners have left.")
+def janitor(sweep: bool) -> None:
     """List the shared memory and socket directories of this user, and sweep what is left over.
 
     Exit code 1 says that something is left over.
     """
-    console = Console()
     if sweep:
         swept = sweeper.sweep()
         for leftover in swept:
-            console.print(f"removed {leftover.path}", highlight=False)
-        console.print(f"{len(swept)} removed")
+            click.echo(f"removed {leftover.path}")
+        click.echo(f"{len(swept)} removed")
         return
     found = sweeper.find()
     if not found:
-        console.print("Nothing there.")
+        click.echo("Nothing there.")
         return
-    table = Table("path", "what", "MB", "age", "owner")
-    for leftover in found:
-        table.add_row(
-            str(leftover.path),
-            leftover.kind,
-            f"{leftover.nbytes / 1e6:.1f}",
-            f"{leftover.age:.0f} s",
-            "alive" if leftover.alive else "[red]dead[/red]",
-        )
-    console.print(table)
-    dead = sum(not leftover.alive for leftover in found)
-    if dead:
-        console.print(f"{dead} left over; remove with: dask-napari janitor --sweep")
-        raise typer.Exit(1)
+    print_table(
+        ("path", "what", "MB", "age", "owner"),
+        [
+            (
+                str(leftover.path),
+                leftover.kind,
+                f"{leftover.nbytes / 1e6:.1f}",
+                f"{leftover.age:.0f} s",
+                "alive" if leftover.alive else "dead",
+            )
+            for leftover in found
+        ],
+    )
+    if dead := sum(not leftover.alive for leftover in found):
+        click.echo(f"{dead} left over; remove with: dask-napari janitor --sweep")
+        raise click.exceptions.Exit(1)

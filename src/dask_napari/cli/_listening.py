@@ -1,60 +1,97 @@
-"""Where a viewer or recorder listens, and who may connect: the options that they share."""
+"""Where a viewer or recorder listens, and who may connect: the options that both share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any, Final, ParamSpec, TypeVar
 
-import typer
-from rich.console import Console
+import click
 
+from dask_napari.cli._output import fail
 from dask_napari.stream.auth import Security, is_local
-from dask_napari.stream.receive import ANY_IPC
+from dask_napari.stream.receive import ANY_IPC, Receiver
 
-if TYPE_CHECKING:
-    from dask_napari.stream.receive import Receiver
+DEFAULT_LISTEN: Final = "tcp://127.0.0.1:5577"
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-DEFAULT_LISTEN = "tcp://127.0.0.1:5577"
-
-Listen = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Address to listen on, `tcp://host:port`; may be given several times. Others "
-        f"than this host can reach only what you name. [default: {DEFAULT_LISTEN}]"
-    ),
-]
-SecurityFile = Annotated[
-    Path | None,
-    typer.Option(
-        help="Keys for encryption; made if the file does not exist. Workers need the file "
-        "FILE.client that is written beside it: `NapariSink(..., "
-        "security=Security.load(FILE))`. Without this option new keys are made, which "
-        "sinks of the same user on this host find by themselves."
-    ),
-]
-Insecure = Annotated[
-    bool,
-    typer.Option(
-        help="Ask for no keys, and allow plain TCP that other hosts can reach, on a network "
-        "you trust. Requests for a screenshot or to quit are refused then."
-    ),
-]
+def listening_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Give a command the options ``--listen``, ``--security-file`` and ``--insecure``."""
+    for option in (
+        click.option(
+            "--insecure",
+            is_flag=True,
+            help="Ask for no keys, and allow plain TCP that other hosts can reach, on a network "
+            "you trust. Requests for a screenshot or to quit are refused then.",
+        ),
+        click.option(
+            "--security-file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Keys for encryption; made if the file does not exist. Workers need the file "
+            "FILE.client that is written beside it: NapariSink(..., "
+            "security=Security.load(FILE)). Without this option new keys are made, which "
+            "sinks of the same user on this host find by themselves.",
+        ),
+        click.option(
+            "--listen",
+            multiple=True,
+            metavar="ADDRESS",
+            help="Address to listen on, tcp://host:port; may be given several times. Hosts other "
+            f"than this one can reach only the addresses named here. [default: {DEFAULT_LISTEN}]",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @dataclass(frozen=True)
 class Listening:
-    """Addresses and keys of a receiver."""
+    """Addresses and keys of a receiver, from the options of a command.
+
+    Attributes
+    ----------
+    addresses : list of str
+        Where it listens.
+    security : Security or None
+        Keys; None for a receiver without.
+    insecure : bool
+        Whether strangers may connect.
+    share_keys : bool
+        Whether sinks of the same user on this host find the keys by themselves.
+    """
 
     addresses: list[str]
     security: Security | None
     insecure: bool
     share_keys: bool
 
+    @classmethod
+    def from_options(
+        cls, listen: tuple[str, ...], security_file: Path | None, insecure: bool
+    ) -> Listening:
+        """Check the options; end the command with what is wrong with them."""
+        addresses = list(listen) or [DEFAULT_LISTEN]
+        try:
+            security = load_keys(security_file)
+        except (ValueError, OSError) as error:
+            raise fail(error) from None
+        if security is None and not insecure and not all(map(is_local, addresses)):
+            raise fail(
+                "other hosts can reach these addresses, and nothing would be encrypted; add "
+                "--security-file keys.json, or --insecure on a network that you trust",
+                code=2,
+            )
+        share = security is None and not insecure
+        security = Security.generate() if share else security
+        return cls([*addresses, ANY_IPC], security, insecure, share)
+
     @property
-    def options(self) -> dict[str, Any]:
-        """What a :class:`~dask_napari.stream.Receiver` is told of keys."""
+    def key_options(self) -> dict[str, Any]:
+        """Keyword arguments of a :class:`~dask_napari.stream.Receiver` on keys."""
         return {
             "security": self.security,
             "insecure": self.insecure,
@@ -62,29 +99,8 @@ class Listening:
         }
 
 
-def listening(
-    listen: list[str] | None, security_file: Path | None, insecure: bool, console: Console
-) -> Listening:
-    """Make of the options what a receiver wants; end with what is wrong with them."""
-    addresses = listen or [DEFAULT_LISTEN]
-    try:
-        security = load(security_file)
-    except (ValueError, OSError) as error:
-        raise failed(console, error) from None
-    if security is None and not insecure and not all(map(is_local, addresses)):
-        console.print(
-            "[red]Other hosts can reach these addresses, and nothing would be encrypted.[/red]\n"
-            "Add --security-file keys.json, or --insecure on a network that you trust."
-        )
-        raise typer.Exit(2)
-    # On this host the same user's sinks find the keys by themselves, and nobody else does.
-    share = security is None and not insecure
-    security = Security.generate() if share else security
-    return Listening([*addresses, ANY_IPC], security, insecure, share)
-
-
-def load(path: Path | None) -> Security | None:
-    """Read the keys in a file, or make it."""
+def load_keys(path: Path | None) -> Security | None:
+    """Read the keys in a file; make the file, and the clients' beside it, if it does not exist."""
     if path is None:
         return None
     if path.exists():
@@ -95,13 +111,7 @@ def load(path: Path | None) -> Security | None:
     return security
 
 
-def say(console: Console, receiver: Receiver) -> None:
-    """Tell where it listens."""
+def print_addresses(receiver: Receiver) -> None:
+    """Print where a receiver listens."""
     for address in receiver.addresses:
-        console.print(f"listening on [bold]{address}[/bold]", highlight=False)
-
-
-def failed(console: Console, error: Exception) -> typer.Exit:
-    """Tell what went wrong, and what to end with."""
-    console.print(f"[red]error:[/red] {error}", highlight=False)
-    return typer.Exit(1)
+        click.echo(f"listening on {address}", err=True)

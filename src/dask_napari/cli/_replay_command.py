@@ -1,16 +1,14 @@
-"""``dask-napari replay``: show what was recorded."""
+"""``dask-napari replay``: send a record to a viewer."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-from rich.console import Console
-from rich.progress import Progress
+import click
 
-from dask_napari.cli._listening import failed
+from dask_napari.cli._output import fail
 from dask_napari.cli._record_command import require_zarr
 
 if TYPE_CHECKING:
@@ -18,56 +16,54 @@ if TYPE_CHECKING:
     from dask_napari.stream.auth import Security
 
 
-def replay(
-    path: Annotated[Path, typer.Argument(help="A record that `dask-napari record` made.")],
-    address: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Address of a viewer that is open; may be given several times, the best first. "
-            "Without it a viewer is opened."
-        ),
-    ] = None,
-    security_file: Annotated[
-        Path | None,
-        typer.Option(help="Keys of that viewer; those on this host are found without."),
-    ] = None,
-    title: Annotated[str, typer.Option(help="Title of the window that is opened.")] = "",
-) -> None:
-    """Send a record to a viewer, as the workers did: the same layers, positions and colours."""
-    console = Console(stderr=True)
-    require_zarr(console)
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--address",
+    multiple=True,
+    help="Address of an open viewer; may be given several times, the best first. Without it a "
+    "viewer is opened.",
+)
+@click.option(
+    "--security-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keys of that viewer; those on this host are found without.",
+)
+@click.option("--title", default="", help="Title of the window that is opened.")
+def replay(path: Path, address: tuple[str, ...], security_file: Path | None, title: str) -> None:
+    """Send the record PATH to a viewer as workers did: same layers, positions and colours."""
+    require_zarr()
     from dask_napari.record import Record
     from dask_napari.stream.auth import Security
 
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     try:
-        found = Record(path)
+        record = Record(path)
         security = Security.load(security_file) if security_file is not None else None
     except (ValueError, OSError) as error:
-        raise failed(console, error) from None
+        raise fail(error) from None
     if address:
-        _send(console, found, address, security)
+        _send_to(address, record, security)
     else:
-        _open(console, found, title or path.name)
+        _show_in_new_viewer(record, title or path.name)
 
 
-def _send(console: Console, found: Record, addresses: list[str], security: Security | None) -> None:
+def _send_to(addresses: tuple[str, ...], record: Record, security: Security | None) -> None:
     from dask_napari.record import replay as send
 
-    with Progress(console=console) as progress:
-        bar = progress.add_task("sending", total=len(found))
+    with click.progressbar(length=len(record), label="sending") as bar:
         sent = send(
-            found,
+            record,
             addresses,
             security=security,
-            progress=lambda number: progress.update(bar, completed=number),
+            progress=lambda number: bar.update(number - bar.pos),
         )
-    console.print(f"{sent} of {len(found)} items sent", highlight=False)
-    if sent < len(found):
-        raise typer.Exit(1)
+    click.echo(f"{sent} of {len(record)} items sent", err=True)
+    if sent < len(record):
+        raise click.exceptions.Exit(1)
 
 
-def _open(console: Console, found: Record, title: str) -> None:
+def _show_in_new_viewer(record: Record, title: str) -> None:
     from dask_napari import config
     from dask_napari.live import ViewerFailed, ViewerProcess
     from dask_napari.record import replay as send
@@ -84,15 +80,15 @@ def _open(console: Console, found: Record, title: str) -> None:
             memory=config.get_memory(None),
         )
     except (ViewerFailed, ValueError) as error:
-        raise failed(console, error) from None
+        raise fail(error) from None
     try:
         sent = send(
-            found,
+            record,
             viewer.addresses,
             security=security.client(),
             going_on=lambda: viewer.running,
         )
-        console.print(f"{sent} of {len(found)} items shown; close the window to end")
+        click.echo(f"{sent} of {len(record)} items shown; close the window to end", err=True)
         viewer.wait()
     except KeyboardInterrupt:
         pass

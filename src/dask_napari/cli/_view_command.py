@@ -2,52 +2,53 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Annotated
+from pathlib import Path
 
-import typer
-from rich.console import Console
+import click
 
 from dask_napari import config
-from dask_napari.cli._listening import Insecure, Listen, SecurityFile, failed, listening, say
+from dask_napari.cli._listening import Listening, listening_options, print_addresses
+from dask_napari.cli._output import fail
 
 
+@click.command()
+@listening_options
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    help="Pictures kept in memory, such as 4GiB, a share of what is free, such as 0.5, or none for "
+    "no limit; others go to disk. [default: from the configuration, 0.5]",
+)
+@click.option("--title", default="Dask live", show_default=True, help="Title of the window.")
 def view(
-    listen: Listen = None,
-    security_file: SecurityFile = None,
-    insecure: Insecure = False,
-    memory: Annotated[
-        str | None,
-        typer.Option(
-            help="Pictures kept in memory, such as 4GiB, a share of what is free, such as 0.5, or "
-            "none for no limit; others go to disk. [default: from the configuration, 0.5]"
-        ),
-    ] = None,
-    title: Annotated[str, typer.Option(help="Title of the window.")] = "Dask live",
+    listen: tuple[str, ...],
+    security_file: Path | None,
+    insecure: bool,
+    memory: str | None,
+    title: str,
 ) -> None:
     """Open napari and show what the sinks of any cluster send here.
 
-    On the cluster: `client.register_plugin(NapariSink("tcp://host:port", taps=[...]))`.
+    On the cluster: client.register_plugin(NapariSink("tcp://host:port", taps=[...])).
     """
-    console = Console(stderr=True)
     try:
         limit = config.get_memory(memory)
     except ValueError as error:
-        raise failed(console, error) from None
-    where = listening(listen, security_file, insecure, console)
+        raise fail(error) from None
+    listening = Listening.from_options(listen, security_file, insecure)
     try:
         from dask_napari.viewer.app import run
     except ImportError as error:
-        console.print(f"[red]napari is not usable:[/red] {error}")
-        console.print("Install it: pip install 'dask-napari\\[all]'")
-        raise typer.Exit(1) from None
+        raise fail(
+            f"napari is not usable: {error}\nInstall it: pip install 'dask-napari[all]'"
+        ) from None
     try:
         run(
-            where.addresses,
-            **where.options,
+            listening.addresses,
+            **listening.key_options,
             title=title,
             memory=limit,
-            on_ready=partial(say, console),
+            on_ready=print_addresses,
         )
     except (ValueError, OSError) as error:
-        raise failed(console, error) from None
+        raise fail(error) from None
