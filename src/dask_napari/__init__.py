@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dask_napari.sink import NapariSink, show
     from dask_napari.stream import ViewerGone
     from dask_napari.stream.auth import Security
-    from dask_napari.tap import Axis, Tap, channels, mosaic
+    from dask_napari.tap import Axis, Tap, TapOptions, channels, mosaic
 
 __all__ = [
     "Axis",
@@ -35,6 +35,7 @@ __all__ = [
     "Security",
     "Tally",
     "Tap",
+    "TapOptions",
     "ViewerFailed",
     "ViewerGone",
     "__version__",
@@ -54,6 +55,7 @@ _MODULES = {
     "Security": "stream.auth",
     "Tally": "model",
     "Tap": "tap",
+    "TapOptions": "tap",
     "ViewerFailed": "live",
     "ViewerGone": "stream",
     "channels": "tap",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import typing
 
 import cloudpickle
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from dask_napari.coerce._coercion import coerce
 from dask_napari.model import KINDS, LAYER_OPTIONS, LayerSpec
 from dask_napari.placement import PlacementError
-from dask_napari.tap import Tap, TapSet, channels, mosaic
+from dask_napari.tap import Tap, TapOptions, TapSet, channels, mosaic
 
 SITE = "{plate}_{well}_s{field:d}_w{channel:d}.tif"
 IMAGE = np.zeros((4, 4), "uint8")
@@ -100,6 +101,15 @@ def test_bad_arguments_are_refused_at_the_call(arguments, words):
 def test_bad_select_is_refused(select):
     with pytest.raises((TypeError, ValueError), match="select="):
         Tap(select)
+
+
+def test_the_options_for_type_checkers_are_those_of_a_tap():
+    parameters = dict(inspect.signature(Tap).parameters)
+    del parameters["select"]
+    assert typing.get_type_hints(TapOptions).keys() == parameters.keys()
+    of_a_tap = typing.get_type_hints(Tap)
+    for name, kind in typing.get_type_hints(TapOptions).items():
+        assert kind == of_a_tap[name], name
 
 
 def test_layer_is_named_after_the_task():

@@ -12,7 +12,7 @@ import uuid
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
 from dask_napari import config
 from dask_napari.live._access import Access, check_client
@@ -25,7 +25,7 @@ from dask_napari.sink import SINK_NAME, NapariSink, options_of, tapped
 from dask_napari.stream import Control, ViewerGone
 from dask_napari.stream.send import Transport, check_transport
 from dask_napari.stream.shm import janitor
-from dask_napari.tap import Tap
+from dask_napari.tap import Tap, TapOptions
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -115,7 +115,7 @@ class Live:
 
     # -- taps ------------------------------------------------------------------------------
 
-    def tap(self, select: Any, **options: Any) -> Tap | tuple[Tap, ...]:
+    def tap(self, select: Any, **options: Unpack[TapOptions]) -> Tap | tuple[Tap, ...]:
         """Stream the outputs that ``select`` chooses, from now on and those in memory already.
 
         Parameters
@@ -147,7 +147,7 @@ class Live:
         self._sinks.change(lambda others: others.added([tap]))
         return tap
 
-    def watch(self, array: T, **options: Any) -> T:
+    def watch(self, array: T, **options: Unpack[TapOptions]) -> T:
         """Return an array equal to the given one, whose chunks appear as they are computed.
 
         Its graph has one more task a chunk, which shows the chunk and passes it on. So the

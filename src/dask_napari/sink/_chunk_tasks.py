@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from dask_napari.placement import is_array, is_dataset, is_labelled, title_of, variables
-from dask_napari.tap import Tap
+from dask_napari.tap import Tap, TapOptions
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-def tapped(collection: Any, **options: Any) -> tuple[Any, list[Tap]]:
+def tapped(collection: Any, **options: Unpack[TapOptions]) -> tuple[Any, list[Tap]]:
     """Return a collection equal to the given one that streams its chunks, and the taps for it.
 
     Nothing is computed, and equal collections give equal graphs. For a sink of one's own;
@@ -65,12 +65,13 @@ def tapped(collection: Any, **options: Any) -> tuple[Any, list[Tap]]:
         meta=array._meta,
     )
     same = collection.copy(data=passed) if is_labelled(collection) else passed
-    tap = Tap(same, **{"layer": title_of(collection), **options})
+    options.setdefault("layer", title_of(collection))
+    tap = Tap(same, **options)
     assert tap.chunks is not None
     return same, [replace(tap, select=replace(tap.chunks, source=array.name))]
 
 
-def options_of(name: str, options: dict[str, Any]) -> dict[str, Any]:
+def options_of(name: str, options: TapOptions) -> TapOptions:
     """Return the options of the tap on one variable of a ``Dataset``.
 
     Parameters

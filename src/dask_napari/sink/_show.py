@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Unpack
 
-from dask_napari.model import Kind, Policy, Sizes
 from dask_napari.placement import placement_of_slices
 from dask_napari.sink._worker_sinks import show_here
-from dask_napari.tap import AxisLayouts, Tap
+from dask_napari.tap import ShowOptions, Tap
 
 logger = logging.getLogger(__name__)
 
@@ -19,16 +18,7 @@ def show(
     *,
     layer: str,
     at: Mapping[str, Any] | None = None,
-    kind: Kind = "image",
-    axes: AxisLayouts = None,
-    scale: float | Sequence[float] | None = None,
-    units: str | Sequence[str] | None = None,
-    translate: float | Sequence[float] | None = None,
-    policy: Policy = "latest",
-    rgb: bool | None = None,
-    options: Mapping[str, Any] | None = None,
-    sizes: Sizes = "pad",
-    fill: float = 0.0,
+    **options: Unpack[ShowOptions],
 ) -> bool:
     """Show a value that the running task has in hands, in the viewers of its worker.
 
@@ -48,9 +38,10 @@ def show(
         image, see :class:`~dask_napari.Tap`. Without it the scalar coordinates of an
         ``xarray.DataArray`` count, or else each task has one place on the layer: what it shows
         later replaces what it showed before. In threads of your own, say where.
-    kind, axes, scale, units, translate, policy, rgb, options, sizes, fill
-        See :class:`~dask_napari.Tap`. Of ``axes``, ``options``, ``sizes`` and ``fill`` the first
-        call on a worker counts.
+    **options
+        ``kind``, ``axes``, ``scale``, ``units``, ``translate``, ``policy``, ``rgb``, ``options``,
+        ``sizes`` and ``fill`` of :class:`~dask_napari.Tap`. Of ``axes``, ``options``, ``sizes``
+        and ``fill`` the first call on a worker counts.
 
     Returns
     -------
@@ -74,20 +65,7 @@ def show(
     >>> descend(np.ones((2, 2)))[0, 0]
     np.float64(0.125)
     """
-    tap = Tap(
-        "show",
-        kind=kind,
-        layer=layer,
-        axes=axes,
-        scale=scale,
-        units=units,
-        translate=translate,
-        policy=policy,
-        rgb=rgb,
-        options={} if options is None else options,
-        sizes=sizes,
-        fill=fill,
-    )
+    tap = Tap("show", layer=layer, **options)
     if layer is None:  # a tap would be called after its task
         raise TypeError("layer=None is not a layer name; give some text")
     where = None if at is None else placement_of_slices(at)

@@ -7,6 +7,7 @@ from dask_napari.placement._placement import PlacementError
 from dask_napari.tap._axis_layouts import Axis, AxisLayouts, channels, mosaic
 from dask_napari.tap._placing import At
 from dask_napari.tap._tap import Select, Tap
+from dask_napari.tap._tap_options import ShowOptions, TapOptions
 from dask_napari.tap._tap_set import TapSet
 
 __all__ = [
@@ -16,7 +17,9 @@ __all__ = [
     "PlacementError",
     "Policy",
     "Select",
+    "ShowOptions",
     "Tap",
+    "TapOptions",
     "TapSet",
     "channels",
     "mosaic",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from dask_napari.coerce import STREAMABLE
@@ -99,7 +99,7 @@ class Tap:
     policy: Policy = "latest"
     copy: Literal["lazy", "eager"] = "lazy"
     rgb: bool | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] | None = None
     dims: Sequence[str] | None = None
     sizes: Sizes = "pad"
     fill: float = 0.0
@@ -123,7 +123,7 @@ class Tap:
         if not all(arguments.numbers("scale", self.scale)):
             raise ValueError(f"scale={self.scale} holds a zero; a pixel has some size")
         self._set("units", arguments.units(self.units))
-        self._set("options", arguments.options(self.kind, self.options))
+        self._set("options", arguments.options(self.kind, self.options or {}))
         arguments.declared(self.spec())
 
     def _set(self, name: str, value: object) -> None:
@@ -292,7 +292,7 @@ class Tap:
             self.layer,
             self.kind,
             modes,
-            dict(self.options),
+            dict(self.options or {}),
             {name: axis.layout for name, axis in self.modes.items() if axis.layout is not None},
             self.sizes,
             self.fill,
