@@ -15,10 +15,10 @@ from dask_napari.tap import Tap
 STARVED = """
 import asyncio, os, resource, time
 from distributed import Client, LocalCluster
-from dask_napari.sink import NapariSink, plugin
+from dask_napari.sink import NapariSink, _plugin
 from dask_napari.tap import Tap
 
-plugin.RETRY = 0.1
+_plugin.RETRY = 0.1
 
 async def register(worker, sink):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

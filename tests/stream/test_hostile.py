@@ -293,7 +293,9 @@ TRUNCATED = """
 import os, sys, tempfile, time
 from pathlib import Path
 import zmq
-from dask_napari.stream import Board, Receiver, arena, messages as wire
+from dask_napari.stream import Board, Receiver
+from dask_napari.stream.shm import arena
+from dask_napari.stream.wire import messages as wire
 
 arena.DIRECTORY = Path(tempfile.mkdtemp())
 with Receiver("tcp://127.0.0.1:*", Board()) as receiver, zmq.Context() as context:

@@ -27,10 +27,10 @@ class Overview:
     Examples
     --------
     >>> import numpy as np
-    >>> from dask_napari.canvas.pixels._tiles import InMemory
+    >>> from dask_napari.canvas.pixels._tiles import HeldInMemory
     >>> plane = Plane()
     >>> overview = Overview(plane, 1, np.zeros((1, 2), int), (range(1), range(2)))
-    >>> tile = Tile(InMemory(np.array([[7, 8]])), (0, 2))
+    >>> tile = Tile(HeldInMemory(np.array([[7, 8]])), (0, 2))
     >>> overview.add(tile, plane.put(((), (0, 2)), tile)), overview.picture.tolist()
     (True, [[0, 7]])
     """

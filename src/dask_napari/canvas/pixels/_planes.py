@@ -27,10 +27,10 @@ class Plane:
     Examples
     --------
     >>> import numpy as np
-    >>> from dask_napari.canvas.pixels._tiles import InMemory
+    >>> from dask_napari.canvas.pixels._tiles import HeldInMemory
     >>> plane = Plane()
-    >>> old = plane.put(((), (0, 0)), Tile(InMemory(np.ones((2, 2))), (0, 0)))
-    >>> old = plane.put(((), (0, 2)), Tile(InMemory(np.full((2, 2), 2.0)), (0, 2)))
+    >>> old = plane.put(((), (0, 0)), Tile(HeldInMemory(np.ones((2, 2))), (0, 0)))
+    >>> old = plane.put(((), (0, 2)), Tile(HeldInMemory(np.full((2, 2), 2.0)), (0, 2)))
     >>> picture = np.zeros((1, 3))
     >>> plane.draw(picture, (range(0, 1), range(1, 4)))
     >>> picture.tolist()
