@@ -1,5 +1,7 @@
 """Arrays of every library and layout become plain numpy arrays."""
 
+import logging
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,6 +9,7 @@ import xarray as xr
 from dask_napari.coerce._coercion import coerce
 from dask_napari.coerce._errors import CoercionTypeError
 from dask_napari.coerce._host_arrays import coordinates, to_host
+from dask_napari.model import Reports
 
 IMAGE = np.arange(12, dtype=np.uint16).reshape(3, 4)
 
@@ -162,11 +165,23 @@ def test_every_dtype_in_every_layout(layout, dtype):
 
 
 def test_complex_numbers_are_noted_once_a_layer(caplog):
-    for _ in range(3):
-        coerce(IMAGE.astype("c8"), layer="waves")
-    coerce(IMAGE.astype("c8"), layer="other waves")
-    assert [record.args[0] for record in caplog.records] == ["waves", "other waves"]
-    assert "magnitude" in caplog.text
+    reports = Reports(logging.getLogger("a session"))
+    for layer in ("waves", "waves", "other waves"):
+        coerce(IMAGE.astype("c8"), layer=layer, on_note=reports.note)
+    assert [(report.layer, report.note) for report in reports.all()] == [
+        ("waves", True),
+        ("other waves", True),
+    ]
+    assert caplog.text.count("magnitude") == 2
+
+
+def test_a_second_session_is_told_too():
+    for _ in range(2):
+        reports = Reports()
+        coerce(IMAGE.astype("c8"), on_note=reports.note)
+        assert [report.text for report in reports.fresh()] == [
+            "complex numbers are shown by their magnitude"
+        ]
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "longdouble", "i4", "u8", object])

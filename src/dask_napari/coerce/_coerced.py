@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dask_napari.model import AnyArray, Calibration, Kind
+
+Note = Callable[[str], None]
+"""Takes a text on what is shown otherwise than it was returned; without figures, since equal
+texts are reported once."""
+
+
+def _ignore(text: str) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +23,6 @@ class Hints:
 
     Attributes
     ----------
-    layer : str
-        Its layer, for notes in the log.
     rgb : bool, optional
         Whether the last axis is colour.
     features : object
@@ -27,14 +33,20 @@ class Hints:
         Axes that its position names; a column of that name is a feature then.
     ndim : int
         Number of coordinates of an output that is empty.
+    note : callable
+        Takes a text on what is shown otherwise than it was returned.
     """
 
-    layer: str = "dask"
     rgb: bool | None = None
     features: object = None
     given: Mapping[str, Any] = field(default_factory=dict)
     taken: frozenset[str] = frozenset()
     ndim: int = 2
+    note: Note = _ignore
+
+    def without_features(self) -> Hints:
+        """Return the hints for a second item out of the same value."""
+        return replace(self, features=None)
 
 
 @dataclass(slots=True)

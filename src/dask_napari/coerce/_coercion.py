@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -30,8 +31,13 @@ __all__ = [
     "place_of",
 ]
 
+logger = logging.getLogger(__name__)
+
 STREAMABLE: Final = KINDS
 """Kinds that can be streamed."""
+
+OnNote = Callable[[str, str], object]
+"""Takes the layer and a text on what is shown otherwise than it was returned."""
 
 _MAKERS: Final[Mapping[str, Callable[[object, Hints], list[Coerced]]]] = {
     "image": image,
@@ -44,6 +50,10 @@ _MAKERS: Final[Mapping[str, Callable[[object, Hints], list[Coerced]]]] = {
 }
 
 
+def _log_note(layer: str, text: str) -> None:
+    logger.warning("layer %r: %s", layer, text)
+
+
 def coerce(
     value: object,
     *,
@@ -53,6 +63,7 @@ def coerce(
     provenance: Provenance | None = None,
     calibration: Calibration | None = None,
     rgb: bool | None = None,
+    on_note: OnNote = _log_note,
 ) -> Item:
     """Make one item of a task output.
 
@@ -77,6 +88,9 @@ def coerce(
         one long holds for all axes but those of time and channels.
     rgb : bool, optional
         Whether the last axis is colour; guessed from shape and dtype if not given.
+    on_note : callable
+        Called with the layer and a text for each way in which the item differs from the output,
+        each time; the log is told if not given.
 
     Returns
     -------
@@ -106,6 +120,7 @@ def coerce(
         provenance=provenance,
         calibration=calibration,
         rgb=rgb,
+        on_note=on_note,
     )
     for item in found:
         if isinstance(item, CoercionError):
@@ -126,12 +141,13 @@ def coerce_all(
     provenance: Provenance | None = None,
     calibration: Calibration | None = None,
     rgb: bool | None = None,
+    on_note: OnNote = _log_note,
 ) -> list[Item | CoercionError]:
     """Make the items of a task output, one a part; parts that cannot be shown are errors.
 
     Parameters
     ----------
-    value, kind, layer, position, provenance, calibration, rgb
+    value, kind, layer, position, provenance, calibration, rgb, on_note
         See :func:`coerce`.
 
     Returns
@@ -146,10 +162,10 @@ def coerce_all(
     >>> found[0].part, found[1].reason
     ('raw', 'dimensions')
     """
-    given = _Given(kind, layer, position or {}, provenance or Provenance(), rgb)
+    given = _Given(kind, layer, position or {}, provenance or Provenance(), rgb, on_note)
     given.calibration = calibration or Calibration()
     try:
-        parts = parts_of(value, kind, layer)
+        parts = parts_of(value, kind, layer, given.note)
     except Exception as error:
         return [_refusal(error)]
     found: list[Item | CoercionError] = []
@@ -194,13 +210,19 @@ class _Given:
         position: Position,
         provenance: Provenance,
         rgb: bool | None,
+        on_note: OnNote,
     ) -> None:
         self.kind = kind
         self.layer = layer
         self.position = position
         self.provenance = provenance
         self.rgb = rgb
+        self.on_note = on_note
         self.calibration = Calibration()
+
+    def note(self, text: str) -> None:
+        """Tell of what is shown otherwise than it was returned."""
+        self.on_note(self.layer, text)
 
     def items(self, part: LayerPart) -> list[Item]:
         """Make the items of one part."""
@@ -210,19 +232,19 @@ class _Given:
         told = of_meta(part.meta)
         rgb = part.meta.get("rgb", self.rgb if part.kind == self.kind else None)
         hints = Hints(
-            self.layer,
             None if rgb is None else bool(rgb),
             part.features,
             part.meta,
             frozenset(map(str, position)),
             max(2, len(told.axes), len(told.scale), len(self.calibration.scale)),
+            self.note,
         )
         made = _MAKERS[part.kind](part.value, hints)
         return [self._item(one, part, position, told) for one in made]
 
     def _item(self, made: Coerced, part: LayerPart, position: Position, told: Calibration) -> Item:
         # First: options for each element become arrays.
-        options = options_of(made, part.meta, self.layer)
+        options = options_of(made, part.meta, self.note)
         name = part.name
         if made.beside:
             name = f"{name or self.layer} {made.beside}"

@@ -9,7 +9,6 @@ import numpy as np
 
 from dask_napari.coerce._errors import CoercionError, CoercionValueError
 from dask_napari.coerce._host_arrays import coordinates
-from dask_napari.coerce._notes import note
 from dask_napari.coerce._outlines import Outlines
 from dask_napari.model import AnyArray
 
@@ -105,7 +104,7 @@ def add_outlines(outlines: Outlines, value: Any, depth: int = 0) -> None:
     elif kind in ("Point", "LineString", "LinearRing", "Polygon"):
         rings = _rings(value, kind)
         if len(rings) > 1:
-            note(outlines.hints.layer, "polygons are shown without their holes")
+            outlines.hints.note("polygons are shown without their holes")
         if rings and len(rings[0]):
             names = {"Point": "point", "LineString": "path"}
             name = (

@@ -11,7 +11,6 @@ from dask_napari.coerce._coordinate_columns import find
 from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
 from dask_napari.coerce._features import as_column, column, features_of
 from dask_napari.coerce._host_arrays import is_array, to_host
-from dask_napari.coerce._notes import note
 from dask_napari.coerce._ome_metadata import sizes_of
 from dask_napari.coerce._regions import are_regions, measured, regions_of
 from dask_napari.coerce._tables import Table, table_of
@@ -42,10 +41,10 @@ def image(value: object, hints: Hints) -> list[Coerced]:
     (True, 2)
     """
     if hints.features is not None:
-        note(hints.layer, "features of images are left out")
+        hints.note("features of images are left out")
     data = _numbers(_stacked(value))
     rgb = _is_rgb(data, hints.rgb)
-    data = _drawable(data, hints.layer)
+    data = _drawable(data, hints)
     spatial = data.ndim - rgb
     return [Coerced("image", data, {}, spatial, rgb, _known(value, spatial))]
 
@@ -138,13 +137,13 @@ def _numbers(value: object) -> AnyArray:
     return data
 
 
-def _drawable(data: AnyArray, layer: str) -> AnyArray:
+def _drawable(data: AnyArray, hints: Hints) -> AnyArray:
     """Change dtypes that a graphics card does not know into ones that it does."""
     kind = data.dtype.kind
     if kind == "b":
         return data.view(np.uint8)
     if kind == "c":
-        note(layer, "complex numbers are shown by their magnitude")
+        hints.note("complex numbers are shown by their magnitude")
         data = np.abs(data)
     if data.dtype.kind == "f" and data.dtype.itemsize not in (4, 8):
         return data.astype(np.float32 if data.dtype.itemsize < 4 else np.float64)

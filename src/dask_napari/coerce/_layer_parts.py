@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from dask_napari.coerce._coerced import Note
 from dask_napari.coerce._coordinate_columns import axis_columns
 from dask_napari.coerce._errors import CoercionValueError
 from dask_napari.coerce._host_arrays import is_array, loaded
-from dask_napari.coerce._notes import note
 from dask_napari.coerce._regions import are_regions
 from dask_napari.coerce._tables import is_columns, is_frame, table_of
 from dask_napari.model import KINDS, Coordinate, Kind, Position, plain_position
@@ -60,7 +60,7 @@ class LayerPart:
     features: object = None
 
 
-def parts_of(value: object, kind: Kind, layer: str) -> list[LayerPart]:
+def parts_of(value: object, kind: Kind, layer: str, note: Note) -> list[LayerPart]:
     """Take an output apart.
 
     Parameters
@@ -71,16 +71,18 @@ def parts_of(value: object, kind: Kind, layer: str) -> list[LayerPart]:
         What parts are that do not say it themselves.
     layer : str
         The layer of the output, after which nameless parts are called.
+    note : callable
+        Told of what is left out.
 
     Examples
     --------
     >>> import numpy as np
-    >>> [part.name for part in parts_of({"raw": np.eye(3), "mask": np.eye(3)}, "image", "a")]
+    >>> [part.name for part in parts_of({"raw": np.eye(3), "mask": np.eye(3)}, "image", "a", print)]
     ['raw', 'mask']
     """
     if type(value) is np.ndarray:
         return [LayerPart(value, kind)]
-    found = _split(value, kind, layer)
+    found = _split(value, kind, layer, note)
     if len(found) > MOST:
         raise CoercionValueError(
             "too many parts", f"an output of {len(found)} layers; at most {MOST} are shown"
@@ -88,30 +90,30 @@ def parts_of(value: object, kind: Kind, layer: str) -> list[LayerPart]:
     return found
 
 
-def _split(value: Any, kind: Kind, layer: str) -> list[LayerPart]:
+def _split(value: Any, kind: Kind, layer: str, note: Note) -> list[LayerPart]:
     if _is_layer(value):
-        return [_of_layer(value, kind, layer)]
+        return [_of_layer(value, kind, layer, note)]
     if is_dataset(value):
-        return _of_dataset(value, kind)
+        return _of_dataset(value, kind, note)
     if isinstance(value, Mapping) and not is_labelled(value) and _is_layers(value, kind):
         return [
             _renamed(part, str(name))
             for name, entry in value.items()
-            for part in [_single(entry, kind, layer)]
+            for part in [_single(entry, kind, layer, note)]
         ]
     if isinstance(value, list | tuple) and value and any(map(_is_layer, value)):
-        return [_single(entry, kind, layer) for entry in value]
+        return [_single(entry, kind, layer, note) for entry in value]
     if isinstance(value, list | tuple) and not _beside(value, kind) and _are_parts(value, kind):
         if _placed_apart(value):
             return [LayerPart(entry, kind) for entry in value]
-        return [_single(entry, kind, layer, f"{layer} {n}") for n, entry in enumerate(value)]
-    return [_single(value, kind, layer)]
+        return [_single(entry, kind, layer, note, f"{layer} {n}") for n, entry in enumerate(value)]
+    return [_single(value, kind, layer, note)]
 
 
-def _single(value: Any, kind: Kind, layer: str, name: str = "") -> LayerPart:
+def _single(value: Any, kind: Kind, layer: str, note: Note, name: str = "") -> LayerPart:
     """Return a value as one part, with the features that stand behind it in a pair."""
     if _is_layer(value):
-        part = _of_layer(value, kind, layer)
+        part = _of_layer(value, kind, layer, note)
         return _renamed(part, name) if name else part
     if is_labelled(value) and value.attrs.get("kind") in KINDS:
         kind = value.attrs["kind"]
@@ -145,7 +147,7 @@ def _is_layer(value: Any) -> bool:
     return all(isinstance(k, str) for k in value[1]) and set(value[1]) <= _LAYER_KEYS
 
 
-def _of_layer(value: Any, kind: Kind, layer: str) -> LayerPart:
+def _of_layer(value: Any, kind: Kind, layer: str, note: Note) -> LayerPart:
     own: Any = value[2].lower() if len(value) == 3 else kind
     meta = dict(value[1])
     name = meta.get("name")
@@ -158,7 +160,7 @@ def _of_layer(value: Any, kind: Kind, layer: str) -> LayerPart:
         features = None
     data = value[0]
     if meta.pop("multiscale", False) and isinstance(data, list | tuple) and data:
-        note(layer, "of several resolutions the finest is shown")
+        note("of several resolutions the finest is shown")
         data = data[0]
     return LayerPart(data, own, str(name) if name else "", meta, features)
 
@@ -175,7 +177,7 @@ def is_dataset(value: object) -> bool:
     return dataset is not None and isinstance(value, dataset)
 
 
-def _of_dataset(value: Any, kind: Kind) -> list[LayerPart]:
+def _of_dataset(value: Any, kind: Kind, note: Note) -> list[LayerPart]:
     """Return the variables of a dataset; those without two axes are no pictures."""
     if kind not in ("image", "labels"):
         flat = {str(name): value[name].values for name in value.data_vars if value[name].ndim == 1}
@@ -184,7 +186,7 @@ def _of_dataset(value: Any, kind: Kind) -> list[LayerPart]:
     names = [name for name in value.data_vars if value[name].ndim >= 2]
     if not names:
         raise CoercionValueError("empty", "a dataset without a variable of two axes or more")
-    return [_single(value[name], kind, "", str(name)) for name in names]
+    return [_single(value[name], kind, "", note, str(name)) for name in names]
 
 
 def _is_layers(value: Mapping[Any, Any], kind: Kind) -> bool:

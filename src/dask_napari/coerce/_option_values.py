@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dask_napari.coerce._coerced import Coerced
+from dask_napari.coerce._coerced import Coerced, Note
 from dask_napari.coerce._errors import CoercionError
 from dask_napari.coerce._features import features_of
 from dask_napari.coerce._layer_parts import META
-from dask_napari.coerce._notes import note
 from dask_napari.model import LAYER_OPTIONS, arguments
 
 LEAVES: Final = 1000
@@ -23,7 +22,7 @@ _PER_ELEMENT: Final = frozenset(
 """Options of points, shapes and vectors that may have an entry for each of them."""
 
 
-def options_of(made: Coerced, meta: Mapping[str, Any], layer: str) -> dict[str, Any]:
+def options_of(made: Coerced, meta: Mapping[str, Any], note: Note) -> dict[str, Any]:
     """Return the options among the arguments of a layer.
 
     Options with one entry a point, shape or vector become features of the same name: items of
@@ -35,8 +34,8 @@ def options_of(made: Coerced, meta: Mapping[str, Any], layer: str) -> dict[str, 
         What they belong to; features are added to it.
     meta : mapping
         Arguments of napari's layer.
-    layer : str
-        The layer, for notes.
+    note : callable
+        Told of what is left out.
     """
     found: dict[str, Any] = {}
     left = LEAVES
@@ -44,10 +43,10 @@ def options_of(made: Coerced, meta: Mapping[str, Any], layer: str) -> dict[str, 
         if name in META or value is None:
             continue
         if name not in LAYER_OPTIONS[made.kind]:
-            note(layer, f"the argument {str(name)[:60]!r} of a {made.kind} layer is left out")
+            note(f"the argument {str(name)[:60]!r} of a {made.kind} layer is left out")
             continue
         if name in _PER_ELEMENT and _is_per_element(value, made):
-            _as_feature(made, name, value, layer)
+            _as_feature(made, name, value, note)
             continue
         try:
             plain = arguments.option(name, value)
@@ -55,7 +54,7 @@ def options_of(made: Coerced, meta: Mapping[str, Any], layer: str) -> dict[str, 
         except (TypeError, ValueError, RecursionError):
             cost = LEAVES + 1
         if cost > left:
-            note(layer, f"the argument {name!r} is left out: it is no plain data, or too long")
+            note(f"the argument {name!r} is left out: it is no plain data, or too long")
             continue
         left -= cost
         found[name] = plain
@@ -75,13 +74,13 @@ def _is_per_element(value: Any, made: Coerced) -> bool:
         return False  # an array without axes
 
 
-def _as_feature(made: Coerced, name: str, value: Any, layer: str) -> None:
+def _as_feature(made: Coerced, name: str, value: Any, note: Note) -> None:
     try:
         columns = features_of({name: value}, _count(made), made.kind)
     except CoercionError:
-        note(layer, f"the argument {name!r} is left out: it is no plain data")
+        note(f"the argument {name!r} is left out: it is no plain data")
         return
-    note(layer, f"{name!r} of each of the {made.kind} is kept as a feature")
+    note(f"{name!r} of each of the {made.kind} is kept as a feature")
     made.arrays = {**columns, **made.arrays}
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from dask_napari.coerce._coerced import Hints
 from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
 from dask_napari.coerce._host_arrays import coordinates
-from dask_napari.coerce._notes import note
 from dask_napari.model import SHAPE_TYPES, AnyArray, reachable
 
 LEAST: Final = {"polygon": 3, "rectangle": 4, "ellipse": 4, "line": 2, "path": 2}
@@ -80,14 +79,13 @@ class Outlines:
                 "dimensions", f"vertices of a shape need shape (v, D), and came with {data.shape}"
             )
         if not len(data):
-            note(self.hints.layer, "shapes without vertices are left out")
+            self.hints.note("shapes without vertices are left out")
             return
         shape_type = _type_name(shape_type) or guess(data)
         if shape_type != "point":
             data = _fitted(data, shape_type)
         if not reachable(data).all():
-            note(
-                self.hints.layer,
+            self.hints.note(
                 "shapes with a vertex that is not finite, or beyond 2**31, are left out",
             )
         elif shape_type == "point":

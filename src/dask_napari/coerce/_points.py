@@ -12,7 +12,6 @@ from dask_napari.coerce._coerced import Coerced, Hints
 from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
 from dask_napari.coerce._features import features_of
 from dask_napari.coerce._host_arrays import coordinates, is_array
-from dask_napari.coerce._notes import note
 from dask_napari.coerce._regions import are_regions, centres
 from dask_napari.coerce._tables import Table, is_frame, table_of
 from dask_napari.model import AnyArray, Calibration, reachable
@@ -85,8 +84,7 @@ def rows_made(
     if data.size:
         there = reachable(data).reshape(len(data), -1).all(axis=1)
         if not there.all():
-            note(
-                hints.layer,
+            hints.note(
                 f"{kind} with a coordinate that is not finite, or beyond 2**31, are left out",
             )
             data = data[there]

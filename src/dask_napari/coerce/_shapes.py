@@ -190,7 +190,7 @@ def _made(outlines: Outlines, table: Table | None, hints: Hints) -> list[Coerced
         return [made]
     rows = np.repeat(outlines.point_sources, [len(p) for p in outlines.points])
     columns = {name: column[rows] for name, column in arrays.items()}
-    points = rows_made("points", _joined(outlines.points, ndim), (), Hints(hints.layer), None)
+    points = rows_made("points", _joined(outlines.points, ndim), (), hints.without_features(), None)
     points.arrays, points.beside = columns, "points"
     return [made, points]
 

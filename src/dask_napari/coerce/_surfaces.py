@@ -10,7 +10,6 @@ import numpy as np
 from dask_napari.coerce._coerced import Coerced, Hints
 from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
 from dask_napari.coerce._host_arrays import coordinates, from_lists, to_host
-from dask_napari.coerce._notes import note
 from dask_napari.model import AnyArray, reachable
 
 
@@ -48,7 +47,7 @@ def surface(value: object, hints: Hints) -> list[Coerced]:
     if len(given) > 2 and given[2] is not None:
         arrays["values"] = _values(given[2], len(vertices))
     if hints.features is not None:
-        note(hints.layer, "features of surfaces are left out")
+        hints.note("features of surfaces are left out")
     return [Coerced("surface", vertices, arrays, vertices.shape[1])]
 
 

@@ -12,7 +12,6 @@ from dask_napari.coerce._coerced import Coerced, Hints
 from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
 from dask_napari.coerce._features import as_column, column
 from dask_napari.coerce._host_arrays import coordinates, is_array
-from dask_napari.coerce._notes import note
 from dask_napari.coerce._points import rows_made
 from dask_napari.coerce._tables import Table, is_frame, table_of
 from dask_napari.model import FARTHEST, AnyArray
@@ -63,7 +62,7 @@ def tracks(value: object, hints: Hints) -> list[Coerced]:
     order = np.lexsort((made.data[:, 1], made.data[:, 0]))
     made.data = made.data[order]
     made.arrays = {name: array[order] for name, array in made.arrays.items()}
-    edges = _edges(graph, made.data, hints.layer)
+    edges = _edges(graph, made.data, hints)
     if len(edges):
         made.arrays["graph"] = edges
     return [made]
@@ -147,7 +146,7 @@ def _parents(data: AnyArray, table: Table) -> dict[int, Any] | None:
     return graph
 
 
-def _edges(graph: Any, data: AnyArray, layer: str) -> AnyArray:
+def _edges(graph: Any, data: AnyArray, hints: Hints) -> AnyArray:
     if graph is None:
         return np.empty((0, 2), np.int64)
     if not isinstance(graph, Mapping):
@@ -165,5 +164,5 @@ def _edges(graph: Any, data: AnyArray, layer: str) -> AnyArray:
     known = set(np.unique(data[:, 0]).tolist())
     there = [edge for edge in edges if known.issuperset(edge)]
     if len(there) < len(edges):
-        note(layer, "parents and children that have no track are left out")
+        hints.note("parents and children that have no track are left out")
     return np.array(there, np.int64).reshape(-1, 2)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy as copying
+import logging
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from dask_napari.coerce import CoercionError, coerce_all
-from dask_napari.model import Item, Policy, Position, Provenance
+from dask_napari.model import Item, Policy, Position, Provenance, Reports
 from dask_napari.placement import Placement, PlacementError
 from dask_napari.stream.send import Dropped
 from dask_napari.tap import Tap
+
+_NOTES = Reports(logging.getLogger(__name__))
 
 Report = Callable[[str, str, object, BaseException], None]
 """Called with layer, reason, key and error of an output that is not shown; logs a cause once."""
@@ -104,6 +107,7 @@ class Output:
             provenance=made,
             calibration=tap.calibration,
             rgb=tap.rgb,
+            on_note=_NOTES.note,
         )
 
     def dropped(self, error: BaseException) -> Dropped:
