@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from distributed import Client, WorkerPlugin
 
-from dask_napari.coerce._coercion import coerce
+from dask_napari.coerce import coerce
 from dask_napari.tap import Tap, TapSet
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

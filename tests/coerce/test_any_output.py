@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import kind_strategies as strategies
-from dask_napari.coerce import CoercionError, coerce_all
-from dask_napari.model import Calibration, check
+from dask_napari.coerce import coerce_all
+from dask_napari.model import Calibration, Refusal, check
 from dask_napari.stream.wire import pack, payload_size, unpack
 from dask_napari.stream.wire.messages import ItemHeader
 from napari_layers import layer_of
@@ -27,7 +27,7 @@ def test_coercion_makes_only_what_a_receiver_takes(value, kind, calibration, pos
     assert isinstance(found, list)
     slots = []
     for item in found:
-        if isinstance(item, CoercionError):
+        if isinstance(item, Refusal):
             assert not item.reason.startswith("error"), repr(item.__cause__)
             continue
         slots.append(item.slot)

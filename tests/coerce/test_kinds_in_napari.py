@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.measure import regionprops, regionprops_table
 
-from dask_napari.coerce._coercion import coerce
+from dask_napari.coerce import coerce
 from dask_napari.tap import Tap
 from napari_layers import layer_of
 

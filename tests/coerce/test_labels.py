@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from skimage.measure import regionprops, regionprops_table
 
-from dask_napari.coerce import CoercionError
-from dask_napari.coerce._coercion import coerce
+from dask_napari.coerce import coerce
+from dask_napari.model import Refusal
 
 CELLS = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 5]])
 TABLE = regionprops_table(CELLS, properties=("label", "area"))
@@ -46,7 +46,7 @@ def test_rows_without_a_label_count_from_0_as_in_napari():
     ],
 )
 def test_features_that_do_not_fit(features, words):
-    with pytest.raises(CoercionError, match=words):
+    with pytest.raises(Refusal, match=words):
         coerce((CELLS, features), kind="labels")
 
 
@@ -57,5 +57,5 @@ def test_a_stack_of_planes_and_flags():
 
 def test_labels_are_never_colour():
     assert coerce(np.zeros((40, 40, 3), "u1"), kind="labels").rgb is False
-    with pytest.raises(CoercionError, match="rgb"):
+    with pytest.raises(Refusal, match="rgb"):
         coerce(CELLS, kind="labels", rgb=True)

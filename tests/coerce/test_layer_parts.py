@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from dask_napari.coerce import CoercionError, coerce_all, place_of
-from dask_napari.coerce._coercion import coerce
-from dask_napari.model import Calibration, Item
+from dask_napari.coerce import coerce, coerce_all, place_of
+from dask_napari.model import Calibration, Item, Refusal
 
 RAW = np.zeros((4, 5), np.float32)
 MASK = np.zeros((4, 5), np.int64)
@@ -188,10 +187,10 @@ def test_an_object_that_raises_when_it_is_looked_at():
             raise RuntimeError("look away")
 
     found = coerce_all({"bad": Hostile(), "raw": RAW})
-    assert isinstance(found[0], CoercionError)
+    assert isinstance(found[0], Refusal)
     assert found[1].part == "raw"
 
 
 def test_one_item_is_asked_of_several():
-    with pytest.raises(CoercionError, match="coerce_all"):
+    with pytest.raises(Refusal, match="coerce_all"):
         coerce({"a": RAW, "b": RAW})

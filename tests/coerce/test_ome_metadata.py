@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dask_napari.coerce._coercion import coerce
+from dask_napari.coerce import coerce
 from dask_napari.coerce._ome_metadata import LOOKED_AT, sizes_of
 from dask_napari.placement import Size
 

@@ -6,9 +6,8 @@ import pytest
 import xarray as xr
 from skimage.measure import regionprops, regionprops_table
 
-from dask_napari.coerce import CoercionError
-from dask_napari.coerce._coercion import coerce
-from dask_napari.model import Calibration
+from dask_napari.coerce import coerce
+from dask_napari.model import Calibration, Refusal
 
 CELLS = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 2]])
 
@@ -150,7 +149,7 @@ def test_a_dataset_of_columns():
     ],
 )
 def test_what_is_no_points(value, reason):
-    with pytest.raises(CoercionError) as refusal:
+    with pytest.raises(Refusal) as refusal:
         points(value)
     assert refusal.value.reason == reason
 

@@ -12,9 +12,8 @@ from hypothesis.extra import numpy as hnp
 from skimage.draw import polygon2mask
 from skimage.measure import find_contours, label, regionprops, regionprops_table
 
-from dask_napari.coerce import CoercionError, coerce_all
-from dask_napari.coerce._coercion import coerce
-from dask_napari.model import SHAPE_TYPES
+from dask_napari.coerce import coerce, coerce_all
+from dask_napari.model import SHAPE_TYPES, Refusal
 
 SQUARE = [[0, 0], [0, 2], [2, 2], [2, 0]]
 TRIANGLE = np.array([[0, 0], [0, 4], [3, 0]])
@@ -222,7 +221,7 @@ def test_regions_are_not_touched():
 
 
 def test_regions_of_a_volume_have_no_outline():
-    with pytest.raises(CoercionError, match="kind='points'"):
+    with pytest.raises(Refusal, match="kind='points'"):
         shapes(regionprops(np.ones((2, 2, 2), int)))
 
 
@@ -334,7 +333,7 @@ def test_rois_of_curves_are_refused():
     made = roifile.ImagejRoi()
     made.shape_roi_size = 1
     made.multi_coordinates = np.array([0, 0, 0, 3, 1, 1, 2, 2, 3, 3], np.float32)
-    with pytest.raises(CoercionError, match="cannot be read") as refusal:
+    with pytest.raises(Refusal, match="cannot be read") as refusal:
         shapes(made)
     assert refusal.value.reason == "roi"
 
@@ -375,7 +374,7 @@ def test_places_in_a_stack_are_features():
     ],
 )
 def test_what_is_no_shapes(value, reason):
-    with pytest.raises(CoercionError) as refusal:
+    with pytest.raises(Refusal) as refusal:
         shapes(value)
     assert refusal.value.reason == reason
 
@@ -384,7 +383,7 @@ def test_collections_without_end_are_refused():
     nested = {"type": "Point", "coordinates": [0, 0]}
     for _ in range(50):
         nested = {"type": "GeometryCollection", "geometries": [nested]}
-    with pytest.raises(CoercionError, match="deep"):
+    with pytest.raises(Refusal, match="deep"):
         shapes(nested)
 
 

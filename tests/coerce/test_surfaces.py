@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from skimage.measure import marching_cubes
 
-from dask_napari.coerce import CoercionError, coerce_all
-from dask_napari.coerce._coercion import coerce
+from dask_napari.coerce import coerce, coerce_all
+from dask_napari.model import Refusal
 
 VERTICES = np.array([[0, 0, 0], [0, 1, 0], [1, 0, 0], [1, 1, 0]], "f4")
 FACES = np.array([[0, 1, 2], [1, 2, 3]])
@@ -85,6 +85,6 @@ def test_no_surface_at_all():
     ],
 )
 def test_what_is_no_surface(value, reason):
-    with pytest.raises(CoercionError) as refusal:
+    with pytest.raises(Refusal) as refusal:
         surface(value)
     assert refusal.value.reason == reason

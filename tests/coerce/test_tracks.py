@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dask_napari.coerce import CoercionError
-from dask_napari.coerce._coercion import coerce
-from dask_napari.model import Calibration
+from dask_napari.coerce import coerce
+from dask_napari.model import Calibration, Refusal
 
 ROWS = np.array([[2, 0, 5, 6], [1, 1, 3, 4], [1, 0, 1, 2]])
 FRAME = pd.DataFrame(
@@ -122,7 +121,7 @@ def test_a_pixel_size_holds_in_space_not_in_time():
     ],
 )
 def test_what_is_no_tracks(value, reason):
-    with pytest.raises(CoercionError) as refusal:
+    with pytest.raises(Refusal) as refusal:
         tracks(value)
     assert refusal.value.reason == reason
 

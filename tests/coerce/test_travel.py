@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dask_napari.coerce._coercion import coerce
+from dask_napari.coerce import coerce
 from dask_napari.model import KINDS
 from dask_napari.stream.receive import Board, Receiver
 from dask_napari.stream.send import Publisher

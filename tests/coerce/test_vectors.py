@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dask_napari.coerce import CoercionError
-from dask_napari.coerce._coercion import coerce
+from dask_napari.coerce import coerce
+from dask_napari.model import Refusal
 
 PAIRS = np.array([[[1, 2], [3, 4]], [[5, 6], [7, 8]], [[0, 0], [1, 1]]], "f4")
 
@@ -83,6 +83,6 @@ def test_vectors_that_are_nowhere_are_left_out():
     ],
 )
 def test_what_is_no_vectors(value, reason):
-    with pytest.raises(CoercionError) as refusal:
+    with pytest.raises(Refusal) as refusal:
         vectors(value)
     assert refusal.value.reason == reason

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dask_napari.model import Item
+from dask_napari.model import Item, Refusal
 from dask_napari.placement import Chunks, Placement, placement_of_slices
-from dask_napari.placement._placement import ShapeError
 from dask_napari.placement.dask_arrays import chunks_of
 from dask_napari.sink import tapped
 from dask_napari.tap import Tap, TapSet
@@ -174,9 +173,9 @@ def test_slices_place_tiles():
     where.settle(stack)
     assert (stack.origin, stack.whole) == ((0, 512, 0), (5, 1024, 512))
     list(where.parts(stack.data))
-    with pytest.raises(ShapeError, match="does not fit"):
+    with pytest.raises(Refusal, match="does not fit"):
         list(where.parts(np.zeros((512, 500))))
-    with pytest.raises(ShapeError, match="has no place at"):
+    with pytest.raises(Refusal, match="has no place at"):
         Placement({}, (1, 2, 3), (4, 4, 4)).settle(plane)
 
 
@@ -189,5 +188,5 @@ def test_slices_that_say_no_place(wrong):
 def test_a_chunk_of_another_shape_is_refused():
     x = da.ones((10, 7), chunks=(5, 7), name="x")
     where = Tap(x).placement(("x", 1, 0), None)
-    with pytest.raises(ShapeError, match=r"shape \(4, 7\) does not fit"):
+    with pytest.raises(Refusal, match=r"shape \(4, 7\) does not fit"):
         list(where.parts(np.zeros((4, 7))))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dask_napari import conventions
 from dask_napari.conventions import Convention
-from dask_napari.placement import PlacementError
+from dask_napari.model import Refusal
 from dask_napari.placement._patterns import Pattern
 from dask_napari.sink import NapariSink
 from dask_napari.tap import Tap
@@ -238,7 +238,7 @@ def test_a_tap_takes_a_convention_or_its_name():
     assert Tap("read", at="incell", axes={"channel": "layer"}) == tap
     assert list(tap.spec().axes) == ["channel", "plate", "well", "field", "z", "t"]
     assert tap.place("read-1", None, ("/d/B - 03(fld 1).tif",)) == {"well": "B03", "field": 1}
-    with pytest.raises(PlacementError, match=r"'incell' matches no name.*expects a field such as"):
+    with pytest.raises(Refusal, match=r"'incell' matches no name.*expects a field such as"):
         tap.place("read-1", None, ("/d/B - 03(field 1).tif",))
 
 

@@ -8,9 +8,8 @@ import cloudpickle
 import numpy as np
 import pytest
 
-from dask_napari.coerce._coercion import coerce
-from dask_napari.model import KINDS, LAYER_OPTIONS, LayerSpec
-from dask_napari.placement import PlacementError
+from dask_napari.coerce import coerce
+from dask_napari.model import KINDS, LAYER_OPTIONS, LayerSpec, Refusal
 from dask_napari.tap import Tap, TapOptions, TapSet, channels, mosaic
 
 SITE = "{plate}_{well}_s{field:d}_w{channel:d}.tif"
@@ -226,7 +225,7 @@ def test_place_without_at_is_left_to_the_data():
 
 def test_place_names_the_pattern_and_the_names_it_met():
     tap = Tap("read", at=SITE)
-    with pytest.raises(PlacementError, match=r"P1_A01\.tif.*read-77") as error:
+    with pytest.raises(Refusal, match=r"P1_A01\.tif.*read-77") as error:
         tap.place("read-77", IMAGE, ("/data/P1_A01.tif",), {})
     assert error.value.reason == "no position"
 
@@ -240,12 +239,12 @@ def test_place_by_function():
 
 @pytest.mark.parametrize("answer", [None, {}, 3, {"t": None}, {3: 1}, {"t": float("nan")}])
 def test_a_function_that_returns_no_position(answer):
-    with pytest.raises(PlacementError, match="read-77"):
+    with pytest.raises(Refusal, match="read-77"):
         Tap("read", at=lambda *_: answer).place("read-77", IMAGE, (), {})
 
 
 def test_a_function_that_raises():
-    with pytest.raises(PlacementError, match="IndexError"):
+    with pytest.raises(Refusal, match="IndexError"):
         Tap("read", at=lambda key, value, args: args[9]).place("read-77", IMAGE, (), {})
 
 

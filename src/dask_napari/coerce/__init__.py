@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dask_napari.coerce._coercion import STREAMABLE, coerce_all
-from dask_napari.coerce._errors import CoercionError
+from dask_napari.coerce._coercion import coerce, coerce_all
 from dask_napari.coerce._layer_parts import place_of
 
 __all__ = [
-    "STREAMABLE",
-    "CoercionError",
+    "coerce",
     "coerce_all",
     "place_of",
 ]

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dask_napari.coerce._coerced import Coerced
-from dask_napari.coerce._errors import CoercionValueError
 from dask_napari.coerce._text import clean
-from dask_napari.model import Calibration, arguments
+from dask_napari.model import Calibration, Refusal, arguments
 
 NOT_IN_SPACE: Final = frozenset({"t", "time", "frame", "c", "channel", "ch"})
 """Axes for which a pixel size that is given once does not hold."""
@@ -32,7 +31,7 @@ def merged(said: Calibration, told: Calibration, made: Coerced) -> Calibration:
 
     Raises
     ------
-    CoercionValueError
+    Refusal
         If an entry has another number than there are axes.
 
     Examples
@@ -69,8 +68,8 @@ def merged(said: Calibration, told: Calibration, made: Coerced) -> Calibration:
     return Calibration(tuple(map(clean, axes)), pick("scale", 1.0), pick("translate", 0.0), units)
 
 
-def _unfit(name: str, entry: tuple[Any, ...], spatial: int) -> CoercionValueError:
-    return CoercionValueError(
+def _unfit(name: str, entry: tuple[Any, ...], spatial: int) -> Refusal:
+    return Refusal(
         "calibration",
         f"{name}={entry} has {len(entry)} entries, but the array has {spatial}"
         " spatial axes; give one entry an axis, or one for all",
@@ -87,7 +86,7 @@ def of_meta(meta: Mapping[str, Any]) -> Calibration:
 
     Raises
     ------
-    CoercionValueError
+    Refusal
         If an argument is no number, no unit or no name.
 
     Examples
@@ -111,4 +110,4 @@ def of_meta(meta: Mapping[str, Any]) -> Calibration:
             arguments.units(units),
         )
     except (TypeError, ValueError) as error:
-        raise CoercionValueError("calibration", str(error)) from error
+        raise Refusal("calibration", str(error)) from error

@@ -8,9 +8,8 @@ from typing import Any, Final
 
 from dask_napari.coerce._calibrations import merged, of_meta
 from dask_napari.coerce._coerced import Coerced, Hints
-from dask_napari.coerce._errors import CoercionError, CoercionTypeError, CoercionValueError
 from dask_napari.coerce._images import image, labels
-from dask_napari.coerce._layer_parts import LayerPart, parts_of, place_of, position_in
+from dask_napari.coerce._layer_parts import LayerPart, parts_of, position_in
 from dask_napari.coerce._option_values import options_of
 from dask_napari.coerce._points import points
 from dask_napari.coerce._shapes import shapes
@@ -18,23 +17,10 @@ from dask_napari.coerce._surfaces import surface
 from dask_napari.coerce._text import clean
 from dask_napari.coerce._tracks import tracks
 from dask_napari.coerce._vectors import vectors
-from dask_napari.model import KINDS, Calibration, Item, Kind, Position, Provenance
+from dask_napari.model import KINDS, Calibration, Item, Kind, Position, Provenance, Refusal, contain
 from dask_napari.placement import position_of
 
-__all__ = [
-    "STREAMABLE",
-    "CoercionError",
-    "CoercionTypeError",
-    "CoercionValueError",
-    "coerce",
-    "coerce_all",
-    "place_of",
-]
-
 logger = logging.getLogger(__name__)
-
-STREAMABLE: Final = KINDS
-"""Kinds that can be streamed."""
 
 OnNote = Callable[[str, str], object]
 """Takes the layer and a text on what is shown otherwise than it was returned."""
@@ -99,10 +85,9 @@ def coerce(
 
     Raises
     ------
-    CoercionTypeError
-        If the output is not of a type that can be shown as this kind, or its dtype is not.
-    CoercionValueError
-        If it is empty, has too few axes, or does not fit the calibration or ``rgb``; or if it
+    Refusal
+        If the output is not of a type that can be shown as this kind, or its dtype is not; if it
+        is empty, has too few axes, or does not fit the calibration or ``rgb``; or if it
         makes several items.
 
     Examples
@@ -123,10 +108,10 @@ def coerce(
         on_note=on_note,
     )
     for item in found:
-        if isinstance(item, CoercionError):
+        if isinstance(item, Refusal):
             raise item
     if len(found) != 1:
-        raise CoercionValueError("parts", f"the output makes {len(found)} items; use coerce_all")
+        raise Refusal("parts", f"the output makes {len(found)} items; use coerce_all")
     (item,) = found
     assert isinstance(item, Item)
     return item
@@ -142,7 +127,7 @@ def coerce_all(
     calibration: Calibration | None = None,
     rgb: bool | None = None,
     on_note: OnNote = _log_note,
-) -> list[Item | CoercionError]:
+) -> list[Item | Refusal]:
     """Make the items of a task output, one a part; parts that cannot be shown are errors.
 
     Parameters
@@ -152,7 +137,7 @@ def coerce_all(
 
     Returns
     -------
-    list of Item or CoercionError
+    list of Item or Refusal
         At least one; no two items fill the same place.
 
     Examples
@@ -167,24 +152,28 @@ def coerce_all(
     try:
         parts = parts_of(value, kind, layer, given.note)
     except Exception as error:
-        return [_refusal(error)]
-    found: list[Item | CoercionError] = []
+        return [given.refusal(error)]
+    found: list[Item | Refusal] = []
     for part in parts:
         try:
             found += given.items(part)
         except Exception as error:
             # Whatever an object of the user's raises when it is looked at; the others go on.
-            found.append(_refusal(error))
+            found.append(given.refusal(error))
     _tell_apart([item for item in found if isinstance(item, Item)])
     return found
 
 
-def _refusal(error: Exception) -> CoercionError:
-    if isinstance(error, CoercionError):
-        return error
-    found = CoercionError(f"error: {type(error).__name__}", f"{type(error).__name__}: {error}")
-    found.__cause__ = error
-    return found
+def _refusal(error: Exception, layer: str, key: str) -> Refusal:
+    if not isinstance(error, Refusal):
+        # Looking at an output runs its author's code, such as `__array__`.
+        contain(error, foreign=True)
+        name = type(error).__name__
+        refusal = Refusal(f"error: {name}", f"{name}: {error}")
+        refusal.__cause__ = error
+        error = refusal
+    error.layer, error.key = layer, key
+    return error
 
 
 def _tell_apart(items: list[Item]) -> None:
@@ -224,10 +213,14 @@ class _Given:
         """Tell of what is shown otherwise than it was returned."""
         self.on_note(self.layer, text)
 
+    def refusal(self, error: Exception) -> Refusal:
+        """Return the refusal that an error stands for."""
+        return _refusal(error, self.layer, self.provenance.key)
+
     def items(self, part: LayerPart) -> list[Item]:
         """Make the items of one part."""
         if part.kind not in _MAKERS:
-            raise CoercionValueError("kind", f"kind {part.kind!r} is none of {STREAMABLE}")
+            raise Refusal("kind", f"kind {part.kind!r} is unknown; give one of {', '.join(KINDS)}")
         position = self.position or position_in(part.meta) or position_of(part.value)
         told = of_meta(part.meta)
         rgb = part.meta.get("rgb", self.rgb if part.kind == self.kind else None)

@@ -8,11 +8,10 @@ from typing import Final
 
 import numpy as np
 
-from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
 from dask_napari.coerce._features import as_column, column
 from dask_napari.coerce._host_arrays import coordinates
 from dask_napari.coerce._tables import Table
-from dask_napari.model import AnyArray
+from dask_napari.model import AnyArray, Refusal
 
 NAMED: Final = ("t", "z", "y", "x")
 """Axes that a column may be named after, in the order of an array."""
@@ -109,10 +108,10 @@ def stack(table: Table, names: Sequence[str], what: str) -> AnyArray:
             values = column(as_column(name, table[name], what))
             # A list of nothing is not known to be one of numbers.
             values = coordinates(values if len(values) else np.empty(0), f"column {name!r}")
-        except CoercionTypeError as error:
-            raise CoercionTypeError("dtype", f"column {name!r} of {what}: {error}") from error
+        except Refusal as error:
+            raise Refusal("dtype", f"column {name!r} of {what}: {error}") from error
         if values.ndim != 1 or (found and len(values) != len(found[0])):
-            raise CoercionValueError(
+            raise Refusal(
                 "feature length",
                 f"column {name!r} has {len(values)} values, and column {names[0]!r} has"
                 f" {len(found[0]) if found else 'another form'}",

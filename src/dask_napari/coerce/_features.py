@@ -8,10 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._errors import CoercionError, CoercionTypeError, CoercionValueError
 from dask_napari.coerce._host_arrays import is_array, to_host
 from dask_napari.coerce._tables import COLUMNS, Table, table_of, unused
-from dask_napari.model import FEATURE, AnyArray
+from dask_napari.model import FEATURE, AnyArray, Refusal
 
 TEXT: Final = 256
 """Characters of one text; numpy gives every row the length of the longest."""
@@ -39,7 +38,7 @@ def features_of(table: object, count: int, what: str) -> dict[str, AnyArray]:
 
     Raises
     ------
-    CoercionError
+    Refusal
         If a column has another length, or there are too many or too large ones.
 
     Examples
@@ -51,7 +50,7 @@ def features_of(table: object, count: int, what: str) -> dict[str, AnyArray]:
         return {}
     columns = table_of(table)
     if columns is None:
-        raise CoercionTypeError(
+        raise Refusal(
             "features", f"features in a {type(table).__name__}; give a data frame or a dict"
         )
     found: dict[str, AnyArray] = {}
@@ -60,7 +59,7 @@ def features_of(table: object, count: int, what: str) -> dict[str, AnyArray]:
         for full, column in _columns(name, values, count, what):
             nbytes += column.nbytes
             if len(found) >= COLUMNS or nbytes > BYTES:
-                raise CoercionValueError(
+                raise Refusal(
                     "features too large",
                     f"the features exceed {COLUMNS} columns or {BYTES >> 20} MiB at column"
                     f" {name!r}; return only those of interest",
@@ -72,7 +71,7 @@ def features_of(table: object, count: int, what: str) -> dict[str, AnyArray]:
 def _columns(name: str, values: Any, count: int, what: str) -> Iterable[tuple[str, AnyArray]]:
     array = as_column(name, values, what, count)
     if len(array) != count:
-        raise CoercionValueError(
+        raise Refusal(
             "feature length",
             f"feature {name!r} has {len(array)} values for {count} {what}; give one each",
         )
@@ -81,9 +80,7 @@ def _columns(name: str, values: Any, count: int, what: str) -> Iterable[tuple[st
         return
     flat = array.reshape(count, -1 if count else 0)
     if flat.shape[1] > COLUMNS:
-        raise CoercionValueError(
-            "features too large", f"feature {name!r} has {flat.shape[1]} numbers a row"
-        )
+        raise Refusal("features too large", f"feature {name!r} has {flat.shape[1]} numbers a row")
     for number in range(flat.shape[1]):
         yield f"{name}-{number}", column(flat[:, number])
 
@@ -106,7 +103,7 @@ def as_column(name: str, values: Any, what: str, count: int | None = None) -> An
         array = _nullable(values)
         return array.reshape(1) if array.ndim == 0 else array
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Sequence):
-        raise CoercionTypeError(
+        raise Refusal(
             "features",
             f"feature {name!r} is a {type(values).__name__}; give a list of one value for each of"
             f" the {what}",
@@ -134,7 +131,7 @@ def _nullable(values: Any) -> AnyArray:
         return np.asarray(values, np.float64) if missing().any() else to_host(values)
     try:
         return to_host(values)
-    except CoercionError:
+    except Refusal:
         return np.asarray(values, object)
 
 
@@ -227,7 +224,7 @@ def rows_to_table(rows: Sequence[Mapping[str, Any] | None]) -> Table:
     for row in rows:
         names.update(dict.fromkeys(row or ()))
         if len(names) > COLUMNS:
-            raise CoercionValueError("too many columns", f"more than {COLUMNS} features")
+            raise Refusal("too many columns", f"more than {COLUMNS} features")
     table: Table = {}
     for name in names:
         table[unused(str(name), table)] = [(row or {}).get(name) for row in rows]

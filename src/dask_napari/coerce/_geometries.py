@@ -7,10 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._errors import CoercionError, CoercionValueError
 from dask_napari.coerce._host_arrays import coordinates
 from dask_napari.coerce._outlines import Outlines
-from dask_napari.model import AnyArray
+from dask_napari.model import AnyArray, Refusal
 
 DEPTH: Final = 8
 """Collections in collections that are followed."""
@@ -75,10 +74,10 @@ def add_geometry(outlines: Outlines, value: Any) -> None:
         return
     try:
         add_outlines(outlines, value)
-    except CoercionError:
+    except Refusal:
         raise
     except Exception as error:
-        raise CoercionValueError(
+        raise Refusal(
             "shapes", f"a geometry cannot be read: {type(error).__name__}: {error}"
         ) from error
 
@@ -96,7 +95,7 @@ def add_outlines(outlines: Outlines, value: Any, depth: int = 0) -> None:
         How many collections it is in.
     """
     if depth > DEPTH:
-        raise CoercionValueError("shapes", f"collections of geometries more than {DEPTH} deep")
+        raise Refusal("shapes", f"collections of geometries more than {DEPTH} deep")
     kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "geom_type", None)
     if kind == "GeometryCollection" or (kind or "").startswith("Multi"):
         for part in _parts(value):
@@ -114,7 +113,7 @@ def add_outlines(outlines: Outlines, value: Any, depth: int = 0) -> None:
             )
             outlines.add(rings[0], name)
     else:
-        raise CoercionValueError("shapes", f"geometries of type {str(kind)[:40]!r} are not known")
+        raise Refusal("shapes", f"geometries of type {str(kind)[:40]!r} are not known")
 
 
 def _parts(value: Any) -> list[Any]:

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
-from dask_napari.model import AnyArray
+from dask_napari.model import AnyArray, Refusal
 from dask_napari.placement import is_labelled
 
 _HOST: Final = frozenset({1, 3, 11, 13})
@@ -31,7 +30,7 @@ def refuse_lazy(value: object) -> None:
     lazy = graph is not None and not isinstance(value, type) and graph() is not None
     if lazy or type(value).__name__ == "LazyFrame":
         remedy = ".compute()" if lazy else ".collect()"
-        raise CoercionTypeError(
+        raise Refusal(
             "lazy collection",
             f"the task returned a lazy {type(value).__name__}; return its {remedy} instead",
         )
@@ -68,7 +67,7 @@ def to_host(value: object) -> AnyArray:
 
     Raises
     ------
-    CoercionTypeError
+    Refusal
         If it is no array, or cannot be read.
 
     Examples
@@ -82,17 +81,17 @@ def to_host(value: object) -> AnyArray:
     if isinstance(value, np.ma.MaskedArray):
         value = value.filled(0 if value.dtype.kind in "biuc" else np.nan)
     if not is_array(value):
-        raise CoercionTypeError(
+        raise Refusal(
             "not an array",
             f"the task returned a {type(value).__name__}, which is no array;"
             " select tasks that return arrays",
         )
     try:
         data = _read(value)
-    except CoercionTypeError:
+    except Refusal:
         raise
     except Exception as error:
-        raise CoercionTypeError(
+        raise Refusal(
             "not an array", f"a {type(value).__name__} cannot be read as an array: {error}"
         ) from error
     if data.dtype.kind == "V" and data.dtype.name.startswith(_TINY_FLOATS):
@@ -189,13 +188,11 @@ def coordinates(value: object, name: str, ndim: int | None = None) -> AnyArray:
         try:
             data = data.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise CoercionTypeError("dtype", f"{name} are not all numbers: {error}") from error
+            raise Refusal("dtype", f"{name} are not all numbers: {error}") from error
     if data.dtype.kind not in "iuf":
-        raise CoercionTypeError("dtype", f"{name} of dtype {data.dtype} are no coordinates")
+        raise Refusal("dtype", f"{name} of dtype {data.dtype} are no coordinates")
     if ndim is not None and data.ndim != ndim:
-        raise CoercionValueError(
-            "dimensions", f"{name} need {ndim} axes, and came with shape {data.shape}"
-        )
+        raise Refusal("dimensions", f"{name} need {ndim} axes, and came with shape {data.shape}")
     small = data.dtype.kind == "f" and data.dtype.itemsize <= 4
     return data.astype(np.float32 if small else np.float64, copy=False)
 
@@ -214,7 +211,7 @@ def from_lists(value: list[Any] | tuple[Any, ...], name: str) -> AnyArray:
     try:
         return np.asarray(rows)
     except (TypeError, ValueError, OverflowError) as error:
-        raise CoercionValueError("dimensions", f"{name} of unequal lengths: {error}") from error
+        raise Refusal("dimensions", f"{name} of unequal lengths: {error}") from error
 
 
 def loaded(module: str, name: str) -> Any:

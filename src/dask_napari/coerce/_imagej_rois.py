@@ -6,10 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._errors import CoercionValueError
 from dask_napari.coerce._host_arrays import loaded
 from dask_napari.coerce._outlines import Outlines
-from dask_napari.model import AnyArray
+from dask_napari.model import AnyArray, Refusal
 
 _OPEN: Final = frozenset({"LINE", "FREELINE", "POLYLINE", "ANGLE"})
 
@@ -48,7 +47,7 @@ def add_roi(outlines: Outlines, roi: Any) -> None:
             return
         found = [np.asarray(c, np.float64)[:, ::-1] for c in roi.coordinates(multi=True)]
     except (NotImplementedError, RuntimeError, IndexError) as error:
-        raise CoercionValueError("roi", f"ROI {roi.name!r} cannot be read: {error}") from error
+        raise Refusal("roi", f"ROI {roi.name!r} cannot be read: {error}") from error
     for vertices in filter(len, found):
         if name == "POINT":
             outlines.add(vertices, "point")

@@ -8,13 +8,12 @@ import numpy as np
 
 from dask_napari.coerce._coerced import Coerced, Hints
 from dask_napari.coerce._coordinate_columns import find
-from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
 from dask_napari.coerce._features import as_column, column, features_of
 from dask_napari.coerce._host_arrays import is_array, to_host
 from dask_napari.coerce._ome_metadata import sizes_of
 from dask_napari.coerce._regions import are_regions, measured, regions_of
 from dask_napari.coerce._tables import Table, table_of
-from dask_napari.model import FEATURE, AnyArray, Calibration, Kind
+from dask_napari.model import FEATURE, AnyArray, Calibration, Kind, Refusal
 from dask_napari.placement import calibration_of, is_labelled
 
 _RGB_SIDE: Final = 30
@@ -68,7 +67,7 @@ def labels(value: object, hints: Hints) -> list[Coerced]:
     (dtype('uint8'), {'feature:index': [1, 2], 'feature:area': [1, 2]})
     """
     if hints.rgb:
-        raise CoercionValueError("rgb", "rgb=True is for images, not for labels")
+        raise Refusal("rgb", "rgb=True is for images, not for labels")
     data = _numbers(_stacked(value))
     data = _smallest(data)
     _check_axes(data, "labels")
@@ -89,7 +88,7 @@ def label_features(given: object) -> dict[str, AnyArray]:
     table: Table | None
     table = measured(regions_of(given)) if are_regions(given) else table_of(given)
     if table is None:
-        raise CoercionTypeError(
+        raise Refusal(
             "features", f"features in a {type(given).__name__}; give a data frame or a dict"
         )
     if not table:
@@ -105,7 +104,7 @@ def label_features(given: object) -> dict[str, AnyArray]:
             index.dtype.kind == "f" and bool((index == np.floor(index)).all())
         )
         if index.ndim != 1 or not whole:
-            raise CoercionTypeError("features", f"column {name!r} holds no whole numbers of labels")
+            raise Refusal("features", f"column {name!r} holds no whole numbers of labels")
         index = index.astype(np.int64, copy=False)
     table.pop("index", None)
     return {FEATURE + "index": index, **features_of(table, len(index), "labels")}
@@ -117,7 +116,7 @@ def _stacked(value: object) -> object:
         return value
     arrays = [to_host(entry) for entry in value]
     if len({array.shape for array in arrays}) > 1:
-        raise CoercionValueError(
+        raise Refusal(
             "dimensions",
             f"arrays of shapes {arrays[0].shape}, {arrays[1].shape} ... make no stack; return a"
             " list of layers",
@@ -128,12 +127,12 @@ def _stacked(value: object) -> object:
 def _numbers(value: object) -> AnyArray:
     data = to_host(value)
     if data.dtype.kind not in "biufc":
-        raise CoercionTypeError(
+        raise Refusal(
             "dtype",
             f"an array of dtype {data.dtype} cannot be shown; convert it to numbers in the task",
         )
     if data.size == 0:
-        raise CoercionValueError("empty", f"the task returned an empty array, shape {data.shape}")
+        raise Refusal("empty", f"the task returned an empty array, shape {data.shape}")
     return data
 
 
@@ -154,7 +153,7 @@ def _smallest(data: AnyArray) -> AnyArray:
     if data.dtype.kind == "b":
         return data.view(np.uint8)
     if data.dtype.kind not in "iu":
-        raise CoercionTypeError(
+        raise Refusal(
             "dtype",
             f"labels must be integers, not {data.dtype}; return labels.astype('uint16'),"
             " or tap this task as kind='image'",
@@ -176,7 +175,7 @@ def _is_rgb(data: AnyArray, rgb: bool | None) -> bool:
     if rgb is None:
         rgb = colour and min(data.shape[-3:-1]) >= _RGB_SIDE and data.dtype.kind in "uf"
     if rgb and not colour:
-        raise CoercionValueError(
+        raise Refusal(
             "rgb", f"rgb=True needs an image of shape (..., 3) or (..., 4), not {data.shape}"
         )
     _check_axes(data, "image")
@@ -185,7 +184,7 @@ def _is_rgb(data: AnyArray, rgb: bool | None) -> bool:
 
 def _check_axes(data: AnyArray, kind: Kind) -> None:
     if data.ndim < 2:
-        raise CoercionValueError(
+        raise Refusal(
             "dimensions", f"an {kind} layer needs at least 2 axes, and got shape {data.shape}"
         )
 

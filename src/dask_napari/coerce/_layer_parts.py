@@ -10,11 +10,18 @@ import numpy as np
 
 from dask_napari.coerce._coerced import Note
 from dask_napari.coerce._coordinate_columns import axis_columns
-from dask_napari.coerce._errors import CoercionValueError
 from dask_napari.coerce._host_arrays import is_array, loaded
 from dask_napari.coerce._regions import are_regions
 from dask_napari.coerce._tables import is_columns, is_frame, table_of
-from dask_napari.model import KINDS, Coordinate, Kind, Position, plain_position
+from dask_napari.model import (
+    KINDS,
+    PIXEL_KINDS,
+    Coordinate,
+    Kind,
+    Position,
+    Refusal,
+    plain_position,
+)
 from dask_napari.placement import is_labelled, position_of
 
 MOST: Final = 64
@@ -84,7 +91,7 @@ def parts_of(value: object, kind: Kind, layer: str, note: Note) -> list[LayerPar
         return [LayerPart(value, kind)]
     found = _split(value, kind, layer, note)
     if len(found) > MOST:
-        raise CoercionValueError(
+        raise Refusal(
             "too many parts", f"an output of {len(found)} layers; at most {MOST} are shown"
         )
     return found
@@ -179,13 +186,13 @@ def is_dataset(value: object) -> bool:
 
 def _of_dataset(value: Any, kind: Kind, note: Note) -> list[LayerPart]:
     """Return the variables of a dataset; those without two axes are no pictures."""
-    if kind not in ("image", "labels"):
+    if kind not in PIXEL_KINDS:
         flat = {str(name): value[name].values for name in value.data_vars if value[name].ndim == 1}
         if axis_columns(flat):
             return [LayerPart(flat, kind)]
     names = [name for name in value.data_vars if value[name].ndim >= 2]
     if not names:
-        raise CoercionValueError("empty", "a dataset without a variable of two axes or more")
+        raise Refusal("empty", "a dataset without a variable of two axes or more")
     return [_single(value[name], kind, "", note, str(name)) for name in names]
 
 
@@ -199,7 +206,7 @@ def _is_layers(value: Mapping[Any, Any], kind: Kind) -> bool:
         return not {"vertices", "faces"} <= value.keys()
     if kind == "shapes" and ({"type", "vertices", "data", "coordinates", "coords"} & value.keys()):
         return False
-    if kind in ("image", "labels"):
+    if kind in PIXEL_KINDS:
         return True
     # Lists of nothing at all are layers without a shape, unless their names are axes.
     empty = all(isinstance(entry, list | tuple) and not entry for entry in value.values())
@@ -212,7 +219,7 @@ def _are_parts(value: Any, kind: Kind) -> bool:
     """Whether a list is one of outputs that are shown side by side, not one output."""
     if len(value) < 2 or (isinstance(value, tuple) and kind in ("shapes", "surface", "tracks")):
         return False
-    if kind in ("image", "labels"):
+    if kind in PIXEL_KINDS:
         if not all(map(is_array, value)):
             return False
         if isinstance(value, tuple) or _placed_apart(value):
@@ -251,7 +258,7 @@ def position_in(meta: Mapping[str, Any]) -> dict[str, Coordinate]:
 
     Raises
     ------
-    CoercionValueError
+    Refusal
         If it names one that is none.
     """
     metadata = meta.get("metadata")
@@ -261,7 +268,7 @@ def position_in(meta: Mapping[str, Any]) -> dict[str, Coordinate]:
     try:
         return plain_position(at)
     except (TypeError, ValueError) as error:
-        raise CoercionValueError("no position", f"metadata['at']: {error}") from error
+        raise Refusal("no position", f"metadata['at']: {error}") from error
 
 
 def place_of(value: object) -> Position:
@@ -281,7 +288,7 @@ def place_of(value: object) -> Position:
         layer: Any = value
         try:
             return position_in(layer[1])
-        except CoercionValueError:
+        except Refusal:
             return {}
     if is_dataset(value):
         dataset: Any = value

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dask_napari.coerce._coerced import Coerced, Note
-from dask_napari.coerce._errors import CoercionError
 from dask_napari.coerce._features import features_of
 from dask_napari.coerce._layer_parts import META
-from dask_napari.model import LAYER_OPTIONS, arguments
+from dask_napari.model import LAYER_OPTIONS, Refusal, arguments
 
 LEAVES: Final = 1000
 """Numbers and texts in all options of an item: they travel in the header of its message, where
@@ -77,7 +76,7 @@ def _is_per_element(value: Any, made: Coerced) -> bool:
 def _as_feature(made: Coerced, name: str, value: Any, note: Note) -> None:
     try:
         columns = features_of({name: value}, _count(made), made.kind)
-    except CoercionError:
+    except Refusal:
         note(f"the argument {name!r} is left out: it is no plain data")
         return
     note(f"{name!r} of each of the {made.kind} is kept as a feature")

@@ -8,9 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.coerce._coerced import Hints
-from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
 from dask_napari.coerce._host_arrays import coordinates
-from dask_napari.model import SHAPE_TYPES, AnyArray, reachable
+from dask_napari.model import SHAPE_TYPES, AnyArray, Refusal, reachable
 
 LEAST: Final = {"polygon": 3, "rectangle": 4, "ellipse": 4, "line": 2, "path": 2}
 """Vertices of each type; rectangles, ellipses and lines have neither more nor less."""
@@ -75,7 +74,7 @@ class Outlines:
         if data.ndim == 1 and 2 <= len(data) <= 4:
             data = data[np.newaxis]
         if data.ndim != 2 or (len(data) and not 2 <= data.shape[1] <= 32):
-            raise CoercionValueError(
+            raise Refusal(
                 "dimensions", f"vertices of a shape need shape (v, D), and came with {data.shape}"
             )
         if not len(data):
@@ -104,9 +103,7 @@ def _type_name(given: object) -> str:
     )
     if name in ("", "point", *SHAPE_TYPES):
         return name
-    raise CoercionValueError(
-        "shape type", f"shape type {given!r} is none of {', '.join(SHAPE_TYPES)}, point"
-    )
+    raise Refusal("shape type", f"shape type {given!r} is none of {', '.join(SHAPE_TYPES)}, point")
 
 
 def guess(data: AnyArray) -> str:
@@ -154,7 +151,7 @@ def _fitted(data: AnyArray, shape_type: str) -> AnyArray:
             data = np.stack([centre - radii, centre + radii])
         data = box(data[0], data[1])
     if len(data) < LEAST[shape_type] or (shape_type in EXACT and len(data) != LEAST[shape_type]):
-        raise CoercionValueError(
+        raise Refusal(
             "vertices",
             f"a {shape_type} needs {'' if shape_type in EXACT else 'at least '}"
             f"{LEAST[shape_type]} vertices, and came with {len(data)}",
@@ -181,7 +178,7 @@ def box(low: AnyArray, high: AnyArray) -> AnyArray:
     return corners
 
 
-def refuse_shape(value: object) -> CoercionTypeError:
+def refuse_shape(value: object) -> Refusal:
     """Return the refusal of an element that is no shape.
 
     Parameters
@@ -189,7 +186,7 @@ def refuse_shape(value: object) -> CoercionTypeError:
     value : object
         An element of a task output.
     """
-    return CoercionTypeError(
+    return Refusal(
         "not shapes",
         f"a {type(value).__name__} is no shape; return vertices (v, D), (vertices, 'polygon'),"
         " shapely geometries, ImageJ ROIs of roifile, or what find_contours or regionprops return",

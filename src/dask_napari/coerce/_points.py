@@ -9,12 +9,11 @@ import numpy as np
 
 from dask_napari.coerce import _coordinate_columns
 from dask_napari.coerce._coerced import Coerced, Hints
-from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
 from dask_napari.coerce._features import features_of
 from dask_napari.coerce._host_arrays import coordinates, is_array
 from dask_napari.coerce._regions import are_regions, centres
 from dask_napari.coerce._tables import Table, is_frame, table_of
-from dask_napari.model import AnyArray, Calibration, reachable
+from dask_napari.model import AnyArray, Calibration, Refusal, reachable
 from dask_napari.placement import column_names
 
 MOST_AXES: Final = 32
@@ -48,7 +47,7 @@ def points(value: object, hints: Hints) -> list[Coerced]:
         data = _from_array(value, hints)
         axes = column_names(value, data.shape[1])
     else:
-        raise CoercionTypeError(
+        raise Refusal(
             "not points",
             f"a {type(value).__name__} is no points; return an array (n, D), a data frame with"
             " columns y and x, or a list of coordinates",
@@ -97,7 +96,7 @@ def _from_table(value: object, hints: Hints) -> tuple[AnyArray, tuple[str, ...],
     table = table_of(value) or {}
     found = _coordinate_columns.axis_columns(table, hints.taken)
     if not found:
-        raise CoercionValueError(
+        raise Refusal(
             "no coordinates",
             f"a table with columns {_some(table)} has no coordinates; name them y and x (and z, t),"
             " centroid-0, centroid-1 ... or axis-0, axis-1 ...",
@@ -120,7 +119,7 @@ def _from_array(value: Any, hints: Hints) -> AnyArray:
     if data.ndim == 1 and 2 <= len(data) <= 4:
         return data[np.newaxis]  # one point, such as a centre of mass
     if data.ndim != 2 or not 2 <= data.shape[1] <= MOST_AXES:
-        raise CoercionValueError(
+        raise Refusal(
             "dimensions", f"points need an array of shape (n, D), and came with {data.shape}"
         )
     return data

@@ -7,10 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._errors import CoercionValueError
 from dask_napari.coerce._host_arrays import loaded
 from dask_napari.coerce._tables import Table
-from dask_napari.model import AnyArray
+from dask_napari.model import AnyArray, Refusal
 
 MEASURED: Final = (
     "label",
@@ -112,9 +111,7 @@ def same_axes(regions: list[Any]) -> int:
     """
     found = {len(region.slice) for region in regions}
     if len(found) != 1:
-        raise CoercionValueError(
-            "dimensions", f"regions of images of {sorted(found)} axes in one output"
-        )
+        raise Refusal("dimensions", f"regions of images of {sorted(found)} axes in one output")
     return found.pop()
 
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.coerce import _coordinate_columns, _geometries
-from dask_napari.coerce._errors import CoercionValueError
 from dask_napari.coerce._features import as_column
 from dask_napari.coerce._outlines import Outlines, box
 from dask_napari.coerce._tables import Table
+from dask_napari.model import Refusal
 
 _BOXES: Final = (
     # Of pixels, the last one excluded, as in regionprops_table: from edge to edge.
@@ -47,7 +47,7 @@ def add_table(outlines: Outlines, table: Table) -> Table:
         found = [name for name in names if name is not None]
         if len(found) == len(corners):
             return _add_boxes(outlines, table, found, edge)
-    raise CoercionValueError(
+    raise Refusal(
         "no coordinates",
         "a table of shapes needs a column 'geometry', or bbox-0 to bbox-3 as regionprops_table"
         f" returns them; this one has {', '.join(map(repr, list(table)[:8]))}",
@@ -59,7 +59,7 @@ def _add_geometries(outlines: Outlines, table: Table, name: str) -> Table:
         if value is None:
             outlines.begin()
         elif not _geometries.is_geometry(value):
-            raise CoercionValueError(
+            raise Refusal(
                 "shapes", f"column {name!r} holds a {type(value).__name__}, which is no geometry"
             )
         else:
@@ -79,7 +79,7 @@ def _add_vertices(outlines: Outlines, table: Table) -> Table:
     data = _coordinate_columns.stack(table, list(axes.values()), "vertices")
     index = _coordinate_columns.find(table, ["index"])
     if index is None or not axes:
-        raise CoercionValueError("no coordinates", "a table of vertices needs index and axis-0 ...")
+        raise Refusal("no coordinates", "a table of vertices needs index and axis-0 ...")
     numbers = _coordinate_columns.stack(table, [index], "vertices")[:, 0]
     named = _coordinate_columns.find(table, ["shape-type"])
     types: Any = as_column("shape-type", table[named or ""], "vertices")

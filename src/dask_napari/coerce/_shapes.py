@@ -9,7 +9,6 @@ import numpy as np
 
 from dask_napari.coerce import _geometries, _imagej_rois
 from dask_napari.coerce._coerced import Coerced, Hints
-from dask_napari.coerce._errors import CoercionValueError
 from dask_napari.coerce._features import features_of, rows_to_table
 from dask_napari.coerce._host_arrays import coordinates, is_array, to_host
 from dask_napari.coerce._outlines import Outlines, refuse_shape
@@ -17,7 +16,7 @@ from dask_napari.coerce._points import rows_made
 from dask_napari.coerce._regions import are_regions, measured, outline, regions_of, same_axes
 from dask_napari.coerce._shape_tables import add_table
 from dask_napari.coerce._tables import Table, is_columns, is_frame, table_of
-from dask_napari.model import AnyArray
+from dask_napari.model import AnyArray, Refusal
 
 
 def shapes(value: object, hints: Hints) -> list[Coerced]:
@@ -110,7 +109,7 @@ def _types(given: Any, count: int) -> Sequence[str]:
         return [given or ""] * count
     found = [str(name) for name in given]
     if len(found) != count:
-        raise CoercionValueError("shape type", f"{len(found)} shape types for {count} shapes")
+        raise Refusal("shape type", f"{len(found)} shape types for {count} shapes")
     return found
 
 
@@ -152,7 +151,7 @@ def _contour(value: Any, shape_type: str) -> tuple[Any, str]:
 def _add_regions(outlines: Outlines, value: Any) -> Table:
     regions = regions_of(value)
     if same_axes(regions) != 2:
-        raise CoercionValueError(
+        raise Refusal(
             "dimensions",
             "regions of an image of more than two axes have no outlines; tap them as"
             " kind='points' for their centres",
@@ -168,7 +167,7 @@ def _add_regions(outlines: Outlines, value: Any) -> Table:
 def _made(outlines: Outlines, table: Table | None, hints: Hints) -> list[Coerced]:
     ndims = {v.shape[1] for v in (*outlines.vertices, *outlines.points)}
     if len(ndims) > 1:
-        raise CoercionValueError("dimensions", f"shapes of {sorted(ndims)} coordinates together")
+        raise Refusal("dimensions", f"shapes of {sorted(ndims)} coordinates together")
     ndim = ndims.pop() if ndims else hints.ndim
     arrays = features_of(table, len(outlines.rows), "shapes")
     if any(outlines.rows):

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from dask_napari.coerce._coerced import Coerced, Hints
-from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
 from dask_napari.coerce._host_arrays import coordinates, from_lists, to_host
-from dask_napari.model import AnyArray, reachable
+from dask_napari.model import AnyArray, Refusal, reachable
 
 
 def surface(value: object, hints: Hints) -> list[Coerced]:
@@ -36,13 +35,11 @@ def surface(value: object, hints: Hints) -> list[Coerced]:
     if not vertices.size:
         vertices = vertices.reshape(0, vertices.shape[1] if vertices.ndim == 2 else 3)
     if vertices.ndim != 2 or not 2 <= vertices.shape[1] <= 32:
-        raise CoercionValueError(
+        raise Refusal(
             "dimensions", f"vertices of a surface need shape (v, D), and came with {vertices.shape}"
         )
     if not reachable(vertices).all():
-        raise CoercionValueError(
-            "not finite", "a surface has vertices that are not finite, or beyond 2**31"
-        )
+        raise Refusal("not finite", "a surface has vertices that are not finite, or beyond 2**31")
     arrays = {"faces": _faces(given[1], len(vertices))}
     if len(given) > 2 and given[2] is not None:
         arrays["values"] = _values(given[2], len(vertices))
@@ -60,7 +57,7 @@ def _apart(value: Any) -> tuple[Any, ...]:
         return value["vertices"], value["faces"], value.get("values")
     if hasattr(value, "vertices") and hasattr(value, "faces") and not isinstance(value, type):
         return value.vertices, value.faces
-    raise CoercionTypeError(
+    raise Refusal(
         "not a surface",
         f"a {type(value).__name__} is no surface; return (vertices, faces) or (vertices, faces,"
         " values)",
@@ -72,15 +69,13 @@ def _faces(given: Any, count: int) -> AnyArray:
     if not faces.size:
         return np.empty((0, 3), np.uint32)
     if faces.dtype.kind not in "iu" or faces.ndim != 2 or faces.shape[1] not in (3, 4):
-        raise CoercionValueError(
+        raise Refusal(
             "faces",
             "faces need whole numbers in shape (f, 3); these have dtype"
             f" {faces.dtype} and shape {faces.shape}",
         )
     if int(faces.min()) < 0 or int(faces.max()) >= count:
-        raise CoercionValueError(
-            "faces", f"faces name vertices {faces.min()} to {faces.max()} of {count}"
-        )
+        raise Refusal("faces", f"faces name vertices {faces.min()} to {faces.max()} of {count}")
     if faces.shape[1] == 4:
         faces = np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]])
     return faces.astype(np.uint32 if count < 1 << 32 else np.int64, copy=False)
@@ -89,7 +84,7 @@ def _faces(given: Any, count: int) -> AnyArray:
 def _values(given: Any, count: int) -> AnyArray:
     values = coordinates(given, "values")
     if values.shape != (count,):
-        raise CoercionValueError(
+        raise Refusal(
             "values", f"values of shape {values.shape} for {count} vertices; give one each"
         )
     return values

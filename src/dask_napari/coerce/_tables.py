@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._errors import CoercionValueError
 from dask_napari.coerce._host_arrays import is_array, refuse_lazy
 from dask_napari.coerce._text import clean
+from dask_napari.model import Refusal
 
 Table = dict[str, Any]
 """Name -> column: an array, a series of a data frame or a list."""
@@ -116,7 +116,7 @@ def _of_frame(frame: Any) -> Table:
 
 def _check_count(count: int) -> None:
     if count > COLUMNS:
-        raise CoercionValueError(
+        raise Refusal(
             "too many columns",
             f"a table of {count} columns; at most {COLUMNS} are shown, select those of interest",
         )

@@ -9,12 +9,11 @@ import numpy as np
 
 from dask_napari.coerce import _coordinate_columns
 from dask_napari.coerce._coerced import Coerced, Hints
-from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
 from dask_napari.coerce._features import as_column, column
 from dask_napari.coerce._host_arrays import coordinates, is_array
 from dask_napari.coerce._points import rows_made
 from dask_napari.coerce._tables import Table, is_frame, table_of
-from dask_napari.model import FARTHEST, AnyArray
+from dask_napari.model import FARTHEST, AnyArray, Refusal
 
 _ID: Final = ("track_id", "trackid", "track", "particle", "id", "track id")
 _TIME: Final = ("frame", "t", "time", "position_t", "timepoint", "frame_y")
@@ -50,7 +49,7 @@ def tracks(value: object, hints: Hints) -> list[Coerced]:
         if not data.size:
             data = np.empty((0, 5 if data.shape[-1:] == (5,) else 4))
     else:
-        raise CoercionTypeError(
+        raise Refusal(
             "not tracks",
             f"a {type(value).__name__} is no tracks; return an array of columns track, time, (z),"
             " y, x or a data frame with columns track_id, frame, y, x",
@@ -92,7 +91,7 @@ def _from_table(table: Table) -> tuple[AnyArray, tuple[str, ...], Table]:
     track, time = _coordinate_columns.find(table, _ID), _coordinate_columns.find(table, _TIME)
     places = _coordinate_columns.axis_columns(table, frozenset("t"))
     if track is None or time is None or not places:
-        raise CoercionValueError(
+        raise Refusal(
             "no coordinates",
             f"a table of tracks needs columns track_id, frame (or t), y and x; this one has"
             f" {', '.join(map(repr, list(table)[:8]))}",
@@ -105,7 +104,7 @@ def _from_table(table: Table) -> tuple[AnyArray, tuple[str, ...], Table]:
 
 def _check(data: AnyArray) -> None:
     if data.ndim != 2 or data.shape[1] not in (4, 5):
-        raise CoercionValueError(
+        raise Refusal(
             "dimensions",
             "tracks need an array of shape (n, 4) or (n, 5): track, time, (z), y, x; this one has"
             f" shape {data.shape}",
@@ -113,12 +112,10 @@ def _check(data: AnyArray) -> None:
     ids, times = data[:, 0], data[:, 1]
     ids = ids[np.isfinite(ids)]
     if (ids != np.floor(ids)).any() or (ids < 0).any() or (ids > FARTHEST).any():
-        raise CoercionValueError(
-            "track numbers", "numbers of tracks must be whole, from 0 to 2**31"
-        )
+        raise Refusal("track numbers", "numbers of tracks must be whole, from 0 to 2**31")
     times = times[np.isfinite(times)]
     if (times != np.floor(times)).any() or (times < 0).any() or (times > FARTHEST).any():
-        raise CoercionValueError(
+        raise Refusal(
             "track times",
             "times of tracks must be whole numbers from 0 to 2**31, as the index of a frame is;"
             " give a column 'frame'",
@@ -132,7 +129,7 @@ def _parents(data: AnyArray, table: Table) -> dict[int, Any] | None:
         return None
     try:
         parents = coordinates(column(as_column(name, table[name], "tracks")), name, 1)
-    except CoercionTypeError:
+    except Refusal:
         return None
     if len(parents) != len(data):
         return None  # it is refused as a feature
@@ -150,7 +147,7 @@ def _edges(graph: Any, data: AnyArray, hints: Hints) -> AnyArray:
     if graph is None:
         return np.empty((0, 2), np.int64)
     if not isinstance(graph, Mapping):
-        raise CoercionTypeError(
+        raise Refusal(
             "graph",
             f"a graph of tracks is a dict of child -> parents, not a {type(graph).__name__}",
         )
@@ -160,7 +157,7 @@ def _edges(graph: Any, data: AnyArray, hints: Hints) -> AnyArray:
             many = np.atleast_1d(np.asarray(parents, np.float64)).ravel()
             edges += [(int(child), int(parent)) for parent in many]
     except (TypeError, ValueError, OverflowError) as error:
-        raise CoercionTypeError("graph", f"a graph of tracks holds no numbers: {error}") from error
+        raise Refusal("graph", f"a graph of tracks holds no numbers: {error}") from error
     known = set(np.unique(data[:, 0]).tolist())
     there = [edge for edge in edges if known.issuperset(edge)]
     if len(there) < len(edges):

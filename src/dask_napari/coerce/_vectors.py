@@ -9,11 +9,10 @@ import numpy as np
 
 from dask_napari.coerce import _coordinate_columns
 from dask_napari.coerce._coerced import Coerced, Hints
-from dask_napari.coerce._errors import CoercionTypeError, CoercionValueError
 from dask_napari.coerce._host_arrays import coordinates, is_array
 from dask_napari.coerce._points import MOST_AXES, rows_made
 from dask_napari.coerce._tables import Table, is_frame, table_of
-from dask_napari.model import AnyArray, Calibration
+from dask_napari.model import AnyArray, Calibration, Refusal
 from dask_napari.placement import column_names
 
 _PROJECTIONS: Final = ("d{}", "v{}", "v_{}", "d_{}", "{}_projection", "velocity_{}", "direction_{}")
@@ -46,7 +45,7 @@ def vectors(value: object, hints: Hints) -> list[Coerced]:
         data = _from_array(coordinates(value, "vectors"), hints)
         axes = column_names(value, data.shape[2])
     else:
-        raise CoercionTypeError(
+        raise Refusal(
             "not vectors",
             f"a {type(value).__name__} is no vectors; return an array (n, 2, D) of starts and"
             " projections, or a field (N, M, 2)",
@@ -67,7 +66,7 @@ def _from_array(data: AnyArray, hints: Hints) -> AnyArray:
         return _of_field(data)
     if data.ndim == 2 and shape[0] == 2 and 2 <= shape[1] <= MOST_AXES:
         return data[np.newaxis]
-    raise CoercionValueError(
+    raise Refusal(
         "dimensions",
         f"vectors need shape (n, 2, D), or a field (N, M, 2); this array has shape {shape}",
     )
@@ -85,7 +84,7 @@ def _from_table(table: Table, hints: Hints) -> tuple[AnyArray, tuple[str, ...], 
     starts = _coordinate_columns.axis_columns(table, hints.taken)
     ends = _projections(table, list(starts))
     if not ends:
-        raise CoercionValueError(
+        raise Refusal(
             "no coordinates",
             "a table of vectors needs columns y and x and their projections dy and dx (or vy, vx,"
             f" or v and u); this one has {', '.join(map(repr, list(table)[:8]))}",

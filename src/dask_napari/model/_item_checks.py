@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.model._item import FEATURE, SHAPE_TYPES, AnyArray, Item
+from dask_napari.model._layer import PIXEL_KINDS
 
 MOST_AXES: Final = 32
 """As many as numpy could have for long, and more than napari shows."""
@@ -103,7 +104,7 @@ def _check_axes(item: Item, spatial: int) -> None:
             raise InvalidItem("calibration of another number of axes")
     if not all(known.scale) or not all(map(math.isfinite, (*known.scale, *known.translate))):
         raise InvalidItem("calibration that is not finite, or zero")
-    if item.kind not in ("image", "labels") or not (item.origin or item.whole):
+    if item.kind not in PIXEL_KINDS or not (item.origin or item.whole):
         return
     if len(item.origin) != spatial or len(item.whole) not in (0, spatial):
         raise InvalidItem("a chunk of another number of axes")

@@ -28,6 +28,8 @@ and ``keep`` forget their value and find it again by its key when their turn com
 """
 
 KINDS: tuple[str, ...] = get_args(Kind)
+PIXEL_KINDS: frozenset[str] = frozenset({"image", "labels"})
+"""Kinds whose data are pixels on a grid; the data of the others are coordinates."""
 AXIS_MODES: tuple[str, ...] = get_args(AxisMode)
 ORDERS: tuple[str, ...] = get_args(Order)
 SIZES: tuple[str, ...] = get_args(Sizes)

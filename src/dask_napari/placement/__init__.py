@@ -5,7 +5,7 @@ from __future__ import annotations
 from dask_napari.placement._chunks import Chunks
 from dask_napari.placement._matching import Matcher
 from dask_napari.placement._patterns import compiled, names_in, names_of_key, references_in
-from dask_napari.placement._placement import Placement, PlacementError
+from dask_napari.placement._placement import Placement
 from dask_napari.placement._slices import placement_of_slices
 from dask_napari.placement._xarray_coordinates import (
     Size,
@@ -20,7 +20,6 @@ __all__ = [
     "Chunks",
     "Matcher",
     "Placement",
-    "PlacementError",
     "Size",
     "calibration_of",
     "column_names",

@@ -3,43 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from dask_napari.model import Coordinate, Item, Position
-
-
-class PlacementError(ValueError):
-    """An output whose position cannot be found.
-
-    Parameters
-    ----------
-    text : str
-        Why.
-    explain : callable, optional
-        Says more; called where the text is read, which is once for many outputs.
-
-    Attributes
-    ----------
-    reason : str
-        A short cause without values in it, fit to be counted by.
-    """
-
-    reason = "no position"
-
-    def __init__(self, text: str, explain: Callable[[], str] | None = None) -> None:
-        super().__init__(text)
-        self._explain = explain
-
-    def __str__(self) -> str:
-        return super().__str__() + (self._explain() if self._explain else "")
-
-
-class ShapeError(PlacementError):
-    """A chunk of another shape than its place."""
-
-    reason = "chunk shape"
+from dask_napari.model import PIXEL_KINDS, Coordinate, Item, Position, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +67,16 @@ class Placement:
 
         Raises
         ------
-        ShapeError
+        Refusal
             If it does not have the shape that its place has.
         """
         if self.shape:
             shape = tuple(getattr(value, "shape", ()))
             if (shape[-len(self.shape) :] if self.leading else shape) != self.shape:
-                raise ShapeError(
+                raise Refusal(
+                    "chunk shape",
                     f"a chunk of shape {shape} does not fit its place, which is {self.shape};"
-                    " the function that made it must keep the shape, or say chunks= to map_blocks"
+                    " the function that made it must keep the shape, or say chunks= to map_blocks",
                 )
         if not self.split:
             yield value, self.position
@@ -134,17 +103,18 @@ class Placement:
 
         Raises
         ------
-        ShapeError
+        Refusal
             If it has fewer axes than the origin.
         """
-        if not self.origin or item.kind not in ("image", "labels"):
+        if not self.origin or item.kind not in PIXEL_KINDS:
             return
         spatial = item.data.ndim - item.rgb
         more = spatial - len(self.origin)
         if more < 0 or (more and not self.leading):
-            raise ShapeError(
+            raise Refusal(
+                "chunk shape",
                 f"a chunk with {spatial} spatial axes has no place at {self.origin}; give one"
-                " entry an axis"
+                " entry an axis",
             )
         item.origin = (*(0,) * more, *self.origin)
         item.whole = (*item.data.shape[:more], *self.whole)

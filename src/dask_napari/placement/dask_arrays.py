@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dask_napari.model import Calibration, Coordinate, Kind
+from dask_napari.model import PIXEL_KINDS, Calibration, Coordinate, Kind
 from dask_napari.placement._chunks import Chunks, Split
 from dask_napari.placement._xarray_coordinates import calibration_of, is_labelled, position_of
 
@@ -174,7 +174,7 @@ def _is_dask(value: object) -> bool:
 
 
 def _check(array: Any, title: str, kind: Kind) -> None:
-    if kind not in ("image", "labels"):
+    if kind not in PIXEL_KINDS:
         raise ValueError(
             f"kind={kind!r}: the chunks of array {title!r} are pixels, so kind is 'image' or"
             " 'labels'; tap the tasks that make other things by their name"

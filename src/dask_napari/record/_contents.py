@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dask_napari.model import Item, PlaceKey
+from dask_napari.model import PIXEL_KINDS, Item, PlaceKey
 from dask_napari.record import files
 from dask_napari.record._axis_plan import Plan, plan_of
 from dask_napari.record._column_arrays import FOLDER, ColumnArrays
@@ -116,7 +116,7 @@ class Contents:
 
         Axes are in the order in which the first item of their layer named them.
         """
-        if item.kind not in ("image", "labels"):
+        if item.kind not in PIXEL_KINDS:
             return None
         at = item.at
         key = item.layer, item.part, frozenset(at)

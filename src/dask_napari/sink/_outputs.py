@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dask_napari.coerce import CoercionError, coerce_all
-from dask_napari.model import Item, Policy, Position, Provenance, Reports
-from dask_napari.placement import Placement, PlacementError
+from dask_napari.coerce import coerce_all
+from dask_napari.model import Item, Policy, Position, Provenance, Refusal, Reports
+from dask_napari.placement import Placement
 from dask_napari.stream.send import Dropped
 from dask_napari.tap import Tap
 
@@ -97,7 +97,7 @@ class Output:
 
     def _coerce(
         self, value: object, position: Position, made: Provenance
-    ) -> Sequence[Item | CoercionError]:
+    ) -> Sequence[Item | Refusal]:
         tap = self.tap
         return coerce_all(
             value,
@@ -172,10 +172,10 @@ def reason_of(error: BaseException) -> str:
 
     Examples
     --------
-    >>> reason_of(PlacementError("'A13' is no well")), reason_of(KeyError("A13"))
+    >>> reason_of(Refusal("no position")), reason_of(KeyError("A13"))
     ('no position', 'error: KeyError')
     """
-    if isinstance(error, CoercionError | PlacementError):
+    if isinstance(error, Refusal):
         return error.reason
     return f"error: {type(error).__name__}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dask_napari.model import Policy
-from dask_napari.placement._placement import PlacementError
 from dask_napari.tap._axis_layouts import Axis, AxisLayouts, channels, mosaic
 from dask_napari.tap._placing import At
 from dask_napari.tap._tap import Select, Tap
@@ -14,7 +13,6 @@ __all__ = [
     "At",
     "Axis",
     "AxisLayouts",
-    "PlacementError",
     "Policy",
     "Select",
     "ShowOptions",

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dask_napari.model import Position
+from dask_napari.model import Position, Refusal
 from dask_napari.placement import (
     Chunks,
     Matcher,
     Placement,
-    PlacementError,
     compiled,
     names_in,
     names_of_key,
@@ -128,10 +127,10 @@ def _read(pattern: Matcher, key: Any, given: Any, prefix: str) -> Position:
     if found is None:
         named = itertools.chain(names_in(given), names_of_key(key, prefix), references_in(given))
         names = list(itertools.islice(named, 4))
-        raise PlacementError(
+        raise Refusal(
+            "no position",
             f"{pattern.title} matches no name of task {key!r}, which goes by"
-            f" {', '.join(map(repr, names))}",
-            lambda: f"; {pattern.explain(names)}" if names else "",
+            f" {', '.join(map(repr, names))}; {pattern.explain(names)}",
         )
     return found
 
@@ -140,8 +139,8 @@ def _call(function: Function, key: Any, value: object, args: tuple[Any, ...]) ->
     try:
         answer = function(key, value, args)
     except BaseException as error:  # SystemExit, too: it would end the publisher's thread
-        raise PlacementError(f"at= failed for task {key!r}: {error!r}") from error
+        raise Refusal("no position", f"at= failed for task {key!r}: {error!r}") from error
     try:
         return placement_of_slices(answer)
     except (TypeError, ValueError) as error:
-        raise PlacementError(f"at= for task {key!r}: {error}") from error
+        raise Refusal("no position", f"at= for task {key!r}: {error}") from error

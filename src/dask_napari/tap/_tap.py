@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from dask_napari.coerce import STREAMABLE
 from dask_napari.model import (
+    KINDS,
+    PIXEL_KINDS,
     SIZES,
     AxisMode,
     Calibration,
@@ -105,7 +106,7 @@ class Tap:
     fill: float = 0.0
 
     def __post_init__(self) -> None:
-        arguments.one_of("kind", self.kind, STREAMABLE)
+        arguments.one_of("kind", self.kind, KINDS)
         arguments.one_of("policy", self.policy, get_args(Policy))
         arguments.one_of("copy", self.copy, ("lazy", "eager"))
         if self.rgb and self.kind != "image":
@@ -161,7 +162,7 @@ class Tap:
 
     def _check_canvas(self) -> None:
         arguments.one_of("sizes", self.sizes, SIZES)
-        if self.sizes != "pad" and self.kind not in ("image", "labels"):
+        if self.sizes != "pad" and self.kind not in PIXEL_KINDS:
             raise ValueError(f"sizes={self.sizes!r} is for pixels, and kind is {self.kind!r}")
         self._set("fill", arguments.number("fill", self.fill))
         if self.fill and self.kind != "image":
@@ -247,7 +248,7 @@ class Tap:
 
         Raises
         ------
-        PlacementError
+        Refusal
             See :meth:`placement`.
         """
         return self.placement(key, value, args, kwargs, prefix).position
@@ -277,7 +278,7 @@ class Tap:
 
         Raises
         ------
-        PlacementError
+        Refusal
             If the pattern matches no name, or the function fails or returns no position.
         """
         return self._placing.placement(key, value, args, kwargs or {}, prefix)

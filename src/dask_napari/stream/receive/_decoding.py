@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.model import InvalidItem, Item, check, permitted
+from dask_napari.model import PIXEL_KINDS, InvalidItem, Item, check, permitted
 from dask_napari.stream.receive._peers import Peer
 from dask_napari.stream.receive._pool import BlockPool
 from dask_napari.stream.receive._reassembly import Reassembly
@@ -20,7 +20,6 @@ from dask_napari.stream.wire import messages as wire
 AXIS_LIMIT: Final = 2**31 - 1
 """Elements along an axis of an array; the steps of a slider are such integers."""
 
-PIXELS: Final = ("image", "labels")
 
 Payload = list[npt.NDArray[np.uint8]]
 
@@ -115,7 +114,7 @@ class BatchDecoder:
                 kept = {each.name for each in header.arrays if each.codec or not lent}
                 item.data = self._own(item.data, DATA in kept)
                 item.arrays = {n: self._own(part, n in kept) for n, part in item.arrays.items()}
-                if batch.slot is not None and item.kind not in PIXELS:
+                if batch.slot is not None and item.kind not in PIXEL_KINDS:
                     # Again: the owner of the slot could have changed it meanwhile, and napari
                     # follows these numbers to other places in memory.
                     check(item)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dask_napari.model import KINDS, Coordinate, Item, Kind, Position, plain_position
+from dask_napari.model import KINDS, PIXEL_KINDS, Coordinate, Item, Kind, Position, plain_position
 
 
 def items_of(
@@ -64,7 +64,7 @@ def _item(value: Any, position: dict[str, Coordinate], layer: str, kind: Kind, n
             f"value {number} is a {type(value).__name__}; give arrays, or items, as"
             " dask_napari.coerce._coercion.coerce makes them of anything that can be shown"
         )
-    if kind not in ("image", "labels"):
+    if kind not in PIXEL_KINDS:
         raise TypeError(f"value {number} is a bare array, which {kind!r} cannot be; give an Item")
     # Graphics cards know floats of 4 and 8 bytes; `coerce` makes those of others.
     floats = value.dtype.kind == "f" and value.dtype.itemsize in (4, 8) and kind == "image"

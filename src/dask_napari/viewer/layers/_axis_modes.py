@@ -6,7 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from dask_napari.canvas import Mosaic, TileLayout, split
-from dask_napari.model import PLATES, AxisMode, Coordinate, Item, LayerSpec, Layout, NoPlace, well
+from dask_napari.model import (
+    PIXEL_KINDS,
+    PLATES,
+    AxisMode,
+    Coordinate,
+    Item,
+    LayerSpec,
+    Layout,
+    NoPlace,
+    well,
+)
 
 PLATE_GUTTER: Final = 0.06
 """Share of a well; enough to tell wells apart at any zoom."""
@@ -102,7 +112,7 @@ class Modes:
         layouts = spec.layouts if spec else {}
         names = {axis: layout.names for axis, layout in layouts.items()}
         name, rest, layers = split(item.name, position, modes, names)
-        if spec and spec.sizes == "separate" and item.kind in ("image", "labels"):
+        if spec and spec.sizes == "separate" and item.kind in PIXEL_KINDS:
             size = item.whole or item.data.shape[: item.data.ndim - item.rgb]
             name += f" ({' x '.join(map(str, size))})"
         options: dict[str, Any] = {}

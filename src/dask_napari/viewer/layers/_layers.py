@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dask_napari.canvas import CanvasAxes
-from dask_napari.model import ARRIVAL_AXIS, AxisMode, Coordinate, Item, LayerSpec, NoPlace
+from dask_napari.model import (
+    ARRIVAL_AXIS,
+    PIXEL_KINDS,
+    AxisMode,
+    Coordinate,
+    Item,
+    LayerSpec,
+    NoPlace,
+)
 from dask_napari.viewer._camera import CameraFit
 from dask_napari.viewer.layers._axis_modes import Modes
 from dask_napari.viewer.layers._headings import Headings
@@ -115,7 +123,7 @@ class Layers:
 
     def _leave_space(self, item: Item) -> bool:
         """Let an axis of an array be none of the sliders that columns alone have made."""
-        names = item.calibration.axes if item.kind in ("image", "labels") else ()
+        names = item.calibration.axes if item.kind in PIXEL_KINDS else ()
         taken = {name for name in names[:-2] if name in self.axes}
         if not taken or taken & {*self._known, *item.position}:
             return False
