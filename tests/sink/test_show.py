@@ -57,7 +57,7 @@ def test_an_error_of_ours_does_not_reach_the_task(monkeypatch, caplog):
     def broken(*_: object) -> bool:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("dask_napari.sink._show.show_here", broken)
+    monkeypatch.setattr("dask_napari.sink._show.show_in_sinks", broken)
     assert dn.show(IMAGE, layer="a") is False
     assert "the task goes on" in caplog.text
 

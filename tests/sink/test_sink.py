@@ -24,12 +24,12 @@ from dask_napari.sink import (
     NapariSink,
     SinkLifetime,
     TapsUpdate,
-    known_tasks,
+    current_sinks,
     memory_of_sinks,
-    sinks_here,
     worker_counts,
 )
 from dask_napari.sink._lifetime import GRACE
+from dask_napari.sink.dask_internals import known_tasks
 from dask_napari.stream.send._outbox import LAYERS, OTHERS
 from dask_napari.tap import Tap
 from headless import DEADLINE, Headless, eventually
@@ -383,7 +383,7 @@ def test_nothing_is_left_however_a_worker_ends(canvas, end):
 
 def fork_and_show(n: int) -> tuple[bool, int]:
     """Show a picture, then fork while the queue is in use; the child shows one, too."""
-    (sink,) = sinks_here()
+    (sink,) = current_sinks()
     mine = dn.show(tasks.frame(n), layer="shown", at={"n": n})
     with sink._session.publisher.outbox._lock:  # by another thread, say
         pid = os.fork()

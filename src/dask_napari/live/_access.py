@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dask_napari import config
+from dask_napari.sink import dask_internals
 from dask_napari.stream.auth import Security, check_address, check_encrypted, is_local
 from dask_napari.stream.receive import ANY_IPC
 
@@ -82,19 +83,12 @@ def _listen(client: Client, listen: str | Iterable[str] | None) -> tuple[str, ..
     """Addresses for the viewer: the user's, or those through which the workers can reach it."""
     if listen is not None:
         return (listen,) if isinstance(listen, str) else tuple(listen)
-    from distributed.comm import get_address_host
-    from distributed.utils import get_ip
-
-    scheduler = client.scheduler
-    assert scheduler is not None
-    address = scheduler.address
-    if address.startswith("inproc://"):
+    host = dask_internals.scheduler_host(client)
+    if not host:
         return ANY_IPC, "tcp://127.0.0.1:*"
-    host = get_address_host(address)
-    own = "127.0.0.1" if is_local(f"tcp://{host}:1") else get_ip(host)
+    own = "127.0.0.1" if is_local(f"tcp://{host}:1") else dask_internals.own_host(host)
     return ANY_IPC, f"tcp://{own}:*"
 
 
 def _requires_encryption(client: Client) -> bool:
-    own = client.security is not None and client.security.require_encryption
-    return own or config.encryption_required()
+    return dask_internals.requires_encryption(client) or config.encryption_required()

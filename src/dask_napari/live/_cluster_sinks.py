@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dask_napari.live._active_taps import ActiveTaps
-from dask_napari.sink import NapariSink, SinkLifetime, TapsUpdate, known_tasks, worker_counts
+from dask_napari.sink import NapariSink, SinkLifetime, TapsUpdate, dask_internals, worker_counts
 from dask_napari.tap import TapSet
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ class ClusterSinks:
         self.name = sink.name
         self.taps = ActiveTaps()
         self._sink = sink
-        self._line: object = None
+        self._connection: object = None
         self._lock = threading.Lock()
         self._closed = False
 
     def register(self) -> None:
         """Put the sink on the workers, present and future, unless it is there."""
-        self._line = self.client.scheduler_comm
+        self._connection = dask_internals.scheduler_connection(self.client)
         owner = SinkLifetime(self.client.id, (f"{self.name}-taps", self.name))
         try:
             self.client.register_plugin(owner)
@@ -68,7 +68,8 @@ class ClusterSinks:
 
     def rejoin(self) -> None:
         """Register again if the client lost the scheduler and has found it, or a new one."""
-        if self.client.status == "running" and self.client.scheduler_comm is not self._line:
+        connection = dask_internals.scheduler_connection(self.client)
+        if self.client.status == "running" and connection is not self._connection:
             with self._lock:
                 if not self._closed:
                     self._ask(self.register, None)
@@ -122,7 +123,7 @@ class ClusterSinks:
         nothing: dict[str, int] = {}
         if self.client.status != "running":
             return nothing
-        ask = functools.partial(known_tasks, names)
+        ask = functools.partial(dask_internals.known_tasks, names)
         return self._ask(functools.partial(self.client.run_on_scheduler, ask), nothing)
 
     def _ask(self, call: Callable[[], T], otherwise: T) -> T:

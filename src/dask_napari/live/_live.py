@@ -21,7 +21,7 @@ from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.live._viewer_process import ViewerProcess
 from dask_napari.model import Ledger
 from dask_napari.placement import is_dataset, variables
-from dask_napari.sink import SINK_NAME, NapariSink, options_of, tapped
+from dask_napari.sink import SINK_NAME, NapariSink, tapped, variable_options
 from dask_napari.stream import Control, ViewerGone
 from dask_napari.stream.send import Transport, check_transport
 from dask_napari.stream.shm import janitor
@@ -139,7 +139,8 @@ class Live:
         """
         if is_dataset(select):
             taps = tuple(
-                Tap(array, **options_of(name, options)) for name, array in variables(select).items()
+                Tap(array, **variable_options(name, options))
+                for name, array in variables(select).items()
             )
             self._sinks.change(lambda others: others.added(taps))
             return taps

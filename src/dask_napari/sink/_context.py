@@ -1,20 +1,19 @@
-"""The way out of a worker: what all parts of a sink share."""
+"""What all parts of a sink share: the worker, the taps, and the way to the viewer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from distributed.core import Status
-
+from dask_napari.sink import dask_internals
 from dask_napari.sink._once_log import OnceLog
 from dask_napari.sink._outputs import reason_of
-from dask_napari.sink._tasks import OfType
 from dask_napari.stream.send import Publisher
 from dask_napari.tap import Tap, TapSet
 
 if TYPE_CHECKING:
     from distributed import Worker
+    from distributed.worker_state_machine import TaskState
 
 
 class SinkContext:
@@ -23,18 +22,18 @@ class SinkContext:
     Parameters
     ----------
     worker : distributed.Worker
-        Whose outputs they are.
+        Worker whose outputs are streamed.
     publisher : Publisher
-        Where they go.
+        Sender of the outputs.
     taps : TapSet
-        Those in force.
+        Active taps.
     log : OnceLog
         The sink's.
 
     Attributes
     ----------
     taps : TapSet
-        Those in force; they change.
+        Active taps; they change.
     """
 
     def __init__(self, worker: Worker, publisher: Publisher, taps: TapSet, log: OnceLog) -> None:
@@ -46,7 +45,7 @@ class SinkContext:
     def select(
         self,
         taps: TapSet,
-        task: Any,
+        task: TaskState,
         on_error: Callable[[Tap, BaseException], None] | None = None,
     ) -> list[Tap]:
         """Return the taps that choose the output of a task.
@@ -54,31 +53,25 @@ class SinkContext:
         Parameters
         ----------
         taps : TapSet
-            To choose from.
-        task : distributed.worker_state_machine.TaskState
+            Taps to choose from.
+        task : TaskState
             The task, in memory.
         on_error : callable, optional
             Told of predicates that raise; without it they are counted.
         """
-        # Its type is all that is asked; to look the output up may take it back from the disk.
-        stand_in = OfType(task.type) if taps.needs_value else None
+        # Only its type is asked for; to look the output up may take it back from the disk.
+        stand_in = dask_internals.type_stand_in(task) if taps.needs_value else None
         return taps.select(
             task.key, task.prefix, stand_in, on_error or self.select_failed(task.key)
         )
 
     def select_failed(self, key: object) -> Callable[[Tap, BaseException], None]:
-        """Return what counts a predicate that raises as an output that it may have wanted.
-
-        Parameters
-        ----------
-        key : object
-            The task's key.
-        """
+        """Return what counts a predicate that raises as an output that it may have wanted."""
         return lambda tap, error: self.refuse(tap, key, error, "select failed")
 
     def pause(self) -> None:
         """Hold no values while Dask pauses the worker."""
-        self.publisher.pause(self.worker.status == Status.paused)
+        self.publisher.pause(dask_internals.is_paused(self.worker))
 
     def refuse(self, tap: Tap, key: object, error: BaseException, reason: str = "") -> None:
         """Count an output that a tap may have wanted and that cannot be queued.
@@ -104,13 +97,5 @@ class SinkContext:
         self.log.warn(reason, key, error)
 
     def failed(self, key: object, error: BaseException) -> None:
-        """Report an error of which it is not known which taps it concerns.
-
-        Parameters
-        ----------
-        key : object
-            The task's key.
-        error : BaseException
-            What happened.
-        """
+        """Report an error of which it is not known which taps it concerns."""
         self.report("", reason_of(error), key, error)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from dask_napari.model import contain
+from dask_napari.sink import dask_internals
+from dask_napari.sink._chunk_owners import is_streamed_elsewhere
 from dask_napari.sink._context import SinkContext
-from dask_napari.sink._outputs import kept
-from dask_napari.sink._selection import Selection
-from dask_napari.sink._tasks import chunk_within
-from dask_napari.sink._watched_chunks import passed_on
+from dask_napari.sink._outputs import TaskOutput
+from dask_napari.sink._snapshots import snapshot
 from dask_napari.tap import Tap
+
+if TYPE_CHECKING:
+    from distributed.worker_state_machine import TaskState
 
 
 class FinishedTasks:
@@ -17,12 +21,12 @@ class FinishedTasks:
 
     Parameters
     ----------
-    outlet : SinkContext
-        Where outputs go.
+    context : SinkContext
+        Taps that select, and the publisher that sends.
     """
 
-    def __init__(self, outlet: SinkContext) -> None:
-        self._outlet = outlet
+    def __init__(self, context: SinkContext) -> None:
+        self._context = context
 
     def select(self, key: Any) -> None:
         """Put the output of a task into the queue if a tap wants it. Never raises.
@@ -32,37 +36,42 @@ class FinishedTasks:
         key : str, bytes, int, float or tuple
             The task's key.
         """
-        if not len(self._outlet.taps):
+        if not len(self._context.taps):
             return
         try:
             self._select(key)
         except BaseException as error:
             # SystemExit too: Dask would take one as the end of the worker. The task has succeeded
             # and stays so.
-            self._outlet.failed(key, error)
+            self._context.failed(key, error)
+            contain(error)
 
     def _select(self, key: Any) -> None:
-        outlet, taps = self._outlet, self._outlet.taps
-        task = outlet.worker.state.tasks[key]
-        chosen, chunk = outlet.select(taps, task), None
-        if not chosen and taps.of_one_chunk:
-            chunk = chunk_within(task.run_spec)
+        context, taps = self._context, self._context.taps
+        task = dask_internals.task_of(context.worker, key)
+        assert task is not None
+        selected, chunk = context.select(taps, task), None
+        if not selected and taps.of_one_chunk:
+            chunk = dask_internals.only_chunk_in(task)
             if chunk is not None:
-                chosen = taps.select(chunk, "", None, outlet.select_failed(key))
-        if not chosen:
+                selected = taps.select(chunk, "", None, context.select_failed(key))
+        if not selected:
             return
-        outlet.pause()
-        for tap in chosen:
-            if not passed_on(taps, tap, task):
+        context.pause()
+        for tap in selected:
+            if not is_streamed_elsewhere(taps, tap, task):
                 self._put(tap, task, chunk)
 
-    def _put(self, tap: Tap, task: Any, chunk: Any) -> None:
-        outlet = self._outlet
+    def _put(self, tap: Tap, task: TaskState, chunk: Any) -> None:
+        context = self._context
         try:
-            value = outlet.worker.data[task.key]
-            held = kept(value) if tap.copy == "eager" else value
-            selection = Selection(tap, task, held, outlet.worker, outlet.report, chunk)
+            value = dask_internals.read_output(context.worker, task.key)
+            if tap.copy == "eager":
+                value = snapshot(value)
+            output = TaskOutput(tap, task, value, context.worker, context.report, chunk)
         except BaseException as error:
-            outlet.refuse(tap, task.key, error)
+            # Users' code: outputs are copied, and asked for their shape.
+            context.refuse(tap, task.key, error)
+            contain(error, foreign=True)
         else:
-            outlet.publisher.put(selection)
+            context.publisher.put(output)

@@ -1,8 +1,4 @@
-"""The owner: a scheduler plugin that removes a sink whose client has gone.
-
-Relies on ``scheduler.clients``, ``scheduler.worker_plugins``, ``unregister_worker_plugin`` and
-``remove_plugin`` of :class:`distributed.Scheduler`, and on ``SchedulerPlugin.remove_client``.
-"""
+"""The owner: a scheduler plugin that removes a sink whose client has gone."""
 
 from __future__ import annotations
 
@@ -11,6 +7,8 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from distributed import SchedulerPlugin
+
+from dask_napari.sink import dask_internals
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -32,26 +30,29 @@ class SinkLifetime(SchedulerPlugin):
     ----------
     client : str
         ``id`` of the client.
-    plugins : tuple of str
+    names : tuple of str
         Names of the worker plugins, in the order of their removal.
 
     Examples
     --------
-    >>> SinkLifetime("Client-1", ("dask-napari-0f-taps", "dask-napari-0f")).name
-    'dask-napari-0f-owner'
+    >>> SinkLifetime("Client-1", ("dask-napari-0f-taps", "dask-napari-0f"))
+    <SinkLifetime dask-napari-0f-owner of Client-1>
     """
 
     idempotent = True
 
-    def __init__(self, client: str, plugins: tuple[str, ...]) -> None:
+    def __init__(self, client: str, names: tuple[str, ...]) -> None:
         self.client = client
-        self.plugins = plugins
-        self.name = f"{plugins[-1]}-owner"
+        self.names = names
+        self.name = f"{names[-1]}-owner"
         self._removal: asyncio.Task[None] | None = None
 
+    def __repr__(self) -> str:
+        return f"<SinkLifetime {self.name} of {self.client}>"
+
     async def start(self, scheduler: Scheduler) -> None:
-        """Look whether the client is still there. Called by Dask."""
-        if self.client not in scheduler.clients:
+        """Remove the plugins if the client has gone already. Called by Dask."""
+        if not dask_internals.has_client(scheduler, self.client):
             self.remove_client(scheduler, self.client)
 
     def remove_client(self, scheduler: Scheduler, client: str) -> None:
@@ -61,15 +62,12 @@ class SinkLifetime(SchedulerPlugin):
 
     async def _remove(self, scheduler: Scheduler) -> None:
         await asyncio.sleep(GRACE)
-        if self.client in scheduler.clients:
+        if dask_internals.has_client(scheduler, self.client):
             return
-        for name in self.plugins:
-            if name not in scheduler.worker_plugins:
-                continue
+        for name in self.names:
             try:
-                await scheduler.unregister_worker_plugin(None, name=name)
+                await dask_internals.remove_worker_plugin(scheduler, name)
             except Exception as error:
                 # A worker that is ending does not answer; the others were told.
                 logger.debug("%s was not removed everywhere: %r", name, error)
-        if self.name in scheduler.plugins:
-            scheduler.remove_plugin(self.name)
+        dask_internals.remove_scheduler_plugin(scheduler, self.name)

@@ -11,9 +11,10 @@ from distributed import WorkerPlugin
 
 from dask_napari import config
 from dask_napari.placement import Placement
+from dask_napari.sink import dask_internals
 from dask_napari.sink._once_log import OnceLog
 from dask_napari.sink._session import Session
-from dask_napari.sink._tasks import RAN
+from dask_napari.sink._snapshots import snapshot
 from dask_napari.stream.auth import Security, check_encrypted, local_keys
 from dask_napari.stream.send import Transport, check_transport
 from dask_napari.stream.wire import Count
@@ -41,10 +42,9 @@ class NapariSink(WorkerPlugin):
     Parameters
     ----------
     addresses : str or sequence of str, optional
-        Where the viewer listens, ``tcp://host:port``; the configuration's ``address`` if not
-        given.
+        Address of the viewer, ``tcp://host:port``; the configuration's ``address`` if not given.
     taps : iterable of Tap or mapping of str to Tap
-        What to stream; a mapping names each tap, so that later changes can tell them apart.
+        Taps; a mapping names each of them, so that later changes can tell them apart.
     transport : {"auto", "shared-memory", "inline"}, optional
         The configuration's ``transport`` if not given.
     security : Security, optional
@@ -87,9 +87,9 @@ class NapariSink(WorkerPlugin):
         self.security = security
         self._named = taps if isinstance(taps, Mapping) else {uuid.uuid4().hex: t for t in taps}
         self._taps = TapSet(self._named.values())
-        self._at_rest()
+        self._reset()
 
-    def _at_rest(self) -> None:
+    def _reset(self) -> None:
         self._log = OnceLog()
         self._session: Session | None = None
         self._retry: asyncio.TimerHandle | None = None
@@ -101,7 +101,11 @@ class NapariSink(WorkerPlugin):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._at_rest()
+        self._reset()
+
+    def __repr__(self) -> str:
+        state = self._session or "closed"
+        return f"<NapariSink {self.name} to {self.addresses[0]}, {len(self._taps)} taps: {state}>"
 
     # -- WorkerPlugin ----------------------------------------------------------------------
 
@@ -113,9 +117,10 @@ class NapariSink(WorkerPlugin):
         ValueError
             If Dask requires encryption and the stream would have none.
         """
-        if worker.security.require_encryption and not any(map(local_keys.find, self.addresses)):
+        encrypt = dask_internals.requires_encryption(worker)
+        if encrypt and not any(map(local_keys.find, self.addresses)):
             check_encrypted(self.addresses, self.security)
-        worker.metrics[SINK_NAME] = memory_of_sinks
+        dask_internals.set_metric(worker, SINK_NAME, memory_of_sinks)
         self._open(worker)
 
     def _open(self, worker: Worker) -> None:
@@ -139,15 +144,16 @@ class NapariSink(WorkerPlugin):
         if self._retry is not None:
             self._retry.cancel()
         if not any(sink is not self for sink in sinks_of(worker)):
-            worker.metrics.pop(SINK_NAME, None)
+            dask_internals.set_metric(worker, SINK_NAME, None)
         return session.close() if session is not None else None
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: object) -> None:
         """Select the output of a task that has just ended. Called by Dask, on the event loop."""
-        if finish == "memory" and start in RAN and self._session is not None:
-            self._session.ended.select(key)
+        session = self._session
+        if finish == "memory" and start in dask_internals.COMPUTING and session is not None:
+            session.finished_tasks.select(key)
 
-    # -- what others ask of it -------------------------------------------------------------
+    # -- for TapsUpdate, tasks and clients -------------------------------------------------
 
     def set_taps(self, named: Mapping[str, Tap]) -> None:
         """Replace the taps; outputs of new ones that are in memory already are streamed too.
@@ -155,7 +161,7 @@ class NapariSink(WorkerPlugin):
         Parameters
         ----------
         named : mapping of str to Tap
-            All taps in force; new are those under a name that was not there.
+            All active taps; new are those under a name that was not there.
 
         Raises
         ------
@@ -163,29 +169,29 @@ class NapariSink(WorkerPlugin):
             If taps contradict each other; nothing has changed then.
         """
         taps = TapSet(named.values())
-        fresh = [tap for name, tap in named.items() if name not in self._named]
+        added = [tap for name, tap in named.items() if name not in self._named]
         self._named, self._taps = dict(named), taps
         if self._session is not None:
-            self._session.set_taps(taps, fresh)
+            self._session.set_taps(taps, added)
 
     def show(
         self,
         value: object,
         tap: Tap,
         where: Placement | Callable[[], Placement] | None = None,
-        keep: Callable[[], object] | None = None,
+        copy: Callable[[], object] | None = None,
     ) -> bool:
         """Stream a value that a task has in hands. Any thread; never raises, never waits.
 
         Parameters
         ----------
         value : object
-            What to show; copied here unless nobody can write to it.
+            The value; copied here unless nobody can write to it.
         tap : Tap
             As what kind, onto which layer; what it selects does not matter.
         where : Placement or callable, optional
             Where it belongs; without one, its own coordinates say it, or the order of arrival.
-        keep : callable, optional
+        copy : callable, optional
             Makes the copy, for callers who share it among sinks.
 
         Returns
@@ -194,10 +200,12 @@ class NapariSink(WorkerPlugin):
             Whether it will be shown, as far as is known; if not, it is counted as dropped.
         """
         session = self._session
-        return session is not None and session.from_tasks.show(value, tap, where, keep)
+        if session is None:
+            return False
+        return session.task_values.show(value, tap, where, copy or (lambda: snapshot(value)))
 
     def show_chunk(
-        self, source: str, numbers: tuple[int, ...], block: object, keep: Callable[[], object]
+        self, source: str, numbers: tuple[int, ...], block: object, copy: Callable[[], object]
     ) -> None:
         """Stream a chunk of a watched array from inside the task that passes it on.
 
@@ -209,20 +217,20 @@ class NapariSink(WorkerPlugin):
             Number of the chunk along each axis.
         block : object
             The chunk.
-        keep : callable
+        copy : callable
             Makes the copy, which sinks share.
         """
         session = self._session
         if session is not None:
-            session.from_tasks.show_chunk(source, numbers, block, keep)
+            session.task_values.show_chunk(source, numbers, block, copy)
 
     def memory(self) -> dict[str, int]:
-        """Bytes that it holds of the worker's memory."""
+        """Return how many bytes of the worker's memory the sink holds, by purpose."""
         session = self._session
         return session.publisher.memory() if session is not None else {}
 
     def counts(self) -> dict[str, Any]:
-        """The worker's side of the ledger and the state of its connection."""
+        """Return the worker's side of the ledger and the state of its connection."""
         state: dict[str, Any] = {"name": "", "state": "closed", "transport": "", "counts": []}
         session = self._session
         if session is not None:
@@ -237,19 +245,14 @@ class NapariSink(WorkerPlugin):
 
 
 def sinks_of(worker: Worker) -> list[NapariSink]:
-    """Sinks of a worker, of all names.
-
-    Parameters
-    ----------
-    worker : distributed.Worker
-        The worker.
-    """
-    # A copy: the event loop may be adding one.
-    return [plugin for plugin in list(worker.plugins.values()) if isinstance(plugin, NapariSink)]
+    """Return the sinks of a worker, of all names."""
+    return [
+        plugin for plugin in dask_internals.plugins_of(worker) if isinstance(plugin, NapariSink)
+    ]
 
 
 def memory_of_sinks(worker: Worker) -> dict[str, int]:
-    """Bytes that all sinks hold of a worker's memory; a metric of Dask's, sent at heartbeats."""
+    """Return how many bytes all sinks hold of a worker's memory: a metric, sent at heartbeats."""
     total: dict[str, int] = {}
     for sink in sinks_of(worker):
         for name, number in sink.memory().items():

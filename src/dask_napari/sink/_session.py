@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from dask_napari.sink import dask_internals
 from dask_napari.sink._context import SinkContext
 from dask_napari.sink._finished_tasks import FinishedTasks
 from dask_napari.sink._memory_watch import MemoryWatch, arena_bytes, queue_bytes
@@ -35,18 +36,18 @@ class Session:
     addresses, transport, security
         See :class:`NapariSink`.
     taps : TapSet
-        Those in force; outputs in memory already are streamed too.
+        Active taps; outputs in memory already are streamed too.
     log : OnceLog
         The sink's.
 
     Attributes
     ----------
     publisher : Publisher
-        What sends.
-    ended : FinishedTasks
-        What selects outputs of tasks that end.
-    from_tasks : TaskValues
-        What takes values that tasks show.
+        Sender of the outputs.
+    finished_tasks : FinishedTasks
+        Selects outputs of tasks that end.
+    task_values : TaskValues
+        Takes values that tasks show.
 
     Raises
     ------
@@ -72,44 +73,48 @@ class Session:
             transport=transport,
             arena_bytes=arena_bytes(worker),
             queue_bytes=queue_bytes(worker),
-            encrypt=bool(worker.security.require_encryption),
+            encrypt=dask_internals.requires_encryption(worker),
             on_want=self._on_want,
         )
-        self._outlet = SinkContext(worker, self.publisher, taps, log)
-        self.ended = FinishedTasks(self._outlet)
-        self.from_tasks = TaskValues(self._outlet)
-        self._in_memory = StoredOutputs(self._outlet)
-        self._memory = MemoryWatch(self._outlet)
+        self._context = SinkContext(worker, self.publisher, taps, log)
+        self.finished_tasks = FinishedTasks(self._context)
+        self.task_values = TaskValues(self._context)
+        self._stored_outputs = StoredOutputs(self._context)
+        self._memory_watch = MemoryWatch(self._context)
         self.publisher.declare(tap.spec() for tap in taps)
         self.publisher.start()
         # From here on it must be closed.
-        self._memory.look()
+        self._memory_watch.check()
         if len(taps):
-            self._in_memory.scan(taps)
+            self._stored_outputs.scan(taps)
 
-    def set_taps(self, taps: TapSet, fresh: Iterable[Tap]) -> None:
+    def __repr__(self) -> str:
+        publisher = self.publisher
+        return f"<Session {publisher.name}: {publisher.state}, {len(self._context.taps)} taps>"
+
+    def set_taps(self, taps: TapSet, added: Iterable[Tap]) -> None:
         """Replace the taps; outputs of new ones that are in memory already are streamed too.
 
         Parameters
         ----------
         taps : TapSet
-            Those in force from here on.
-        fresh : iterable of Tap
+            Taps that are active from here on.
+        added : iterable of Tap
             Those of them that are new.
         """
-        self._outlet.taps = taps
-        added = TapSet(fresh)
-        self.publisher.declare(tap.spec() for tap in added)
-        if len(added):
-            self._in_memory.scan(added)
+        self._context.taps = taps
+        new = TapSet(added)
+        self.publisher.declare(tap.spec() for tap in new)
+        if len(new):
+            self._stored_outputs.scan(new)
 
     def close(self) -> Awaitable[None]:
-        """Stop selecting; what is returned waits for the tail of the stream."""
-        self._memory.close()
-        self._in_memory.close()
+        """Stop selecting; return an awaitable of the end of the stream's tail."""
+        self._memory_watch.close()
+        self._stored_outputs.close()
         # In a thread: the event loop has other things to close meanwhile.
         return asyncio.to_thread(self.publisher.close, CLOSE_TIMEOUT)
 
     def _on_want(self) -> None:
         # From the publisher's thread.
-        self._loop.call_soon_threadsafe(self._in_memory.scan, self._outlet.taps)
+        self._loop.call_soon_threadsafe(self._stored_outputs.scan, self._context.taps)

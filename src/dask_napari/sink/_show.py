@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Unpack
 
 from dask_napari.placement import placement_of_slices
-from dask_napari.sink._worker_sinks import show_here
+from dask_napari.sink._worker_sinks import show_in_sinks
 from dask_napari.tap import ShowOptions, Tap
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def show(
         raise TypeError("layer=None is not a layer name; give some text")
     where = None if at is None else placement_of_slices(at)
     try:
-        return show_here(value, tap, where)
+        return show_in_sinks(value, tap, where)
     except Exception:
         # The task must not end by what is shown of it. Sinks count their own errors.
         logger.exception("a value for layer %r could not be shown; the task goes on", layer)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from dask_napari.model import contain
+from dask_napari.sink import dask_internals
+from dask_napari.sink._chunk_owners import is_source_stored
 from dask_napari.sink._context import SinkContext
-from dask_napari.sink._selection import Selection
-from dask_napari.sink._tasks import ran_here
-from dask_napari.sink._watched_chunks import source_in_memory
+from dask_napari.sink._outputs import TaskOutput
 from dask_napari.tap import TapSet
+
+if TYPE_CHECKING:
+    from distributed.worker_state_machine import TaskState
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +27,12 @@ class StoredOutputs:
 
     Parameters
     ----------
-    outlet : SinkContext
-        Where outputs go.
+    context : SinkContext
+        Taps that select, and the publisher that sends.
     """
 
-    def __init__(self, outlet: SinkContext) -> None:
-        self._outlet = outlet
+    def __init__(self, context: SinkContext) -> None:
+        self._context = context
         self._scans: set[asyncio.Task[None]] = set()
 
     def scan(self, taps: TapSet) -> None:
@@ -37,17 +41,16 @@ class StoredOutputs:
         Parameters
         ----------
         taps : TapSet
-            What to select by.
+            Taps to select by.
         """
-        # Listed now, so that what ends from here on is selected by `Ended` and only there.
-        tasks = self._outlet.worker.state.tasks
-        keys = [key for key, task in tasks.items() if task.state == "memory"]
+        # Listed now: `FinishedTasks` alone selects outputs of tasks that end from here on.
+        keys = dask_internals.stored_keys(self._context.worker)
         scan = asyncio.ensure_future(self._scan(taps, keys))
         self._scans.add(scan)
         scan.add_done_callback(self._scans.discard)
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop all scans."""
         for scan in self._scans:
             scan.cancel()
 
@@ -56,49 +59,46 @@ class StoredOutputs:
         for number, key in enumerate(keys):
             if number % SCAN_STEP == 0:
                 await asyncio.sleep(0)
-            task = self._task(key)
+            task = self._stored_task(key)
             if task is None:
                 continue
-            if ran_here(task):
+            if dask_internals.was_computed_here(task):
                 self._put(taps, task)
-            elif self._outlet.select(taps, task, _uncounted):
+            elif self._context.select(taps, task, _uncounted):
                 fetched.append(key)
         for key in await self._only_here(fetched):
-            task = self._task(key)
+            task = self._stored_task(key)
             if task is not None:
                 self._put(taps, task)
 
-    def _task(self, key: Any) -> Any:
-        """The task, None if its output is no longer in memory."""
-        task = self._outlet.worker.state.tasks.get(key)
-        return task if task is not None and task.state == "memory" else None
+    def _stored_task(self, key: Any) -> TaskState | None:
+        """Return a task, or None if its output is no longer in memory."""
+        task = dask_internals.task_of(self._context.worker, key)
+        return task if task is not None and dask_internals.is_stored(task) else None
 
     async def _only_here(self, fetched: list[Any]) -> list[Any]:
-        """Those of the outputs fetched from other workers that are on this one alone.
+        """Return which outputs fetched from other workers are on this one alone.
 
         Dask may have moved an output here: it keeps one copy of what was fetched, and that need
         not be the one where the task ran.
         """
-        if not fetched:
-            return []
-        worker = self._outlet.worker
         try:
-            holders = await worker.scheduler.who_has(keys=fetched)
-        except Exception as error:
+            return await dask_internals.stored_only_here(self._context.worker, fetched)
+        except Exception as error:  # of the scheduler, which may be ending
             logger.debug("the scheduler does not say where outputs are: %r", error)
             return []
-        return [key for key in fetched if list(holders.get(key) or ()) == [worker.address]]
 
-    def _put(self, taps: TapSet, task: Any) -> None:
-        outlet = self._outlet
+    def _put(self, taps: TapSet, task: TaskState) -> None:
+        context = self._context
         try:
-            for tap in outlet.select(taps, task):
-                if not source_in_memory(outlet.taps, tap, task):
-                    selection = Selection(tap, task, None, outlet.worker, outlet.report)
-                    outlet.publisher.put(selection)
+            for tap in context.select(taps, task):
+                if not is_source_stored(context.taps, tap, task):
+                    output = TaskOutput(tap, task, None, context.worker, context.report)
+                    context.publisher.put(output)
         except BaseException as error:
-            outlet.failed(task.key, error)
+            context.failed(task.key, error)
+            contain(error)
 
 
 def _uncounted(*_: object) -> None:
-    """An output that may be another worker's is not counted here."""
+    """Ignore a predicate that raises: the output may be counted by another worker."""

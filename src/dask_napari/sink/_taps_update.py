@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from distributed import WorkerPlugin
 
-from dask_napari.sink._plugin import SINK_NAME, NapariSink
+from dask_napari.sink._plugin import SINK_NAME, sinks_of
 from dask_napari.tap import Tap
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ class TapsUpdate(WorkerPlugin):
     Parameters
     ----------
     taps : mapping of str to Tap
-        All taps in force, by name.
+        All active taps, by name.
     sink : str
         Name of the sink that they are for.
 
     Examples
     --------
-    >>> TapsUpdate({"a": Tap("segment", kind="labels")}, "dask-napari-0f").name
-    'dask-napari-0f-taps'
+    >>> TapsUpdate({"a": Tap("segment", kind="labels")}, "dask-napari-0f")
+    <TapsUpdate dask-napari-0f-taps: 1 taps>
     """
 
     def __init__(self, taps: Mapping[str, Tap], sink: str = SINK_NAME) -> None:
@@ -38,8 +38,11 @@ class TapsUpdate(WorkerPlugin):
         self.sink = sink
         self.taps = dict(taps)
 
+    def __repr__(self) -> str:
+        return f"<TapsUpdate {self.name}: {len(self.taps)} taps>"
+
     def setup(self, worker: Worker) -> None:
         """Hand the taps over. Called by Dask."""
-        sink = worker.plugins.get(self.sink)
-        if isinstance(sink, NapariSink):
-            sink.set_taps(self.taps)
+        for sink in sinks_of(worker):
+            if sink.name == self.sink:
+                sink.set_taps(self.taps)

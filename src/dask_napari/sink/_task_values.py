@@ -7,11 +7,13 @@ import os
 from collections.abc import Callable
 
 from dask_napari.coerce import place_of
+from dask_napari.model import contain
 from dask_napari.placement import Placement
+from dask_napari.sink import dask_internals
+from dask_napari.sink._chunk_owners import source_task
 from dask_napari.sink._context import SinkContext
-from dask_napari.sink._outputs import Shown, kept, nbytes_of
-from dask_napari.sink._tasks import running
-from dask_napari.sink._watched_chunks import comes_by_itself
+from dask_napari.sink._outputs import ShownValue
+from dask_napari.sink._snapshots import nbytes_of
 from dask_napari.stream.send import UnsendableItem
 from dask_napari.tap import Tap
 
@@ -21,12 +23,12 @@ class TaskValues:
 
     Parameters
     ----------
-    outlet : SinkContext
-        Where values go.
+    context : SinkContext
+        Active taps, and the publisher that sends.
     """
 
-    def __init__(self, outlet: SinkContext) -> None:
-        self._outlet = outlet
+    def __init__(self, context: SinkContext) -> None:
+        self._context = context
         self._process = os.getpid()
 
     def show(
@@ -34,67 +36,54 @@ class TaskValues:
         value: object,
         tap: Tap,
         where: Placement | Callable[[], Placement] | None,
-        keep: Callable[[], object] | None,
+        copy: Callable[[], object],
     ) -> bool:
-        """Put a value into the queue; see :meth:`NapariSink.show`.
-
-        Parameters
-        ----------
-        value, tap, where, keep
-            See there.
-        """
-        outlet, publisher = self._outlet, self._outlet.publisher
+        """Put a value into the queue; see :meth:`NapariSink.show`."""
+        context, publisher = self._context, self._context.publisher
         if os.getpid() != self._process:
             # Forked by a task: the publisher's thread is not here, and its locks may be held.
             return False
         key: object = ""
         try:
             assert tap.layer is not None
-            key, made = running(outlet.worker)
+            key, provenance = dask_internals.calling_task(context.worker)
             if reason := publisher.outbox.without_layer(tap.layer):
-                outlet.refuse(tap, key, UnsendableItem(reason, key), reason)
+                context.refuse(tap, key, UnsendableItem(reason, key), reason)
                 return False
-            self._declare(tap)
-            outlet.pause()
+            # An active tap has said what its layer is; a value must not overrule it.
+            if tap.layer not in publisher.layers:
+                publisher.declare([tap.spec()])
+            context.pause()
             refused = publisher.refuses(nbytes_of(value), tap.policy)
             if refused:  # before the copy, which would have been for nothing
                 publisher.outbox.refuse(tap.layer, refused)
                 return False
-            held = keep() if keep is not None else kept(value)
+            held = copy()
             if where is None:
                 where = Placement(place_of(held))
-            publisher.put(Shown(tap, held, where, made, outlet.report))
+            publisher.put(ShownValue(tap, held, where, provenance, context.report))
         except BaseException as error:
-            outlet.refuse(tap, key, error)
+            # Users' code: values are copied, and asked for their shape and coordinates.
+            context.refuse(tap, key, error)
+            contain(error, foreign=True)
             return False
         return True
 
     def show_chunk(
-        self, source: str, numbers: tuple[int, ...], block: object, keep: Callable[[], object]
+        self, source: str, numbers: tuple[int, ...], block: object, copy: Callable[[], object]
     ) -> None:
-        """Put a chunk of a watched array into the queue; see :meth:`NapariSink.show_chunk`.
-
-        Parameters
-        ----------
-        source, numbers, block, keep
-            See there.
-        """
-        outlet, taps = self._outlet, self._outlet.taps
+        """Put a chunk of a watched array into the queue; see :meth:`NapariSink.show_chunk`."""
+        worker, taps = self._context.worker, self._context.taps
         watching = taps.watching(source)
         if not watching or os.getpid() != self._process:
             return
-        caller, _ = running(outlet.worker)
-        task = outlet.worker.state.tasks.get(caller)
+        caller, _ = dask_internals.calling_task(worker)
+        task = dask_internals.task_of(worker, caller)
         for tap in watching:
             assert tap.chunks is not None
             key = tap.chunks.name, *numbers
             # A task of the chunk's own name ends in `transition`, which needs no copy; others,
             # into which Dask has fused this one, do not come by there with the chunk.
-            if caller == key or key not in tap.chunks or comes_by_itself(taps, tap, key, task):
+            if caller == key or key not in tap.chunks or source_task(taps, tap, key, task):
                 continue
-            self.show(block, tap, functools.partial(tap.placement, key, block), keep)
-
-    def _declare(self, tap: Tap) -> None:
-        # A tap in force has said what its layer is; a value that is shown must not overrule it.
-        if tap.layer not in self._outlet.publisher.layers:
-            self._outlet.publisher.declare([tap.spec()])
+            self.show(block, tap, functools.partial(tap.placement, key, block), copy)

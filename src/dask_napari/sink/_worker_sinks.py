@@ -1,38 +1,31 @@
-"""The sinks of the worker that runs the calling task."""
+"""The sinks of one worker: of the one that runs the calling task, or one that a client asks."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-
-from distributed import Worker, get_worker
+from typing import TYPE_CHECKING, Any
 
 from dask_napari.placement import Placement
-from dask_napari.sink._outputs import kept
-from dask_napari.sink._plugin import NapariSink, sinks_of
+from dask_napari.sink import dask_internals
+from dask_napari.sink._plugin import SINK_NAME, NapariSink, sinks_of
+from dask_napari.sink._snapshots import snapshot
 from dask_napari.tap import Tap
 
-
-def sinks_here() -> list[NapariSink]:
-    """Sinks of the worker that runs the calling task; empty outside of one.
-
-    A task may use threads of its own: in a worker's process with nothing else in it (one under
-    a nanny) they count as the task.
-    """
-    try:
-        worker = get_worker()
-    except ValueError:
-        alone = [other for other in list(Worker._instances) if other.nanny]
-        if len(alone) != 1:
-            return []
-        (worker,) = alone
-    return sinks_of(worker)
+if TYPE_CHECKING:
+    from distributed import Worker
 
 
-def show_here(
+def current_sinks() -> list[NapariSink]:
+    """Return the sinks of the worker that runs the calling task; empty outside of one."""
+    worker = dask_internals.current_worker()
+    return [] if worker is None else sinks_of(worker)
+
+
+def show_in_sinks(
     value: object, tap: Tap, where: Placement | Callable[[], Placement] | None = None
 ) -> bool:
-    """Stream a value from inside a task to all viewers of its worker; see `NapariSink.show`.
+    """Stream a value from inside a task to all viewers of its worker.
 
     Parameters
     ----------
@@ -44,8 +37,8 @@ def show_here(
     bool
         Whether any viewer will show it; false outside of a worker and without a sink.
     """
-    keep = functools.cache(lambda: kept(value))
-    return any([sink.show(value, tap, where, keep) for sink in sinks_here()])
+    copy = functools.cache(lambda: snapshot(value))
+    return any([sink.show(value, tap, where, copy) for sink in current_sinks()])
 
 
 def show_chunk(source: str, numbers: tuple[int, ...], block: object) -> None:
@@ -56,6 +49,11 @@ def show_chunk(source: str, numbers: tuple[int, ...], block: object) -> None:
     source, numbers, block
         See :meth:`NapariSink.show_chunk`.
     """
-    keep = functools.cache(lambda: kept(block))
-    for sink in sinks_here():
-        sink.show_chunk(source, numbers, block, keep)
+    copy = functools.cache(lambda: snapshot(block))
+    for sink in current_sinks():
+        sink.show_chunk(source, numbers, block, copy)
+
+
+def worker_counts(sink: str = SINK_NAME, *, dask_worker: Worker) -> dict[str, Any]:
+    """Return the counts of a worker's sink of that name, for ``client.run``; empty without one."""
+    return next((found.counts() for found in sinks_of(dask_worker) if found.name == sink), {})

@@ -10,8 +10,8 @@ import pytest
 from distributed import wait
 
 from dask_napari.placement import Placement
-from dask_napari.sink import SINK_NAME, NapariSink, show_here, sinks_here, worker_counts
-from dask_napari.sink._outputs import kept, nbytes_of
+from dask_napari.sink import SINK_NAME, NapariSink, current_sinks, show_in_sinks, worker_counts
+from dask_napari.sink._snapshots import nbytes_of, snapshot
 from dask_napari.tap import Tap
 
 TAP = Tap("shown", layer="shown")
@@ -19,7 +19,7 @@ TAP = Tap("shown", layer="shown")
 
 def draw(n: int) -> bool:
     image = np.full((8, 8), n, np.uint8)
-    shown = show_here(image, TAP, Placement({"n": n}))
+    shown = show_in_sinks(image, TAP, Placement({"n": n}))
     image[:] = 255  # later writes do not matter
     return shown
 
@@ -60,10 +60,10 @@ def test_what_cannot_be_shown_is_counted_and_the_task_goes_on(client, viewer):
             raise RuntimeError("no copies")
 
     def awkward(n: int) -> bool:
-        return show_here(Awkward(), TAP)
+        return show_in_sinks(Awkward(), TAP)
 
     def text(n: int) -> bool:
-        return show_here("not a picture", TAP)
+        return show_in_sinks("not a picture", TAP)
 
     assert client.gather(client.map(awkward, range(3), pure=False)) == [False] * 3
     assert client.gather(client.map(text, range(3), pure=False)) == [True] * 3
@@ -79,7 +79,7 @@ def test_over_the_budget_nothing_is_copied_and_all_is_counted(client):
     try:
 
         def large(n: int) -> bool:
-            return show_here(np.broadcast_to(np.uint8(n), (64 << 20,)).reshape(8192, 8192), TAP)
+            return show_in_sinks(np.broadcast_to(np.uint8(n), (64 << 20,)).reshape(8192, 8192), TAP)
 
         answers = client.gather(client.map(large, range(4), pure=False))
         (worker,) = client.run(worker_counts).values()
@@ -99,18 +99,18 @@ def test_without_a_sink_nothing_is_shown(client):
 
 
 def test_outside_of_a_worker_nothing_is_shown():
-    assert sinks_here() == []
-    assert show_here(np.zeros((4, 4)), TAP) is False
+    assert current_sinks() == []
+    assert show_in_sinks(np.zeros((4, 4)), TAP) is False
 
 
 def test_only_what_nobody_can_write_to_is_kept_by_reference():
     array = np.arange(12).reshape(3, 4)
     view = array[1:]
     view.flags.writeable = False
-    assert kept(view) is not view  # its base can be written to
+    assert snapshot(view) is not view  # its base can be written to
     buffer = np.frombuffer(bytes(8), np.uint8)
-    assert kept(buffer) is buffer
-    assert kept(np.frombuffer(bytearray(8), np.uint8)).flags.owndata
+    assert snapshot(buffer) is buffer
+    assert snapshot(np.frombuffer(bytearray(8), np.uint8)).flags.owndata
     parts = [array]
-    assert kept(parts)[0] is not array
+    assert snapshot(parts)[0] is not array
     assert nbytes_of([1], 7) == 7

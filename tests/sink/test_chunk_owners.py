@@ -9,7 +9,7 @@ import pytest
 from dask._task_spec import Alias, Task
 
 from dask_napari.sink import tapped
-from dask_napari.sink._watched_chunks import comes_by_itself, passed_on, source_in_memory
+from dask_napari.sink._chunk_owners import is_source_stored, is_streamed_elsewhere, source_task
 from dask_napari.tap import Tap, TapSet
 
 ARRAY = da.zeros((8, 8), chunks=4, name="zeros")
@@ -33,30 +33,30 @@ def task(*dependencies: tuple, spec: object = None, state: str = "memory") -> Si
         ([], [SOURCE], False),
     ],
 )
-def test_the_chunk_of_a_source_that_is_tapped_comes_by_itself(taps, dependencies, expected):
+def test_a_chunk_of_a_source_that_is_tapped_is_streamed_there(taps, dependencies, expected):
     taps = TapSet([*taps, WATCHED])
-    assert comes_by_itself(taps, WATCHED, KEY, task(*dependencies)) is expected
-    assert passed_on(taps, WATCHED, task(*dependencies)) is expected
-    assert source_in_memory(taps, WATCHED, task(*dependencies)) is expected
+    assert bool(source_task(taps, WATCHED, KEY, task(*dependencies))) is expected
+    assert is_streamed_elsewhere(taps, WATCHED, task(*dependencies)) is expected
+    assert is_source_stored(taps, WATCHED, task(*dependencies)) is expected
 
 
-def test_where_the_task_is_not_known_nothing_comes_by_itself():
-    assert not comes_by_itself(TapSet([Tap(ARRAY, layer="a"), WATCHED]), WATCHED, KEY, None)
+def test_without_a_task_there_is_none_of_the_source():
+    assert not source_task(TapSet([Tap(ARRAY, layer="a"), WATCHED]), WATCHED, KEY, None)
 
 
 def test_a_source_that_was_released_is_not_in_memory():
     taps = TapSet([Tap(ARRAY, layer="a"), WATCHED])
-    assert not source_in_memory(taps, WATCHED, task(SOURCE, state="released"))
+    assert not is_source_stored(taps, WATCHED, task(SOURCE, state="released"))
 
 
 def test_an_alias_of_a_watched_chunk_has_been_streamed():
     alias = task(spec=Alias(KEY, ("fused", 0, 1)))
-    assert passed_on(TapSet([WATCHED]), WATCHED, alias)
-    assert not passed_on(TapSet([WATCHED]), WATCHED, task())
+    assert is_streamed_elsewhere(TapSet([WATCHED]), WATCHED, alias)
+    assert not is_streamed_elsewhere(TapSet([WATCHED]), WATCHED, task())
 
 
 def test_other_taps_watch_nothing():
     plain = Tap(ARRAY, layer="a")
     alias = task(SOURCE, spec=Alias(KEY, ("fused", 0, 1)))
-    assert not passed_on(TapSet([plain]), plain, alias)
-    assert not source_in_memory(TapSet([plain]), plain, alias)
+    assert not is_streamed_elsewhere(TapSet([plain]), plain, alias)
+    assert not is_source_stored(TapSet([plain]), plain, alias)

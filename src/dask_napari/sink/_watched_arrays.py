@@ -1,13 +1,14 @@
-"""Arrays that stream their chunks: a task in the graph passes each chunk on and shows it."""
+"""Watched arrays: a task in the graph passes each chunk on, and shows it."""
 
 from __future__ import annotations
 
 import logging
-import sys
 from dataclasses import replace
 from typing import Any, TypeVar, Unpack
 
+from dask_napari.model import contain
 from dask_napari.placement import is_array, is_dataset, is_labelled, title_of, variables
+from dask_napari.sink._worker_sinks import show_chunk
 from dask_napari.tap import Tap, TapOptions
 
 logger = logging.getLogger(__name__)
@@ -24,28 +25,28 @@ def tapped(collection: Any, **options: Unpack[TapOptions]) -> tuple[Any, list[Ta
     Parameters
     ----------
     collection : dask.array.Array, xarray.DataArray or xarray.Dataset
-        What to stream; of a ``Dataset`` each variable that can be shown.
+        Collection to stream; of a ``Dataset`` each variable that can be shown.
     **options
         Parameters of :class:`~dask_napari.Tap`.
 
     Returns
     -------
     collection : same type
-        What to compute, store or go on with.
+        Collection to compute, store or go on with.
     taps : list of Tap
-        One a layer; without them in force nothing is streamed.
+        One a layer; nothing is streamed until they are active.
 
     Examples
     --------
     >>> import dask.array as da
     >>> zeros = da.zeros((10, 10), chunks=5, name="zeros")
-    >>> same, (tap,) = tapped(zeros, kind="labels")
-    >>> same, tap.layer
+    >>> streaming, (tap,) = tapped(zeros, kind="labels")
+    >>> streaming, tap.layer
     (dask.array<watch-zeros, shape=(10, 10), dtype=float64, chunksize=(5, 5), ...>, 'zeros')
     """
     if is_dataset(collection):
         pairs = {
-            name: tapped(array, **options_of(name, options))
+            name: tapped(array, **variable_options(name, options))
             for name, array in variables(collection).items()
         }
         taps = [tap for _, found in pairs.values() for tap in found]
@@ -58,20 +59,20 @@ def tapped(collection: Any, **options: Unpack[TapOptions]) -> tuple[Any, list[Ta
     Tap(collection, **options)  # refuses what cannot be shown, by the name that the user knows
     array = collection.data if is_labelled(collection) else collection
     passed = array.map_blocks(
-        pass_on,
+        stream_chunk,
         source=array.name,
         token=f"watch-{title_of(array)}",
         dtype=array.dtype,
         meta=array._meta,
     )
-    same = collection.copy(data=passed) if is_labelled(collection) else passed
+    streaming = collection.copy(data=passed) if is_labelled(collection) else passed
     options.setdefault("layer", title_of(collection))
-    tap = Tap(same, **options)
+    tap = Tap(streaming, **options)
     assert tap.chunks is not None
-    return same, [replace(tap, select=replace(tap.chunks, source=array.name))]
+    return streaming, [replace(tap, select=replace(tap.chunks, source=array.name))]
 
 
-def options_of(name: str, options: TapOptions) -> TapOptions:
+def variable_options(name: str, options: TapOptions) -> TapOptions:
     """Return the options of the tap on one variable of a ``Dataset``.
 
     Parameters
@@ -79,13 +80,13 @@ def options_of(name: str, options: TapOptions) -> TapOptions:
     name : str
         The variable.
     options : dict
-        Those of all of them; ``layer`` becomes the beginning of the layers' names.
+        Options for all variables; ``layer`` becomes the beginning of the layers' names.
     """
     layer = options.get("layer")
     return {**options, "layer": f"{layer} {name}" if layer else name}
 
 
-def pass_on(block: T, source: str = "", block_id: tuple[int, ...] | None = None) -> T:
+def stream_chunk(block: T, source: str = "", block_id: tuple[int, ...] | None = None) -> T:
     """Return a chunk as it came, and stream it where a viewer watches its array.
 
     Parameters
@@ -97,12 +98,10 @@ def pass_on(block: T, source: str = "", block_id: tuple[int, ...] | None = None)
     block_id : tuple of int
         Number of the chunk along each axis; given by ``map_blocks``.
     """
-    # Other schedulers have no workers, and so no sinks.
-    if block_id is not None and "distributed" in sys.modules:
+    if block_id is not None:
         try:
-            from dask_napari.sink._worker_sinks import show_chunk
-
             show_chunk(source, block_id, block)
-        except Exception:
+        except Exception as error:
             logger.exception("a chunk of %s is not shown; the task goes on", source)
+            contain(error)
     return block

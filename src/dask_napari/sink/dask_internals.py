@@ -1,0 +1,324 @@
+"""Dask's internals: all that this package uses of Dask beyond what Dask documents for plugins.
+
+Each function names the attributes that it relies on, so that a change in Dask is mended here. The
+order in which a worker's outputs are spilled is never changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from dask._task_spec import Alias
+from distributed import Worker, get_worker
+from distributed.comm import get_address_host
+from distributed.core import Status
+from distributed.utils import get_ip
+
+from dask_napari.model import Provenance
+
+if TYPE_CHECKING:
+    from distributed import Client, Scheduler, WorkerPlugin
+    from distributed.worker_state_machine import TaskState
+
+
+COMPUTING: Final = frozenset({"executing", "long-running"})
+"""States from which a task reaches memory because it ran here; from others it was fetched."""
+
+READS: Final = 10
+"""Attempts to read an output that Dask moves between memory and disk at the same time."""
+
+
+# -- tasks of a worker -------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class ComputedTask:
+    """A task that ran on this worker, as it is remembered when Dask has forgotten it.
+
+    Attributes
+    ----------
+    key : str, bytes, int, float or tuple
+        Key of the task.
+    name : str
+        Name of the task, as the dashboard shows it.
+    nbytes : int
+        Size of the output as Dask sees it, which is wrong for views.
+    args, kwargs
+        Arguments of the task, with references in the place of outputs of other tasks.
+    run_id : int
+        Number of the run, which a task that is computed again changes.
+    start, stop : float
+        When the task ran, in seconds since the epoch; 0 if it is not known.
+    """
+
+    key: Any
+    name: str
+    nbytes: int
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    run_id: int
+    start: float
+    stop: float
+
+
+def computed_task(task: TaskState) -> ComputedTask:
+    """Return what is known of a task that ran here: ``run_spec``, ``run_id``, ``startstops``."""
+    run: Any = next((run for run in reversed(task.startstops) if run["action"] == "compute"), {})
+    return ComputedTask(
+        key=task.key,
+        name=task.prefix,
+        nbytes=task.nbytes or 0,
+        args=getattr(task.run_spec, "args", ()),
+        kwargs=getattr(task.run_spec, "kwargs", {}),
+        run_id=task.run_id,
+        start=run.get("start", 0.0),
+        stop=run.get("stop", 0.0),
+    )
+
+
+def task_of(worker: Worker, key: Any) -> TaskState | None:
+    """Return a task that the worker knows: ``state.tasks``."""
+    return worker.state.tasks.get(key)
+
+
+def stored_keys(worker: Worker) -> list[Any]:
+    """Return the keys of all outputs in a worker's memory, spilled ones included."""
+    return [key for key, task in worker.state.tasks.items() if task.state == "memory"]
+
+
+def is_stored(task: TaskState) -> bool:
+    """Return whether the output of a task is in memory, or spilled from it."""
+    return bool(task.state == "memory")
+
+
+def was_computed_here(task: TaskState) -> bool:
+    """Return whether a worker computed an output, rather than fetched it from another worker."""
+    return task.run_spec is not None and any(
+        run.get("action") == "compute" for run in task.startstops
+    )
+
+
+def is_alias(task: TaskState) -> bool:
+    """Return whether a task only gives a second name to the output of another one."""
+    return isinstance(task.run_spec, Alias)
+
+
+def dependency(task: TaskState, key: Any) -> TaskState | None:
+    """Return the task of that key whose output a task uses: ``dependencies``."""
+    return next((other for other in task.dependencies if other.key == key), None)
+
+
+def only_chunk_in(task: TaskState) -> Any:
+    """Return the key of the only chunk that ``compute`` has fused with what returns it, or None.
+
+    Fused tasks run ``_execute_subgraph``, whose first arguments are the steps by key and the last
+    key. With several chunks the task that joins them has several dependencies and is not fused.
+    """
+    spec: Any = task.run_spec
+    if getattr(getattr(spec, "func", None), "__name__", "") != "_execute_subgraph":
+        return None
+    steps, last = spec.args[:2]
+    if not isinstance(last, str) or not last.startswith("finalize-"):
+        return None
+    found = steps[last].dependencies
+    return next(iter(found)) if len(found) == 1 else None
+
+
+class TypeStandIn:
+    """Object that passes for an instance of a type, in the place of an output that is not read.
+
+    Parameters
+    ----------
+    stands_for : type, optional
+        The type; that of None if not given.
+
+    Examples
+    --------
+    >>> isinstance(TypeStandIn(int), int), isinstance(TypeStandIn(int), str)
+    (True, False)
+    """
+
+    __slots__ = ("_stands_for",)
+
+    def __init__(self, stands_for: type | None) -> None:
+        self._stands_for = stands_for or type(None)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # type: ignore[override]
+        """Answer `isinstance`."""
+        return self._stands_for
+
+
+def type_stand_in(task: TaskState) -> TypeStandIn:
+    """Return an object of the type of a task's output: to read the output may unspill it."""
+    return TypeStandIn(task.type)
+
+
+# -- outputs -----------------------------------------------------------------------------------
+
+
+def read_output(worker: Worker, key: Any) -> object:
+    """Return an output from a worker's memory or its disk; safe to call from any thread.
+
+    ``worker.data[key]`` would move a spilled output back into memory and count as a use of it.
+    Dask's own buffer is read beneath: the dict of ``fast``, then ``slow``, and then ``fast``
+    again, since Dask may spill or unspill the output in between. Dask puts an output into one of
+    them before it takes it out of the other.
+
+    Raises
+    ------
+    KeyError
+        If the output has been released.
+    """
+    data: Any = worker.data
+    fast = getattr(getattr(data, "fast", None), "d", None)
+    if fast is None:  # nothing is spilled, or by a mapping that is not Dask's
+        return data[key]
+    for _ in range(READS):
+        try:
+            return fast[key]
+        except KeyError:
+            pass
+        with contextlib.suppress(KeyError, FileNotFoundError):
+            return data.slow[key]
+        if key not in fast:
+            break
+    return fast[key]
+
+
+async def stored_only_here(worker: Worker, keys: list[Any]) -> list[Any]:
+    """Return the keys of those outputs that no other worker has: ``scheduler.who_has``."""
+    if not keys:
+        return []
+    holders = await worker.scheduler.who_has(keys=keys)
+    return [key for key in keys if list(holders.get(key) or ()) == [worker.address]]
+
+
+# -- a worker ----------------------------------------------------------------------------------
+
+
+def current_worker() -> Worker | None:
+    """Return the worker that runs the calling task; None outside of one.
+
+    A task may use threads of its own: in a worker's process with nothing else in it (one under
+    a nanny) they count as the task.
+    """
+    try:
+        return get_worker()
+    except ValueError:
+        workers = [worker for worker in list(Worker._instances) if worker.nanny]
+        return workers[0] if len(workers) == 1 else None
+
+
+def calling_task(worker: Worker) -> tuple[Any, Provenance]:
+    """Return key and provenance of the task that calls; an empty key in a thread of its own.
+
+    A thread of the worker's pool is in ``active_threads``; an asynchronous task runs in an asyncio
+    task called ``execute(<key>)``.
+    """
+    key: Any = worker.active_threads.get(threading.get_ident(), "")
+    if key == "":
+        with contextlib.suppress(RuntimeError):  # no event loop: a thread of its own
+            current = asyncio.current_task()
+            name = current.get_name() if current else ""
+            key = next((k for k in list(worker.active_keys) if name == f"execute({k!r})"), "")
+    task = task_of(worker, key)
+    start = getattr(task, "start_time", None) or 0.0
+    run_id = getattr(task, "run_id", 0)
+    return key, Provenance(str(key), worker.address, run_id, start, time.time())
+
+
+def plugins_of(worker: Worker) -> list[WorkerPlugin]:
+    """Return the plugins of a worker, as a copy: the event loop may be adding one."""
+    return list(worker.plugins.values())
+
+
+def set_metric(worker: Worker, name: str, metric: Callable[[Worker], Any] | None) -> None:
+    """Add a function whose result goes to the scheduler with each heartbeat; None removes it."""
+    if metric is None:
+        worker.metrics.pop(name, None)
+    else:
+        worker.metrics[name] = metric
+
+
+def requires_encryption(node: Worker | Client) -> bool:
+    """Return whether Dask requires encryption of a worker's or client's connections."""
+    return node.security is not None and bool(node.security.require_encryption)
+
+
+def is_paused(worker: Worker) -> bool:
+    """Return whether Dask starts no tasks on a worker because its memory is short."""
+    return bool(worker.status == Status.paused)
+
+
+def process_memory(worker: Worker) -> int:
+    """Return the bytes of a worker's process, as its monitor sees them."""
+    return int(worker.monitor.get_process_memory())
+
+
+def memory_limit(worker: Worker) -> int:
+    """Return a worker's memory limit in bytes; without one, the largest number."""
+    return int(worker.memory_manager.memory_limit or sys.maxsize)
+
+
+def unhindered_memory(worker: Worker) -> float:
+    """Return the bytes of a worker's process up to which Dask neither spills nor pauses."""
+    manager = worker.memory_manager
+    if not manager.memory_limit:
+        return float("inf")
+    fractions = (
+        manager.memory_target_fraction,
+        manager.memory_spill_fraction,
+        manager.memory_pause_fraction,
+    )
+    return float(manager.memory_limit * min((f for f in fractions if f), default=1.0))
+
+
+# -- the scheduler and the client --------------------------------------------------------------
+
+
+def known_tasks(names: Sequence[str], dask_scheduler: Scheduler) -> dict[str, int]:
+    """Count the tasks that the scheduler knows by name, done ones included: ``task_prefixes``."""
+    prefixes = dask_scheduler.task_prefixes
+    return {name: sum(prefixes[name].states.values()) for name in names if name in prefixes}
+
+
+def has_client(scheduler: Scheduler, client: str) -> bool:
+    """Return whether the client of that id is connected to the scheduler."""
+    return client in scheduler.clients
+
+
+async def remove_worker_plugin(scheduler: Scheduler, name: str) -> None:
+    """Remove a plugin from all workers, present and future, if it is there."""
+    if name in scheduler.worker_plugins:
+        await scheduler.unregister_worker_plugin(None, name=name)
+
+
+def remove_scheduler_plugin(scheduler: Scheduler, name: str) -> None:
+    """Remove a plugin from the scheduler if it is there."""
+    if name in scheduler.plugins:
+        scheduler.remove_plugin(name)
+
+
+def scheduler_connection(client: Client) -> object:
+    """Return the client's connection to the scheduler: another one after each reconnection."""
+    return client.scheduler_comm
+
+
+def scheduler_host(client: Client) -> str:
+    """Return the host on which a client reaches its scheduler; empty within one process."""
+    assert client.scheduler is not None
+    address = client.scheduler.address
+    return "" if address.startswith("inproc://") else get_address_host(address)
+
+
+def own_host(peer: str) -> str:
+    """Return the address of this host on the interface through which a peer is reached."""
+    return str(get_ip(peer))
