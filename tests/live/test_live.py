@@ -27,12 +27,25 @@ PORTS: set[int] = set()
 """Of the workers; segments are named after them."""
 
 
+def is_running(process: psutil.Process) -> bool:
+    """Return whether a process has not ended; an orphan may wait for somebody to reap it."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def has_ended(pid: int) -> bool:
+    """Return whether the process of that number has ended."""
+    return not psutil.pid_exists(pid) or not is_running(psutil.Process(pid))
+
+
 def leftovers() -> list[object]:
     """What is there of this test run; others may be at work on the host."""
     viewers = [
         process.pid
         for process in psutil.Process().children(recursive=True)
-        if "dask_napari.viewer" in process.cmdline()
+        if is_running(process) and "dask_napari.viewer" in process.cmdline()
     ]
     threads = [t.name for t in threading.enumerate() if t.name.startswith("dask-napari")]
     marks = [f"-{port}-" for port in PORTS]
@@ -152,7 +165,7 @@ def test_nothing_is_left_however_the_script_ends(client, tmp_path, end, code):
         [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == code, done.stderr
-    eventually(lambda: not psutil.pid_exists(int(done.stdout)))
+    eventually(lambda: has_ended(int(done.stdout)))
     eventually(lambda: not leftovers(), leftovers)
 
 
