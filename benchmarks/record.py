@@ -22,7 +22,7 @@ from zarr.codecs import BloscCodec, ZstdCodec
 
 from benchmarks.report import publish, table
 from dask_napari.model import Item
-from dask_napari.record._finish import finish
+from dask_napari.record._closing import finish
 from dask_napari.record._recorder import ROUND_BYTES, ROUND_ITEMS
 from dask_napari.record._store import Store
 

@@ -198,7 +198,7 @@ def test_a_replay_opens_a_window_and_ends_with_it(tmp_path):
     ("arguments", "code", "said"),
     [
         (["replay", "nothing.zarr"], 1, "there is no record"),
-        (["replay", "."], 1, "no record of dask-napari"),
+        (["replay", "."], 1, "not a record of dask-napari"),
         (["record", ".", "--listen", "tcp://127.0.0.1:0"], 1, "is there already"),
         (["record", "r.zarr", "--append", "--overwrite"], 2, "not both"),
         (["record", "r.zarr", "--listen", "tcp://0.0.0.0:0"], 2, "--security-file"),

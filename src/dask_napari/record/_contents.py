@@ -1,164 +1,137 @@
-"""What is in a record: its images, its columns, and the items that lie there."""
+"""The images of a record, and the items that lie there."""
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+
+import numpy as np
 
 from dask_napari.model import PIXEL_KINDS, Item, PlaceKey
-from dask_napari.record import files
-from dask_napari.record._axis_plan import Plan, plan_of
-from dask_napari.record._column_arrays import FOLDER, ColumnArrays
-from dask_napari.record._families import Family, begins, family_of, family_of_info
+from dask_napari.record._disk import PART, remove
+from dask_napari.record._element_files import FOLDER
 from dask_napari.record._file_names import FileNames
 from dask_napari.record._image import Image
-from dask_napari.record._journal import JournalSurvey
-from dask_napari.record._journal_lines import JournalLine, StoredAt
-from dask_napari.record._sheet import ChunkedArray
+from dask_napari.record._image_family import ImageFamily, family_of
+from dask_napari.record._journal import JournalReader
+from dask_napari.record._journal_lines import JournalLine
 
-MOST_IMAGES: Final = 4096
+IMAGES_LIMIT: Final = 4096
 """Images of a record; nobody opens more of them one by one, and each takes memory. What would need
-another one lies among the columns."""
+another one lies among the elements."""
 
 
-@dataclass(slots=True)
-class RecordedItem:
-    """What is there of an item."""
+class RecordedItem(NamedTuple):
+    """Number of an item's line, and its files; there may be a million."""
 
     id: int
-    arrays: tuple[StoredAt, ...]  # what is kept of every item is small
+    files: tuple[str, ...]
 
 
 class Contents:
-    """Find places for items, and remember which are taken.
+    """Images and items of a record that is written.
 
     Parameters
     ----------
-    path : Path
-        The record.
+    root : Path
+        The record. Files that a recorder which was killed left, and no line names, are removed.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.columns = ColumnArrays(path)
+    def __init__(self, root: Path) -> None:
+        self.root = root
         self.images: dict[str, Image] = {}
-        self.kept: dict[PlaceKey, RecordedItem] = {}
-        self.last = 0
-        """Number of the last line."""
-        self._by_array: dict[str, Image] = {}
-        self._families: dict[Family, list[Image]] = {}
+        self.items: dict[PlaceKey, RecordedItem] = {}
+        self._families: dict[ImageFamily, list[Image]] = {}
         self._orders: dict[tuple[str, str, frozenset[str]], tuple[str, ...]] = {}
         self._names = FileNames()
-        for name in ("OME", FOLDER, "zarr"):
+        for name in ("OME", FOLDER, "zarr", *(path.name for path in root.iterdir())):
             self._names.reserve(name)
-        self._load()
-
-    # -- what an earlier recorder left -------------------------------------------------------
-
-    def _load(self) -> None:
-        for metadata in sorted(self.path.glob("*/zarr.json")):
-            name = metadata.parent.name
-            self._names.reserve(name)
-            if image := Image.open(self.path, name):
-                self._admit(image)
-        lines = JournalSurvey(self.path)
+        lines = JournalReader(root)
         self.last = lines.last
         for line in lines:
-            slot = line.slot
-            self.kept[slot] = RecordedItem(line.id, tuple(line.arrays.values()))
-            for where in line.arrays.values():
-                self._learn(slot, line, where)
-        self._sweep()
+            self.items[line.slot] = RecordedItem(line.id, tuple(self._files(line)))
+        for path in list(self._strays()):
+            remove(path)
 
-    def _learn(self, slot: PlaceKey, line: JournalLine, where: StoredAt) -> None:
-        image = self.images.get(where.path.rpartition("/")[0])
-        if image is not None:
-            if where.path != image.sheet.path:
-                # Sorted, and killed before its attributes said so: the journal is right.
-                image.sheet = ChunkedArray(self.path, where.path)
-                self._by_array[where.path] = image
-            image.learn(line, where)
-            image.claim(where, slot)
-        elif where.path in self.columns.by_path:
-            self.columns.by_path[where.path].learn(where.start[0])
+    def __repr__(self) -> str:
+        return f"<Contents {self.root}: {len(self.items)} items, {len(self.images)} images>"
 
-    def _sweep(self) -> None:
-        """Remove what a recorder that was killed had not finished, or not removed."""
-        there: dict[str, set[str]] = {}
-        for kept in self.kept.values():
-            for where in kept.arrays:
-                if (image := self._by_array.get(where.path)) is not None:
-                    chunks = image.sheet.chunks(*image.region(where))
-                    names = there.setdefault(where.path, set())
-                    names.update(image.sheet.file(chunk).name for chunk in chunks)
-        for image in self.images.values():
-            names = there.get(image.sheet.path, set())
-            for file in image.sheet.folder.glob("c.*"):
-                if file.name not in names:
-                    file.unlink()
-        for part in self.path.rglob(f".*{files.PART}"):
-            part.unlink()
+    def _files(self, line: JournalLine) -> Iterator[str]:
+        """Yield the files of an item from a journal, whose image is opened."""
+        if line.file:
+            yield line.file
+        if line.image is None:
+            return
+        name = Path(line.image.path).parent.name
+        if name not in self.images:
+            self._admit(name, Image.open(self.root, line.image.path))
+        image = self.images[name]
+        image.learn(line, line.image)
+        for file, _ in image.chunks(line.image.start, line.shape):
+            yield f"{image.path}/{file}"
 
-    def _admit(self, image: Image) -> None:
-        self.images[image.path] = image
-        self._by_array[image.sheet.path] = image
-        info = image.info
-        self._families.setdefault(family_of_info(info), []).append(image)
-        order = (*(name for axis in info.axes for name in axis.names), *info.split)
-        self._orders.setdefault((info.layer, info.part, frozenset(order)), order)
+    def _strays(self) -> Iterator[Path]:
+        """Yield files and folders that a killed recorder left, and images without items."""
+        files = {self.root / file for item in self.items.values() for file in item.files}
+        for folder in self.root.iterdir():
+            image = self.images.get(folder.name)
+            if folder.name.endswith(PART) or (image is None and Image.is_in(folder)):
+                yield folder
+            elif image or folder.name == FOLDER:
+                for path in (*folder.iterdir(), *(image.array.folder.iterdir() if image else ())):
+                    data = path.name.startswith("c.") or path.suffix == ".npz"
+                    other = image and path.parent == folder and path != image.array.folder
+                    if (
+                        path.name.endswith(PART)
+                        or (data and path not in files)
+                        or (other and path.is_dir())
+                    ):
+                        yield path
 
-    def plan(self, item: Item) -> Plan | None:
-        """How an item lies in OME-Zarr; None if it does not.
+    def _admit(self, name: str, image: Image) -> None:
+        self.images[name] = image
+        family = image.info.family
+        self._families.setdefault(family, []).append(image)
+        order = [name for axis in family.axes for name in axis.names]
+        order += [name for name, _ in family.split]
+        self._orders.setdefault((family.layer, family.part, frozenset(order)), tuple(order))
+
+    # -- places ------------------------------------------------------------------------------
+
+    def family(self, item: Item) -> ImageFamily | None:
+        """Return the family of an item's image, None if OME-Zarr cannot hold it.
 
         Axes are in the order in which the first item of their layer named them.
         """
         if item.kind not in PIXEL_KINDS:
             return None
-        at = item.at
-        key = item.layer, item.part, frozenset(at)
-        return plan_of(item, self._orders.setdefault(key, tuple(at)))
+        key = item.layer, item.part, frozenset(item.at)
+        return family_of(item, self._orders.setdefault(key, tuple(item.at)))
 
-    # -- places ------------------------------------------------------------------------------
+    def image_for(self, item: Item, family: ImageFamily) -> Image | None:
+        """Return an image that has room for an item, None if none has."""
+        return next((each for each in self._families.get(family, ()) if each.fits(item)), None)
 
-    def image_for(self, item: Item, plan: Plan) -> Image | None:
-        """An image in which an item lies well; None if there is none."""
-        images = self._families.get(family_of(item, plan), [])
-        return next((image for image in images if image.fits(item)), None)
-
-    def new_image(self, item: Item, plan: Plan, fill: float) -> Image | None:
-        """Make an image that begins with an item; None if none can. Raises OSError."""
-        if len(self.images) >= MOST_IMAGES or not begins(item, plan):
+    def new_image(self, item: Item, family: ImageFamily, fill: float) -> Image | None:
+        """Create an image that begins with an item; None if none can. Raises OSError."""
+        if len(self.images) >= IMAGES_LIMIT or not Image.can_begin_with(item):
             return None
-        at = item.at
-        path = self._names.new(" ".join([item.name, *(str(at[name]) for name in plan.split)]))
-        try:
-            image = Image.create(self.path, path, item, plan, fill)
-        except OSError:
-            shutil.rmtree(self.path / path, ignore_errors=True)
-            raise
-        self._admit(image)
+        name = self._names.new(family.name)
+        image = Image.create(self.root, name, item, family, fill)
+        self._admit(name, image)
         return image
 
-    def remove(self, kept: RecordedItem, but: Mapping[str, StoredAt]) -> None:
-        """Remove the arrays of an item that is not there any more, unless others lie there now."""
-        places = {(where.path, where.start) for where in but.values()}
-        for where in kept.arrays:
-            if (where.path, where.start) in places:
-                continue
-            column, image = self.columns.by_path.get(where.path), self._by_array.get(where.path)
-            if column is not None:
-                sheet, start = column.sheet, where.start
-                shape: tuple[int, ...] = (1, *sheet.shape[1:])
-                column.give_back(start[0])
-            elif image is not None:
-                image.release(where)
-                sheet, (start, shape) = image.sheet, image.region(where)
-            else:
-                continue
-            for chunk in sheet.chunks(start[: len(shape)], shape):
-                with contextlib.suppress(OSError):
-                    sheet.file(chunk).unlink(missing_ok=True)
+    def has_image_for(self, line: JournalLine) -> bool:
+        """Return whether an item beside the images has room in one of them by now."""
+        if line.image is not None:
+            return False
+        item = line.item(np.broadcast_to(np.zeros((), line.dtype), line.shape), {})
+        family = self.family(item)
+        return family is not None and self.image_for(item, family) is not None
+
+    def remove(self, item: RecordedItem, keep: Collection[str] = ()) -> None:
+        """Remove the files of an item that is gone, but for those of another."""
+        for file in item.files:
+            if file not in keep:
+                remove(self.root / file)

@@ -1,42 +1,30 @@
-"""The journal of a record: a line of JSON for each item that is there whole.
+"""The journal of a record: a line of JSON for each item that is there in full.
 
-A line is written after all arrays of its item; an item without one does not exist, whatever of its
-chunks may lie about. Among lines of the same place the last one counts. Before chunks are replaced,
-a line says that their item is gone.
+A line is written after all arrays of its item; an item without one does not exist, whatever chunks
+of it may lie about. Among lines of one place the last counts. Before chunks are overwritten, a line
+says that their item is gone.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 
 from dask_napari.model import PlaceKey
-from dask_napari.record import files
+from dask_napari.record._disk import part_of, remove, write_part
 from dask_napari.record._journal_lines import JournalLine, Removal, decode, encode
+from dask_napari.system import lock
 
 NAME: Final = "items.jsonl"
 
 
-def read(file: BinaryIO) -> Iterator[JournalLine | Removal]:
-    """Read lines; one that is not whole, as a kill may leave, is passed over."""
-    file.seek(0)
-    for text in file:
-        if not text.endswith(b"\n"):
-            return
-        try:
-            yield decode(text)
-        except msgspec.DecodeError:
-            continue
-
-
-class JournalSurvey:
-    """Which lines of a journal count: of each place the last one, unless its item is gone.
+class JournalReader:
+    """The lines of a journal that count: of each place the last one, unless its item is gone.
 
     Lines are read anew each time, since there may be a million.
 
@@ -52,32 +40,34 @@ class JournalSurvey:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._turns: dict[PlaceKey, int] = {}
-        self.last = 0
-        slots: dict[int, PlaceKey] = {}
-        ids: dict[PlaceKey, int] = {}
-        with open(folder / NAME, "rb") as file:
-            for turn, line in enumerate(read(file)):
-                if isinstance(line, Removal):
-                    for number in line.gone:
-                        if (gone := slots.pop(number, None)) is not None:
-                            del self._turns[gone], ids[gone]
+        self._file = folder / NAME
+        newest: dict[PlaceKey, int] = {}
+        gone: set[int] = set()
+        for line in self._read():
+            if isinstance(line, Removal):
+                gone.update(line.gone)
+            else:
+                newest[line.slot] = line.id
+        self.last = max(newest.values(), default=0)
+        self._ids = set(newest.values()) - gone
+
+    def _read(self) -> Iterator[JournalLine | Removal]:
+        with open(self._file, "rb") as file:
+            for text in file:
+                if not text.endswith(b"\n"):
+                    return  # as a kill may leave
+                try:
+                    yield decode(text)
+                except msgspec.DecodeError:
                     continue
-                slot = line.slot
-                slots.pop(ids.get(slot, 0), None)
-                ids[slot], slots[line.id] = line.id, slot
-                self._turns[slot] = turn
-                self.last = max(self.last, line.id)
 
     def __len__(self) -> int:
-        return len(self._turns)
+        return len(self._ids)
 
     def __iter__(self) -> Iterator[JournalLine]:
-        with open(self._folder / NAME, "rb") as file:
-            for turn, line in enumerate(read(file)):
-                if isinstance(line, JournalLine) and self._turns.get(line.slot) == turn:
-                    yield line
+        for line in self._read():
+            if isinstance(line, JournalLine) and line.id in self._ids:
+                yield line
 
 
 class Journal:
@@ -95,34 +85,30 @@ class Journal:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._descriptor = self._open()
+        self._path = folder / NAME
+        self._descriptor = self._open(self._path)
         self._size = os.fstat(self._descriptor).st_size
-        self._end_at_a_line()
+        self._cut_off_partial_line()
 
-    def _open(self) -> int:
-        descriptor = os.open(
-            self._folder / NAME, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666
-        )
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+    def __repr__(self) -> str:
+        return f"<Journal {self._path}: {self._size} bytes>"
+
+    def _open(self, path: Path) -> int:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        if not lock(descriptor):
             os.close(descriptor)
-            raise OSError(
-                errno.EBUSY, f"{self._folder} is being recorded by another process"
-            ) from error
+            raise OSError(errno.EBUSY, f"{self._path.parent} is being recorded by another process")
         return descriptor
 
-    def _end_at_a_line(self) -> None:
+    def _cut_off_partial_line(self) -> None:
         """Cut off what a kill has left of a line."""
         keep, step = self._size, 1 << 16
         while keep:
             at = max(0, keep - step)
             found = os.pread(self._descriptor, keep - at, at).rfind(b"\n")
+            keep = at + found + 1
             if found >= 0:
-                keep = at + found + 1
                 break
-            keep = at
         if keep != self._size:
             os.ftruncate(self._descriptor, keep)
             self._size = keep
@@ -139,20 +125,20 @@ class Journal:
             raise
         self._size += len(data)
 
-    def replace(self, lines: Iterable[JournalLine | Removal]) -> None:
+    def replace(self, lines: Iterable[JournalLine]) -> None:
         """Put other lines in place of all there are, in one step. Raises OSError."""
-        part = files.write_part(self._folder / NAME, b"")
+        part = part_of(self._path)
         try:
+            write_part(self._path, b"")
             with open(part, "wb") as file:
                 file.writelines(encode([line]) for line in lines)
+            descriptor = self._open(part)
+            os.replace(part, self._path)
         except OSError:
-            part.unlink(missing_ok=True)
+            remove(part)
             raise
-        fresh = os.open(part, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-        fcntl.flock(fresh, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.replace(part, self._folder / NAME)
         os.close(self._descriptor)
-        self._descriptor, self._size = fresh, os.fstat(fresh).st_size
+        self._descriptor, self._size = descriptor, os.fstat(descriptor).st_size
 
     def close(self) -> None:
         """Let others write."""

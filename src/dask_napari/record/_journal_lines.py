@@ -11,35 +11,49 @@ import msgspec
 from dask_napari.model import Calibration, Item, Kind, PlaceKey, Position, Provenance, at_of
 
 
-class StoredAt(msgspec.Struct, frozen=True):
-    """Where an array of an item lies.
+class ImageRegion(msgspec.Struct, frozen=True):
+    """Where the data of an item lies in the array of an image.
 
     Attributes
     ----------
     path : str
         The zarr array.
     start : tuple of int
-        Its first element there.
-    shape, dtype
-        Its own. Text is stored as the numbers of its characters, along one more axis.
+        Index of its first element there.
     order : tuple of int
-        Which axis of the zarr array each of its own is; along others it has length 1.
+        The axis of the zarr array that each of its own is; along others it has length 1.
     """
 
     path: str
     start: tuple[int, ...]
-    shape: tuple[int, ...]
-    dtype: str
     order: tuple[int, ...]
 
 
 class JournalLine(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An item without its arrays; see :class:`~dask_napari.model._item.Item`."""
+    """An item without its arrays, and where those lie.
+
+    Attributes
+    ----------
+    id : int
+        Number of the line.
+    shape, dtype
+        Of the data.
+    image : ImageRegion, optional
+        Where the data lies, if in an image.
+    file : str
+        The file of arrays with all else, empty if there is nothing else.
+    arrays : tuple of str
+        Names of the arrays in the file, in its order.
+    """
 
     id: int
     layer: str
     kind: Kind
-    arrays: dict[str, StoredAt]
+    shape: tuple[int, ...]
+    dtype: str
+    image: ImageRegion | None = None
+    file: str = ""
+    arrays: tuple[str, ...] = ()
     position: dict[str, int | float | str] = {}
     key: str = ""
     worker: str = ""
@@ -57,6 +71,57 @@ class JournalLine(msgspec.Struct, frozen=True, omit_defaults=True):
     options: Any = {}
     publisher: str = ""
 
+    @classmethod
+    def of(
+        cls, number: int, item: Item, image: ImageRegion | None, file: str, arrays: Iterable[str]
+    ) -> JournalLine:
+        """Describe an item."""
+        made, known = item.provenance, item.calibration
+        return cls(
+            number,
+            item.layer,
+            item.kind,
+            item.data.shape,
+            item.data.dtype.str,
+            image,
+            file,
+            tuple(arrays),
+            dict(item.position),
+            made.key,
+            made.worker,
+            made.run_id,
+            made.start if math.isfinite(made.start) else 0.0,
+            made.stop if math.isfinite(made.stop) else 0.0,
+            item.rgb,
+            known.axes,
+            known.scale,
+            known.translate,
+            known.units,
+            item.origin,
+            item.whole,
+            item.part,
+            to_json(item.options),
+            item.publisher,
+        )
+
+    def item(self, data: Any, arrays: dict[str, Any]) -> Item:
+        """Return the item with its arrays."""
+        return Item(
+            self.layer,
+            self.kind,
+            data,
+            self.position,
+            Provenance(self.key, self.worker, self.run_id, self.start, self.stop),
+            Calibration(self.axes, self.scale, self.translate, self.units),
+            self.rgb,
+            arrays,
+            self.origin,
+            self.whole,
+            self.part,
+            from_json(self.options),
+            self.publisher,
+        )
+
     @property
     def at(self) -> Position:
         """The position; without one, its task is its place."""
@@ -69,60 +134,24 @@ class JournalLine(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Removal(msgspec.Struct, frozen=True):
-    """Items that are no more."""
+    """Numbers of lines whose items are about to be overwritten."""
 
     gone: list[int]
 
 
 _encoder = msgspec.json.Encoder()
 _lines: msgspec.json.Decoder[JournalLine] = msgspec.json.Decoder(JournalLine)
-_gone: msgspec.json.Decoder[Removal] = msgspec.json.Decoder(Removal)
+_removals: msgspec.json.Decoder[Removal] = msgspec.json.Decoder(Removal)
 
 
-def line_of(number: int, item: Item, arrays: dict[str, StoredAt]) -> JournalLine:
-    """Describe an item whose arrays lie where ``arrays`` says."""
-    made, known = item.provenance, item.calibration
-    return JournalLine(
-        number,
-        item.layer,
-        item.kind,
-        arrays,
-        dict(item.position),
-        made.key,
-        made.worker,
-        made.run_id,
-        made.start if math.isfinite(made.start) else 0.0,
-        made.stop if math.isfinite(made.stop) else 0.0,
-        item.rgb,
-        known.axes,
-        known.scale,
-        known.translate,
-        known.units,
-        item.origin,
-        item.whole,
-        item.part,
-        to_json(item.options),
-        item.publisher,
-    )
+def decode(text: bytes) -> JournalLine | Removal:
+    """Return what a line of the file says. Raises ``msgspec.DecodeError``."""
+    return _removals.decode(text) if text.startswith(b'{"gone"') else _lines.decode(text)
 
 
-def item_of(line: JournalLine, data: Any, arrays: dict[str, Any]) -> Item:
-    """The item of a line, with its arrays."""
-    return Item(
-        line.layer,
-        line.kind,
-        data,
-        line.position,
-        Provenance(line.key, line.worker, line.run_id, line.start, line.stop),
-        Calibration(line.axes, line.scale, line.translate, line.units),
-        line.rgb,
-        arrays,
-        line.origin,
-        line.whole,
-        line.part,
-        from_json(line.options),
-        line.publisher,
-    )
+def encode(lines: Iterable[JournalLine | Removal]) -> bytes:
+    """Return lines as they are in the file."""
+    return b"".join(_encoder.encode(line) + b"\n" for line in lines)
 
 
 def to_json(value: Any) -> Any:
@@ -156,13 +185,3 @@ def from_json(value: Any) -> Any:
     if "$items" in value:
         return {from_json(key): from_json(each) for key, each in value["$items"]}
     return {key: from_json(each) for key, each in value.items()}
-
-
-def decode(text: bytes) -> JournalLine | Removal:
-    """What a line of the file says. Raises ``msgspec.DecodeError``."""
-    return _gone.decode(text) if text.startswith(b'{"gone"') else _lines.decode(text)
-
-
-def encode(lines: Iterable[JournalLine | Removal]) -> bytes:
-    """Lines as they are in the file."""
-    return b"".join(_encoder.encode(line) + b"\n" for line in lines)

@@ -3,53 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import zarr
 
 from dask_napari.model import Item
-from dask_napari.record import files
-from dask_napari.record._journal import JournalSurvey
-from dask_napari.record._journal_lines import JournalLine, StoredAt, item_of
-from dask_napari.record._record_attributes import layers_of
-from dask_napari.record.root import check_record
+from dask_napari.record._disk import read_attributes
+from dask_napari.record._element_files import read_arrays
+from dask_napari.record._journal import JournalReader
+from dask_napari.record._journal_lines import JournalLine
+from dask_napari.record._record_group import check_record, layers_of
 
 
-def open_array(root: Path, path: str) -> Any:
-    """Open an array of a record with zarr, and nothing beside the record."""
+def _within(root: Path, path: str) -> Path:
+    """Return the path of a file of a record, and of nothing beside the record."""
     if path.startswith("/") or ".." in path.split("/"):
         raise ValueError(f"{path} is not in the record")
-    return zarr.open_array(str(root / path), mode="r")
+    return root / path
 
 
-def read_array(stored: Any, where: StoredAt) -> npt.NDArray[Any]:
-    """Read an array of an item from the zarr array in which it lies."""
-    region = [slice(at, at + 1) for at in where.start]
-    for length, dim in zip(where.shape, where.order, strict=True):
-        region[dim] = slice(where.start[dim], where.start[dim] + length)
-    dtype = np.dtype(where.dtype)
-    if dtype.kind == "U":
-        region[-1] = slice(0, dtype.itemsize // 4)
-    found = np.asarray(stored[tuple(region)])
-    if dtype.kind == "U":
-        letters = np.ascontiguousarray(found, dtype.str[0].replace("|", "=") + "u4")
-        found = letters.view(dtype)[..., 0]
-    own = sorted(where.order)
-    found = found.reshape([where.shape[where.order.index(dim)] for dim in own])
-    return np.ascontiguousarray(found.transpose([own.index(dim) for dim in where.order]))
-
-
-def read_item(root: Path, line: JournalLine) -> Item:
-    """Read the item of a line."""
-    return _item(line, lambda path: open_array(root, path))
-
-
-def _item(line: JournalLine, opened: Callable[[str], Any]) -> Item:
-    arrays = {name: read_array(opened(w.path), w) for name, w in line.arrays.items()}
-    return item_of(line, arrays.pop("data"), arrays)
+def read_item(
+    root: Path, line: JournalLine, open_array: Callable[..., Any] = zarr.open_array
+) -> Item:
+    """Read the item of a line. Raises OSError, ValueError."""
+    found = read_arrays(_within(root, line.file)) if line.file else []
+    arrays = dict(zip(line.arrays, found, strict=True))
+    if line.image is None:
+        return line.item(arrays.pop("data"), arrays)
+    index: list[int | slice] = list(line.image.start)
+    for length, dim in zip(line.shape, line.image.order, strict=True):
+        index[dim] = slice(line.image.start[dim], line.image.start[dim] + length)
+    array = open_array(str(_within(root, line.image.path)), mode="r")
+    # Axes are in the order of the array; each goes to its rank there.
+    data = np.asarray(array[tuple(index)]).transpose(np.argsort(np.argsort(line.image.order)))
+    return line.item(np.ascontiguousarray(data), arrays)
 
 
 class Record:
@@ -76,29 +66,27 @@ class Record:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         attributes = check_record(self.path)
-        self._arrays: dict[str, Any] = {}
         self.closed = bool(attributes.get("closed"))
         self.sessions: list[dict[str, Any]] = attributes.get("sessions", [])
-        self.lines = JournalSurvey(self.path)
+        self.lines = JournalReader(self.path)
         self.layers = layers_of(attributes)
+        self._open_array = cache(zarr.open_array)
+
+    def __repr__(self) -> str:
+        return f"<Record {self.path}: {len(self)} items{'' if self.closed else ', not closed'}>"
 
     def item(self, line: JournalLine) -> Item:
         """Read the item that a line describes."""
-        return _item(line, self._opened)
-
-    def _opened(self, path: str) -> Any:
-        if path not in self._arrays:
-            self._arrays[path] = open_array(self.path, path)
-        return self._arrays[path]
+        return read_item(self.path, line, self._open_array)
 
     def items(self) -> Iterator[Item]:
         """Read all items, one after the other."""
         return map(self.item, self.lines)
 
     def images(self) -> list[str]:
-        """Paths of the OME-Zarr images, each of which any reader opens."""
-        found = files.read_json(self.path / "OME" / "zarr.json")
-        return list(found.get("attributes", {}).get("ome", {}).get("series", []))
+        """Return the paths of the OME-Zarr images, each of which any reader opens."""
+        found = read_attributes(self.path / "OME")
+        return list(found.get("ome", {}).get("series", []))
 
     def __len__(self) -> int:
         return len(self.lines)

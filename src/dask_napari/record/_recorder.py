@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from dask_napari.model import LayerSpec, Once
-from dask_napari.record._finish import finish
-from dask_napari.record._record_attributes import Attributes
+from dask_napari.model import LayerSpec, Once, Refusal
+from dask_napari.record._closing import finish
+from dask_napari.record._record_group import RecordSession
 from dask_napari.record._store import Store
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import Board, Receiver
@@ -106,7 +106,7 @@ class Recorder:
         self.receiver.start()
         try:
             self.store = Store(self.path, append=append, overwrite=overwrite)
-            self._attributes = Attributes(self.path)
+            self._session = RecordSession(self.path)
         except BaseException:
             self.receiver.close()
             raise
@@ -145,21 +145,21 @@ class Recorder:
         items = self.board.take(ROUND_ITEMS, ROUND_BYTES)
         self._learn()
         try:
-            reasons = self.store.put(items)
+            refusals = self.store.put(items)
         except Exception as error:
             # A bug of ours costs these items, counted, and not the rest of the stream.
             self._say(f"{len(items)} items are not recorded", error)
-            reasons = [f"error: {type(error).__name__}"] * len(items)
-        self.board.shown([item for item, why in zip(items, reasons, strict=True) if not why])
-        for item, why in zip(items, reasons, strict=True):
-            if why:
-                self.board.drop(item, why)
+            refusals = [Refusal(f"error: {type(error).__name__}")] * len(items)
+        self.board.shown([item for item, why in zip(items, refusals, strict=True) if not why])
+        for item, refusal in zip(items, refusals, strict=True):
+            if refusal:
+                self.board.drop(item, refusal.reason)
 
     def _learn(self) -> None:
         specs = self.receiver.layers()
         if specs != self._specs:
             self._specs = self.store.specs = specs
-            self._attributes.learn(specs)
+            self._session.learn(specs)
 
     def _all_gone(self) -> bool:
         peers = self.receiver.peers()
@@ -185,7 +185,9 @@ class Recorder:
         self._save_at = time.monotonic() + SAVE_INTERVAL
         self._learn()
         try:
-            self._attributes.save(self.receiver.ledger(), self.store.contents.images, closed=closed)
+            for image in self.store.contents.images.values():
+                image.describe_changes()
+            self._session.save(self.receiver.ledger(), self.store.contents.images, closed=closed)
         except OSError as error:
             self._say("the metadata cannot be written", error)
 

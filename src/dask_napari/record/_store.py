@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy.typing as npt
-
-from dask_napari.model import Item, LayerSpec
-from dask_napari.record import files
+from dask_napari.model import Item, LayerSpec, Refusal
 from dask_napari.record._contents import Contents, RecordedItem
-from dask_napari.record._draft import ItemDraft
+from dask_napari.record._disk import FULL, RESERVE, check_room
+from dask_napari.record._element_files import FOLDER, encode_arrays
+from dask_napari.record._image import Image
+from dask_napari.record._item_draft import ItemDraft
 from dask_napari.record._journal import Journal
-from dask_napari.record._journal_lines import JournalLine, Removal, line_of
-from dask_napari.record._unaligned_chunks import UnalignedChunks
-from dask_napari.record.root import prepare
+from dask_napari.record._journal_lines import JournalLine, Removal
+from dask_napari.record._record_group import create_record
 
 logger = logging.getLogger(__name__)
 
@@ -36,155 +35,132 @@ class Store:
     path : Path
         The record, a directory.
     append : bool
-        Go on with one that is there.
+        Go on with a record that is there.
     overwrite : bool
-        Remove one that is there.
+        Remove a record that is there.
 
     Raises
     ------
     OSError
         If it is there and ``append`` is not given, or it cannot be written.
     ValueError
-        If what is there is no record.
+        If what is there is not a record.
     """
 
     def __init__(self, path: Path, *, append: bool = False, overwrite: bool = False) -> None:
         self.path = path
-        prepare(path, append=append, overwrite=overwrite)
+        create_record(path, append=append, overwrite=overwrite)
         self.journal = Journal(path)
         self.specs: Mapping[str, LayerSpec] = {}
-        self._apart = UnalignedChunks(path)
         self._trouble = ""
         self._pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="dask-napari-record")
         try:
-            self.contents = Contents(path)
+            self.reload()
         except BaseException:
             self.close()
             raise
 
+    def __repr__(self) -> str:
+        return f"<Store {self.path}: {len(self)} items{self._trouble and ', '}{self._trouble}>"
+
     def __len__(self) -> int:
-        return len(self.contents.kept)
+        return len(self.contents.items)
 
-    # -- items -------------------------------------------------------------------------------
+    def reload(self) -> None:
+        """Read from the journal what is there. Raises OSError, ValueError."""
+        self.contents = Contents(self.path)
 
-    def put(self, items: Sequence[Item]) -> list[str]:
+    def put(self, items: Sequence[Item]) -> list[Refusal | None]:
         """Write items of different places; what is there of these is replaced.
 
         Returns
         -------
-        list of str
-            For each, empty if it is recorded, or why it is not, as in the ledger.
+        list of Refusal or None
+            For each, None if it is recorded, or why it is not.
         """
         drafts = [self._draft(item) for item in items]
         list(self._pool.map(ItemDraft.write, drafts))
-        self._commit([draft for draft in drafts if not draft.reason])
-        self._say([draft.reason for draft in drafts])
-        if again := [item for line, item in self._apart.take() if self._is_there(line)]:
-            self.put(again)
-        return [draft.reason for draft in drafts]
-
-    def _is_there(self, line: JournalLine) -> bool:
-        kept = self.contents.kept.get(line.slot)
-        return kept is not None and kept.id == line.id
+        self._commit(drafts)
+        self._log([draft.refusal for draft in drafts])
+        return [draft.refusal for draft in drafts]
 
     def _draft(self, item: Item) -> ItemDraft:
-        draft = ItemDraft(item)
+        draft = ItemDraft(self.path, item)
         try:
-            # More than for one item, once it was full: else what is said of it goes to and fro.
-            files.check_room(self.path, files.RESERVE if self._trouble == files.FULL else 0)
-            arrays, columns = dict(item.arrays), self.contents.columns
-            if not self._lay(draft):
+            # More than for one item, once it was full: else it is full and not full in turns.
+            check_room(self.path, RESERVE if self._trouble == FULL else 0)
+            self.contents.last += 1
+            arrays, region, file = dict(item.arrays), None, ""
+            if image := self._image(item):
+                draft.image, region = image, image.place(item)
+                block = image.block(item.data)
+                for name, slices in image.chunks(region.start, item.data.shape):
+                    draft.files[f"{image.path}/{name}"] = partial(image.array.encode, block[slices])
+            else:
                 arrays = {DATA: item.data, **arrays}
-            for name, array in arrays.items():
-                where, column, block = columns.place(item.layer, item.part, name, array)
-                draft.rows.append((column, where.start[0]))
-                draft.arrays[name] = where
-                draft.jobs.append((column.sheet, where.start[: block.ndim], partial(_same, block)))
+            if arrays:
+                file = f"{FOLDER}/{self.contents.last}.npz"
+                draft.files[file] = partial(
+                    encode_arrays, list(arrays.values()), compress=item.kind == "labels"
+                )
+            draft.line = JournalLine.of(self.contents.last, item, region, file, arrays)
+            old = self.contents.items.get(item.slot)
+            draft.overwrites = old is not None and not draft.files.keys().isdisjoint(old.files)
         except Exception as error:  # one bad item must not end the record
             draft.give_up(error)
         return draft
 
-    def _lay(self, draft: ItemDraft) -> bool:
-        """Find the place of an image in OME-Zarr; false if it has none."""
-        item = draft.item
-        plan = self.contents.plan(item)
-        if plan is None:
-            return False
-        image = self.contents.image_for(item, plan)
-        if image is None:
-            spec = self.specs.get(item.layer)
-            image = self.contents.new_image(item, plan, spec.fill if spec else 0.0)
-            if image is None:
-                return False
-            self._apart.ripen(item, plan, image)
-        where = image.place(item)
-        if not image.claim(where, item.slot):
-            return False
-        draft.arrays[DATA] = where
-        draft.jobs.append((image.sheet, where.start, partial(image.block, item)))
-        return True
+    def _image(self, item: Item) -> Image | None:
+        """Return the image in which an item is to lie, None if it has none. Raises OSError."""
+        family = self.contents.family(item)
+        if family is None:
+            return None
+        if image := self.contents.image_for(item, family):
+            return image
+        spec = self.specs.get(item.layer)
+        return self.contents.new_image(item, family, spec.fill if spec else 0.0)
 
-    def _commit(self, drafts: list[ItemDraft]) -> None:
-        """Put what is written in its place, and say so in the journal."""
-        over = [
-            (draft, kept)
-            for draft in drafts
-            if (kept := self.contents.kept.get(draft.item.slot)) and draft.overwrites(kept.arrays)
-        ]
-        try:
-            if over:
-                self.journal.append([Removal([kept.id for _, kept in over])])
-        except OSError as error:
-            for draft, _ in over:
-                draft.give_up(error)
-        else:
-            for draft, kept in over:
-                draft.over = True
-                del self.contents.kept[draft.item.slot]
-                self.contents.remove(kept, but=draft.arrays)
+    def _commit(self, drafts: Sequence[ItemDraft]) -> None:
+        """Give what is written its names, and say so in the journal."""
+        items = self.contents.items
+        overwriting = [draft for draft in drafts if draft.overwrites and not draft.refusal]
+        if overwriting:
+            removal = Removal([items[draft.item.slot].id for draft in overwriting])
+            self._append([removal], overwriting)
+        for draft in overwriting:
+            if not draft.refusal:
+                self.contents.remove(items.pop(draft.item.slot), keep=draft.files)
+                draft.overwrites = False
         for draft in drafts:
-            if not draft.reason:
-                draft.move()
-        whole = [draft for draft in drafts if not draft.reason]
-        for draft in whole:
-            self.contents.last += 1
-            draft.line = line_of(self.contents.last, draft.item, draft.arrays)
+            draft.move()
+        complete = [draft for draft in drafts if not draft.refusal]
+        self._append([draft.line for draft in complete if draft.line], complete)
+        for draft in complete:
+            if draft.line and not draft.refusal:
+                if old := items.pop(draft.item.slot, None):
+                    self.contents.remove(old)
+                items[draft.item.slot] = RecordedItem(draft.line.id, tuple(draft.files))
+
+    def _append(self, lines: Sequence[JournalLine | Removal], drafts: Iterable[ItemDraft]) -> None:
+        """Write lines, or give up the drafts that need them."""
         try:
-            if whole:
-                self.journal.append([draft.line for draft in whole if draft.line is not None])
+            if lines:
+                self.journal.append(lines)
         except OSError as error:
-            for draft in whole:
+            for draft in drafts:
                 draft.give_up(error)
-        else:
-            for draft in whole:
-                self._keep(draft)
 
-    def _keep(self, draft: ItemDraft) -> None:
-        assert draft.line is not None
-        slot, line = draft.item.slot, draft.line
-        old = self.contents.kept.pop(slot, None)
-        self.contents.kept[slot] = RecordedItem(line.id, tuple(line.arrays.values()))
-        if old is not None:
-            self.contents.remove(old, but=line.arrays)
-        apart = draft.item.origin and line.arrays[DATA].path in self.contents.columns.by_path
-        if apart and (plan := self.contents.plan(draft.item)) is not None:
-            self._apart.add(draft.item, plan, line)
-
-    def _say(self, reasons: list[str]) -> None:
-        """Say once that the disk takes no more, and once that it does again."""
-        reason = next(filter(None, reasons), "")
-        if reason and not self._trouble:
-            remedy = files.REMEDIES.get(reason, "items are not recorded meanwhile")
-            logger.error("%s: %s; %s", self.path, reason, remedy)
-        elif reasons and not reason and self._trouble:
+    def _log(self, refusals: Sequence[Refusal | None]) -> None:
+        """Log once that the disk takes no more, and once that it does again."""
+        refusal = next(filter(None, refusals), None)
+        if refusal and not self._trouble:
+            logger.error("%s: %s; %s", self.path, refusal.reason, refusal)
+        elif refusals and not refusal and self._trouble:
             logger.warning("%s: recording again", self.path)
-        self._trouble = reason if reasons else self._trouble
+        if refusals:
+            self._trouble = refusal.reason if refusal else ""
 
     def close(self) -> None:
-        """Let others write; metadata stays as it is, see :func:`~.finish.finish`."""
+        """Let others write; metadata stays as it is, see :func:`~._closing.finish`."""
         self._pool.shutdown()
         self.journal.close()
-
-
-def _same(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return block

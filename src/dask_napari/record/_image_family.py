@@ -1,0 +1,154 @@
+"""Properties that all items of an OME-Zarr image share: layer, axes, type, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Literal
+
+import msgspec
+
+from dask_napari.model import SPATIAL, Calibration, Coordinate, Item, Kind
+
+TIMES: Final = frozenset({"t", "time", "frame", "timepoint", "tp"})
+CHANNELS: Final = frozenset({"c", "ch", "channel", "channels", "wavelength"})
+
+
+class ImageAxis(msgspec.Struct, frozen=True):
+    """One axis of the array of an image.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    type : str
+        Its type in OME-Zarr, empty for a custom one.
+    own : int
+        The axis of the items' data that it is; -1 if it is made of positions.
+    names : tuple of str
+        The axes of positions that it is made of.
+    """
+
+    name: str
+    type: Literal["time", "channel", "space", ""]
+    own: int = -1
+    names: tuple[str, ...] = ()
+
+
+class ImageFamily(msgspec.Struct, frozen=True):
+    """Properties that all items of one image share, but for their size.
+
+    Attributes
+    ----------
+    layer, part, kind
+        As of the items.
+    axes : tuple of ImageAxis
+        Of the array, in its order.
+    split : tuple of (str, Coordinate)
+        Axes of the position that have an image for each of their values, and the value here.
+    dtype : str
+        Type of the pixels, in the byte order of this machine.
+    colors : int
+        Length of the colour axis, 0 if there is none.
+    chunked : bool
+        Whether the items are chunks of one array.
+    whole : tuple of int
+        Shape of that array, as far as it is known.
+    calibration : Calibration
+        Of the data, without a translation.
+    """
+
+    layer: str
+    part: str
+    kind: Kind
+    axes: tuple[ImageAxis, ...]
+    split: tuple[tuple[str, Coordinate], ...]
+    dtype: str
+    colors: int
+    chunked: bool
+    whole: tuple[int, ...]
+    calibration: Calibration
+
+    @property
+    def name(self) -> str:
+        """Name of the layer, with the values of axes that have an image for each."""
+        return " ".join([self.part or self.layer, *(str(value) for _, value in self.split)])
+
+
+def family_of(item: Item, order: Sequence[str] = ()) -> ImageFamily | None:
+    """Return the family of an item's image, None if OME-Zarr cannot hold it.
+
+    OME-Zarr has at most one axis of time, one of channels or of a custom type, and two or three
+    in space, in this order. Several axes of positions become one, whose coordinates are tuples.
+    Where its place is taken, by channels or colours, there is an image for each value.
+
+    Parameters
+    ----------
+    item : Item
+        An image or labels.
+    order : sequence of str
+        The axes of its position in the order that several of them have in one; as the item names
+        them if not given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> item = Item("raw", "image", np.zeros((4, 5)), {"well": "A01", "t": 3, "field": 1})
+    >>> [axis.name for axis in family_of(item).axes]
+    ['t', 'well,field', 'y', 'x']
+    """
+    names = _axis_names(item)
+    ndim, at = len(names), item.at
+    time: ImageAxis | None = None
+    further = ImageAxis("c", "channel", ndim) if item.rgb else None
+    space = [ImageAxis(names[own], "space", own) for own in (ndim - 2, ndim - 1)]
+    for own in reversed(range(ndim - 2)):
+        name = names[own]
+        if name.casefold() in TIMES and time is None:
+            time = ImageAxis(name, "time", own)
+        elif name.casefold() in CHANNELS and further is None:
+            further = ImageAxis(name, "channel", own)
+        elif len(space) == 2 and own == ndim - 3:
+            space.insert(0, ImageAxis(name, "space", own))
+        elif further is None:
+            further = ImageAxis(name, "", own)
+        else:
+            return None
+    rest = list(order or at)
+    times = [name for name in rest if name.casefold() in TIMES]
+    if time is None and times and times[0] not in names:
+        time = ImageAxis(times[0], "time", names=(times[0],))
+        rest.remove(times[0])
+    channels = [name for name in rest if name.casefold() in CHANNELS]
+    others = [name for name in rest if name not in channels]
+    split = rest
+    if further is None and others:
+        further = ImageAxis(",".join(others), "", names=tuple(others))
+        split = channels
+    elif further is None and channels:
+        further = ImageAxis(channels[0], "channel", names=(channels[0],))
+        split = channels[1:]
+    axes = tuple(axis for axis in (time, further, *space) if axis is not None)
+    if len({axis.name for axis in axes}) != len(axes):
+        return None
+    return ImageFamily(
+        item.layer,
+        item.part,
+        item.kind,
+        axes,
+        tuple((name, at[name]) for name in split),
+        item.data.dtype.newbyteorder("=").str,
+        item.data.shape[-1] if item.rgb else 0,
+        bool(item.origin),
+        item.whole,
+        replace(item.calibration, translate=()),
+    )
+
+
+def _axis_names(item: Item) -> tuple[str, ...]:
+    """Return names of the axes of an image, without that of colours."""
+    ndim = item.data.ndim - item.rgb
+    if len(item.calibration.axes) == ndim:
+        return item.calibration.axes
+    extra = tuple(f"dim{number}" for number in range(ndim, len(SPATIAL), -1))
+    return (*extra, *SPATIAL[-min(ndim, len(SPATIAL)) :])

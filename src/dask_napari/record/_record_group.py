@@ -1,0 +1,145 @@
+"""The group of a whole record: its software, the layers of its taps, its ledgers and images."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from dask_napari._version import __version__
+from dask_napari.model import LayerSpec, Ledger
+from dask_napari.record._disk import read_attributes, write_group
+from dask_napari.record._element_files import FOLDER
+from dask_napari.record._journal import NAME
+from dask_napari.record._journal_lines import from_json, to_json
+from dask_napari.record._multiscales import KEY, VERSION
+from dask_napari.stream.receive import plain
+from dask_napari.stream.wire import LayerHeader
+
+LAYOUT: Final = 1
+"""Raised when an older version cannot read a record."""
+
+
+def check_record(path: Path) -> dict[str, Any]:
+    """Return our attributes of a record.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is none, or it is something else.
+    """
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, f"there is no record {path}")
+    try:
+        attributes: dict[str, Any] = read_attributes(path).get(KEY, {})
+    except (OSError, ValueError):
+        attributes = {}
+    if "layout" not in attributes or not (path / NAME).is_file():
+        raise ValueError(f"{path} is not a record of dask-napari")
+    if attributes["layout"] != LAYOUT:
+        raise ValueError(
+            f"{path} was made by dask-napari {attributes.get('software')}, whose layout this "
+            "version does not know; read it with that version"
+        )
+    return attributes
+
+
+def create_record(path: Path, *, append: bool = False, overwrite: bool = False) -> None:
+    """Create the group of a record, or check that there is one.
+
+    Raises
+    ------
+    OSError
+        If something is there that may not be written over, or it cannot be written.
+    ValueError
+        If what is there is not a record.
+    """
+    if path.exists() and overwrite:
+        check_record(path)  # nothing else is ever removed
+        shutil.rmtree(path)
+    if path.exists() and append:
+        check_record(path)
+    elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(
+            errno.EEXIST, f"{path} is there already; use --append to go on with it, or another name"
+        )
+    else:
+        path.mkdir(parents=True, exist_ok=True)
+        write_group(path, {KEY: {"layout": LAYOUT, "software": __version__, "closed": False}})
+        (path / NAME).touch()
+    (path / FOLDER).mkdir(exist_ok=True)
+
+
+def write_series(path: Path, images: Collection[str]) -> None:
+    """List the images, so that readers of collections find them. Raises OSError."""
+    folder = path / "OME"
+    if images or folder.exists():  # a record without images is not a collection of any
+        folder.mkdir(exist_ok=True)
+        write_group(folder, {"ome": {"version": VERSION, "series": sorted(images)}})
+        _write(path, check_record(path))
+
+
+def _write(path: Path, ours: dict[str, Any]) -> None:
+    layout = {"version": VERSION, "bioformats2raw.layout": 3}
+    ome = {"ome": layout} if (path / "OME" / "zarr.json").exists() else {}
+    write_group(path, {**ome, KEY: ours})
+
+
+class RecordSession:
+    """What the attributes of a record say of one recorder: its time, its ledger, its layers.
+
+    Parameters
+    ----------
+    path : Path
+        The record.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        old = check_record(path)
+        self._sessions: list[dict[str, Any]] = old.get("sessions", [])
+        self._sessions.append({"started": time.time(), "software": __version__})
+        self._layers: dict[str, Any] = {each["name"]: each for each in old.get("layers", [])}
+        self._images: set[str] = set()
+        self._saved = b""
+
+    def __repr__(self) -> str:
+        return f"<RecordSession {len(self._sessions)} of {self._path}>"
+
+    def learn(self, specs: Mapping[str, LayerSpec]) -> None:
+        """Take over what taps say of layers; layers of earlier sessions stay."""
+        for name, spec in specs.items():
+            header = LayerHeader.of(replace(spec, options=to_json(dict(spec.options))))
+            self._layers[name] = msgspec.to_builtins(header)
+
+    def save(self, ledger: Ledger, images: Collection[str], *, closed: bool) -> None:
+        """Write what is new. Raises OSError."""
+        session = self._sessions[-1]
+        session["ledger"] = plain(ledger)
+        if closed:
+            session["ended"] = time.time()
+        ours = {
+            "layout": LAYOUT,
+            "software": __version__,
+            "closed": closed,
+            "layers": list(self._layers.values()),
+            "sessions": self._sessions,
+        }
+        if (text := msgspec.json.encode(ours)) != self._saved:
+            _write(self._path, ours)
+            self._saved = text
+        if self._images != set(images):
+            write_series(self._path, images)
+            self._images = set(images)
+
+
+def layers_of(attributes: Mapping[str, Any]) -> list[LayerSpec]:
+    """Return the layers that the attributes of a record name."""
+    found = (msgspec.convert(each, LayerHeader).spec for each in attributes.get("layers", []))
+    return [replace(spec, options=from_json(spec.options)) for spec in found]
