@@ -160,7 +160,7 @@ def test_an_error_is_logged_once_a_cause_with_the_task(client):
             threading.Event().wait(0.05)
         for said in client.run(lambda: logging.getLogger("dask_napari.sink").heard).values():
             assert len(said) == 1
-            assert "output of task 'frame-" in said[0]
+            assert "(task 'frame-" in said[0]
             assert "raised on purpose" in said[0]
     finally:
         client.unregister_worker_plugin(sink.name)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dask_napari.model import Refusal, Reports
 from dask_napari.sink import dask_internals
-from dask_napari.sink._once_log import OnceLog
-from dask_napari.sink._outputs import reason_of
 from dask_napari.stream.send import Publisher
 from dask_napari.tap import Tap, TapSet
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SinkContext:
-    """Taps that select and a publisher that sends; errors are counted, told and logged once.
+    """Worker, taps that select, publisher that sends, and reports of what went wrong.
 
     Parameters
     ----------
@@ -27,8 +26,8 @@ class SinkContext:
         Sender of the outputs.
     taps : TapSet
         Active taps.
-    log : OnceLog
-        The sink's.
+    reports : Reports
+        The sink's; logs each cause once.
 
     Attributes
     ----------
@@ -36,11 +35,16 @@ class SinkContext:
         Active taps; they change.
     """
 
-    def __init__(self, worker: Worker, publisher: Publisher, taps: TapSet, log: OnceLog) -> None:
+    def __init__(
+        self, worker: Worker, publisher: Publisher, taps: TapSet, reports: Reports
+    ) -> None:
         self.worker = worker
         self.publisher = publisher
         self.taps = taps
-        self.log = log
+        self.reports = reports
+
+    def __repr__(self) -> str:
+        return f"<SinkContext of {self.worker.address}: {len(self.taps)} taps, {self.reports}>"
 
     def select(
         self,
@@ -67,35 +71,48 @@ class SinkContext:
 
     def select_failed(self, key: object) -> Callable[[Tap, BaseException], None]:
         """Return what counts a predicate that raises as an output that it may have wanted."""
-        return lambda tap, error: self.refuse(tap, key, error, "select failed")
+        return lambda tap, error: self.refuse(tap, error, key, "select failed")
 
     def pause(self) -> None:
         """Hold no values while Dask pauses the worker."""
         self.publisher.pause(dask_internals.is_paused(self.worker))
 
-    def refuse(self, tap: Tap, key: object, error: BaseException, reason: str = "") -> None:
-        """Count an output that a tap may have wanted and that cannot be queued.
+    def refuse(self, tap: Tap, error: BaseException, key: object, reason: str = "") -> None:
+        """Count and report an output that a tap may have wanted and that cannot be queued.
 
         Parameters
         ----------
         tap : Tap
             The tap.
-        key : object
-            The task's key.
         error : BaseException
             What happened.
+        key : object
+            The task's key.
         reason : str, optional
             The short cause; the error says it if not given.
         """
-        reason = reason or reason_of(error)
-        self.publisher.refuse(str(tap.layer), reason, key, error)
-        self.log.warn(reason, key, error)
+        layer = str(tap.layer)
+        self.publisher.outbox.refuse(layer, self.report(error, layer, key, reason))
 
-    def report(self, layer: str, reason: str, key: object, error: BaseException) -> None:
-        """Tell the viewer, and log a cause once; a :data:`~dask_napari.sink._outputs.Report`."""
+    def report(
+        self, error: BaseException, layer: str = "", key: object = "", reason: str = ""
+    ) -> str:
+        """Tell the viewer and, once a cause, the log; return the short cause.
+
+        Parameters
+        ----------
+        error : BaseException
+            What happened.
+        layer : str
+            The layer that is concerned; empty if it is not known.
+        key : object
+            The task's key; empty where no task is at fault.
+        reason : str, optional
+            The short cause; the error says it if not given.
+        """
+        reason = reason or (
+            error.reason if isinstance(error, Refusal) else f"error: {type(error).__name__}"
+        )
         self.publisher.troubles.note(layer, reason, key, error)
-        self.log.warn(reason, key, error)
-
-    def failed(self, key: object, error: BaseException) -> None:
-        """Report an error of which it is not known which taps it concerns."""
-        self.report("", reason_of(error), key, error)
+        self.reports.error(reason, error, layer=layer, key=key)
+        return reason

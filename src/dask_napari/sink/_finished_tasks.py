@@ -43,7 +43,7 @@ class FinishedTasks:
         except BaseException as error:
             # SystemExit too: Dask would take one as the end of the worker. The task has succeeded
             # and stays so.
-            self._context.failed(key, error)
+            self._context.report(error, key=key)
             contain(error)
 
     def _select(self, key: Any) -> None:
@@ -68,10 +68,10 @@ class FinishedTasks:
             value = dask_internals.read_output(context.worker, task.key)
             if tap.copy == "eager":
                 value = snapshot(value)
-            output = TaskOutput(tap, task, value, context.worker, context.report, chunk)
+            output = TaskOutput(context, tap, task, value, chunk)
         except BaseException as error:
             # Users' code: outputs are copied, and asked for their shape.
-            context.refuse(tap, task.key, error)
+            context.refuse(tap, error, task.key)
             contain(error, foreign=True)
         else:
             context.publisher.put(output)

@@ -46,7 +46,7 @@ class MemoryWatch:
             used = dask_internals.process_memory(context.worker)
             context.publisher.squeeze(used > self._unhindered)
         except Exception as error:
-            context.log.warn("memory not seen", "", error)
+            context.report(error, reason="memory not seen")
             contain(error)
 
     def close(self) -> None:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from dask_napari.coerce import coerce_all, place_of
-from dask_napari.model import Item, Policy, Position, Provenance, Refusal, Reports
+from dask_napari.model import Item, Policy, Provenance, contain
 from dask_napari.placement import Placement
 from dask_napari.sink import dask_internals
+from dask_napari.sink._context import SinkContext
 from dask_napari.sink._snapshots import nbytes_of
 from dask_napari.stream.send import Dropped
 from dask_napari.tap import Tap
 
 if TYPE_CHECKING:
-    from distributed import Worker
     from distributed.worker_state_machine import TaskState
-
-_NOTES = Reports(logging.getLogger(__name__))
-
-Report = Callable[[str, str, object, BaseException], None]
-"""Called with layer, reason, key and error of an output that is not shown; logs a cause once."""
 
 
 class Output:
@@ -31,26 +25,26 @@ class Output:
 
     Parameters
     ----------
+    context : SinkContext
+        Told of errors and notes.
     tap : Tap
         As what kind, onto which layer.
     key : object
         Key of the task.
     nbytes : int
         Bytes held for it.
-    report : callable
-        See :data:`Report`.
     """
 
-    __slots__ = ("_placement", "_report", "key", "layer", "nbytes", "policy", "tap")
+    __slots__ = ("_context", "_placement", "key", "layer", "nbytes", "policy", "tap")
 
-    def __init__(self, tap: Tap, key: object, nbytes: int, report: Report) -> None:
+    def __init__(self, context: SinkContext, tap: Tap, key: object, nbytes: int) -> None:
         assert tap.layer is not None
         self.tap = tap
         self.layer: str = tap.layer
         self.policy: Policy = tap.policy
         self.key = key
         self.nbytes = nbytes
-        self._report = report
+        self._context = context
         self._placement: Placement | None = None
 
     def __repr__(self) -> str:
@@ -68,7 +62,8 @@ class Output:
             except Dropped:
                 raise
             except BaseException as error:  # SystemExit, too: it would end the thread
-                raise self.dropped(error) from error
+                contain(error, foreign=True)
+                raise self._dropped(error) from error
         return self._placement
 
     def value(self) -> object:
@@ -89,39 +84,32 @@ class Output:
 
     def items(self) -> Sequence[Item | Dropped]:
         """Make the item, or one for each part of the output. Raises :class:`Dropped`."""
-        placement, provenance = self.placement(), self.provenance()
+        placement, tap = self.placement(), self.tap
         items: list[Item | Dropped] = []
         try:
             for value, position in placement.parts(self.value()):
-                for part in self._coerce(value, position, provenance):
+                for part in coerce_all(
+                    value,
+                    kind=tap.kind,
+                    layer=self.layer,
+                    position=position,
+                    provenance=self.provenance(),
+                    calibration=tap.calibration,
+                    rgb=tap.rgb,
+                    on_note=self._context.reports.note,
+                ):
                     if isinstance(part, Item):
                         placement.settle(part)
-                    items.append(part if isinstance(part, Item) else self.dropped(part))
+                    items.append(part if isinstance(part, Item) else self._dropped(part))
         except Dropped:
             raise
-        except BaseException as error:
-            raise self.dropped(error) from error
+        except BaseException as error:  # of users' code, such as `__array__`
+            contain(error, foreign=True)
+            raise self._dropped(error) from error
         return items
 
-    def _coerce(
-        self, value: object, position: Position, provenance: Provenance
-    ) -> Sequence[Item | Refusal]:
-        return coerce_all(
-            value,
-            kind=self.tap.kind,
-            layer=self.layer,
-            position=position,
-            provenance=provenance,
-            calibration=self.tap.calibration,
-            rgb=self.tap.rgb,
-            on_note=_NOTES.note,
-        )
-
-    def dropped(self, error: BaseException) -> Dropped:
-        """Report an error; return the refusal that the outbox counts."""
-        reason = reason_of(error)
-        self._report(self.layer, reason, self.key, error)
-        return Dropped(reason)
+    def _dropped(self, error: BaseException) -> Dropped:
+        return Dropped(self._context.report(error, self.layer, self.key))
 
 
 class TaskOutput(Output):
@@ -131,37 +119,28 @@ class TaskOutput(Output):
 
     Parameters
     ----------
+    context : SinkContext
+        Context of the worker that holds the output.
     tap : Tap
         The tap that selected it.
     task : TaskState
         The task.
     value : object
         The output, or None to read it when it is needed.
-    worker : distributed.Worker
-        Worker that holds the output.
-    report : callable
-        See :data:`Report`.
     chunk : tuple, optional
         Key of the chunk that the output is; the task's if not given.
     """
 
-    __slots__ = ("_chunk", "_task", "_value", "_worker")
+    __slots__ = ("_chunk", "_task", "_value")
 
     def __init__(
-        self,
-        tap: Tap,
-        task: TaskState,
-        value: object,
-        worker: Worker,
-        report: Report,
-        chunk: object = None,
+        self, context: SinkContext, tap: Tap, task: TaskState, value: object, chunk: object = None
     ) -> None:
         self._task = dask_internals.computed_task(task)
         nbytes = 0 if value is None else nbytes_of(value, self._task.nbytes)
-        super().__init__(tap, task.key, nbytes, report)
+        super().__init__(context, tap, task.key, nbytes)
         self._chunk = task.key if chunk is None else chunk
         self._value = value
-        self._worker = worker
 
     def find_placement(self) -> Placement:
         """Find where the output belongs: by its arguments, its key or its value."""
@@ -179,14 +158,14 @@ class TaskOutput(Output):
         if self._value is not None:
             return self._value
         try:
-            return dask_internals.read_output(self._worker, self.key)
+            return dask_internals.read_output(self._context.worker, self.key)
         except KeyError:
             raise Dropped("released") from None
 
     def provenance(self) -> Provenance:
         """Return which task made the output."""
-        task = self._task
-        return Provenance(str(self.key), self._worker.address, task.run_id, task.start, task.stop)
+        task, worker = self._task, self._context.worker.address
+        return Provenance(str(self.key), worker, task.run_id, task.start, task.stop)
 
     def forget(self) -> bool:
         """Let go of the value: it can be read again as long as Dask keeps it."""
@@ -202,6 +181,8 @@ class ShownValue(Output):
 
     Parameters
     ----------
+    context : SinkContext
+        Told of errors and notes.
     tap : Tap
         As what kind, onto which layer.
     value : object
@@ -210,21 +191,19 @@ class ShownValue(Output):
         Where it belongs, or what finds that out.
     provenance : Provenance
         The task that showed it.
-    report : callable
-        See :data:`Report`.
     """
 
     __slots__ = ("_provenance", "_value", "_where")
 
     def __init__(
         self,
+        context: SinkContext,
         tap: Tap,
         value: object,
         where: Placement | Callable[[], Placement],
         provenance: Provenance,
-        report: Report,
     ) -> None:
-        super().__init__(tap, provenance.key, nbytes_of(value), report)
+        super().__init__(context, tap, provenance.key, nbytes_of(value))
         self._value = value
         self._where = where
         self._provenance = provenance
@@ -240,21 +219,3 @@ class ShownValue(Output):
     def provenance(self) -> Provenance:
         """Return which task showed the value."""
         return self._provenance
-
-
-def reason_of(error: BaseException) -> str:
-    """Return the short cause of an error, fit to be counted by.
-
-    Parameters
-    ----------
-    error : BaseException
-        Why an output is not shown.
-
-    Examples
-    --------
-    >>> reason_of(Refusal("no position")), reason_of(KeyError("A13"))
-    ('no position', 'error: KeyError')
-    """
-    if isinstance(error, Refusal):
-        return error.reason
-    return f"error: {type(error).__name__}"

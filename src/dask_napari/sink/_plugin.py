@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from distributed import WorkerPlugin
 
 from dask_napari import config
+from dask_napari.model import Reports
 from dask_napari.placement import Placement
 from dask_napari.sink import dask_internals
-from dask_napari.sink._once_log import OnceLog
 from dask_napari.sink._session import Session
 from dask_napari.sink._snapshots import snapshot
 from dask_napari.stream.auth import Security, check_encrypted, local_keys
@@ -23,6 +24,7 @@ from dask_napari.tap import Tap, TapSet
 if TYPE_CHECKING:
     from distributed import Worker
 
+logger = logging.getLogger(__name__)
 
 SINK_NAME: Final = "dask-napari"
 """Name of the plugin unless another is given, for ``client.unregister_worker_plugin``."""
@@ -90,7 +92,7 @@ class NapariSink(WorkerPlugin):
         self._reset()
 
     def _reset(self) -> None:
-        self._log = OnceLog()
+        self._reports = Reports(logger)
         self._session: Session | None = None
         self._retry: asyncio.TimerHandle | None = None
 
@@ -132,10 +134,10 @@ class NapariSink(WorkerPlugin):
                 transport=self.transport,
                 security=self.security,
                 taps=self._taps,
-                log=self._log,
+                reports=self._reports,
             )
         except (OSError, RuntimeError) as error:  # no file descriptors, no thread
-            self._log.warn("not streaming yet", "", error)
+            self._reports.error("not streaming yet", error)
             self._retry = asyncio.get_running_loop().call_later(RETRY, self._open, worker)
 
     def teardown(self, worker: Worker) -> Awaitable[None] | None:

@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from dask_napari.model import Reports
 from dask_napari.sink import dask_internals
 from dask_napari.sink._context import SinkContext
 from dask_napari.sink._finished_tasks import FinishedTasks
 from dask_napari.sink._memory_watch import MemoryWatch, arena_bytes, queue_bytes
-from dask_napari.sink._once_log import OnceLog
 from dask_napari.sink._stored_outputs import StoredOutputs
 from dask_napari.sink._task_values import TaskValues
 from dask_napari.stream.auth import Security
@@ -37,7 +37,7 @@ class Session:
         See :class:`NapariSink`.
     taps : TapSet
         Active taps; outputs in memory already are streamed too.
-    log : OnceLog
+    reports : Reports
         The sink's.
 
     Attributes
@@ -63,7 +63,7 @@ class Session:
         transport: Transport,
         security: Security | None,
         taps: TapSet,
-        log: OnceLog,
+        reports: Reports,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.publisher = Publisher(
@@ -76,7 +76,7 @@ class Session:
             encrypt=dask_internals.requires_encryption(worker),
             on_want=self._on_want,
         )
-        self._context = SinkContext(worker, self.publisher, taps, log)
+        self._context = SinkContext(worker, self.publisher, taps, reports)
         self.finished_tasks = FinishedTasks(self._context)
         self.task_values = TaskValues(self._context)
         self._stored_outputs = StoredOutputs(self._context)

@@ -93,10 +93,9 @@ class StoredOutputs:
         try:
             for tap in context.select(taps, task):
                 if not is_source_stored(context.taps, tap, task):
-                    output = TaskOutput(tap, task, None, context.worker, context.report)
-                    context.publisher.put(output)
+                    context.publisher.put(TaskOutput(context, tap, task, None))
         except BaseException as error:
-            context.failed(task.key, error)
+            context.report(error, key=task.key)
             contain(error)
 
 

@@ -48,7 +48,7 @@ class TaskValues:
             assert tap.layer is not None
             key, provenance = dask_internals.calling_task(context.worker)
             if reason := publisher.outbox.without_layer(tap.layer):
-                context.refuse(tap, key, UnsendableItem(reason, key), reason)
+                context.refuse(tap, UnsendableItem(reason, key), key, reason)
                 return False
             # An active tap has said what its layer is; a value must not overrule it.
             if tap.layer not in publisher.layers:
@@ -61,10 +61,10 @@ class TaskValues:
             held = copy()
             if where is None:
                 where = Placement(place_of(held))
-            publisher.put(ShownValue(tap, held, where, provenance, context.report))
+            publisher.put(ShownValue(context, tap, held, where, provenance))
         except BaseException as error:
             # Users' code: values are copied, and asked for their shape and coordinates.
-            context.refuse(tap, key, error)
+            context.refuse(tap, error, key)
             contain(error, foreign=True)
             return False
         return True
