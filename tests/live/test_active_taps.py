@@ -26,7 +26,7 @@ def test_the_very_tap_is_taken_away_and_not_its_equal():
     taps = ActiveTaps().added([FRAMES, Tap("frame")])
     (left,) = taps.without([FRAMES])
     assert left is not FRAMES
-    with pytest.raises(ValueError, match="'frame' is not in force"):
+    with pytest.raises(ValueError, match="'frame' is not active"):
         taps.without([Tap("frame")])
 
 
@@ -36,7 +36,7 @@ def test_an_array_that_is_watched_again_has_one_tap_a_layer():
     taps = ActiveTaps().added([FRAMES])
     for options in ({}, {"policy": "keep"}, {"layer": "copy"}):
         _, found = tapped(array, **options)
-        taps = taps.watching(found)
+        taps = taps.with_watched(found)
     assert [(tap.layer, tap.policy) for tap in taps] == [
         ("frame", "latest"),
         ("zeros", "keep"),

@@ -9,8 +9,9 @@ import pytest
 from distributed import Client, wait
 
 import cluster_tasks as tasks
-from dask_napari.live._access import Access, check_client
 from dask_napari.live._cluster_sinks import ClusterSinks
+from dask_napari.live._viewer_endpoint import ViewerEndpoint
+from dask_napari.live._watch import _check_client
 from dask_napari.sink import NapariSink
 from dask_napari.stream.receive import ANY_IPC
 from dask_napari.tap import Tap
@@ -62,19 +63,24 @@ def test_taps_that_contradict_each_other_are_not_sent(client, sinks):
 
 
 def test_the_viewer_listens_where_the_workers_can_reach_it(client):
-    assert Access.of(client, None, False).addresses == (ANY_IPC, "tcp://127.0.0.1:*")
-    assert Access.of(client, "tcp://127.0.0.1:5577", False).addresses == ("tcp://127.0.0.1:5577",)
+    assert ViewerEndpoint.for_client(client, None, False).addresses == (
+        ANY_IPC,
+        "tcp://127.0.0.1:*",
+    )
+    assert ViewerEndpoint.for_client(client, "tcp://127.0.0.1:5577", False).addresses == (
+        "tcp://127.0.0.1:5577",
+    )
     with dask.config.set({"distributed.comm.require-encryption": True}):
-        assert Access.of(client, None, False).security.encrypted
+        assert ViewerEndpoint.for_client(client, None, False).security.encrypted
         with pytest.raises(ValueError, match="encrypt"):
-            Access.of(client, None, True)
+            ViewerEndpoint.for_client(client, None, True)
 
 
 def test_a_client_that_is_of_no_use_is_refused(client):
-    check_client(client)
+    _check_client(client)
     with pytest.raises(TypeError, match=r"distributed\.Client, not str"):
-        check_client("tcp://127.0.0.1:8786")
+        _check_client("tcp://127.0.0.1:8786")
     with Client(client.scheduler.address) as other:
         pass
     with pytest.raises(ValueError, match="the client is closed"):
-        check_client(other)
+        _check_client(other)

@@ -261,7 +261,7 @@ def test_a_tap_that_is_wrong_is_told_at_the_call(client):
             live.tap("segment", layer="frame")
         assert live.taps == (tap,)
         live.untap(tap)
-        with pytest.raises(ValueError, match="not in force"):
+        with pytest.raises(ValueError, match="is not active"):
             live.untap(tap)
 
 

@@ -1,4 +1,4 @@
-"""The taps of one handle: which are in force, and what is to come of them."""
+"""Active taps of one handle, and how many items they announce."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dask_napari.tap import Tap
 
 @dataclass(frozen=True, slots=True)
 class ActiveTaps:
-    """The taps in force, each under a name of its own by which sinks tell new ones from old.
+    """The active taps, each under a name of its own by which sinks tell new ones from old.
 
-    A value: what changes it returns another.
+    A value: methods return another one.
 
     Attributes
     ----------
@@ -38,24 +38,11 @@ class ActiveTaps:
         return len(self.named)
 
     def added(self, taps: Iterable[Tap]) -> ActiveTaps:
-        """Return these and more.
-
-        Parameters
-        ----------
-        taps : iterable of Tap
-            What comes to them.
-        """
+        """Return these taps and more."""
         return ActiveTaps({**self.named, **{uuid4().hex: tap for tap in taps}})
 
-    def watching(self, taps: Sequence[Tap]) -> ActiveTaps:
-        """Return these and those of watched arrays, which replace what is there for the same.
-
-        Parameters
-        ----------
-        taps : sequence of Tap
-            The newer ones.
-        """
-        # Watched again, it is the same array: the newer tap takes the place of the older.
+    def with_watched(self, taps: Sequence[Tap]) -> ActiveTaps:
+        """Return these taps and those of watched arrays, which replace older ones on the array."""
         known = {(tap.select, tap.layer) for tap in taps}
         others = {
             name: tap
@@ -65,21 +52,16 @@ class ActiveTaps:
         return ActiveTaps(others).added(taps)
 
     def without(self, taps: Sequence[Tap]) -> ActiveTaps:
-        """Return these without some of them.
-
-        Parameters
-        ----------
-        taps : sequence of Tap
-            Those that go; the very ones, not their equals.
+        """Return these taps without some of them: the very ones, not their equals.
 
         Raises
         ------
         ValueError
-            If one of them is not there.
+            If one of them is not active.
         """
         for tap in taps:
             if not any(tap is other for other in self):
-                raise ValueError(f"the tap on layer {tap.layer!r} is not in force")
+                raise ValueError(f"the tap on layer {tap.layer!r} is not active")
         left = {
             name: other
             for name, other in self.named.items()

@@ -22,22 +22,22 @@ T = TypeVar("T")
 
 
 class ClusterSinks:
-    """Keep a sink on every worker, with the taps in force; safe to use from several threads.
+    """Keep a sink with the active taps on every worker; safe to use from several threads.
 
-    Three plugins go by its name: the sink, what carries its taps, and on the scheduler the
+    Three plugins go by its name: the sink, the update of its taps, and on the scheduler the
     owner, which removes both if the client goes without a word.
 
     Parameters
     ----------
     client : distributed.Client
-        Of the cluster.
+        Client of the cluster.
     sink : NapariSink
-        What to register.
+        The sink to register.
 
     Attributes
     ----------
     taps : ActiveTaps
-        The taps in force.
+        The active taps.
     """
 
     def __init__(self, client: Client, sink: NapariSink) -> None:
@@ -49,6 +49,10 @@ class ClusterSinks:
         self._connection: object = None
         self._lock = threading.Lock()
         self._closed = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{len(self.taps)} taps"
+        return f"<ClusterSinks {self.name}: {state}>"
 
     def register(self) -> None:
         """Put the sink on the workers, present and future, unless it is there."""
@@ -75,12 +79,12 @@ class ClusterSinks:
                     self._ask(self.register, None)
 
     def change(self, change: Callable[[ActiveTaps], ActiveTaps]) -> None:
-        """Change the taps in force.
+        """Change the active taps.
 
         Parameters
         ----------
         change : callable
-            Returns the new ones.
+            Returns the new taps, from those that are active.
 
         Raises
         ------
@@ -110,13 +114,13 @@ class ClusterSinks:
         self._ask(owner, None)
 
     def counts(self) -> list[dict[str, Any]]:
-        """What :func:`~dask_napari.sink.worker_counts` says of each worker with a sink."""
+        """Return :func:`~dask_napari.sink.worker_counts` of each worker with a sink."""
         run = functools.partial(self.client.run, worker_counts, self.name, on_error="ignore")
         nothing: dict[str, dict[str, Any]] = {}
         return [counts for counts in self._ask(run, nothing).values() if counts]
 
     def expected(self) -> dict[str, int]:
-        """How many items each layer will have, as far as the scheduler knows."""
+        """Return how many items each layer will have, as far as the scheduler knows."""
         return self.taps.expected(self._tasks)
 
     def _tasks(self, names: Sequence[str]) -> dict[str, int]:
@@ -127,7 +131,7 @@ class ClusterSinks:
         return self._ask(functools.partial(self.client.run_on_scheduler, ask), nothing)
 
     def _ask(self, call: Callable[[], T], otherwise: T) -> T:
-        """Ask the cluster something that is not worth an error: it may be ending."""
+        """Return the answer of a cluster that may be ending, or ``otherwise``."""
         try:
             return call()
         except Exception as error:

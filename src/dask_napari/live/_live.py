@@ -1,29 +1,24 @@
-"""``Live``: the viewer and the sinks of one ``watch``, in one hand."""
+"""``Live``: the handle of one ``watch``, on its viewer and its sinks."""
 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import functools
 import logging
 import threading
 import time
-import uuid
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
-from dask_napari import config
-from dask_napari.live._access import Access, check_client
 from dask_napari.live._client_ledger import settled, without_viewer
 from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.live._viewer_process import ViewerProcess
 from dask_napari.model import Ledger
 from dask_napari.placement import is_dataset, variables
-from dask_napari.sink import SINK_NAME, NapariSink, tapped, variable_options
+from dask_napari.sink import tapped, variable_options
 from dask_napari.stream import Control, ViewerGone
-from dask_napari.stream.send import Transport, check_transport
 from dask_napari.stream.shm import janitor
 from dask_napari.tap import Tap, TapOptions
 
@@ -33,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOOK_INTERVAL: Final = 1.0
+POLL_INTERVAL: Final = 1.0
 """Seconds between counts of known tasks and copies of the ledger; a person reads them."""
 
 WAIT_INTERVAL: Final = 0.05
@@ -52,8 +47,14 @@ class Live:
 
     Parameters
     ----------
-    client, listen, transport, title, memory, insecure, timeout
-        See :func:`watch`.
+    client : distributed.Client
+        Client of the cluster.
+    viewer : ViewerProcess
+        Process of the window.
+    control : Control
+        Connection to the viewer.
+    sinks : ClusterSinks
+        Sinks on the workers.
 
     Attributes
     ----------
@@ -62,55 +63,22 @@ class Live:
     """
 
     def __init__(
-        self,
-        client: Client,
-        *,
-        listen: str | Iterable[str] | None = None,
-        transport: Transport | None = None,
-        title: str = "Dask live",
-        memory: int | float | str | None = None,
-        insecure: bool = False,
-        timeout: float | None = None,
+        self, client: Client, viewer: ViewerProcess, control: Control, sinks: ClusterSinks
     ) -> None:
-        check_client(client)
-        check_transport(transport or config.get("transport"))
         self.client = client
-        self._seen = Ledger()
+        self.addresses = viewer.addresses
+        self._viewer = viewer
+        self._control = control
+        self._sinks = sinks
+        self._last_ledger = Ledger()
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        access = Access.of(client, listen, insecure)
-        janitor.sweep()
-        self._viewer = ViewerProcess(
-            access.addresses,
-            security=access.security,
-            title=title,
-            memory=config.get_memory(memory),
-            insecure=access.insecure,
-            timeout=config.get_seconds("viewer-timeout") if timeout is None else timeout,
-        )
-        self.addresses = self._viewer.addresses
-        with contextlib.ExitStack() as undo:
-            undo.callback(self._viewer.close)
-            self._control = Control(
-                self.addresses, security=access.security, alive=lambda: self._viewer.running
-            )
-            undo.callback(self._control.close)
-            sink = NapariSink(
-                self.addresses,
-                transport=transport,
-                security=access.security.client(),
-                name=f"{SINK_NAME}-{uuid.uuid4().hex[:8]}",
-            )
-            self._sinks = ClusterSinks(client, sink)
-            undo.callback(self._sinks.close)
-            self._sinks.register()
-            undo.pop_all()
         # A script that ends without `close` must not leave a window behind. Weak, so that the
         # registration does not keep a forgotten handle alive; one of its own, since taking a
         # function back takes back all that were registered of it.
         self._at_exit = functools.partial(_close, weakref.ref(self))
         atexit.register(self._at_exit)
-        self._thread = threading.Thread(target=self._look, name="dask-napari-live", daemon=True)
+        self._thread = threading.Thread(target=self._poll, name="dask-napari-live", daemon=True)
         self._thread.start()
 
     # -- taps ------------------------------------------------------------------------------
@@ -159,7 +127,7 @@ class Live:
         Parameters
         ----------
         array : dask.array.Array, xarray.DataArray or xarray.Dataset
-            What to watch; of a ``Dataset`` each variable that is in chunks and has two axes or
+            Array to watch; of a ``Dataset`` each variable that is in chunks and has two axes or
             more, a layer each.
         **options
             Parameters of :class:`~dask_napari.Tap`: ``layer``, ``kind``, ``dims``, ``at`` ...
@@ -167,7 +135,7 @@ class Live:
         Returns
         -------
         same type
-            What to go on with. Nothing has been computed.
+            Array to go on with. Nothing has been computed.
 
         Raises
         ------
@@ -179,9 +147,9 @@ class Live:
         >>> smooth = live.watch(image.map_overlap(gaussian, depth=8))  # doctest: +SKIP
         >>> smooth.to_zarr("smooth.zarr")  # doctest: +SKIP
         """
-        same, taps = tapped(array, **options)
-        self._sinks.change(lambda others: others.watching(taps))
-        return same  # type: ignore[no-any-return]
+        streaming, taps = tapped(array, **options)
+        self._sinks.change(lambda others: others.with_watched(taps))
+        return streaming  # type: ignore[no-any-return]
 
     def untap(self, tap: Tap | Iterable[Tap]) -> None:
         """Stop streaming what a tap selects; what is shown stays.
@@ -189,33 +157,33 @@ class Live:
         Parameters
         ----------
         tap : Tap or iterable of Tap
-            What :meth:`tap` returned, or some of :attr:`taps`.
+            Taps that :meth:`tap` returned, or some of :attr:`taps`.
 
         Raises
         ------
         ValueError
-            If the tap is not in force.
+            If the tap is not active.
         """
-        gone = [tap] if isinstance(tap, Tap) else list(tap)
-        self._sinks.change(lambda taps: taps.without(gone))
+        removed = [tap] if isinstance(tap, Tap) else list(tap)
+        self._sinks.change(lambda taps: taps.without(removed))
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """The taps in force."""
+        """The active taps."""
         return tuple(self._sinks.taps)
 
-    # -- what is going on ------------------------------------------------------------------
+    # -- state -----------------------------------------------------------------------------
 
     @property
     def open(self) -> bool:
-        """Whether the window is there."""
+        """Whether the window is open."""
         return not self._closed.is_set() and self._viewer.running
 
     def ledger(self) -> Ledger:
-        """What became of every selected output.
+        """Return what became of every selected output.
 
-        When the viewer is gone, what it has shown is known as of its last second; items that
-        were sent to it after that count as dropped ("viewer-gone").
+        When the viewer is gone, its counts are those of its last second; items that were sent to
+        it after that count as dropped ("viewer-gone").
         """
         if self.open:
             try:
@@ -223,7 +191,7 @@ class Live:
             except ViewerGone:
                 if self.open:
                     raise
-        return without_viewer(self._seen, self._sinks.counts())
+        return without_viewer(self._last_ledger, self._sinks.counts())
 
     def wait(self, timeout: float | None = None) -> Ledger:
         """Wait until everything selected so far is shown or accounted for.
@@ -239,7 +207,7 @@ class Live:
         Returns
         -------
         Ledger
-            As it was then.
+            The ledger at the end.
 
         Raises
         ------
@@ -248,22 +216,22 @@ class Live:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         selected = self._sinks.counts()
-        asked = time.monotonic()
+        checked = time.monotonic()
         while True:
             ledger = self.ledger()
             if not self.open or settled(ledger, selected):
                 return ledger
-            if time.monotonic() - asked > LOOK_INTERVAL:
+            if time.monotonic() - checked > POLL_INTERVAL:
                 # A worker that was killed meanwhile had no time to tell the viewer of it all.
-                there = {worker["name"] for worker in self._sinks.counts()}
-                selected = [worker for worker in selected if worker["name"] in there]
-                asked = time.monotonic()
+                alive = {worker["name"] for worker in self._sinks.counts()}
+                selected = [worker for worker in selected if worker["name"] in alive]
+                checked = time.monotonic()
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError(f"items are still pending after {timeout} s:\n{ledger}")
             self._closed.wait(WAIT_INTERVAL)
 
     def screenshot(self, path: str | Path) -> Path:
-        """Save what the window shows, all that has arrived included, as a PNG file.
+        """Save the window's picture, all that has arrived included, as a PNG file.
 
         Raises
         ------
@@ -278,7 +246,7 @@ class Live:
 
     def block(self) -> None:
         """Wait until the user closes the window."""
-        while not self._closed.is_set() and not self._viewer.wait(LOOK_INTERVAL):
+        while not self._closed.is_set() and not self._viewer.wait(POLL_INTERVAL):
             pass
 
     def close(self) -> None:
@@ -305,20 +273,20 @@ class Live:
         state = "open" if self.open else "closed"
         return f"<Live: viewer {state}, {len(self.taps)} taps, {self.addresses[-1]}>"
 
-    # -- the thread ------------------------------------------------------------------------
+    # -- thread ----------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """Tell the viewer how much there is to come, until it ends."""
-        while not self._closed.wait(LOOK_INTERVAL):
+        while not self._closed.wait(POLL_INTERVAL):
             if not self._viewer.running:
                 break
             self._sinks.rejoin()
             try:
-                self._seen = self._control.ledger()
+                self._last_ledger = self._control.ledger()
                 if expected := self._sinks.expected():
                     self._control.request("known", expected)
             except (ViewerGone, RuntimeError) as error:
-                logger.debug("no look at the viewer: %s", error)
+                logger.debug("the viewer was not asked: %s", error)
         if not self._closed.is_set():
             code = self._viewer.process.wait()
             log = logger.info if code == 0 else logger.warning

@@ -1,4 +1,4 @@
-"""A viewer in a process of its own, on a leash: it ends with the process that started it."""
+"""A viewer in a process of its own, which ends with the process that started it."""
 
 from __future__ import annotations
 
@@ -21,26 +21,28 @@ QUIT_TIMEOUT: Final = 10.0
 
 
 class ViewerFailed(RuntimeError):
-    """The viewer's process did not come up; the text holds what it said."""
+    """The viewer's process did not come up; the text holds the end of its log."""
 
 
 class ViewerProcess:
     """Start ``python -m dask_napari.viewer`` and wait until it listens.
 
-    Its standard input is the leash: it closes when this process ends, however it ends, and the
-    viewer then quits. A process of its own because napari needs the main thread, and so that
-    nothing the viewer does can stall the client.
+    Its standard input closes when this process ends, however it ends, and the viewer then quits.
+    A process of its own because napari needs the main thread, and so that nothing the viewer does
+    can stall the client.
 
     Parameters
     ----------
     listen : sequence of str
         Addresses for the receiver.
     security : Security
-        Keys and token; they travel through the leash, not through the command line.
+        Keys and token; they travel through standard input, not through the command line.
     title : str
         Title of the window.
     memory : int, optional
         Bytes of pictures kept in memory; without it all are.
+    insecure : bool
+        Whether plain TCP that other hosts can reach is allowed.
     timeout : float
         Seconds to wait.
 
@@ -74,7 +76,7 @@ class ViewerProcess:
                 stdout=self._log,
                 stderr=self._log,
                 pass_fds=(write,),
-                # Ctrl-C in the terminal is for the script; the leash ends the viewer.
+                # Ctrl-C in the terminal is for the script, whose end is the viewer's.
                 start_new_session=True,
             )
         except BaseException:
@@ -100,6 +102,10 @@ class ViewerProcess:
             self.close(timeout=0)
             raise
 
+    def __repr__(self) -> str:
+        state = "running" if self.running else f"ended with {self.process.returncode}"
+        return f"<ViewerProcess {self.process.pid}: {state}>"
+
     def _read_line(self, pipe: int, deadline: float) -> bytes:
         line = b""
         while not line.endswith(b"\n"):
@@ -114,11 +120,11 @@ class ViewerProcess:
 
     @property
     def running(self) -> bool:
-        """Whether the viewer's process is there."""
+        """Whether the viewer's process runs."""
         return self.process.poll() is None
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end of the viewer; true if it has ended."""
+        """Wait for the end of the viewer; return whether it has ended."""
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -126,13 +132,13 @@ class ViewerProcess:
         return True
 
     def log(self, last: int = 4000) -> str:
-        """The end of what the viewer printed."""
+        """Return the end of the viewer's output."""
         size = os.fstat(self._log.fileno()).st_size
         start = max(0, size - last)
         return os.pread(self._log.fileno(), last, start).decode(errors="replace").strip()
 
     def close(self, timeout: float = QUIT_TIMEOUT) -> None:
-        """Let go of the leash, and see to it that the viewer ends."""
+        """Close the viewer's standard input, and see to it that the viewer ends."""
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):
             self.process.stdin.close()

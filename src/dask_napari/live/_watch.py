@@ -1,12 +1,21 @@
-"""``watch``: what users call."""
+"""``watch``: open a viewer and register its sinks."""
 
 from __future__ import annotations
 
+import contextlib
+import uuid
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from dask_napari import config
+from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.live._live import Live
-from dask_napari.stream.send import Transport
+from dask_napari.live._viewer_endpoint import ViewerEndpoint
+from dask_napari.live._viewer_process import ViewerProcess
+from dask_napari.sink import SINK_NAME, NapariSink
+from dask_napari.stream import Control
+from dask_napari.stream.send import Transport, check_transport
+from dask_napari.stream.shm import janitor
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -69,12 +78,48 @@ def watch(
     ...     done = wait(futures)
     ...     live.wait()
     """
-    return Live(
-        client,
-        listen=listen,
-        transport=transport,
-        title=title,
-        memory=memory,
-        insecure=insecure,
-        timeout=timeout,
-    )
+    _check_client(client)
+    check_transport(transport or config.get("transport"))
+    endpoint = ViewerEndpoint.for_client(client, listen, insecure)
+    janitor.sweep()
+    with contextlib.ExitStack() as undo:
+        viewer = ViewerProcess(
+            endpoint.addresses,
+            security=endpoint.security,
+            title=title,
+            memory=config.get_memory(memory),
+            insecure=endpoint.insecure,
+            timeout=config.get_seconds("viewer-timeout") if timeout is None else timeout,
+        )
+        undo.callback(viewer.close)
+        control = Control(
+            viewer.addresses, security=endpoint.security, alive=lambda: viewer.running
+        )
+        undo.callback(control.close)
+        sink = NapariSink(
+            viewer.addresses,
+            transport=transport,
+            security=endpoint.security.client(),
+            name=f"{SINK_NAME}-{uuid.uuid4().hex[:8]}",
+        )
+        sinks = ClusterSinks(client, sink)
+        undo.callback(sinks.close)
+        sinks.register()
+        live = Live(client, viewer, control, sinks)
+        undo.pop_all()
+    return live
+
+
+def _check_client(client: object) -> None:
+    """Refuse anything but a synchronous client with a cluster."""
+    from distributed import Client
+
+    if not isinstance(client, Client):
+        raise TypeError(f"watch() needs a distributed.Client, not {type(client).__name__}")
+    if client.asynchronous:
+        raise TypeError(
+            "watch() needs a synchronous client; make one with Client(address) beside the "
+            "asynchronous one"
+        )
+    if client.status != "running":
+        raise ValueError(f"the client is {client.status}; connect it to a cluster first")

@@ -20,16 +20,7 @@ def source_task(
 ) -> TaskState | None:
     """Return the task that made a chunk for the source, if a tap shows the source on the layer.
 
-    Parameters
-    ----------
-    taps : TapSet
-        Active taps.
-    tap : Tap
-        The tap on the watched array.
-    key : tuple
-        Key of the chunk.
-    task : TaskState or None
-        The task that has the chunk in hands.
+    The tap is one on the watched array; the key is that of the chunk which ``task`` has in hands.
     """
     chunks = tap.chunks
     if chunks is None or not chunks.source or task is None:
@@ -40,17 +31,7 @@ def source_task(
 
 
 def is_streamed_elsewhere(taps: TapSet, tap: Tap, task: TaskState) -> bool:
-    """Return whether another task has streamed what a task ends with.
-
-    Parameters
-    ----------
-    taps : TapSet
-        Active taps.
-    tap : Tap
-        A tap that selects the output.
-    task : TaskState
-        The task.
-    """
+    """Return whether another task has streamed the output of a task that a tap selects."""
     if tap.chunks is None or not tap.chunks.source:
         return False
     # An alias stands for the task that made the chunk under another name, and showed it.
@@ -58,12 +39,6 @@ def is_streamed_elsewhere(taps: TapSet, tap: Tap, task: TaskState) -> bool:
 
 
 def is_source_stored(taps: TapSet, tap: Tap, task: TaskState) -> bool:
-    """Return whether a chunk in memory is there as a chunk of its source too, which is tapped.
-
-    Parameters
-    ----------
-    taps, tap, task
-        See :func:`is_streamed_elsewhere`.
-    """
+    """Return whether a chunk in memory is there as a chunk of its source too, which is tapped."""
     source = source_task(taps, tap, task.key, task)
     return source is not None and dask_internals.is_stored(source)

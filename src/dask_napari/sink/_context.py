@@ -52,17 +52,7 @@ class SinkContext:
         task: TaskState,
         on_error: Callable[[Tap, BaseException], None] | None = None,
     ) -> list[Tap]:
-        """Return the taps that choose the output of a task.
-
-        Parameters
-        ----------
-        taps : TapSet
-            Taps to choose from.
-        task : TaskState
-            The task, in memory.
-        on_error : callable, optional
-            Told of predicates that raise; without it they are counted.
-        """
+        """Return the taps that choose the output of a task; predicates that raise are counted."""
         # Only its type is asked for; to look the output up may take it back from the disk.
         stand_in = dask_internals.type_stand_in(task) if taps.needs_value else None
         return taps.select(
@@ -78,19 +68,7 @@ class SinkContext:
         self.publisher.pause(dask_internals.is_paused(self.worker))
 
     def refuse(self, tap: Tap, error: BaseException, key: object, reason: str = "") -> None:
-        """Count and report an output that a tap may have wanted and that cannot be queued.
-
-        Parameters
-        ----------
-        tap : Tap
-            The tap.
-        error : BaseException
-            What happened.
-        key : object
-            The task's key.
-        reason : str, optional
-            The short cause; the error says it if not given.
-        """
+        """Count and report an output that a tap may have wanted and that cannot be queued."""
         layer = str(tap.layer)
         self.publisher.outbox.refuse(layer, self.report(error, layer, key, reason))
 
@@ -99,16 +77,8 @@ class SinkContext:
     ) -> str:
         """Tell the viewer and, once a cause, the log; return the short cause.
 
-        Parameters
-        ----------
-        error : BaseException
-            What happened.
-        layer : str
-            The layer that is concerned; empty if it is not known.
-        key : object
-            The task's key; empty where no task is at fault.
-        reason : str, optional
-            The short cause; the error says it if not given.
+        Layer and key are empty where they are not known, or none is at fault. Without a reason
+        the error says it.
         """
         reason = reason or (
             error.reason if isinstance(error, Refusal) else f"error: {type(error).__name__}"

@@ -17,25 +17,13 @@ if TYPE_CHECKING:
 
 
 class FinishedTasks:
-    """Select what tasks end with; on the event loop, where it must cost next to nothing.
-
-    Parameters
-    ----------
-    context : SinkContext
-        Taps that select, and the publisher that sends.
-    """
+    """Select outputs of tasks that end; on the event loop, where it must cost next to nothing."""
 
     def __init__(self, context: SinkContext) -> None:
         self._context = context
 
     def select(self, key: Any) -> None:
-        """Put the output of a task into the queue if a tap wants it. Never raises.
-
-        Parameters
-        ----------
-        key : str, bytes, int, float or tuple
-            The task's key.
-        """
+        """Put the output of a task into the queue if a tap wants it. Never raises."""
         if not len(self._context.taps):
             return
         try:

@@ -24,13 +24,7 @@ workers the settings' 128 and 64 MiB would be 38 GiB."""
 
 
 class MemoryWatch:
-    """Have a sink hold less, or nothing, while its worker is short of memory.
-
-    Parameters
-    ----------
-    context : SinkContext
-        Worker, and the publisher that holds outputs.
-    """
+    """Have a sink hold less, or nothing, while its worker is short of memory."""
 
     def __init__(self, context: SinkContext) -> None:
         self._context = context

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from distributed import WorkerPlugin
+from msgspec.structs import asdict
 
 from dask_napari import config
 from dask_napari.model import Reports
-from dask_napari.placement import Placement
 from dask_napari.sink import dask_internals
 from dask_napari.sink._session import Session
-from dask_napari.sink._snapshots import snapshot
+from dask_napari.sink._task_values import TaskValues
 from dask_napari.stream.auth import Security, check_encrypted, local_keys
 from dask_napari.stream.send import Transport, check_transport
-from dask_napari.stream.wire import Count
 from dask_napari.tap import Tap, TapSet
 
 if TYPE_CHECKING:
@@ -176,55 +175,10 @@ class NapariSink(WorkerPlugin):
         if self._session is not None:
             self._session.set_taps(taps, added)
 
-    def show(
-        self,
-        value: object,
-        tap: Tap,
-        where: Placement | Callable[[], Placement] | None = None,
-        copy: Callable[[], object] | None = None,
-    ) -> bool:
-        """Stream a value that a task has in hands. Any thread; never raises, never waits.
-
-        Parameters
-        ----------
-        value : object
-            The value; copied here unless nobody can write to it.
-        tap : Tap
-            As what kind, onto which layer; what it selects does not matter.
-        where : Placement or callable, optional
-            Where it belongs; without one, its own coordinates say it, or the order of arrival.
-        copy : callable, optional
-            Makes the copy, for callers who share it among sinks.
-
-        Returns
-        -------
-        bool
-            Whether it will be shown, as far as is known; if not, it is counted as dropped.
-        """
-        session = self._session
-        if session is None:
-            return False
-        return session.task_values.show(value, tap, where, copy or (lambda: snapshot(value)))
-
-    def show_chunk(
-        self, source: str, numbers: tuple[int, ...], block: object, copy: Callable[[], object]
-    ) -> None:
-        """Stream a chunk of a watched array from inside the task that passes it on.
-
-        Parameters
-        ----------
-        source : str
-            Name of the array that is watched.
-        numbers : tuple of int
-            Number of the chunk along each axis.
-        block : object
-            The chunk.
-        copy : callable
-            Makes the copy, which sinks share.
-        """
-        session = self._session
-        if session is not None:
-            session.task_values.show_chunk(source, numbers, block, copy)
+    @property
+    def task_values(self) -> TaskValues | None:
+        """Takes values that tasks show; None while the sink does not stream."""
+        return self._session.task_values if self._session is not None else None
 
     def memory(self) -> dict[str, int]:
         """Return how many bytes of the worker's memory the sink holds, by purpose."""
@@ -233,17 +187,14 @@ class NapariSink(WorkerPlugin):
 
     def counts(self) -> dict[str, Any]:
         """Return the worker's side of the ledger and the state of its connection."""
-        state: dict[str, Any] = {"name": "", "state": "closed", "transport": "", "counts": []}
-        session = self._session
-        if session is not None:
-            publisher = session.publisher
-            state = {
-                "name": publisher.name,
-                "state": publisher.state,
-                "transport": publisher.transport,
-                "counts": [_plain(count) for count in publisher.counts()],
-            }
-        return {**state, "addresses": list(self.addresses)}
+        publisher = self._session.publisher if self._session is not None else None
+        return {
+            "name": publisher.name if publisher else "",
+            "addresses": list(self.addresses),
+            "state": publisher.state if publisher else "closed",
+            "transport": publisher.transport if publisher else "",
+            "counts": [asdict(count) for count in publisher.counts()] if publisher else [],
+        }
 
 
 def sinks_of(worker: Worker) -> list[NapariSink]:
@@ -260,14 +211,3 @@ def memory_of_sinks(worker: Worker) -> dict[str, int]:
         for name, number in sink.memory().items():
             total[name] = total.get(name, 0) + number
     return total
-
-
-def _plain(count: Count) -> dict[str, Any]:
-    return {
-        "layer": count.layer,
-        "selected": count.selected,
-        "sent": count.sent,
-        "coalesced": count.coalesced,
-        "dropped": dict(count.dropped),
-        "queued": count.queued,
-    }

@@ -93,15 +93,7 @@ class Session:
         return f"<Session {publisher.name}: {publisher.state}, {len(self._context.taps)} taps>"
 
     def set_taps(self, taps: TapSet, added: Iterable[Tap]) -> None:
-        """Replace the taps; outputs of new ones that are in memory already are streamed too.
-
-        Parameters
-        ----------
-        taps : TapSet
-            Taps that are active from here on.
-        added : iterable of Tap
-            Those of them that are new.
-        """
+        """Replace the taps; outputs of added ones that are in memory already are streamed too."""
         self._context.taps = taps
         new = TapSet(added)
         self.publisher.declare(tap.spec() for tap in new)

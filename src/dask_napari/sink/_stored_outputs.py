@@ -23,31 +23,22 @@ SCAN_STEP: Final = 500
 
 
 class StoredOutputs:
-    """Select outputs that a worker computed and still has, by key alone.
-
-    Parameters
-    ----------
-    context : SinkContext
-        Taps that select, and the publisher that sends.
-    """
+    """Select outputs that a worker computed and still has, by key alone."""
 
     def __init__(self, context: SinkContext) -> None:
         self._context = context
         self._scans: set[asyncio.Task[None]] = set()
 
     def scan(self, taps: TapSet) -> None:
-        """Begin to look through what is in memory now. On the event loop.
-
-        Parameters
-        ----------
-        taps : TapSet
-            Taps to select by.
-        """
+        """Begin to select by some taps from all that is in memory now. On the event loop."""
         # Listed now: `FinishedTasks` alone selects outputs of tasks that end from here on.
         keys = dask_internals.stored_keys(self._context.worker)
         scan = asyncio.ensure_future(self._scan(taps, keys))
         self._scans.add(scan)
         scan.add_done_callback(self._scans.discard)
+
+    def __repr__(self) -> str:
+        return f"<StoredOutputs of {self._context.worker.address}: {len(self._scans)} scans>"
 
     def close(self) -> None:
         """Stop all scans."""

@@ -19,13 +19,7 @@ from dask_napari.tap import Tap
 
 
 class TaskValues:
-    """Stream what tasks have in hands. Any thread; never raises, never waits.
-
-    Parameters
-    ----------
-    context : SinkContext
-        Active taps, and the publisher that sends.
-    """
+    """Stream what tasks have in hands. Any thread; never raises, never waits."""
 
     def __init__(self, context: SinkContext) -> None:
         self._context = context
@@ -38,7 +32,24 @@ class TaskValues:
         where: Placement | Callable[[], Placement] | None,
         copy: Callable[[], object],
     ) -> bool:
-        """Put a value into the queue; see :meth:`NapariSink.show`."""
+        """Put a value that a task has in hands into the queue.
+
+        Parameters
+        ----------
+        value : object
+            The value.
+        tap : Tap
+            As what kind, onto which layer; its selection does not matter.
+        where : Placement or callable, optional
+            Where it belongs; without one, its own coordinates say it, or the order of arrival.
+        copy : callable
+            Makes the copy, which several sinks may share.
+
+        Returns
+        -------
+        bool
+            Whether it will be shown, as far as is known; if not, it is counted as dropped.
+        """
         context, publisher = self._context, self._context.publisher
         if os.getpid() != self._process:
             # Forked by a task: the publisher's thread is not here, and its locks may be held.
@@ -72,7 +83,19 @@ class TaskValues:
     def show_chunk(
         self, source: str, numbers: tuple[int, ...], block: object, copy: Callable[[], object]
     ) -> None:
-        """Put a chunk of a watched array into the queue; see :meth:`NapariSink.show_chunk`."""
+        """Put a chunk of a watched array into the queue, from the task that passes it on.
+
+        Parameters
+        ----------
+        source : str
+            Name of the array that is watched.
+        numbers : tuple of int
+            Number of the chunk along each axis.
+        block : object
+            The chunk.
+        copy : callable
+            Makes the copy, which several sinks may share.
+        """
         worker, taps = self._context.worker, self._context.taps
         watching = taps.watching(source)
         if not watching or os.getpid() != self._process:

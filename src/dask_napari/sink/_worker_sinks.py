@@ -10,6 +10,7 @@ from dask_napari.placement import Placement
 from dask_napari.sink import dask_internals
 from dask_napari.sink._plugin import SINK_NAME, NapariSink, sinks_of
 from dask_napari.sink._snapshots import snapshot
+from dask_napari.sink._task_values import TaskValues
 from dask_napari.tap import Tap
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def show_in_sinks(
     Parameters
     ----------
     value, tap, where
-        See :meth:`NapariSink.show`.
+        See :meth:`TaskValues.show`.
 
     Returns
     -------
@@ -38,7 +39,7 @@ def show_in_sinks(
         Whether any viewer will show it; false outside of a worker and without a sink.
     """
     copy = functools.cache(lambda: snapshot(value))
-    return any([sink.show(value, tap, where, copy) for sink in current_sinks()])
+    return any([values.show(value, tap, where, copy) for values in _current_values()])
 
 
 def show_chunk(source: str, numbers: tuple[int, ...], block: object) -> None:
@@ -47,11 +48,15 @@ def show_chunk(source: str, numbers: tuple[int, ...], block: object) -> None:
     Parameters
     ----------
     source, numbers, block
-        See :meth:`NapariSink.show_chunk`.
+        See :meth:`TaskValues.show_chunk`.
     """
     copy = functools.cache(lambda: snapshot(block))
-    for sink in current_sinks():
-        sink.show_chunk(source, numbers, block, copy)
+    for values in _current_values():
+        values.show_chunk(source, numbers, block, copy)
+
+
+def _current_values() -> list[TaskValues]:
+    return [sink.task_values for sink in current_sinks() if sink.task_values is not None]
 
 
 def worker_counts(sink: str = SINK_NAME, *, dask_worker: Worker) -> dict[str, Any]:

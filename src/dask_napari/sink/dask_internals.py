@@ -134,11 +134,6 @@ def only_chunk_in(task: TaskState) -> Any:
 class TypeStandIn:
     """Object that passes for an instance of a type, in the place of an output that is not read.
 
-    Parameters
-    ----------
-    stands_for : type, optional
-        The type; that of None if not given.
-
     Examples
     --------
     >>> isinstance(TypeStandIn(int), int), isinstance(TypeStandIn(int), str)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """What a viewer is told when it starts, and sinks and client need to reach it.
+class ViewerEndpoint:
+    """Addresses and keys that a viewer is started with, and that sinks and client reach it by.
 
     Attributes
     ----------
@@ -34,7 +34,9 @@ class Access:
     insecure: bool
 
     @classmethod
-    def of(cls, client: Client, listen: str | Iterable[str] | None, insecure: bool) -> Access:
+    def for_client(
+        cls, client: Client, listen: str | Iterable[str] | None, insecure: bool
+    ) -> ViewerEndpoint:
         """Return what the user says, or else what lets the workers of a client's cluster in.
 
         Parameters
@@ -47,8 +49,12 @@ class Access:
         ValueError
             If an address is not usable, or Dask requires encryption and there would be none.
         """
-        addresses = _listen(client, listen)
-        if insecure and _requires_encryption(client):
+        if listen is None:
+            addresses = _reachable_addresses(client)
+        else:
+            addresses = (listen,) if isinstance(listen, str) else tuple(listen)
+        required = dask_internals.requires_encryption(client) or config.encryption_required()
+        if insecure and required:
             check_encrypted(addresses, None)
         # On this host, too: others who have an account here are kept out by the keys alone.
         security = Security.generate(encrypt=not insecure)
@@ -58,37 +64,8 @@ class Access:
         return cls(addresses, security, insecure)
 
 
-def check_client(client: object) -> None:
-    """Refuse what is not a synchronous client with a cluster.
-
-    Parameters
-    ----------
-    client : object
-        What was given as one.
-    """
-    from distributed import Client
-
-    if not isinstance(client, Client):
-        raise TypeError(f"watch() needs a distributed.Client, not {type(client).__name__}")
-    if client.asynchronous:
-        raise TypeError(
-            "watch() needs a synchronous client; make one with Client(address) beside the "
-            "asynchronous one"
-        )
-    if client.status != "running":
-        raise ValueError(f"the client is {client.status}; connect it to a cluster first")
-
-
-def _listen(client: Client, listen: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Addresses for the viewer: the user's, or those through which the workers can reach it."""
-    if listen is not None:
-        return (listen,) if isinstance(listen, str) else tuple(listen)
+def _reachable_addresses(client: Client) -> tuple[str, ...]:
+    """Return addresses on which the workers can reach a viewer on this host."""
     host = dask_internals.scheduler_host(client)
-    if not host:
-        return ANY_IPC, "tcp://127.0.0.1:*"
-    own = "127.0.0.1" if is_local(f"tcp://{host}:1") else dask_internals.own_host(host)
-    return ANY_IPC, f"tcp://{own}:*"
-
-
-def _requires_encryption(client: Client) -> bool:
-    return dask_internals.requires_encryption(client) or config.encryption_required()
+    same_host = not host or is_local(f"tcp://{host}:1")
+    return ANY_IPC, f"tcp://{'127.0.0.1' if same_host else dask_internals.own_host(host)}:*"
