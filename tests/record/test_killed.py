@@ -16,7 +16,7 @@ import zarr
 from dask_napari.model import Item
 from dask_napari.record import Record
 from dask_napari.record._closing import finish
-from dask_napari.record._disk import FULL, PART
+from dask_napari.record._files import FULL, PART
 from dask_napari.record._store import Store
 from record_items import IN_MEMORY, assert_holds, assert_same
 

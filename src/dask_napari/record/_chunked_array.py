@@ -1,6 +1,6 @@
 """Zarr array whose metadata zarr makes, and whose chunks are written as the files that zarr reads.
 
-Assignments through zarr take 2 to 4 times as long; with the codecs of zarrs they come near, but a
+Assignments through zarr take 2 to 4 times as long. With the codecs of zarrs they come near, but a
 chunk is then overwritten in place, and a kill leaves half of it to every reader. Files of our own
 are complete before they get their names, and several are prepared before one replaces an old one.
 """
@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import zarr
 from numcodecs import Blosc, Zstd
 from zarr.codecs import BloscCodec, ZstdCodec
 
-from dask_napari.record._disk import write_json
+from dask_napari.model import AnyArray
+from dask_napari.record._files import write_json
 
 CHUNK_LIMIT: Final = 512 << 20
 """Bytes of a chunk; larger items are several. Blosc ends at 2 GiB, and a reader takes one whole."""
@@ -36,42 +36,30 @@ def chunk_shape(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
     """
     chunk = list(shape)
     for axis, length in enumerate(shape):
-        rest = math.prod(chunk) // length * itemsize
-        if rest * length <= CHUNK_LIMIT:
-            break
-        largest = max(1, CHUNK_LIMIT // rest)
-        chunk[axis] = next(step for step in range(largest, 0, -1) if length % step == 0)
+        most = CHUNK_LIMIT // (math.prod(chunk) // length * itemsize)
+        chunk[axis] = next((n for n in range(min(most, length), 1, -1) if length % n == 0), 1)
     return tuple(chunk)
 
 
 class ChunkedArray:
-    """Array of a record.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the array, with its ``zarr.json``.
-    """
+    """Array of a record, in a folder with its metadata."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._metadata = json.loads((folder / "zarr.json").read_bytes())
-        self.shape: tuple[int, ...] = tuple(self._metadata["shape"])
-        self.chunk: tuple[int, ...] = tuple(
-            self._metadata["chunk_grid"]["configuration"]["chunk_shape"]
-        )
-        self.dtype = np.dtype(self._metadata["data_type"])
-        fill = self._metadata["fill_value"]  # text, as "NaN", where JSON has no such number
-        self._fill = self.dtype.type(float(fill) if isinstance(fill, str) else fill)
+        self.shape = tuple(self._metadata["shape"])
+        self.chunk = tuple(self._metadata["chunk_grid"]["configuration"]["chunk_shape"])
+        self._dtype = np.dtype(self._metadata["data_type"])
+        # The fill value is text, as "NaN", where JSON has no such number.
+        self._fill = self._dtype.type(self._metadata["fill_value"])
         zstd = any(codec["name"] == "zstd" for codec in self._metadata["codecs"])
         self._codec = Zstd(1) if zstd else Blosc("lz4", 1, Blosc.BITSHUFFLE)
 
     def __repr__(self) -> str:
         return f"<ChunkedArray {self.folder}: {self.shape} in chunks of {self.chunk}>"
 
-    @classmethod
+    @staticmethod
     def create(
-        cls,
         folder: Path,
         shape: Sequence[int],
         chunk: Sequence[int],
@@ -80,7 +68,7 @@ class ChunkedArray:
         *,
         labels: bool,
         fill: float,
-    ) -> ChunkedArray:
+    ) -> None:
         """Create an array without chunks. Raises OSError.
 
         Labels are compressed by zstd, which shrinks them a hundred times, images by Blosc (lz4
@@ -101,11 +89,6 @@ class ChunkedArray:
             # Without a directory for each axis of each chunk.
             chunk_key_encoding={"name": "default", "separator": "."},
         )
-        return cls(folder)
-
-    def grow(self, ends: Sequence[int]) -> None:
-        """Make the array at least so long; readers see it when it is saved."""
-        self.shape = tuple(map(max, self.shape, ends))
 
     def save(self) -> None:
         """Write the shape, if it has changed. Raises OSError."""
@@ -121,20 +104,18 @@ class ChunkedArray:
         self, start: Sequence[int], shape: Sequence[int]
     ) -> Iterator[tuple[str, tuple[slice, ...]]]:
         """Yield the file name of each chunk of a region, and the slices of the region in it."""
-        spans = [
-            range(at // step, -(-(at + length) // step))
-            for at, length, step in zip(start, shape, self.chunk, strict=True)
-        ]
+        steps = list(zip(start, shape, self.chunk, strict=True))
+        spans = (range(at // step, -(-(at + length) // step)) for at, length, step in steps)
         for number in itertools.product(*spans):
-            firsts = (n * step - at for n, step, at in zip(number, self.chunk, start, strict=True))
+            firsts = [n * step - at for n, (at, _, step) in zip(number, steps, strict=True)]
             slices = tuple(slice(a, a + step) for a, step in zip(firsts, self.chunk, strict=True))
             yield ".".join(("c", *map(str, number))), slices
 
-    def encode(self, block: npt.NDArray[Any]) -> bytes:
+    def encode(self, block: AnyArray) -> bytes:
         """Return the content of a chunk's file; a block that is smaller is filled up."""
         if block.shape != self.chunk:
-            full = np.full(self.chunk, self._fill, self.dtype)
+            full = np.full(self.chunk, self._fill, self._dtype)
             full[tuple(map(slice, block.shape))] = block
             block = full
-        encoded: bytes = self._codec.encode(np.ascontiguousarray(block, self.dtype))
+        encoded: bytes = self._codec.encode(np.ascontiguousarray(block, self._dtype))
         return encoded

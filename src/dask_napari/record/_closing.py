@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 from msgspec.structs import replace
 
-from dask_napari.record._disk import remove
+from dask_napari.record._files import remove
 from dask_napari.record._image import Image
-from dask_napari.record._journal import JournalReader
-from dask_napari.record._journal_lines import ImageRegion, JournalLine
+from dask_napari.record._journal import ImageRegion, JournalLine, JournalReader
 from dask_napari.record._reader import read_item
-from dask_napari.record._record_group import write_series
+from dask_napari.record._record_group import check_record, write_attributes
 from dask_napari.record._store import Store
 
 logger = logging.getLogger(__name__)
@@ -39,81 +36,47 @@ def finish(store: Store) -> None:
     for line in [line for line in JournalReader(store.path) if store.contents.has_image_for(line)]:
         store.put([read_item(store.path, line)])
     store.reload()  # without coordinates whose items were replaced
-    sortings = {
-        image.path: sorting
-        for image in store.contents.images.values()
-        if (sorting := _Sorting(store.path, image)).is_needed
-    }
-    if sortings:
-        _sort(store, sortings)
-        store.reload()
+    if unsorted := [image for image in store.contents.images.values() if image.order()]:
+        try:
+            _sort(store, unsorted)
+        except OSError as error:
+            logger.warning("%s: images are left unsorted: %s", store.path, error)
+        store.reload()  # which removes the arrays that are in no line
     for image in store.contents.images.values():
         image.describe()
-    write_series(store.path, store.contents.images)
+    write_attributes(store.path, check_record(store.path), store.contents.images)
 
 
-def _sort(store: Store, sortings: dict[str, _Sorting]) -> None:
-    lines = JournalReader(store.path)
-    try:
-        for sorting in sortings.values():
-            sorting.create_array()
-        for line in lines:
-            if line.image and line.image.path in sortings:
-                sortings[line.image.path].link(line, line.image)
-    except OSError as error:
-        logger.warning("%s: images are left unsorted: %s", store.path, error)
-        return  # reloading the contents removes the new arrays
-
-    def moved() -> Iterator[JournalLine]:
-        for line in lines:
-            if line.image and line.image.path in sortings:
-                yield replace(line, image=sortings[line.image.path].region(line.image))
-            else:
-                yield line
-
-    store.journal.replace(moved())
-
-
-class _Sorting:
-    """Copy of an image's array with the coordinates in order."""
-
-    def __init__(self, root: Path, image: Image) -> None:
-        self._image = image
-        axes = image.info.family.axes
-        self._orders = {
-            dim: image.indices[axis.name].order() for dim, axis in enumerate(axes) if axis.own < 0
+def _sort(store: Store, images: list[Image]) -> None:
+    """Link the chunks of images into sorted arrays, and replace the journal. Raises OSError."""
+    paths: dict[str, str] = {}
+    indices: dict[str, dict[int, dict[int, int]]] = {}
+    for image in images:
+        folder = image.array.folder.with_name(str(int(image.array.folder.name) + 1))
+        remove(folder)  # of a recorder that was killed here
+        folder.mkdir()
+        orders = image.order()
+        shape = [len(orders.get(dim, range(n))) for dim, n in enumerate(image.array.shape)]
+        image.array.copy_metadata(folder, shape)
+        paths[image.path] = f"{folder.parent.name}/{folder.name}"
+        indices[image.path] = {
+            dim: {old: new for new, old in enumerate(order)} for dim, order in orders.items()
         }
-        self._path = f"{image.folder.name}/{int(image.array.folder.name) + 1}"
-        self._folder = root / self._path
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether coordinates are not in order, or indices are free."""
-        return any(
-            len(order) != self._image.array.shape[dim]
-            or any(old != new for old, new in order.items())
-            for dim, order in self._orders.items()
-        )
+    def moved(line: JournalLine) -> JournalLine:
+        if line.image is None or line.image.path not in paths:
+            return line
+        start = list(line.image.start)
+        for dim, new in indices[line.image.path].items():
+            start[dim] = new[start[dim]]
+        region = ImageRegion(paths[line.image.path], tuple(start), line.image.order)
+        return replace(line, image=region)
 
-    def create_array(self) -> None:
-        """Create the array without chunks. Raises OSError."""
-        remove(self._folder)
-        self._folder.mkdir()
-        shape = list(self._image.array.shape)
-        for dim, order in self._orders.items():
-            shape[dim] = len(order)
-        self._image.array.copy_metadata(self._folder, shape)
-
-    def region(self, region: ImageRegion) -> ImageRegion:
-        """Return where an item lies in the array."""
-        start = list(region.start)
-        for dim, order in self._orders.items():
-            start[dim] = order[start[dim]]
-        return ImageRegion(self._path, tuple(start), region.order)
-
-    def link(self, line: JournalLine, region: ImageRegion) -> None:
-        """Give the chunks of an item their new names. Raises OSError."""
-        old = self._image.chunks(region.start, line.shape)
-        new = self._image.chunks(self.region(region).start, line.shape)
-        for (old_name, _), (new_name, _) in zip(old, new, strict=True):
-            os.link(self._image.array.folder / old_name, self._folder / new_name)
+    lines, by_path = JournalReader(store.path), {image.path: image for image in images}
+    for line in lines:
+        if line.image and (region := moved(line).image) and region != line.image:
+            image = by_path[line.image.path]
+            old, new = (image.chunks(each.start, line.shape) for each in (line.image, region))
+            for (old_name, _), (new_name, _) in zip(old, new, strict=True):
+                os.link(image.array.folder / old_name, store.path / region.path / new_name)
+    store.journal.replace(map(moved, lines))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from dask_napari.model import PIXEL_KINDS, Item, PlaceKey
-from dask_napari.record._disk import PART, remove
-from dask_napari.record._element_files import FOLDER
-from dask_napari.record._file_names import FileNames
+from dask_napari.record._files import ELEMENTS, PART, FileNames, read_attributes, remove
 from dask_napari.record._image import Image
 from dask_napari.record._image_family import ImageFamily, family_of
-from dask_napari.record._journal import JournalReader
-from dask_napari.record._journal_lines import JournalLine
+from dask_napari.record._journal import JournalLine, JournalReader
+from dask_napari.record._multiscales import KEY
 
 IMAGES_LIMIT: Final = 4096
 """Images of a record; nobody opens more of them one by one, and each takes memory. What would need
@@ -32,10 +30,7 @@ class RecordedItem(NamedTuple):
 class Contents:
     """Images and items of a record that is written.
 
-    Parameters
-    ----------
-    root : Path
-        The record. Files that a recorder which was killed left, and no line names, are removed.
+    Files that a killed recorder left, and no line of the journal names, are removed.
     """
 
     def __init__(self, root: Path) -> None:
@@ -44,9 +39,7 @@ class Contents:
         self.items: dict[PlaceKey, RecordedItem] = {}
         self._families: dict[ImageFamily, list[Image]] = {}
         self._orders: dict[tuple[str, str, frozenset[str]], tuple[str, ...]] = {}
-        self._names = FileNames()
-        for name in ("OME", FOLDER, "zarr", *(path.name for path in root.iterdir())):
-            self._names.reserve(name)
+        self._names = FileNames("OME", ELEMENTS, "zarr", *(path.name for path in root.iterdir()))
         lines = JournalReader(root)
         self.last = lines.last
         for line in lines:
@@ -61,41 +54,38 @@ class Contents:
         """Yield the files of an item from a journal, whose image is opened."""
         if line.file:
             yield line.file
-        if line.image is None:
-            return
-        name = Path(line.image.path).parent.name
-        if name not in self.images:
-            self._admit(name, Image.open(self.root, line.image.path))
-        image = self.images[name]
-        image.learn(line, line.image)
-        for file, _ in image.chunks(line.image.start, line.shape):
-            yield f"{image.path}/{file}"
+        if line.image:
+            name = Path(line.image.path).parent.name
+            if name not in self.images:
+                self._admit(name, Image.open(self.root, line.image.path))
+            image = self.images[name]
+            image.learn(line, line.image)
+            for file, _ in image.chunks(line.image.start, line.shape):
+                yield f"{image.path}/{file}"
 
     def _strays(self) -> Iterator[Path]:
         """Yield files and folders that a killed recorder left, and images without items."""
         files = {self.root / file for item in self.items.values() for file in item.files}
-        for folder in self.root.iterdir():
+        for folder in filter(Path.is_dir, self.root.iterdir()):
             image = self.images.get(folder.name)
-            if folder.name.endswith(PART) or (image is None and Image.is_in(folder)):
+            if image is None and "image" in read_attributes(folder).get(KEY, ()):
                 yield folder
-            elif image or folder.name == FOLDER:
+            elif image or folder.name == ELEMENTS:
                 for path in (*folder.iterdir(), *(image.array.folder.iterdir() if image else ())):
-                    data = path.name.startswith("c.") or path.suffix == ".npz"
-                    other = image and path.parent == folder and path != image.array.folder
-                    if (
-                        path.name.endswith(PART)
-                        or (data and path not in files)
-                        or (other and path.is_dir())
-                    ):
+                    if path.name.startswith("c.") or path.suffix == ".npz":
+                        if path not in files:
+                            yield path
+                    elif image and path.is_dir() and path != image.array.folder:
                         yield path
+        yield from self.root.rglob(f".*{PART}")
 
     def _admit(self, name: str, image: Image) -> None:
         self.images[name] = image
         family = image.info.family
         self._families.setdefault(family, []).append(image)
-        order = [name for axis in family.axes for name in axis.names]
-        order += [name for name, _ in family.split]
-        self._orders.setdefault((family.layer, family.part, frozenset(order)), tuple(order))
+        axes = [name for axis in family.axes for name in axis.names]
+        order = (*axes, *(name for name, _ in family.split))
+        self._orders.setdefault((family.layer, family.part, frozenset(order)), order)
 
     # -- places ------------------------------------------------------------------------------
 
@@ -109,29 +99,24 @@ class Contents:
         key = item.layer, item.part, frozenset(item.at)
         return family_of(item, self._orders.setdefault(key, tuple(item.at)))
 
-    def image_for(self, item: Item, family: ImageFamily) -> Image | None:
-        """Return an image that has room for an item, None if none has."""
-        return next((each for each in self._families.get(family, ()) if each.fits(item)), None)
-
-    def new_image(self, item: Item, family: ImageFamily, fill: float) -> Image | None:
-        """Create an image that begins with an item; None if none can. Raises OSError."""
-        if len(self.images) >= IMAGES_LIMIT or not Image.can_begin_with(item):
+    def image(self, item: Item, fill: float) -> Image | None:
+        """Return an image that has room for an item, a new one if need be. Raises OSError."""
+        family = self.family(item)
+        if family is None:
             return None
-        name = self._names.new(family.name)
-        image = Image.create(self.root, name, item, family, fill)
-        self._admit(name, image)
+        image = self._image_with_room(item, family)
+        if image is None and len(self.images) < IMAGES_LIMIT and Image.can_begin_with(item):
+            label = " ".join([item.name, *(str(value) for _, value in family.split)])
+            name = self._names.new(label)
+            image = Image.create(self.root, name, item, family, fill)
+            self._admit(name, image)
         return image
 
     def has_image_for(self, line: JournalLine) -> bool:
-        """Return whether an item beside the images has room in one of them by now."""
-        if line.image is not None:
-            return False
+        """Return whether an item among the elements has room in an image by now."""
         item = line.item(np.broadcast_to(np.zeros((), line.dtype), line.shape), {})
         family = self.family(item)
-        return family is not None and self.image_for(item, family) is not None
+        return bool(line.image is None and family and self._image_with_room(item, family))
 
-    def remove(self, item: RecordedItem, keep: Collection[str] = ()) -> None:
-        """Remove the files of an item that is gone, but for those of another."""
-        for file in item.files:
-            if file not in keep:
-                remove(self.root / file)
+    def _image_with_room(self, item: Item, family: ImageFamily) -> Image | None:
+        return next((each for each in self._families.get(family, ()) if each.fits(item)), None)

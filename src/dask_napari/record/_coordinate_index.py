@@ -17,13 +17,7 @@ class CoordinateIndex:
     """Index of coordinates, which they keep while a record grows.
 
     A whole number is its own index where that leaves few indices free, so that frames are in order
-    although they arrive in another; everything else comes next. Closing the record sorts the rest,
-    see :meth:`order`.
-
-    Parameters
-    ----------
-    names : tuple of str
-        The axes of positions that this axis stands for.
+    although they arrive in another; everything else comes next. Closing the record sorts the rest.
 
     Examples
     --------
@@ -31,11 +25,12 @@ class CoordinateIndex:
     >>> [frames.add((t,)) for t in (2, 0, 1)], [wells.add((w,)) for w in ("A2", "A1")]
     ([2, 0, 1], [0, 1])
     >>> wells.order()
-    {1: 0, 0: 1}
+    [1, 0]
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
+        self._by_arrival = names == (ARRIVAL_AXIS,)
         self._indices: dict[Coordinates, int] = {}
         self._coordinates: dict[int, Coordinates] = {}
         self._next = 0
@@ -47,7 +42,10 @@ class CoordinateIndex:
         """Return the index of coordinates, a new one if need be."""
         index = self._indices.get(coordinates)
         if index is None:
-            index = self._free(coordinates)
+            index, value = self._next, coordinates[0]
+            if isinstance(value, int) and len(coordinates) == 1 and not self._by_arrival:
+                most = 2 * len(self._indices) + FREE_LIMIT
+                index = value if 0 <= value < most and value not in self._coordinates else index
             self.set(coordinates, index)
         return index
 
@@ -57,24 +55,13 @@ class CoordinateIndex:
         self._coordinates[index] = coordinates
         self._next = max(self._next, index + 1)
 
-    def _free(self, coordinates: Coordinates) -> int:
-        value, most = coordinates[0], 2 * len(self._indices) + FREE_LIMIT
-        number = len(coordinates) == 1 and isinstance(value, int) and self.names != (ARRIVAL_AXIS,)
-        if number and 0 <= value < most and value not in self._coordinates:  # type: ignore[operator]
-            return int(value)
-        return self._next
-
-    def order(self) -> dict[int, int]:
-        """Return the index of each in natural order, without gaps, by the index of now.
-
-        Items without a position stay in the order of arrival.
-        """
-
-        def key(index: int) -> tuple[Any, ...]:
-            return tuple(map(natural_key, self._coordinates[index]))
-
-        found = sorted(self._coordinates, key=None if self.names == (ARRIVAL_AXIS,) else key)
-        return {index: turn for turn, index in enumerate(found)}
+    def order(self) -> list[int]:
+        """Return the indices in the natural order of their coordinates, or that of arrival."""
+        if self._by_arrival:
+            return sorted(self._coordinates)
+        return sorted(
+            self._coordinates, key=lambda index: [*map(natural_key, self._coordinates[index])]
+        )
 
     def values(self) -> list[Any]:
         """Return coordinates by index, None where one is free; lists where an axis is several."""

@@ -6,18 +6,17 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from dask_napari.model import Item
+from dask_napari.model import AnyArray, Item
 from dask_napari.record._chunked_array import ChunkedArray, chunk_shape
 from dask_napari.record._coordinate_index import CoordinateIndex
-from dask_napari.record._disk import part_of, read_attributes, remove, write_group
+from dask_napari.record._files import part_of, read_attributes, remove, write_group
 from dask_napari.record._image_family import ImageFamily
-from dask_napari.record._journal_lines import ImageRegion, JournalLine
+from dask_napari.record._journal import ImageRegion, JournalLine
 from dask_napari.record._multiscales import KEY, multiscales
 
 FIRST: Final = "0"
@@ -25,45 +24,25 @@ FIRST: Final = "0"
 
 
 class ImageInfo(msgspec.Struct, frozen=True):
-    """Attributes of an image, for recorders that go on with it.
-
-    Attributes
-    ----------
-    family : ImageFamily
-        What its items have in common.
-    item_shape : tuple of int
-        Shape of its first item; each item has so much room.
-    translate : tuple of float
-        Translation of the first item.
-    """
+    """Attributes of an image, for recorders that go on with it."""
 
     family: ImageFamily
     item_shape: tuple[int, ...]
+    """Shape of its first item; each item has so much room."""
     translate: tuple[float, ...]
+    """Translation of the first item."""
 
 
 class Image:
-    """An OME-Zarr image that grows.
-
-    Parameters
-    ----------
-    root : Path
-        The record.
-    path : str
-        Of the array of the image in the record.
-    info : ImageInfo
-        What is in its attributes.
-    """
+    """An OME-Zarr image that grows; ``path`` is that of its array in the record."""
 
     def __init__(self, root: Path, path: str, info: ImageInfo) -> None:
         self.path = path
         self.info = info
-        self.folder = (root / path).parent
+        self.axes = info.family.axes
         self.array = ChunkedArray(root / path)
-        self.indices = {
-            axis.name: CoordinateIndex(axis.names) for axis in info.family.axes if axis.own < 0
-        }
-        own = {axis.own: dim for dim, axis in enumerate(info.family.axes) if axis.own >= 0}
+        self.indices = {axis.name: CoordinateIndex(axis.names) for axis in self.axes if axis.names}
+        own = {axis.own: dim for dim, axis in enumerate(self.axes) if axis.own >= 0}
         self._order = tuple(own[axis] for axis in range(len(own)))
         self._moving = False  # the translation differs from item to item
         self._described = True
@@ -72,9 +51,7 @@ class Image:
         return f"<Image {self.path}: {self.array.shape} of {self.info.family.layer!r}>"
 
     @classmethod
-    def create(
-        cls, root: Path, name: str, item: Item, family: ImageFamily, fill: float = 0.0
-    ) -> Image:
+    def create(cls, root: Path, name: str, item: Item, family: ImageFamily, fill: float) -> Image:
         """Create the image of a first item, in one step. Raises OSError."""
         shape = item.data.shape
         whole = (*(item.whole or shape), *shape[len(item.whole) or len(shape) :])
@@ -85,16 +62,15 @@ class Image:
             folder.mkdir()
             ChunkedArray.create(
                 folder / FIRST,
-                [whole[axis.own] if axis.own >= 0 else 1 for axis in family.axes],
-                [chunk[axis.own] if axis.own >= 0 else 1 for axis in family.axes],
+                [1 if axis.names else whole[axis.own] for axis in family.axes],
+                [1 if axis.names else chunk[axis.own] for axis in family.axes],
                 np.dtype(family.dtype),
                 [axis.name for axis in family.axes],
                 labels=item.kind == "labels",
                 fill=fill,
             )
             info = ImageInfo(family, shape, item.calibration.translate)
-            image = cls(root, f"{folder.name}/{FIRST}", info)
-            image.describe()
+            cls(root, f"{folder.name}/{FIRST}", info).describe()
             os.replace(folder, root / name)
         except OSError:
             remove(folder)
@@ -106,11 +82,6 @@ class Image:
         """Open the image of an array. Raises OSError, ValueError."""
         attributes = read_attributes((root / path).parent).get(KEY, {})
         return cls(root, path, msgspec.convert(attributes.get("image"), ImageInfo))
-
-    @staticmethod
-    def is_in(folder: Path) -> bool:
-        """Return whether a folder is an image of ours."""
-        return folder.is_dir() and "image" in read_attributes(folder).get(KEY, ())
 
     # -- items -------------------------------------------------------------------------------
 
@@ -137,18 +108,28 @@ class Image:
 
     def place(self, item: Item) -> ImageRegion:
         """Return where the data of an item lies, after making room for it."""
-        at, start, ends = item.at, [], []
-        for axis in self.info.family.axes:
-            if axis.own < 0:
-                first = self.indices[axis.name].add(tuple(at[name] for name in axis.names))
-            else:
-                first = item.origin[axis.own] if axis.own < len(item.origin) else 0
-            start.append(first)
-            ends.append(first + (item.data.shape[axis.own] if axis.own >= 0 else 1))
-        self.array.grow(ends)
+        origin = (*item.origin, *[0] * (item.data.ndim - len(item.origin)))
+        start = tuple(
+            self.indices[axis.name].add(tuple(item.at[name] for name in axis.names))
+            if axis.names
+            else origin[axis.own]
+            for axis in self.axes
+        )
+        ends = (
+            at + (1 if axis.names else item.data.shape[axis.own])
+            for at, axis in zip(start, self.axes, strict=True)
+        )
+        self.array.shape = tuple(map(max, self.array.shape, ends))
         self._moving |= item.calibration.translate != self.info.translate
         self._described = False
-        return ImageRegion(self.path, tuple(start), self._order)
+        return ImageRegion(self.path, start, self._order)
+
+    def learn(self, line: JournalLine, region: ImageRegion) -> None:
+        """Take over where an item lies from a journal."""
+        for axis, index in zip(self.axes, region.start, strict=True):
+            if axis.names:
+                self.indices[axis.name].set(tuple(line.at[name] for name in axis.names), index)
+        self._moving |= line.translate != self.info.translate
 
     def chunks(
         self, start: tuple[int, ...], shape: tuple[int, ...]
@@ -156,25 +137,21 @@ class Image:
         """Yield the file name of each chunk of an item, and the slices of :meth:`block` in it."""
         # All of its room, so that nothing stays of a larger item that lay there.
         shape = shape if self.info.family.chunked else self.info.item_shape
-        lengths = [1] * len(start)
-        for own, dim in enumerate(self._order):
-            lengths[dim] = shape[own]
+        lengths = [1 if axis.names else shape[axis.own] for axis in self.axes]
         return self.array.chunks(start, lengths)
 
-    def block(self, data: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def block(self, data: AnyArray) -> AnyArray:
         """Return the data of an item in the axes of the array."""
-        axes = self.info.family.axes
-        block = data.transpose([axis.own for axis in axes if axis.own >= 0])
-        return np.expand_dims(block, [dim for dim, axis in enumerate(axes) if axis.own < 0])
+        block = data.transpose([axis.own for axis in self.axes if not axis.names])
+        return np.expand_dims(block, [dim for dim, axis in enumerate(self.axes) if axis.names])
 
-    def learn(self, line: JournalLine, region: ImageRegion) -> None:
-        """Take over where an item lies from a journal."""
-        at = line.at
-        for axis, index in zip(self.info.family.axes, region.start, strict=True):
-            if axis.own < 0:
-                self.indices[axis.name].set(tuple(at[name] for name in axis.names), index)
-        self._moving |= line.translate != self.info.translate
-        self._described = False
+    def order(self) -> dict[int, list[int]]:
+        """Return the sorted indices along each axis of positions; empty if all are in order."""
+        found = {
+            dim: self.indices[axis.name].order() for dim, axis in enumerate(self.axes) if axis.names
+        }
+        shape = self.array.shape
+        return found if any(found[dim] != [*range(shape[dim])] for dim in found) else {}
 
     # -- metadata ----------------------------------------------------------------------------
 
@@ -190,7 +167,7 @@ class Image:
             },
         }
         described = multiscales(family, self.array.folder.name, translate, coordinates)
-        write_group(self.folder, {"ome": described, KEY: ours})
+        write_group(self.array.folder.parent, {"ome": described, KEY: ours})
         self._described = True
 
     def describe_changes(self) -> None:

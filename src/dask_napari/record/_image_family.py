@@ -15,80 +15,40 @@ CHANNELS: Final = frozenset({"c", "ch", "channel", "channels", "wavelength"})
 
 
 class ImageAxis(msgspec.Struct, frozen=True):
-    """One axis of the array of an image.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    type : str
-        Its type in OME-Zarr, empty for a custom one.
-    own : int
-        The axis of the items' data that it is; -1 if it is made of positions.
-    names : tuple of str
-        The axes of positions that it is made of.
-    """
+    """One axis of the array of an image."""
 
     name: str
-    type: Literal["time", "channel", "space", ""]
-    own: int = -1
-    names: tuple[str, ...] = ()
+    type: Literal["time", "channel", "space", ""]  # in OME-Zarr; empty for a custom one
+    own: int = -1  # the axis of the items' data that it is; -1 if it is made of positions
+    names: tuple[str, ...] = ()  # the axes of positions that it is made of
 
 
 class ImageFamily(msgspec.Struct, frozen=True):
-    """Properties that all items of one image share, but for their size.
-
-    Attributes
-    ----------
-    layer, part, kind
-        As of the items.
-    axes : tuple of ImageAxis
-        Of the array, in its order.
-    split : tuple of (str, Coordinate)
-        Axes of the position that have an image for each of their values, and the value here.
-    dtype : str
-        Type of the pixels, in the byte order of this machine.
-    colors : int
-        Length of the colour axis, 0 if there is none.
-    chunked : bool
-        Whether the items are chunks of one array.
-    whole : tuple of int
-        Shape of that array, as far as it is known.
-    calibration : Calibration
-        Of the data, without a translation.
-    """
+    """Properties that all items of one image share, but for their size."""
 
     layer: str
     part: str
     kind: Kind
     axes: tuple[ImageAxis, ...]
     split: tuple[tuple[str, Coordinate], ...]
+    """Axes of the position that have an image for each of their values, and the value here."""
     dtype: str
     colors: int
+    """Length of the colour axis, 0 if there is none."""
     chunked: bool
+    """Whether the items are chunks of one array, whose shape is ``whole`` as far as it is known."""
     whole: tuple[int, ...]
     calibration: Calibration
-
-    @property
-    def name(self) -> str:
-        """Name of the layer, with the values of axes that have an image for each."""
-        return " ".join([self.part or self.layer, *(str(value) for _, value in self.split)])
+    """Without a translation."""
 
 
 def family_of(item: Item, order: Sequence[str] = ()) -> ImageFamily | None:
     """Return the family of an item's image, None if OME-Zarr cannot hold it.
 
     OME-Zarr has at most one axis of time, one of channels or of a custom type, and two or three
-    in space, in this order. Several axes of positions become one, whose coordinates are tuples.
-    Where its place is taken, by channels or colours, there is an image for each value.
-
-    Parameters
-    ----------
-    item : Item
-        An image or labels.
-    order : sequence of str
-        The axes of its position in the order that several of them have in one; as the item names
-        them if not given.
+    in space, in this order. Several axes of positions become one, whose coordinates are tuples,
+    in the given order or as the item names them. Where its place is taken, by channels or colours,
+    there is an image for each value.
 
     Examples
     --------
@@ -97,8 +57,8 @@ def family_of(item: Item, order: Sequence[str] = ()) -> ImageFamily | None:
     >>> [axis.name for axis in family_of(item).axes]
     ['t', 'well,field', 'y', 'x']
     """
-    names = _axis_names(item)
-    ndim, at = len(names), item.at
+    names, at = _axis_names(item), item.at
+    ndim = len(names)
     time: ImageAxis | None = None
     further = ImageAxis("c", "channel", ndim) if item.rgb else None
     space = [ImageAxis(names[own], "space", own) for own in (ndim - 2, ndim - 1)]
@@ -114,14 +74,13 @@ def family_of(item: Item, order: Sequence[str] = ()) -> ImageFamily | None:
             further = ImageAxis(name, "", own)
         else:
             return None
-    rest = list(order or at)
-    times = [name for name in rest if name.casefold() in TIMES]
+    split = list(order or at)
+    times = [name for name in split if name.casefold() in TIMES]
     if time is None and times and times[0] not in names:
         time = ImageAxis(times[0], "time", names=(times[0],))
-        rest.remove(times[0])
-    channels = [name for name in rest if name.casefold() in CHANNELS]
-    others = [name for name in rest if name not in channels]
-    split = rest
+        split.remove(times[0])
+    channels = [name for name in split if name.casefold() in CHANNELS]
+    others = [name for name in split if name not in channels]
     if further is None and others:
         further = ImageAxis(",".join(others), "", names=tuple(others))
         split = channels

@@ -13,29 +13,20 @@ KEY: Final = "dask-napari"
 """Key of our own attributes, beside ``ome``."""
 
 _PREFIXES: Final = (
-    *("", "yocto", "zepto", "atto", "femto", "pico", "nano", "micro", "milli", "centi", "deci"),
+    *("yocto", "zepto", "atto", "femto", "pico", "nano", "micro", "milli", "centi", "deci"),
     *("hecto", "kilo", "mega", "giga", "tera", "peta", "exa", "zetta", "yotta"),
 )
 UNITS: Final = {
-    "space": {f"{prefix}meter" for prefix in _PREFIXES}
+    "space": {"meter", *(f"{prefix}meter" for prefix in _PREFIXES)}
     | {"angstrom", "foot", "inch", "mile", "parsec", "yard"},
-    "time": {f"{prefix}second" for prefix in _PREFIXES} | {"day", "hour", "minute"},
+    "time": {"second", *(f"{prefix}second" for prefix in _PREFIXES)} | {"day", "hour", "minute"},
 }
 """Units that OME-Zarr names."""
 
 SYMBOLS: Final = {
-    "um": "micrometer",
-    "µm": "micrometer",
-    "μm": "micrometer",
-    "micron": "micrometer",
-    "nm": "nanometer",
-    "mm": "millimeter",
-    "cm": "centimeter",
-    "m": "meter",
-    "s": "second",
-    "ms": "millisecond",
-    "min": "minute",
-    "h": "hour",
+    **dict.fromkeys(("um", "µm", "μm", "micron"), "micrometer"),
+    **{"nm": "nanometer", "mm": "millimeter", "cm": "centimeter", "m": "meter"},
+    **{"s": "second", "ms": "millisecond", "min": "minute", "h": "hour"},
 }
 
 
@@ -77,32 +68,22 @@ def multiscales(
 ) -> dict[str, Any]:
     """Return the attributes ``ome`` of an image of one level.
 
-    Parameters
-    ----------
-    family : ImageFamily
-        Its axes and calibration.
-    array : str
-        Name of the array in its group.
-    translate : sequence of float
-        Translation of the data; empty if it differs from item to item.
-    coordinates : mapping of str to sequence
-        Coordinates along the axes that are made of positions.
+    The translation is empty where it differs from item to item; ``coordinates`` are those along
+    the axes that are made of positions.
     """
     axes, scales, translations = [], [], []
     known = family.calibration
     for axis in family.axes:
-        described: dict[str, Any] = {"name": axis.name}
-        if axis.type:
-            described["type"] = axis.type
+        scale, translation, unit = 1.0, 0.0, ""
         if axis.own < 0:
             scale, translation = spacing(coordinates[axis.name])
-        else:  # the colour axis has no entry
-            scale = known.scale[axis.own] if axis.own < len(known.scale) else 1.0
-            translation = translate[axis.own] if axis.own < len(translate) else 0.0
-            unit = known.units[axis.own] if axis.own < len(known.units) else ""
-            if unit := unit_of(unit, axis.type):
-                described["unit"] = unit
-        axes.append(described)
+        elif axis.own < len(known.axes or known.scale or known.units or translate):
+            # All but the colour axis, which has no entry.
+            scale = known.scale[axis.own] if known.scale else 1.0
+            translation = translate[axis.own] if translate else 0.0
+            unit = unit_of(known.units[axis.own], axis.type) if known.units else ""
+        optional = {"type": axis.type, "unit": unit}
+        axes.append({"name": axis.name, **{key: value for key, value in optional.items() if value}})
         scales.append(scale)
         translations.append(translation)
     transformations: list[dict[str, Any]] = [{"type": "scale", "scale": scales}]

@@ -11,10 +11,8 @@ import numpy as np
 import zarr
 
 from dask_napari.model import Item
-from dask_napari.record._disk import read_attributes
-from dask_napari.record._element_files import read_arrays
-from dask_napari.record._journal import JournalReader
-from dask_napari.record._journal_lines import JournalLine
+from dask_napari.record._files import read_arrays, read_attributes
+from dask_napari.record._journal import JournalLine, JournalReader
 from dask_napari.record._record_group import check_record, layers_of
 
 

@@ -14,10 +14,8 @@ import msgspec
 
 from dask_napari._version import __version__
 from dask_napari.model import LayerSpec, Ledger
-from dask_napari.record._disk import read_attributes, write_group
-from dask_napari.record._element_files import FOLDER
-from dask_napari.record._journal import NAME
-from dask_napari.record._journal_lines import from_json, to_json
+from dask_napari.record._files import ELEMENTS, read_attributes, write_group
+from dask_napari.record._journal import NAME, from_json, to_json
 from dask_napari.record._multiscales import KEY, VERSION
 from dask_napari.stream.receive import plain
 from dask_napari.stream.wire import LayerHeader
@@ -27,13 +25,7 @@ LAYOUT: Final = 1
 
 
 def check_record(path: Path) -> dict[str, Any]:
-    """Return our attributes of a record.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If there is none, or it is something else.
-    """
+    """Return our attributes of a record; FileNotFoundError or ValueError if it is not one."""
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, f"there is no record {path}")
     try:
@@ -53,12 +45,8 @@ def check_record(path: Path) -> dict[str, Any]:
 def create_record(path: Path, *, append: bool = False, overwrite: bool = False) -> None:
     """Create the group of a record, or check that there is one.
 
-    Raises
-    ------
-    OSError
-        If something is there that may not be written over, or it cannot be written.
-    ValueError
-        If what is there is not a record.
+    Raises OSError if something is there that may not be written over, or it cannot be written;
+    ValueError if what is there is not a record.
     """
     if path.exists() and overwrite:
         check_record(path)  # nothing else is ever removed
@@ -71,34 +59,23 @@ def create_record(path: Path, *, append: bool = False, overwrite: bool = False) 
         )
     else:
         path.mkdir(parents=True, exist_ok=True)
-        write_group(path, {KEY: {"layout": LAYOUT, "software": __version__, "closed": False}})
+        write_attributes(path, {"layout": LAYOUT, "software": __version__, "closed": False})
         (path / NAME).touch()
-    (path / FOLDER).mkdir(exist_ok=True)
+    (path / ELEMENTS).mkdir(exist_ok=True)
 
 
-def write_series(path: Path, images: Collection[str]) -> None:
-    """List the images, so that readers of collections find them. Raises OSError."""
-    folder = path / "OME"
-    if images or folder.exists():  # a record without images is not a collection of any
-        folder.mkdir(exist_ok=True)
-        write_group(folder, {"ome": {"version": VERSION, "series": sorted(images)}})
-        _write(path, check_record(path))
-
-
-def _write(path: Path, ours: dict[str, Any]) -> None:
-    layout = {"version": VERSION, "bioformats2raw.layout": 3}
-    ome = {"ome": layout} if (path / "OME" / "zarr.json").exists() else {}
+def write_attributes(path: Path, ours: dict[str, Any], images: Collection[str] = ()) -> None:
+    """Write our attributes of a record, and the list of its images. Raises OSError."""
+    ome: dict[str, Any] = {}
+    if images:  # readers of collections refuse an empty one
+        (path / "OME").mkdir(exist_ok=True)
+        write_group(path / "OME", {"ome": {"version": VERSION, "series": sorted(images)}})
+        ome = {"ome": {"version": VERSION, "bioformats2raw.layout": 3}}
     write_group(path, {**ome, KEY: ours})
 
 
 class RecordSession:
-    """What the attributes of a record say of one recorder: its time, its ledger, its layers.
-
-    Parameters
-    ----------
-    path : Path
-        The record.
-    """
+    """Attributes of a record while one recorder writes it: its time, its ledger, its layers."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -106,7 +83,6 @@ class RecordSession:
         self._sessions: list[dict[str, Any]] = old.get("sessions", [])
         self._sessions.append({"started": time.time(), "software": __version__})
         self._layers: dict[str, Any] = {each["name"]: each for each in old.get("layers", [])}
-        self._images: set[str] = set()
         self._saved = b""
 
     def __repr__(self) -> str:
@@ -131,12 +107,9 @@ class RecordSession:
             "layers": list(self._layers.values()),
             "sessions": self._sessions,
         }
-        if (text := msgspec.json.encode(ours)) != self._saved:
-            _write(self._path, ours)
+        if (text := msgspec.json.encode([ours, sorted(images)])) != self._saved:
+            write_attributes(self._path, ours, images)
             self._saved = text
-        if self._images != set(images):
-            write_series(self._path, images)
-            self._images = set(images)
 
 
 def layers_of(attributes: Mapping[str, Any]) -> list[LayerSpec]:

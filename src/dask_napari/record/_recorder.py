@@ -8,25 +8,23 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from dask_napari.model import LayerSpec, Once, Refusal
+from dask_napari.model import LayerSpec, Refusal, Reports, contain
 from dask_napari.record._closing import finish
 from dask_napari.record._record_group import RecordSession
 from dask_napari.record._store import Store
-from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import Board, Receiver
-from dask_napari.stream.wire import Limits
 
 logger = logging.getLogger(__name__)
 
 ROUND_ITEMS: Final = 256
-"""Items written together: two lines of the journal's disk writes for all of them."""
+"""Items written together, with one or two writes to the journal for all of them."""
 
 ROUND_BYTES: Final = 64 << 20
 """Bytes written together; what is taken from the board is still in memory."""
 
-LOOK: Final = 0.1
+POLL_INTERVAL: Final = 0.1
 """Seconds between looks for the end, for requests and for publishers that have ended."""
 
 SAVE_INTERVAL: Final = 5.0
@@ -45,20 +43,14 @@ class Recorder:
         The record, a directory that does not exist yet.
     addresses : str or sequence of str
         Where to listen; see :class:`~dask_napari.stream.Receiver`.
-    security : Security, optional
-        Keys and token.
-    insecure : bool
-        Allow plain TCP that other hosts can reach.
-    share_keys : bool
-        Leave the keys for sinks of this user on this host.
     append : bool
         Go on with a record that is there.
     overwrite : bool
         Remove a record that is there.
     board : Board, optional
         Where items wait.
-    limits : Limits, optional
-        What publishers are granted.
+    **options
+        More for :class:`~dask_napari.stream.Receiver`: ``security``, for instance.
 
     Raises
     ------
@@ -84,25 +76,15 @@ class Recorder:
         path: str | Path,
         addresses: str | Sequence[str],
         *,
-        security: Security | None = None,
-        insecure: bool = False,
-        share_keys: bool = False,
         append: bool = False,
         overwrite: bool = False,
         board: Board | None = None,
-        limits: Limits | None = None,
+        **options: Any,
     ) -> None:
         self.path = Path(path)
         self.board = Board() if board is None else board
         # First, so that nothing on the disk is touched where it cannot listen.
-        self.receiver = Receiver(
-            addresses,
-            self.board,
-            security=security,
-            insecure=insecure,
-            limits=limits,
-            share_keys=share_keys,
-        )
+        self.receiver = Receiver(addresses, self.board, **options)
         self.receiver.start()
         try:
             self.store = Store(self.path, append=append, overwrite=overwrite)
@@ -112,11 +94,14 @@ class Recorder:
             raise
         self.ended = threading.Event()
         """Set it to end :meth:`run`; from a signal handler, too."""
+        self._reports = Reports(logger, str(path))
         self._specs: dict[str, LayerSpec] = {}
         self._save_at = 0.0
-        self._first = Once()
         self._closed = False
         self.save()
+
+    def __repr__(self) -> str:
+        return f"<Recorder {self.path}: {len(self.store)} items, {len(self.board)} waiting>"
 
     def run(self, *, until_done: bool = False, patience: float = 0.0) -> None:
         """Record until :attr:`ended` is set.
@@ -130,13 +115,14 @@ class Recorder:
         """
         busy = time.monotonic()
         while not self.ended.is_set():
-            if self.board.wait(LOOK):
+            if self.board.wait(POLL_INTERVAL):
                 self.step()
-            if not self._all_gone():
+            peers = self.receiver.peers()
+            if not peers or any(peer.alive for peer in peers) or len(self.board):
                 busy = time.monotonic()
             elif until_done and time.monotonic() - busy >= patience:
                 return
-            self._serve()
+            self._answer_clients()
             if time.monotonic() >= self._save_at:
                 self.save()
 
@@ -144,16 +130,19 @@ class Recorder:
         """Write some of what waits."""
         items = self.board.take(ROUND_ITEMS, ROUND_BYTES)
         self._learn()
+        bug: Exception | None = None
         try:
             refusals = self.store.put(items)
-        except Exception as error:
-            # A bug of ours costs these items, counted, and not the rest of the stream.
-            self._say(f"{len(items)} items are not recorded", error)
+        except Exception as error:  # costs these items, counted, and not the rest of the stream
+            bug = error
             refusals = [Refusal(f"error: {type(error).__name__}")] * len(items)
+            self._reports.error("items are not recorded", error, traceback=True)
         self.board.shown([item for item, why in zip(items, refusals, strict=True) if not why])
         for item, refusal in zip(items, refusals, strict=True):
             if refusal:
                 self.board.drop(item, refusal.reason)
+        if bug:
+            contain(bug)
 
     def _learn(self) -> None:
         specs = self.receiver.layers()
@@ -161,12 +150,8 @@ class Recorder:
             self._specs = self.store.specs = specs
             self._session.learn(specs)
 
-    def _all_gone(self) -> bool:
-        peers = self.receiver.peers()
-        return bool(peers) and not any(peer.alive for peer in peers) and not len(self.board)
-
-    def _serve(self) -> None:
-        """Answer clients; the ledger they get without us."""
+    def _answer_clients(self) -> None:
+        """Answer requests; the ledger comes from the receiver."""
         while True:
             try:
                 request = self.receiver.requests.get_nowait()
@@ -181,20 +166,16 @@ class Recorder:
                 request.fail(f"a recorder cannot do {request.name!r}: it has no window")
 
     def save(self, *, closed: bool = False) -> None:
-        """Write ledger and layers into the attributes; a disk that is full only delays it."""
+        """Write coordinates, ledger and layers; a disk that is full only delays them."""
         self._save_at = time.monotonic() + SAVE_INTERVAL
         self._learn()
+        images = self.store.contents.images
         try:
-            for image in self.store.contents.images.values():
+            for image in images.values():
                 image.describe_changes()
-            self._session.save(self.receiver.ledger(), self.store.contents.images, closed=closed)
+            self._session.save(self.receiver.ledger(), images, closed=closed)
         except OSError as error:
-            self._say("the metadata cannot be written", error)
-
-    def _say(self, what: str, error: Exception) -> None:
-        if self._first(text := f"{what}: {error}"):
-            known = isinstance(error, OSError)
-            logger.error("%s: %s", self.path, text, exc_info=None if known else error)
+            self._reports.error("the metadata cannot be written", error)
 
     def close(self) -> None:
         """Write what has arrived, sort the images and save the ledger; may be called again."""
@@ -208,7 +189,8 @@ class Recorder:
             try:
                 finish(self.store)
             except Exception as error:
-                self._say("left unsorted", error)
+                self._reports.error("left unsorted", error, traceback=True)
+                contain(error, foreign=isinstance(error, OSError))
             self.save(closed=True)
         finally:
             self.store.close()

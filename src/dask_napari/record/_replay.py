@@ -7,19 +7,19 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final
 
 from dask_napari.model import Item, Policy
-from dask_napari.record._journal_lines import JournalLine
+from dask_napari.record._journal import JournalLine
 from dask_napari.record._reader import Record
 from dask_napari.stream.send import Dropped, Publisher
 
-WAITING: Final = 256
+QUEUE_LENGTH: Final = 256
 """Items that wait to be read; they are read when their turn comes, so that memory is the stream's
 own, and a viewer that is slower than the disk only makes this wait."""
 
-LOOK: Final = 0.02
+POLL_INTERVAL: Final = 0.02
 """Seconds between looks at how many there are."""
 
 
-class _Later:
+class _RecordedOutput:
     """An entry of the outbox that is read from the record when its turn comes."""
 
     __slots__ = ("_line", "_record", "layer", "nbytes", "policy")
@@ -32,7 +32,7 @@ class _Later:
         self.policy: Policy = "keep"
 
     def place(self) -> Hashable:
-        """Identity of the place that it will fill."""
+        """Return the identity of the place that it will fill."""
         return self._line.slot
 
     def items(self) -> Sequence[Item | Dropped]:
@@ -81,22 +81,21 @@ def replay(
     publisher = Publisher(addresses, name=name or f"replay of {record.path.name}", **options)
     pause = threading.Event()
 
+    def sent() -> int:
+        return sum(count.sent for count in publisher.counts())
+
     def wait(most: int) -> None:
         while len(publisher.outbox) > most and going_on():
-            progress(_sent(publisher))
-            pause.wait(LOOK)
+            progress(sent())
+            pause.wait(POLL_INTERVAL)
 
     with publisher:
         publisher.declare(record.layers)
         for line in record.lines:
-            wait(WAITING)
+            wait(QUEUE_LENGTH)
             if not going_on():
                 break
-            publisher.put(_Later(record, line))
+            publisher.put(_RecordedOutput(record, line))
         wait(0)
         publisher.close(timeout=60.0 if going_on() else 0.5)
-    return _sent(publisher)
-
-
-def _sent(publisher: Publisher) -> int:
-    return sum(count.sent for count in publisher.counts())
+    return sent()

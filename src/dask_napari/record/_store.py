@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from dask_napari.model import Item, LayerSpec, Refusal
+from dask_napari.model import Item, LayerSpec, Refusal, contain
 from dask_napari.record._contents import Contents, RecordedItem
-from dask_napari.record._disk import FULL, RESERVE, check_room
-from dask_napari.record._element_files import FOLDER, encode_arrays
+from dask_napari.record._files import (
+    ELEMENTS,
+    FULL,
+    RESERVE,
+    check_room,
+    encode_arrays,
+    part_of,
+    refusal_of,
+    remove,
+    write_part,
+)
 from dask_napari.record._image import Image
-from dask_napari.record._item_draft import ItemDraft
-from dask_napari.record._journal import Journal
-from dask_napari.record._journal_lines import JournalLine, Removal
+from dask_napari.record._journal import Journal, JournalLine, Removal
 from dask_napari.record._record_group import create_record
 
 logger = logging.getLogger(__name__)
@@ -25,6 +34,54 @@ WRITERS: Final = 4
 """Threads that compress and write; both let go of the GIL, and a disk takes a few at once."""
 
 DATA: Final = "data"
+
+
+@dataclass(slots=True)
+class ItemDraft:
+    """An item on its way to the disk."""
+
+    root: Path
+    item: Item
+    line: JournalLine | None = None
+    image: Image | None = None
+    files: dict[str, Callable[[], bytes | memoryview]] = field(default_factory=dict)
+    """Path of each file, and what makes its content: late, in the thread that writes it."""
+    overwrites: bool = True
+    """Whether files of an earlier item may still have the names of its own."""
+    refusal: Refusal | None = None
+
+    def write(self) -> None:
+        """Write the files under the names of parts; any thread."""
+        try:
+            for name, content in () if self.refusal else self.files.items():
+                data = content()
+                check_room(self.root, len(data))
+                write_part(self.root / name, data)
+        except Exception as error:
+            self.give_up(error)
+
+    def move(self) -> None:
+        """Give the files their names, in an image that is long enough for them."""
+        try:
+            if self.image and not self.refusal:
+                self.image.array.save()
+            for name in () if self.refusal else self.files:
+                os.replace(part_of(self.root / name), self.root / name)
+        except OSError as error:
+            self.give_up(error)
+
+    def give_up(self, error: Exception) -> None:
+        """Leave nothing of the item, and remember why."""
+        for path in map(self.root.joinpath, self.files):
+            remove(part_of(path))
+            if not self.overwrites:
+                remove(path)
+        if isinstance(error, OSError):
+            self.refusal = refusal_of(error)
+        else:
+            self.refusal = Refusal(f"error: {type(error).__name__}", str(error))
+            logger.error("an item of %r cannot be recorded", self.item.layer, exc_info=error)
+            contain(error)
 
 
 class Store:
@@ -71,18 +128,16 @@ class Store:
         self.contents = Contents(self.path)
 
     def put(self, items: Sequence[Item]) -> list[Refusal | None]:
-        """Write items of different places; what is there of these is replaced.
+        """Write items of different places, and return for each None or why it is not recorded.
 
-        Returns
-        -------
-        list of Refusal or None
-            For each, None if it is recorded, or why it is not.
+        Items of these places that are there are replaced.
         """
         drafts = [self._draft(item) for item in items]
         list(self._pool.map(ItemDraft.write, drafts))
         self._commit(drafts)
-        self._log([draft.refusal for draft in drafts])
-        return [draft.refusal for draft in drafts]
+        refusals = [draft.refusal for draft in drafts]
+        self._log(refusals)
+        return refusals
 
     def _draft(self, item: Item) -> ItemDraft:
         draft = ItemDraft(self.path, item)
@@ -91,7 +146,8 @@ class Store:
             check_room(self.path, RESERVE if self._trouble == FULL else 0)
             self.contents.last += 1
             arrays, region, file = dict(item.arrays), None, ""
-            if image := self._image(item):
+            spec = self.specs.get(item.layer)
+            if image := self.contents.image(item, spec.fill if spec else 0.0):
                 draft.image, region = image, image.place(item)
                 block = image.block(item.data)
                 for name, slices in image.chunks(region.start, item.data.shape):
@@ -99,10 +155,9 @@ class Store:
             else:
                 arrays = {DATA: item.data, **arrays}
             if arrays:
-                file = f"{FOLDER}/{self.contents.last}.npz"
-                draft.files[file] = partial(
-                    encode_arrays, list(arrays.values()), compress=item.kind == "labels"
-                )
+                file = f"{ELEMENTS}/{self.contents.last}.npz"
+                compress = item.kind == "labels"
+                draft.files[file] = partial(encode_arrays, arrays.values(), compress=compress)
             draft.line = JournalLine.of(self.contents.last, item, region, file, arrays)
             old = self.contents.items.get(item.slot)
             draft.overwrites = old is not None and not draft.files.keys().isdisjoint(old.files)
@@ -110,26 +165,15 @@ class Store:
             draft.give_up(error)
         return draft
 
-    def _image(self, item: Item) -> Image | None:
-        """Return the image in which an item is to lie, None if it has none. Raises OSError."""
-        family = self.contents.family(item)
-        if family is None:
-            return None
-        if image := self.contents.image_for(item, family):
-            return image
-        spec = self.specs.get(item.layer)
-        return self.contents.new_image(item, family, spec.fill if spec else 0.0)
-
     def _commit(self, drafts: Sequence[ItemDraft]) -> None:
         """Give what is written its names, and say so in the journal."""
         items = self.contents.items
         overwriting = [draft for draft in drafts if draft.overwrites and not draft.refusal]
-        if overwriting:
-            removal = Removal([items[draft.item.slot].id for draft in overwriting])
-            self._append([removal], overwriting)
+        gone = Removal([items[draft.item.slot].id for draft in overwriting])
+        self._append([gone] if gone.gone else [], overwriting)
         for draft in overwriting:
             if not draft.refusal:
-                self.contents.remove(items.pop(draft.item.slot), keep=draft.files)
+                self._remove(items.pop(draft.item.slot), keep=draft.files)
                 draft.overwrites = False
         for draft in drafts:
             draft.move()
@@ -138,17 +182,21 @@ class Store:
         for draft in complete:
             if draft.line and not draft.refusal:
                 if old := items.pop(draft.item.slot, None):
-                    self.contents.remove(old)
+                    self._remove(old)
                 items[draft.item.slot] = RecordedItem(draft.line.id, tuple(draft.files))
 
     def _append(self, lines: Sequence[JournalLine | Removal], drafts: Iterable[ItemDraft]) -> None:
         """Write lines, or give up the drafts that need them."""
         try:
-            if lines:
-                self.journal.append(lines)
+            self.journal.append(lines)
         except OSError as error:
             for draft in drafts:
                 draft.give_up(error)
+
+    def _remove(self, item: RecordedItem, keep: Iterable[str] = ()) -> None:
+        """Remove the files of an item that is gone, but for those that are overwritten."""
+        for file in set(item.files).difference(keep):
+            remove(self.path / file)
 
     def _log(self, refusals: Sequence[Refusal | None]) -> None:
         """Log once that the disk takes no more, and once that it does again."""

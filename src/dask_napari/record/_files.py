@@ -1,0 +1,174 @@
+"""Files of a record: their names, writing them in one step, and what a failing disk means."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import json
+import os
+import re
+import shutil
+import unicodedata
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from dask_napari.model import AnyArray, Refusal
+
+ELEMENTS: Final = "elements"
+"""Folder of the arrays that no image holds: a file of arrays (``.npz``) for each item."""
+
+NAME_LENGTH: Final = 60
+"""Characters of a name; a layer may have a thousand, and file systems end at 255 bytes."""
+
+RESERVE: Final = 4 << 20
+"""Bytes of the disk that items leave free, for the journal and the metadata: a full disk still
+gets its ledger."""
+
+PART: Final = ".part"
+"""Suffix of files and folders that are being written; readers pass over them."""
+
+UNSAFE: Final = re.compile(r"[^\w.+-]+", re.ASCII)
+"""Characters of a layer that names of files do not have."""
+
+FULL: Final = "disk-full"
+REASONS: Final = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EROFS: "disk-read-only",
+    errno.EACCES: "disk-permission",
+    errno.EPERM: "disk-permission",
+}
+REMEDIES: Final = {
+    FULL: "make room there; what comes after that is recorded again",
+    "disk-read-only": "mount it for writing, or record somewhere else",
+    "disk-permission": "give this user the right to write there",
+}
+
+
+def refusal_of(error: OSError) -> Refusal:
+    """Return the refusal of an item that the disk does not take, with the remedy.
+
+    Examples
+    --------
+    >>> refusal_of(OSError(errno.EROFS, "read-only")).reason, refusal_of(OSError(errno.EIO, ""))
+    ('disk-read-only', Refusal('disk: EIO', detail='items are not recorded meanwhile'))
+    """
+    number = error.errno or 0
+    reason = REASONS.get(number, f"disk: {errno.errorcode.get(number, type(error).__name__)}")
+    return Refusal(reason, REMEDIES.get(reason, "items are not recorded meanwhile"))
+
+
+def check_room(folder: Path, nbytes: int) -> None:
+    """Raise ``OSError`` if the disk has no room for so many bytes and the reserve."""
+    disk = os.statvfs(folder)
+    if disk.f_bavail * disk.f_frsize < nbytes + RESERVE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def part_of(path: Path) -> Path:
+    """Return the name under which a file or folder is written until it is complete."""
+    return path.with_name(f".{path.name}{PART}")
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write all bytes to an open file. Raises OSError."""
+    view, done = memoryview(data), 0
+    while done < len(view):
+        done += os.write(descriptor, view[done:])
+
+
+def write_part(path: Path, data: bytes | memoryview) -> None:
+    """Write a file under the name of its part. Raises OSError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    descriptor = os.open(part_of(path), flags, 0o666)
+    try:
+        write_all(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a file of JSON, or replace it, in one step. Raises OSError."""
+    try:
+        write_part(path, msgspec.json.format(msgspec.json.encode(value), indent=1))
+        os.replace(part_of(path), path)
+    except OSError:
+        remove(part_of(path))
+        raise
+
+
+def write_group(folder: Path, attributes: dict[str, Any]) -> None:
+    """Write the metadata of a zarr group in one step. Raises OSError."""
+    group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    write_json(folder / "zarr.json", group)
+
+
+def read_attributes(folder: Path) -> dict[str, Any]:
+    """Return the attributes of a zarr group, empty if it has none. Raises OSError, ValueError."""
+    try:
+        found = json.loads((folder / "zarr.json").read_bytes())
+    except FileNotFoundError:
+        return {}
+    attributes = found.get("attributes") if isinstance(found, dict) else None
+    return attributes if isinstance(attributes, dict) else {}
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, as far as that is possible."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def encode_arrays(arrays: Iterable[AnyArray], *, compress: bool) -> memoryview:
+    """Return the content of a file of arrays.
+
+    Arrays are numbered, since names of features may be any text; the journal has the names.
+    """
+    file = io.BytesIO()
+    save = np.savez_compressed if compress else np.savez
+    save(file, *arrays)
+    return file.getbuffer()
+
+
+def read_arrays(path: Path) -> list[AnyArray]:
+    """Return the arrays of a file. Raises OSError, ValueError."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return [file[f"arr_{number}"] for number in range(len(file.files))]
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+class FileNames:
+    """Names that differ on file systems that do not tell capital letters, too.
+
+    Examples
+    --------
+    >>> names = FileNames("raw")
+    >>> names.new("../raw/DAPI µm"), names.new("Raw"), names.new("...")
+    ('raw_DAPI_um', 'Raw.2', 'layer')
+    """
+
+    def __init__(self, *reserved: str) -> None:
+        self._taken = {name.casefold() for name in reserved}
+
+    def new(self, label: str) -> str:
+        """Return a new name that reminds of a label."""
+        plain = unicodedata.normalize("NFKD", label.replace("µ", "u").replace("μ", "u"))
+        plain = plain.encode("ascii", "ignore").decode()
+        name = base = UNSAFE.sub("_", plain)[:NAME_LENGTH].strip("._-") or "layer"
+        number = 1
+        while name.casefold() in self._taken:
+            number += 1
+            name = f"{base}.{number}"
+        self._taken.add(name.casefold())
+        return name
