@@ -53,7 +53,7 @@ class Headless:
 
     def place(self, item: Item) -> Hashable:
         """By what items are told apart in `seen`."""
-        return tuple(item.slot[1:])
+        return tuple(item.place[1:])
 
     def until(self, condition: Callable[[], object]) -> None:
         def done() -> object:

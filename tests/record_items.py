@@ -120,13 +120,13 @@ def items(draw: Any) -> Item:
         options=draw(options),
         **draw(pictures() | elements()),
     )
-    item.options = permitted(item.kind, item.options)  # as a receiver does
+    item.amend(options=permitted(item.kind, item.options))  # as a receiver does
     return check(item)
 
 
 def last_of_each(sent: Iterable[Item]) -> dict[PlaceKey, Item]:
     """What a viewer would show: the last item of each place."""
-    return {item.slot: item for item in sent}
+    return {item.place: item for item in sent}
 
 
 def same_array(a: np.ndarray, b: np.ndarray) -> bool:
@@ -158,7 +158,7 @@ def assert_holds(found: Iterable[Item], sent: Iterable[Item]) -> None:
     """What was found is the last item of each place that was sent, and nothing else."""
     wanted = last_of_each(sent)
     there = list(found)
-    assert {item.slot for item in there} == wanted.keys()
+    assert {item.place for item in there} == wanted.keys()
     assert len(there) == len(wanted)
     for item in there:
-        assert_same(item, wanted[item.slot])
+        assert_same(item, wanted[item.place])

@@ -30,13 +30,13 @@ def test_coercion_makes_only_what_a_receiver_takes(value, kind, calibration, pos
         if isinstance(item, Refusal):
             assert not item.reason.startswith("error"), repr(item.__cause__)
             continue
-        slots.append(item.slot)
+        slots.append(item.place)
         check(item)
         slot = np.empty(payload_size([item]), np.uint8)
         (header,) = pack([item], slot)
         header = msgspec.msgpack.decode(msgspec.msgpack.encode(header), type=ItemHeader)
         again = unpack(header, [slot], "")
-        again.options = {}  # whatever was drawn
+        again.amend(options={})  # whatever was drawn
         if again.kind != "shapes":  # vispy fails on some polygons that cross themselves
             layer_of(again)
     assert len(set(slots)) == len(slots)

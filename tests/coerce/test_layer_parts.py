@@ -88,7 +88,7 @@ def test_dataarrays_that_know_their_place_are_on_one_layer():
         found = coerce_all(value, layer="out")
         assert [(item.part, item.position) for item in found] == [("", {"t": 0}), ("", {"t": 1})]
     same = coerce_all(tuple(planes), layer="out", position={"well": "A01"})
-    assert len({item.slot for item in same}) == 2
+    assert len({item.place for item in same}) == 2
 
 
 def test_the_position_of_a_layer():

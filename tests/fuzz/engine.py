@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from msgspec import inspect
 
-from dask_napari.model import check
+from dask_napari.model import ItemMeta, LayerSpec, check
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import Board, plain
 from dask_napari.stream.receive._protocol import ReceiverProtocol
@@ -146,9 +146,7 @@ class Game:
         self.numbers[GOOD] += 1
         header = wire.ItemHeader(
             self.good,
-            "good layer",
-            "image",
-            {"t": self.good},
+            ItemMeta("good layer", "image", {"t": self.good}),
             [wire.ArrayHeader("data", "|u1", (2, 2), 0, 4)],
         )
         count = wire.Count("good layer", self.good, self.good, 0, {}, 0)
@@ -245,7 +243,7 @@ class Game:
                         identity, wire.encode(wire.RequestMessage(n, "known", {f"l{n}": n}))
                     )
                 case 3:
-                    layer = wire.LayerHeader(f"layer {n}", "image", options={"colormap": "x" * 900})
+                    layer = LayerSpec(f"layer {n}", "image", options={"colormap": "x" * 900})
                     self._receive(identity, wire.encode(wire.Taps([layer])))
                 case 4:
                     trouble = wire.Trouble("raw", f"reason {n}", "key", "text")
@@ -259,7 +257,9 @@ class Game:
         array = wire.ArrayHeader("data", "|u1", (30, 100), 0, 3000)
         if n % 2:  # items that take no bytes
             array = wire.ArrayHeader("data", "<f8", (0, 2), 0, 0)
-        header = wire.ItemHeader(n, "raw", "points" if n % 2 else "image", {"t": n}, [array])
+        header = wire.ItemHeader(
+            n, ItemMeta("raw", "points" if n % 2 else "image", {"t": n}), [array]
+        )
         batch = wire.Batch(self.epochs.get(identity, 0), number, [header] * 20, [])
         self._receive(identity, wire.encode(batch), b"" if n % 2 else bytes(3000))
 
@@ -284,7 +284,7 @@ class Game:
                 arrays.append(wire.ArrayHeader(name, dtype, shape, at, nbytes))
             frames += data
             at += len(data)
-        header = wire.ItemHeader(1, "el", kind, {"t": choices.below(9)}, arrays)  # type: ignore[arg-type]
+        header = wire.ItemHeader(1, ItemMeta("el", kind, {"t": choices.below(9)}), arrays)  # type: ignore[arg-type]
         number = self.numbers[identity] = self.numbers.get(identity, 0) + 1
         slot = None
         if self.arena is not None and not self.cut and choices.seldom(3):
@@ -308,7 +308,7 @@ class Game:
         nbytes = choices.pick((0, 1, 1 << 16, 2**53)) if choices.seldom(6) else array.nbytes
         shape = (1, nbytes // 2) if nbytes != array.nbytes else array.shape
         header = wire.ArrayHeader("data", "<u2", shape, 0, nbytes, 0, said, len(data))
-        item = wire.ItemHeader(1, "coded", "image", {"t": choices.below(9)}, [header])
+        item = wire.ItemHeader(1, ItemMeta("coded", "image", {"t": choices.below(9)}), [header])
         epoch = self.epochs.get(identity, 0)
         ahead: tuple[int, ...] = ()
         if choices.seldom(3):
@@ -354,17 +354,19 @@ class Game:
         item = choices.value(inspect.type_info(wire.ItemHeader))
         header = wire.ItemHeader(
             1,
-            choices.pick(TEXTS)[:1024] + str(choices.below(8)),
-            choices.pick(("image", "labels", "points", "shapes", "surface")),
-            {
-                choices.pick(TEXTS)[:1024]: choices.pick(
-                    (1, 2, 3, "A", 2.5, float("nan"), 2**64 - 1)
-                )
-            },
+            ItemMeta(
+                choices.pick(TEXTS)[:1024] + str(choices.below(8)),
+                choices.pick(("image", "labels", "points", "shapes", "surface")),
+                {
+                    choices.pick(TEXTS)[:1024]: choices.pick(
+                        (1, 2, 3, "A", 2.5, float("nan"), 2**64 - 1)
+                    )
+                },
+                origin=choices.pick(((), (), (), (0, 0), (2**40,), (1,))),
+                whole=choices.pick(((), (), (), (4, 4), (2**40,), (4,))),
+                options=choices.pick(({}, {"colormap": "magma"}, {"data": 1})),
+            ),
             [array] * (1 + choices.below(3)),
-            origin=choices.pick(((), (), (), (0, 0), (2**40,), (1,))),
-            whole=choices.pick(((), (), (), (4, 4), (2**40,), (4,))),
-            options=choices.pick(({}, {"colormap": "magma"}, {"data": 1})),
         )
         slot = None
         if choices.seldom(3):
@@ -408,7 +410,7 @@ class Game:
                 if array.dtype.kind == "b" and array.size and array.view("u1").max() > 1:
                     raise Finding("a flag that is neither 0 nor 1")
                 array.tolist()
-            hash(item.slot)
+            hash(item.place)
             check(item)  # what has been taken out of an arena is what was looked at
         self.board.shown(items)
         while not self.exchange.clients.requests.empty():

@@ -146,7 +146,7 @@ def test_items_that_are_not(bad):
 
 def test_chunks_have_a_place_on_each_axis():
     chunk = item("image", np.zeros((3, 4)))
-    chunk.origin, chunk.whole = (0, 4), (9, 9)
+    chunk.amend(origin=(0, 4), whole=(9, 9))
     assert check(chunk) is chunk
     for origin, whole in [
         ((0,), ()),
@@ -155,7 +155,7 @@ def test_chunks_have_a_place_on_each_axis():
         ((), (9, 9)),
         ((0, 0), (-1, 9)),
     ]:
-        chunk.origin, chunk.whole = origin, whole
+        chunk.amend(origin=origin, whole=whole)
         with pytest.raises(InvalidItem):
             check(chunk)
 

@@ -90,7 +90,7 @@ def test_a_viewer_and_a_recorder_both_get_everything(client, tmp_path):
     record = Record(tmp_path / "run.zarr")
     check(record)
     for item in record.items():
-        assert (seen[item.layer][item.slot[1:]] == item.data).all()
+        assert (seen[item.layer][item.place[1:]] == item.data).all()
     del futures
 
 

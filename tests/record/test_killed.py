@@ -91,15 +91,15 @@ def test_while_items_are_written_and_replaced():
             except Killed:
                 dead = True
         store.close()
-        versions = {item.slot: [item] for item in old}
+        versions = {item.place: [item] for item in old}
         for item in new:
-            versions.setdefault(item.slot, []).append(item)
+            versions.setdefault(item.place, []).append(item)
         found = list(Record(path).items())
         for item in found:
-            same = [other for other in versions[item.slot] if same_as(item, other)]
+            same = [other for other in versions[item.place] if same_as(item, other)]
             assert same, item  # the old one or the new one, and never something between
         # At most the one that was being replaced is missing.
-        assert len({item.slot for item in old} - {item.slot for item in found}) <= 1
+        assert len({item.place for item in old} - {item.place for item in found}) <= 1
         # Goes on as if nothing had been.
         store = Store(path, append=True)
         assert set(store.put(new)) == {None}
@@ -126,13 +126,13 @@ def test_while_the_disk_is_full_for_a_moment():
         with killed_at(step, full) as calls:
             refusals = [store.put([item])[0] for item in new]
         assert {refusal.reason for refusal in refusals if refusal} <= {FULL}
-        found = {item.slot: item for item in Record(path).items()}
+        found = {item.place: item for item in Record(path).items()}
         assert len(store) == len(found)
         for before, item, refusal in zip(old, new, refusals, strict=True):
             if not refusal:
-                assert_same(found[item.slot], item)
-            elif item.slot in found:
-                assert_same(found[item.slot], before)
+                assert_same(found[item.place], item)
+            elif item.place in found:
+                assert_same(found[item.place], before)
         lines = list(Record(path).lines)
         assert len(list(path.rglob("c.*"))) == sum(line.image is not None for line in lines)
         assert len(list(path.rglob("*.npz"))) == sum(bool(line.file) for line in lines)

@@ -110,7 +110,7 @@ class Everything(Headless):
     """Keeps items by their place among all there are."""
 
     def items_of(self, count: int) -> list[Item]:
-        self.until(lambda: len({item.slot for item in self.items}) >= count)
+        self.until(lambda: len({item.place for item in self.items}) >= count)
         return self.items
 
 
@@ -122,7 +122,7 @@ def test_recorded_and_replayed_items_are_the_same(sent):
     recorded(path, sent)
     record = Record(path)
     assert_holds(record.items(), sent)
-    wanted = len({item.slot for item in sent})
+    wanted = len({item.place for item in sent})
     with Everything(ADDRESS) as viewer:
         assert replay(record, viewer.receiver.addresses) == wanted
         assert_holds(viewer.items_of(wanted), sent)

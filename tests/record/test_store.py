@@ -85,7 +85,7 @@ def test_an_image_has_its_coordinates_in_order_and_its_scale(tmp_path):
         for t in (3, 1, 2)
     ]
     for item in sent:
-        item.calibration = known
+        item.amend(calibration=known)
     written(tmp_path / "run.zarr", sent)
     finished(tmp_path / "run.zarr")
     found, scales = image(tmp_path / "run.zarr", "raw")
@@ -120,7 +120,7 @@ def test_axes_that_become_one_are_in_the_order_in_which_they_were_named_first(tm
     path = tmp_path / "run.zarr"
     written(path, [field("B1", 2), field("A1", 2)])
     swapped = field("A1", 1)
-    swapped.position = dict(reversed(swapped.position.items()))
+    swapped.amend(position=dict(reversed(swapped.position.items())))
     written(path, [swapped, field("B1", 1)], append=True)
     assert finished(path).images() == ["a"]
     assert image(path, "a")[1]["axes"][0]["name"] == "well,field"

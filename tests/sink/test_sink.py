@@ -44,7 +44,7 @@ class Canvas(Headless):
 
     def place(self, item: Item) -> Hashable:
         self.latencies.append(time.time() - item.provenance.stop)
-        return item.slot[-1]
+        return item.place[-1]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import psutil
 import pytest
 import zmq
 
-from dask_napari.model import Item
+from dask_napari.model import Item, ItemMeta
 from dask_napari.stream import Control
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import Board, Receiver
@@ -135,7 +135,7 @@ def batch(
     dtype = "|u1" if kind == "image" else "<f4"
     nbytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
     array = wire.ArrayHeader("data", dtype, shape, 0, nbytes)
-    header = wire.ItemHeader(number, layer, kind, {"t": number}, [array])
+    header = wire.ItemHeader(number, ItemMeta(layer, kind, {"t": number}), [array])
     return wire.encode(wire.Batch(epoch, number, [header], []))
 
 
@@ -293,6 +293,7 @@ TRUNCATED = """
 import os, sys, tempfile, time
 from pathlib import Path
 import zmq
+from dask_napari.model import ItemMeta
 from dask_napari.stream import Board, Receiver
 from dask_napari.stream.shm import arena
 from dask_napari.stream.wire import messages as wire
@@ -312,7 +313,7 @@ with Receiver("tcp://127.0.0.1:*", Board()) as receiver, zmq.Context() as contex
         assert ask(wire.Offer(epoch, mine.name, mine.size)).token == mine.token
         os.truncate(path, 4096)
         array = wire.ArrayHeader("data", "|u1", (512, 1024), 0, 1 << 19)
-        item = wire.ItemHeader(1, "raw", "image", {}, [array])
+        item = wire.ItemHeader(1, ItemMeta("raw", "image"), [array])
         answer = ask(wire.Batch(epoch, 1, [item], [], wire.SlotHeader(1 << 19, 1 << 19, 1)))
         assert isinstance(answer, wire.Refused) and answer.again, answer
         end = time.monotonic() + 10  # it is counted after the answer

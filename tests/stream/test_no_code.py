@@ -15,6 +15,7 @@ import pytest
 import zmq
 
 import dask_napari
+from dask_napari.model import ItemMeta
 from dask_napari.stream.receive import Board, Receiver
 from dask_napari.stream.wire import messages as wire
 
@@ -117,7 +118,9 @@ def test_a_pickle_is_rejected_wherever_it_is_put(tmp_path, protocol):
         assert isinstance(welcome, wire.Welcome)
         for dtype in ("|O", "O", "|V8", f"|S{len(evil)}"):
             array = wire.ArrayHeader("data", dtype, (1,), 0, len(evil))
-            item = wire.ItemHeader(1, "raw", "points", {}, [array], options={"colormap": evil})
+            item = wire.ItemHeader(
+                1, ItemMeta("raw", "points", options={"colormap": evil}), [array]
+            )
             ask(wire.encode(wire.Batch(welcome.epoch, 1, [item], [])), evil)
             welcome = ask(hello)
             assert isinstance(welcome, wire.Welcome)

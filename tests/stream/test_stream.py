@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import zmq
 
-from dask_napari.model import Item, LayerSpec
+from dask_napari.model import Item, ItemMeta, LayerSpec
 from dask_napari.stream import Control, ViewerGone
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import Board, Receiver
@@ -356,7 +356,7 @@ def test_another_version_of_the_wire_is_told_whom_to_upgrade(receiver):
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         socket.linger = 0
         socket.connect(receiver.addresses[0])
-        for version, older in ((wire.WIRE_VERSION + 1, "viewer"), (0, "workers")):
+        for version, older in ((wire.WIRE_VERSION + 1, "viewer"), (3, "workers"), (0, "workers")):
             socket.send(wire.encode(wire.Hello(version, "9.9", "publisher", "w")))
             assert socket.poll(DEADLINE * 1000)
             answer = wire.decode_from_receiver(socket.recv())
@@ -367,7 +367,9 @@ def test_another_version_of_the_wire_is_told_whom_to_upgrade(receiver):
 
 
 def hostile_messages():
-    header = wire.ItemHeader(1, "raw", "image", {}, [wire.ArrayHeader("data", "|u1", (8,), 0, 8)])
+    header = wire.ItemHeader(
+        1, ItemMeta("raw", "image"), [wire.ArrayHeader("data", "|u1", (8,), 0, 8)]
+    )
     batch = wire.Batch(1, 1, [header], [])
     yield [b""]
     yield [b"\xff" * 100]
@@ -500,7 +502,9 @@ def answer(socket: zmq.Socket) -> wire.Message:
 def test_a_payload_that_went_ahead_in_parts_is_put_together(receiver, board):
     data = np.arange(100_000, dtype=np.uint8).tobytes()
     header = wire.ItemHeader(
-        1, "raw", "image", {"t": 0}, [wire.ArrayHeader("data", "|u1", (300, 300), 0, 90_000, 1)]
+        1,
+        ItemMeta("raw", "image", {"t": 0}),
+        [wire.ArrayHeader("data", "|u1", (300, 300), 0, 90_000, 1)],
     )
     count = wire.Count("raw", 1, 1, 0, {}, 0)
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
-from dask_napari.model import PLATES, Layout
-from dask_napari.stream.wire import LayerHeader
+from dask_napari.model import PLATES, LayerSpec, Layout
 from dask_napari.stream.wire.messages import Taps, decode_from_publisher, encode
 from dask_napari.tap import Axis, channels, mosaic
 from dask_napari.tap._axis_layouts import PLATE_GUTTER, read
@@ -206,6 +205,6 @@ def test_layouts_come_through_the_wire_as_they_are():
         mosaic("well", plate=96, gutter=0.1),
     ]
     layouts = {axis.name: axis.layout for axis in axes}
-    header = LayerHeader("raw", "image", layouts=layouts)
+    header = LayerSpec("raw", "image", layouts=layouts)
     decoded = decode_from_publisher(encode(Taps([header])))
     assert decoded.layers[0].layouts == layouts

@@ -78,8 +78,8 @@ def test_options_of_the_tap_reach_the_layer(viewer, live, source, put):
 
 def test_calibration_reaches_the_layer(viewer, live, source, put):
     each = item(5, z=0)
-    each.calibration = Calibration(
-        ("y", "x"), (0.5, 0.25), (10.0, 20.0), ("micrometer", "micrometer")
+    each.amend(
+        calibration=Calibration(("y", "x"), (0.5, 0.25), (10.0, 20.0), ("micrometer", "micrometer"))
     )
     put(each)
     layer = viewer.layers["raw"]

@@ -183,10 +183,10 @@ def _tell_apart(items: list[Item]) -> None:
     seen: set[Any] = set()
     for item in items:
         name, number = item.name, 0
-        while item.slot in seen:
+        while item.place in seen:
             number += 1
-            item.part = f"{name} [{number}]"
-        seen.add(item.slot)
+            item.amend(part=f"{name} [{number}]")
+        seen.add(item.place)
 
 
 class _Given:

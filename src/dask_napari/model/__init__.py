@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dask_napari.model._calibration import Calibration
+from dask_napari.model._bounds import AXES_LIMIT, NAME_LIMIT, TASK_KEY_LIMIT, Name, Natural, Shape
 from dask_napari.model._containment import contain, contained, is_strict
 from dask_napari.model._coordinates import SPATIAL, Coordinate, natural_key, plain_coordinate
-from dask_napari.model._item import FEATURE, SHAPE_TYPES, AnyArray, Item, PlaceKey, Provenance
+from dask_napari.model._item import FEATURE, SHAPE_TYPES, AnyArray, Item
 from dask_napari.model._item_checks import FARTHEST, InvalidItem, check, reachable
+from dask_napari.model._item_meta import Calibration, ItemMeta, PlaceKey, Provenance
 from dask_napari.model._layer import (
     AXIS_MODES,
     KINDS,
@@ -23,10 +24,9 @@ from dask_napari.model._layer import (
 )
 from dask_napari.model._layer_options import LAYER_OPTIONS, permitted
 from dask_napari.model._ledger import Ledger, Tally
-from dask_napari.model._name_limits import AXES_LIMIT, NAME_LIMIT
 from dask_napari.model._once import Once
 from dask_napari.model._plates import PLATES, NoPlace, row_name, well
-from dask_napari.model._position import ARRIVAL_AXIS, Position, at_of, plain_position
+from dask_napari.model._position import ARRIVAL_AXIS, Position, plain_position
 from dask_napari.model._refusal import Refusal
 from dask_napari.model._reports import Report, Reports, described, shown
 from dask_napari.model.arguments import unfit_name
@@ -46,16 +46,20 @@ __all__ = [
     "SHAPE_TYPES",
     "SIZES",
     "SPATIAL",
+    "TASK_KEY_LIMIT",
     "AnyArray",
     "AxisMode",
     "Calibration",
     "Coordinate",
     "InvalidItem",
     "Item",
+    "ItemMeta",
     "Kind",
     "LayerSpec",
     "Layout",
     "Ledger",
+    "Name",
+    "Natural",
     "NoPlace",
     "Once",
     "Order",
@@ -66,9 +70,9 @@ __all__ = [
     "Refusal",
     "Report",
     "Reports",
+    "Shape",
     "Sizes",
     "Tally",
-    "at_of",
     "check",
     "contain",
     "contained",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+from dask_napari.model._bounds import AXES_LIMIT, Name
 
 Kind = Literal["image", "labels", "points", "shapes", "tracks", "vectors", "surface"]
 """A napari layer type."""
@@ -35,8 +38,7 @@ ORDERS: tuple[str, ...] = get_args(Order)
 SIZES: tuple[str, ...] = get_args(Sizes)
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """How the coordinates of one axis lie in space, and what they are called.
 
     Attributes
@@ -63,13 +65,12 @@ class Layout:
     columns: int = 0
     order: Order = "row"
     gutter: float = 0.0
-    places: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
-    colors: Mapping[str, str] = field(default_factory=dict)
+    places: dict[Name, tuple[float, float]] = {}
+    names: dict[Name, Name] = {}
+    colors: dict[Name, Name] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class LayerSpec:
+class LayerSpec(msgspec.Struct, frozen=True):
     """What is known of a layer before its first item arrives.
 
     Attributes
@@ -95,10 +96,10 @@ class LayerSpec:
     'layer'
     """
 
-    name: str
+    name: Name
     kind: Kind
-    axes: Mapping[str, AxisMode] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    axes: Annotated[dict[Name, AxisMode], Meta(max_length=AXES_LIMIT)] = {}
+    options: dict[Name, Any] = {}
+    layouts: Annotated[dict[Name, Layout], Meta(max_length=AXES_LIMIT)] = {}
     sizes: Sizes = "pad"
     fill: float = 0.0

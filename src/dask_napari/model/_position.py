@@ -17,26 +17,6 @@ ARRIVAL_AXIS = "item"
 """Axis of items that have no position: coordinates are task keys, ordered by arrival."""
 
 
-def at_of(position: Position, whole: tuple[int, ...], key: str) -> Position:
-    """Return a position; for an item without one, its task's key on :data:`ARRIVAL_AXIS`.
-
-    Parameters
-    ----------
-    position : Position
-        Where the item belongs, as far as that is known.
-    whole : tuple of int
-        Of the item; a chunk needs no position, it has an origin.
-    key : str
-        Key of the task.
-
-    Examples
-    --------
-    >>> at_of({"t": 3}, (), "frame-1f"), at_of({}, (), "frame-1f")
-    ({'t': 3}, {'item': 'frame-1f'})
-    """
-    return position if position or whole else {ARRIVAL_AXIS: key}
-
-
 def plain_position(position: object) -> dict[str, Coordinate]:
     """Return a position as plain numbers and text, fit for the wire.
 

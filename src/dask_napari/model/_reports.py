@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from dask_napari.model._name_limits import NAME_LIMIT
+from dask_napari.model._bounds import Name
 
 CAUSES_LIMIT: Final = 1000
 """Causes that are told apart; users' code may make any number of them, and memory is bounded."""
@@ -42,9 +42,9 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
         Whether it only tells how something is shown; otherwise something is amiss.
     """
 
-    layer: Annotated[str, Meta(max_length=NAME_LIMIT)]
-    reason: Annotated[str, Meta(max_length=NAME_LIMIT)]
-    key: Annotated[str, Meta(max_length=NAME_LIMIT)]
+    layer: Name
+    reason: Name
+    key: Name
     text: Annotated[str, Meta(max_length=4096)]
     note: bool = False
 

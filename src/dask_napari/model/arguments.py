@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from dask_napari.model._bounds import AXES_LIMIT, NAME_LIMIT
 from dask_napari.model._layer import LayerSpec
 from dask_napari.model._layer_options import LAYER_OPTIONS, OPTIONS_LIMIT, permitted
-from dask_napari.model._name_limits import AXES_LIMIT, NAME_LIMIT
 
 _ELSEWHERE = {
     "name": "say layer=",

@@ -116,5 +116,6 @@ class Placement:
                 f"a chunk with {spatial} spatial axes has no place at {self.origin}; give one"
                 " entry an axis",
             )
-        item.origin = (*(0,) * more, *self.origin)
-        item.whole = (*item.data.shape[:more], *self.whole)
+        item.amend(
+            origin=(*(0,) * more, *self.origin), whole=(*item.data.shape[:more], *self.whole)
+        )

@@ -43,7 +43,7 @@ class Contents:
         lines = JournalReader(root)
         self.last = lines.last
         for line in lines:
-            self.items[line.slot] = RecordedItem(line.id, tuple(self._files(line)))
+            self.items[line.meta.place] = RecordedItem(line.id, tuple(self._files(line)))
         for path in list(self._strays()):
             remove(path)
 

@@ -128,8 +128,8 @@ class Image:
         """Take over where an item lies from a journal."""
         for axis, index in zip(self.axes, region.start, strict=True):
             if axis.names:
-                self.indices[axis.name].set(tuple(line.at[name] for name in axis.names), index)
-        self._moving |= line.translate != self.info.translate
+                self.indices[axis.name].set(tuple(line.meta.at[name] for name in axis.names), index)
+        self._moving |= line.meta.calibration.translate != self.info.translate
 
     def chunks(
         self, start: tuple[int, ...], shape: tuple[int, ...]

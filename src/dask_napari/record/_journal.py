@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
-from dask_napari.model import Calibration, Item, Kind, PlaceKey, Position, Provenance, at_of
+from dask_napari.model import Item, ItemMeta, PlaceKey
 from dask_napari.record._files import part_of, remove, write_all, write_part
 from dask_napari.system import lock
 
@@ -49,6 +50,8 @@ class JournalLine(msgspec.Struct, frozen=True, omit_defaults=True):
     ----------
     id : int
         Number of the line.
+    meta : ItemMeta
+        The item, with its options as :func:`to_json` makes them.
     shape, dtype
         Of the data.
     image : ImageRegion, optional
@@ -60,28 +63,12 @@ class JournalLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     id: int
-    layer: str
-    kind: Kind
+    meta: ItemMeta
     shape: tuple[int, ...]
     dtype: str
     image: ImageRegion | None = None
     file: str = ""
     arrays: tuple[str, ...] = ()
-    position: dict[str, int | float | str] = {}
-    key: str = ""
-    worker: str = ""
-    run_id: int = 0
-    start: float = 0.0
-    stop: float = 0.0
-    rgb: bool = False
-    axes: tuple[str, ...] = ()
-    scale: tuple[float, ...] = ()
-    translate: tuple[float, ...] = ()
-    units: tuple[str, ...] = ()
-    origin: tuple[int, ...] = ()
-    whole: tuple[int, ...] = ()
-    part: str = ""
-    options: Any = {}
     publisher: str = ""
 
     @classmethod
@@ -89,61 +76,24 @@ class JournalLine(msgspec.Struct, frozen=True, omit_defaults=True):
         cls, number: int, item: Item, image: ImageRegion | None, file: str, arrays: Iterable[str]
     ) -> JournalLine:
         """Describe an item."""
-        made, known = item.provenance, item.calibration
+        task = item.provenance
+        if not (math.isfinite(task.start) and math.isfinite(task.stop)):  # JSON has neither
+            task = replace(task, start=0.0, stop=0.0)
         return cls(
             number,
-            item.layer,
-            item.kind,
+            replace(item.meta, provenance=task, options=to_json(item.options)),
             item.data.shape,
             item.data.dtype.str,
             image,
             file,
             tuple(arrays),
-            dict(item.position),
-            made.key,
-            made.worker,
-            made.run_id,
-            made.start if math.isfinite(made.start) else 0.0,
-            made.stop if math.isfinite(made.stop) else 0.0,
-            item.rgb,
-            known.axes,
-            known.scale,
-            known.translate,
-            known.units,
-            item.origin,
-            item.whole,
-            item.part,
-            to_json(item.options),
             item.publisher,
         )
 
     def item(self, data: Any, arrays: dict[str, Any]) -> Item:
         """Return the item with its arrays."""
-        return Item(
-            self.layer,
-            self.kind,
-            data,
-            self.position,
-            Provenance(self.key, self.worker, self.run_id, self.start, self.stop),
-            Calibration(self.axes, self.scale, self.translate, self.units),
-            self.rgb,
-            arrays,
-            self.origin,
-            self.whole,
-            self.part,
-            from_json(self.options),
-            self.publisher,
-        )
-
-    @property
-    def at(self) -> Position:
-        """The position; without one, its task is its place."""
-        return at_of(self.position, self.whole, self.key)
-
-    @property
-    def slot(self) -> PlaceKey:
-        """Identity of the place of the item."""
-        return self.layer, self.part, self.origin, frozenset(self.at.items())
+        meta = replace(self.meta, options=from_json(self.meta.options))
+        return Item.of(meta, data, arrays, self.publisher)
 
 
 class Removal(msgspec.Struct, frozen=True):
@@ -214,7 +164,7 @@ class JournalReader:
             if isinstance(line, Removal):
                 gone.update(line.gone)
             else:
-                newest[line.slot] = line.id
+                newest[line.meta.place] = line.id
         self.last = max(newest.values(), default=0)
         self._ids = set(newest.values()) - gone
 

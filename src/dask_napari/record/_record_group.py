@@ -6,11 +6,11 @@ import errno
 import shutil
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from dask_napari._version import __version__
 from dask_napari.model import LayerSpec, Ledger
@@ -18,7 +18,6 @@ from dask_napari.record._files import ELEMENTS, read_attributes, write_group
 from dask_napari.record._journal import NAME, from_json, to_json
 from dask_napari.record._multiscales import KEY, VERSION
 from dask_napari.stream.receive import plain
-from dask_napari.stream.wire import LayerHeader
 
 LAYOUT: Final = 1
 """Raised when an older version cannot read a record."""
@@ -91,7 +90,7 @@ class RecordSession:
     def learn(self, specs: Mapping[str, LayerSpec]) -> None:
         """Take over what taps say of layers; layers of earlier sessions stay."""
         for name, spec in specs.items():
-            header = LayerHeader.of(replace(spec, options=to_json(dict(spec.options))))
+            header = replace(spec, options=to_json(spec.options))
             self._layers[name] = msgspec.to_builtins(header)
 
     def save(self, ledger: Ledger, images: Collection[str], *, closed: bool) -> None:
@@ -114,5 +113,5 @@ class RecordSession:
 
 def layers_of(attributes: Mapping[str, Any]) -> list[LayerSpec]:
     """Return the layers that the attributes of a record name."""
-    found = (msgspec.convert(each, LayerHeader).spec for each in attributes.get("layers", []))
+    found = (msgspec.convert(each, LayerSpec) for each in attributes.get("layers", []))
     return [replace(spec, options=from_json(spec.options)) for spec in found]

@@ -27,13 +27,13 @@ class _RecordedOutput:
     def __init__(self, record: Record, line: JournalLine) -> None:
         self._record = record
         self._line = line
-        self.layer = line.layer
+        self.layer = line.meta.layer
         self.nbytes = 0
         self.policy: Policy = "keep"
 
     def place(self) -> Hashable:
         """Return the identity of the place that it will fill."""
-        return self._line.slot
+        return self._line.meta.place
 
     def items(self) -> Sequence[Item | Dropped]:
         """Read the item."""

@@ -159,7 +159,7 @@ class Store:
                 compress = item.kind == "labels"
                 draft.files[file] = partial(encode_arrays, arrays.values(), compress=compress)
             draft.line = JournalLine.of(self.contents.last, item, region, file, arrays)
-            old = self.contents.items.get(item.slot)
+            old = self.contents.items.get(item.place)
             draft.overwrites = old is not None and not draft.files.keys().isdisjoint(old.files)
         except Exception as error:  # one bad item must not end the record
             draft.give_up(error)
@@ -169,11 +169,11 @@ class Store:
         """Give what is written its names, and say so in the journal."""
         items = self.contents.items
         overwriting = [draft for draft in drafts if draft.overwrites and not draft.refusal]
-        gone = Removal([items[draft.item.slot].id for draft in overwriting])
+        gone = Removal([items[draft.item.place].id for draft in overwriting])
         self._append([gone] if gone.gone else [], overwriting)
         for draft in overwriting:
             if not draft.refusal:
-                self._remove(items.pop(draft.item.slot), keep=draft.files)
+                self._remove(items.pop(draft.item.place), keep=draft.files)
                 draft.overwrites = False
         for draft in drafts:
             draft.move()
@@ -181,9 +181,9 @@ class Store:
         self._append([draft.line for draft in complete if draft.line], complete)
         for draft in complete:
             if draft.line and not draft.refusal:
-                if old := items.pop(draft.item.slot, None):
+                if old := items.pop(draft.item.place, None):
                     self._remove(old)
-                items[draft.item.slot] = RecordedItem(draft.line.id, tuple(draft.files))
+                items[draft.item.place] = RecordedItem(draft.line.id, tuple(draft.files))
 
     def _append(self, lines: Sequence[JournalLine | Removal], drafts: Iterable[ItemDraft]) -> None:
         """Write lines, or give up the drafts that need them."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dask_napari.model import Policy
-from dask_napari.model._calibration import Calibration
-from dask_napari.model._item import Item, Provenance
+from dask_napari.model._item import Item
+from dask_napari.model._item_meta import Calibration, Provenance
 from dask_napari.model._layer import Kind, LayerSpec
 from dask_napari.model._ledger import Ledger, Tally
 from dask_napari.model._position import Position

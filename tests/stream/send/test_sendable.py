@@ -12,7 +12,7 @@ from dask_napari.model import Calibration, Item, Provenance
 from dask_napari.stream.receive import Board, Receiver
 from dask_napari.stream.send import Publisher
 from dask_napari.stream.send._sendable import oversize
-from dask_napari.stream.wire import Limits, header_of
+from dask_napari.stream.wire import Limits
 from dask_napari.stream.wire import messages as wire
 
 DEADLINE = 20.0
@@ -86,7 +86,7 @@ def test_a_full_batch_of_the_largest_that_pass_is_within_the_limit():
     )
     assert not oversize(item, 1 << 30)
     array = wire.ArrayHeader("data", "|u1", (4, 4), 0, 16)
-    batch = wire.Batch(1, 1, [header_of(item, [array])] * 64, [])
+    batch = wire.Batch(1, 1, [wire.ItemHeader(1, item.meta, [array])] * 64, [])
     assert len(wire.encode(batch)) < wire.HEADER_LIMIT
     assert wire.decode_from_publisher(wire.encode(batch)) == batch
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numcodecs import blosc, zstd
 
-from dask_napari.model import InvalidItem, Item
+from dask_napari.model import InvalidItem, Item, ItemMeta
 from dask_napari.stream.wire import Compressor, pack_frames
 from dask_napari.stream.wire._codec import WORTH, CodecError, decode, encode
 from dask_napari.stream.wire._packing import rebuild
@@ -117,7 +117,7 @@ def test_a_frame_that_lies_about_its_size_is_refused(nbytes):
 )
 def test_declarations_that_do_not_fit_are_bad_items(header):
     with pytest.raises(InvalidItem):
-        rebuild(ItemHeader(1, "raw", "image", {}, [header]), [np.zeros(8, np.uint8)], "me")
+        rebuild(ItemHeader(1, ItemMeta("raw", "image"), [header]), [np.zeros(8, np.uint8)], "me")
 
 
 def noise() -> np.ndarray:

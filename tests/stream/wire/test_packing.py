@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dask_napari.model import Calibration, InvalidItem, Item, Provenance
+from dask_napari.model import Calibration, InvalidItem, Item, ItemMeta, Provenance
 from dask_napari.stream.wire import pack, pack_frames, payload_size, unpack
 from dask_napari.stream.wire._packing import rebuild
 from dask_napari.stream.wire.messages import ArrayHeader, ItemHeader
@@ -105,7 +105,7 @@ def lie(**changes: object) -> ItemHeader:
         "nbytes": 8,
         "frame": 0,
     }
-    return ItemHeader(1, "raw", "image", {}, [ArrayHeader(**{**declared, **changes})])
+    return ItemHeader(1, ItemMeta("raw", "image"), [ArrayHeader(**{**declared, **changes})])
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def lie(**changes: object) -> ItemHeader:
         lie(name="other"),
         lie(shape=(4,)),
         lie(dtype="<c8", shape=(1, 1)),
-        ItemHeader(1, "raw", "image", {}, [], scale=(float("nan"),)),
+        ItemHeader(1, ItemMeta("raw", "image"), []),
     ],
 )
 def test_a_header_that_does_not_fit_its_bytes_is_bad(header):

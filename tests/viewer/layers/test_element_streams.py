@@ -344,7 +344,7 @@ def test_elements_lie_on_the_pixels_that_they_were_found_on(viewer, live, source
         else:
             outline = find_contours(binned == number, 0.5)[0]
             each = shapes(outline, t=0, number=number, layer="found")
-            each.calibration = coarse
+            each.amend(calibration=coarse)
         put(each)
     found, labels = viewer.layers["found"], viewer.layers["mask"]
     assert [str(unit) for unit in found.units] == ["pixel", "pixel", "micrometer", "micrometer"]
@@ -504,7 +504,7 @@ def test_rasterised_shapes_lie_where_the_shapes_would(viewer, live, source, put)
     calibration = Calibration(("y", "x"), (0.5, 0.25), (7.0, 9.0), ("micrometer",) * 2)
     source.specs["cells"] = LayerSpec("cells", "shapes", {}, {"max_shapes": 1})
     each = shapes(*boxes, t=0)
-    each.calibration = calibration
+    each.amend(calibration=calibration)
     put(Item("mask", "labels", mask, {"t": 0}, calibration=calibration), each)
     labels = viewer.layers["cells (rasterised)"]
     np.testing.assert_array_equal(labels.data, mask)

@@ -266,7 +266,7 @@ def test_who_says_only_mosaic_gets_a_plate_if_there_are_wells(viewer, live, sour
 def test_options_that_came_with_an_output_outlive_a_change_of_modes(viewer, live, source, put):
     for channel in (1, 2):
         item = picture(channel, channel=channel)
-        item.options = {"colormap": "magenta", "opacity": 0.5}
+        item.amend(options={"colormap": "magenta", "opacity": 0.5})
         put(item)
     for mode, count in (("layer", 2), ("mosaic", 1)):
         live.layers.choose("channel", mode)

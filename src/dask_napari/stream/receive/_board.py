@@ -71,9 +71,9 @@ class Board:
         with self._lock:
             # A replaced item keeps its turn: sent to the back, a place that is updated faster
             # than the consumer drains would never be shown.
-            slot, nbytes = item.slot, item.nbytes
-            replaced = self._waiting.get(slot)
-            self._waiting[slot] = item
+            place, nbytes = item.place, item.nbytes
+            replaced = self._waiting.get(place)
+            self._waiting[place] = item
             tally = self._tally(item)
             tally.received += 1
             tally.pending += 1

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.model import PIXEL_KINDS, InvalidItem, Item, check, permitted
+from dask_napari.model import PIXEL_KINDS, InvalidItem, Item, check
 from dask_napari.stream.receive._peers import Peer
 from dask_napari.stream.receive._pool import BlockPool
 from dask_napari.stream.receive._reassembly import Reassembly
@@ -119,10 +119,8 @@ class BatchDecoder:
                     # follows these numbers to other places in memory.
                     check(item)
             except InvalidItem as error:
-                found.append((header.layer, str(error)))
+                found.append((header.meta.layer, str(error)))
                 continue
-            if item.options:
-                item.options = permitted(item.kind, item.options)
             found.append(item)
         return found
 

@@ -312,7 +312,7 @@ class ReceiverProtocol:
         found = self._intake.items(peer.source.name, batch, payload)
         source = peer.source
         # Refused as a whole, the batch would be sent again, for ever.
-        beyond = self.sources.admit(source, {header.layer for header in batch.items})
+        beyond = self.sources.admit(source, {header.meta.layer for header in batch.items})
         # Both sides of the ledger change together, so that nobody reads one without the other.
         with self.sources.lock:
             for each in found:

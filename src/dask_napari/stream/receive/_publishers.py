@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from dask_napari.model import LayerSpec, Ledger, Tally, permitted
 from dask_napari.stream.receive._board import Board
@@ -121,7 +121,7 @@ class Publishers:
             while len(source.troubles) > wire.TROUBLES_LIMIT:
                 del source.troubles[next(iter(source.troubles))]
 
-    def declare(self, layers: list[wire.LayerHeader]) -> None:
+    def declare(self, layers: list[LayerSpec]) -> None:
         """Take over what taps say of their layers.
 
         Raises
@@ -143,7 +143,7 @@ class Publishers:
                 if len(options) < len(layer.options):
                     refused = refused or "option that a layer may not have"
                 self._sizes[layer.name] = size
-                self._layers[layer.name] = replace(layer.spec, options=options)
+                self._layers[layer.name] = replace(layer, options=options)
         if refused:
             raise Rejected(refused)
 

@@ -74,7 +74,7 @@ class ItemEntry:
 
     def place(self) -> Hashable:
         """Identity of the place that it will fill."""
-        return self.value.slot
+        return self.value.place
 
     def items(self) -> Sequence[Item]:
         """Return the item."""

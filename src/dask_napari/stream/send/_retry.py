@@ -35,7 +35,7 @@ class RetriedEntry:
         self.policy: Policy = "keep"
         self.seq = item.seq
         self._item: Item | None = item
-        self._slot = item.slot
+        self._slot = item.place
         self._source: tuple[Entry, int] | None = item.source
         self._reason = ""
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 import numpy.typing as npt
 
-from dask_napari.model import AXES_LIMIT, NAME_LIMIT, Item, LayerSpec
-from dask_napari.stream.wire import arrays_of, header_of, payload_size
+from dask_napari.model import AXES_LIMIT, NAME_LIMIT, TASK_KEY_LIMIT, Item, LayerSpec
+from dask_napari.stream.wire import arrays_of, payload_size
 from dask_napari.stream.wire import messages as wire
 
 ITEM_LIMIT: Final = 60 << 10
@@ -24,7 +24,7 @@ LEAST, MOST = -(2**63), 2**53
 GROUP_BYTES: Final = wire.HEADER_LIMIT // 4
 """Bytes of layers that are declared together; a receiver takes no more than 64 KiB of one."""
 
-_layers = msgspec.msgpack.Decoder(wire.LayerHeader)
+_layers = msgspec.msgpack.Decoder(LayerSpec)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(wire.ItemHeader)
 
@@ -75,7 +75,7 @@ def oversize(item: Item, frame: int) -> str:
         return "too many axes or columns"
     names = list(_names(item))
     key = item.provenance.key
-    if len(key) > wire.KEY_LIMIT or any(len(name) > NAME_LIMIT for name in names):
+    if len(key) > TASK_KEY_LIMIT or any(len(name) > NAME_LIMIT for name in names):
         return "name too long"
     return _unreadable(item, arrays)
 
@@ -84,7 +84,7 @@ def _unreadable(item: Item, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> s
     """Why the other side could not read an item's header, found by reading it here."""
     try:
         headers = [wire.ArrayHeader(n, a.dtype.str, a.shape, 0, a.nbytes) for n, a in arrays]
-        header = _encoder.encode(header_of(item, headers))
+        header = _encoder.encode(wire.ItemHeader(item.seq, item.meta, headers))
         if len(header) > ITEM_LIMIT:
             return "name too long"
         _decoder.decode(header)
@@ -139,7 +139,7 @@ def _names(item: Item) -> Iterator[str]:
 
 def declarations(
     layers: Iterable[LayerSpec], refused: Callable[..., None]
-) -> Iterator[list[wire.LayerHeader]]:
+) -> Iterator[list[LayerSpec]]:
     """Yield what is said of layers in groups that fit into a message.
 
     Parameters
@@ -151,15 +151,15 @@ def declarations(
 
     Examples
     --------
-    >>> [[h.name for h in group] for group in declarations([LayerSpec("cells", "labels")], print)]
+    >>> layers = [LayerSpec("cells", "labels")]
+    >>> [[layer.name for layer in group] for group in declarations(layers, print)]
     [['cells']]
     """
-    group: list[wire.LayerHeader] = []
+    group: list[LayerSpec] = []
     size = 0
     for layer in layers:
         try:
-            header = wire.LayerHeader.of(layer)
-            encoded = _encoder.encode(header)
+            encoded = _encoder.encode(layer)
             _layers.decode(encoded)
             if len(encoded) > GROUP_BYTES:
                 raise ValueError(f"{len(encoded)} bytes of options; {GROUP_BYTES} at most")
@@ -169,7 +169,7 @@ def declarations(
         if group and size + len(encoded) > GROUP_BYTES:
             yield group
             group, size = [], 0
-        group.append(header)
+        group.append(layer)
         size += len(encoded)
     if group:
         yield group

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -58,7 +58,9 @@ def _item(value: Any, position: dict[str, Coordinate], layer: str, kind: Kind, n
     if isinstance(value, Item):
         if value.layer != layer:
             raise ValueError(f"value {number} is an item of layer {value.layer!r}, not {layer!r}")
-        return dataclasses.replace(value, position=position)
+        item = copy.copy(value)
+        item.amend(position=position)
+        return item
     if not isinstance(value, np.ndarray):
         raise TypeError(
             f"value {number} is a {type(value).__name__}; give arrays, or items, as"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.model import Calibration, InvalidItem, Item, Provenance, check, permitted
+from dask_napari.model import InvalidItem, Item, check, permitted
 from dask_napari.stream.wire._codec import CodecError, decode
 from dask_napari.stream.wire.messages import ArrayHeader, ItemHeader
 
@@ -23,7 +23,6 @@ __all__ = [
     "aligned",
     "arrays_of",
     "as_it_is",
-    "header_of",
     "pack",
     "pack_frames",
     "payload_size",
@@ -67,32 +66,6 @@ def payload_size(items: Sequence[Item]) -> int:
     return sum(aligned(array.nbytes) for item in items for _, array in arrays_of(item))
 
 
-def header_of(item: Item, arrays: list[ArrayHeader]) -> ItemHeader:
-    """Describe an item whose arrays lie where ``arrays`` says."""
-    made, cal = item.provenance, item.calibration
-    return ItemHeader(
-        item.seq,
-        item.layer,
-        item.kind,
-        dict(item.position),
-        arrays,
-        made.key,
-        made.worker,
-        made.run_id,
-        made.start,
-        made.stop,
-        item.rgb,
-        cal.axes,
-        cal.scale,
-        cal.translate,
-        cal.units,
-        item.origin,
-        item.whole,
-        item.part,
-        item.options,
-    )
-
-
 def _copy_into(target: npt.NDArray[np.uint8], array: npt.NDArray[Any]) -> None:
     # copyto takes any strides and byte order and releases the GIL, so a large copy never stalls
     # the event loop of the worker (`memoryview[:] =` and `tobytes` hold it).
@@ -119,7 +92,7 @@ def pack(items: Sequence[Item], target: npt.NDArray[np.uint8]) -> list[ItemHeade
                 _copy_into(target[offset : offset + nbytes], array)
             arrays.append(ArrayHeader(name, array.dtype.str, array.shape, offset, nbytes))
             offset += aligned(nbytes)
-        headers.append(header_of(item, arrays))
+        headers.append(ItemHeader(item.seq, item.meta, arrays))
     return headers
 
 
@@ -180,7 +153,7 @@ def pack_frames(
             else:
                 small.append(data)
                 offset += aligned(data.nbytes)
-        headers.append(header_of(item, arrays))
+        headers.append(ItemHeader(item.seq, item.meta, arrays))
     frames[0] = _joined(small, offset)
     return headers, frames
 
@@ -238,27 +211,6 @@ def unpack(
     publisher: str,
     allocate: Allocate | None = None,
 ) -> Item:
-    """Rebuild an item as views of the payload, fit for its kind.
-
-    Parameters
-    ----------
-    header, payload, publisher, allocate
-        See :func:`rebuild`.
-
-    Raises
-    ------
-    BadItem
-        If the declaration does not fit the bytes, or the arrays do not fit the kind.
-    """
-    return check(rebuild(header, payload, publisher, allocate))
-
-
-def rebuild(
-    header: ItemHeader,
-    payload: Sequence[npt.NDArray[np.uint8]],
-    publisher: str,
-    allocate: Allocate | None = None,
-) -> Item:
     """Rebuild an item as views of the payload, or of memory of its own where it was compressed.
 
     Parameters
@@ -274,31 +226,28 @@ def rebuild(
 
     Raises
     ------
-    BadItem
-        If the declaration does not fit the bytes.
+    InvalidItem
+        If the declaration does not fit the bytes, or the arrays do not fit the kind.
     """
+    return check(rebuild(header, payload, publisher, allocate))
+
+
+def rebuild(
+    header: ItemHeader,
+    payload: Sequence[npt.NDArray[np.uint8]],
+    publisher: str,
+    allocate: Allocate | None = None,
+) -> Item:
+    """Do as :func:`unpack`, for arrays that need not fit their kind."""
     arrays = {array.name: _unpack_array(array, payload, allocate) for array in header.arrays}
     data = arrays.pop(DATA, None)
     if data is None:
         raise InvalidItem("no data")
-    if not all(map(math.isfinite, (*header.scale, *header.translate))):
-        raise InvalidItem("calibration that is not finite")
-    for coordinate in header.position.values():
+    meta = header.meta
+    for coordinate in meta.position.values():
         if isinstance(coordinate, float) and not math.isfinite(coordinate):
             raise InvalidItem("coordinate that is not finite")
-    return Item(
-        header.layer,
-        header.kind,
-        data,
-        header.position,
-        Provenance(header.key, header.worker, header.run_id, header.start, header.stop),
-        Calibration(header.axes, header.scale, header.translate, header.units),
-        header.rgb,
-        arrays,
-        header.origin,
-        header.whole,
-        header.part,
-        permitted(header.kind, header.options) if header.options else {},
-        publisher,
-        header.seq,
-    )
+    item = Item.of(meta, data, arrays, publisher, header.seq)
+    if meta.options:
+        item.amend(options=permitted(meta.kind, meta.options))
+    return item

@@ -21,9 +21,9 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
-from dask_napari.model import AXES_LIMIT, NAME_LIMIT, AxisMode, Kind, LayerSpec, Layout, Sizes
+from dask_napari.model import ItemMeta, LayerSpec, Name, Natural, Shape
 
-WIRE_VERSION: Final = 3
+WIRE_VERSION: Final = 4
 """Raised when a change cannot be read by the older side; new optional fields do not raise it."""
 
 HEADER_LIMIT: Final = 4 << 20
@@ -48,9 +48,6 @@ LAYERS_LIMIT: Final = 4096
 REASONS_LIMIT: Final = 64
 """Reasons for which one publisher drops items of one layer; it has a dozen."""
 
-KEY_LIMIT: Final = 32 << 10
-"""Characters of a task's key, which may list what the task was made from."""
-
 TROUBLES_LIMIT: Final = 32
 """Causes of errors that one publisher tells; nobody reads more."""
 
@@ -58,17 +55,7 @@ SHORT_LIMIT: Final = 4096
 """Characters of a token, a segment's name or an explanation."""
 
 Bytes = bytes | memoryview
-Name = Annotated[str, Meta(max_length=NAME_LIMIT)]
 Short = Annotated[str, Meta(max_length=SHORT_LIMIT)]
-Natural = Annotated[int, Meta(ge=0, le=2**53)]
-"""Large enough for anything that is counted, and sums of many still fit into a message."""
-
-WireCoordinate = int | float | Name
-"""A coordinate, text as short as a name."""
-
-Numbers = Annotated[tuple[float, ...], Meta(max_length=AXES_LIMIT)]
-Names = Annotated[tuple[Name, ...], Meta(max_length=AXES_LIMIT)]
-Shape = Annotated[tuple[Natural, ...], Meta(max_length=AXES_LIMIT)]
 
 
 class ArrayHeader(msgspec.Struct, frozen=True, array_like=True):
@@ -95,27 +82,11 @@ class ArrayHeader(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ItemHeader(msgspec.Struct, frozen=True, array_like=True):
-    """An item without its arrays. ``calibration`` is (axes, scale, translate, units)."""
+    """An item on the wire: its number, its metadata and where its arrays are."""
 
     seq: Natural
-    layer: Name
-    kind: Kind
-    position: Annotated[dict[Name, WireCoordinate], Meta(max_length=AXES_LIMIT)]
+    meta: ItemMeta
     arrays: Annotated[list[ArrayHeader], Meta(max_length=ARRAYS_LIMIT)]
-    key: Annotated[str, Meta(max_length=KEY_LIMIT)] = ""
-    worker: Name = ""
-    run_id: int = 0
-    start: float = 0.0
-    stop: float = 0.0
-    rgb: bool = False
-    axes: Names = ()
-    scale: Numbers = ()
-    translate: Numbers = ()
-    units: Names = ()
-    origin: Shape = ()
-    whole: Shape = ()
-    part: Name = ""
-    options: dict[Name, Any] = {}
 
 
 class SlotHeader(msgspec.Struct, frozen=True, array_like=True):
@@ -153,31 +124,6 @@ class Trouble(msgspec.Struct, frozen=True, array_like=True):
     reason: Name
     key: Name
     text: Short
-
-
-class LayerHeader(msgspec.Struct, frozen=True):
-    """A :class:`~dask_napari.model._layer.LayerSpec` on the wire."""
-
-    name: Name
-    kind: Kind
-    axes: Annotated[dict[Name, AxisMode], Meta(max_length=AXES_LIMIT)] = {}
-    options: dict[Name, Any] = {}
-    layouts: Annotated[dict[Name, Layout], Meta(max_length=AXES_LIMIT)] = {}
-    sizes: Sizes = "pad"
-    fill: float = 0.0
-
-    @classmethod
-    def of(cls, spec: LayerSpec) -> LayerHeader:
-        """Describe a layer."""
-        axes, options, layouts = dict(spec.axes), dict(spec.options), dict(spec.layouts)
-        return cls(spec.name, spec.kind, axes, options, layouts, spec.sizes, spec.fill)
-
-    @property
-    def spec(self) -> LayerSpec:
-        """The layer that it describes."""
-        return LayerSpec(
-            self.name, self.kind, self.axes, self.options, self.layouts, self.sizes, self.fill
-        )
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
@@ -251,7 +197,7 @@ class Probe(Message, tag="PROBE", frozen=True):
 class Taps(Message, tag="TAPS", frozen=True):
     """The layers that the taps of a publisher fill, before any item."""
 
-    layers: Annotated[list[LayerHeader], Meta(max_length=LAYERS_LIMIT)]
+    layers: Annotated[list[LayerSpec], Meta(max_length=LAYERS_LIMIT)]
 
 
 class Batch(Message, tag="BATCH", frozen=True):

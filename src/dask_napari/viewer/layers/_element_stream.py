@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from dask_napari.canvas import CanvasPlace, Cell
 from dask_napari.canvas.elements import Block, RaggedCanvas, Rows

@@ -206,9 +206,7 @@ class Layers:
         known = (*self._known, ARRIVAL_AXIS)  # so that axes come in the order in which they came
         for stream in list(old.values()):
             for item in stream.items():
-                item.position = {
-                    axis: item.position[axis] for axis in known if axis in item.position
-                }
+                item.amend(position={a: item.position[a] for a in known if a in item.position})
                 try:
                     fresh, position = self._stream(item, stream.spec)
                     fresh.put(item, position, None)

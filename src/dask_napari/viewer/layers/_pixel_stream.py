@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from napari.layers import Image, Labels
 
 from dask_napari.canvas import Change
 from dask_napari.canvas.pixels import Canvas, Held
-from dask_napari.model import Item
+from dask_napari.model import Item, ItemMeta
 from dask_napari.viewer.layers._contrast import RunningContrast
 from dask_napari.viewer.layers._label_features import LabelFeatures
 from dask_napari.viewer.layers._layer_stream import (
@@ -25,12 +25,12 @@ from dask_napari.viewer.layers._layer_stream import (
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
 class HeldItem(Item):
     """An item that is in a canvas's keeping; its ``data`` has shape and type alone."""
 
-    held: Held | None = None
-    limits: tuple[float, float] | None = None
+    __slots__ = ("held", "limits")
+    held: Held
+    limits: tuple[float, float] | None
 
 
 class PixelStream(LayerStream):
@@ -98,7 +98,7 @@ class PixelStream(LayerStream):
 
     def _measure(self, item: Item) -> tuple[float, float] | None:
         """Contrast limits that fit an item; what is on disk was measured before it went there."""
-        if not isinstance(item, HeldItem) or item.held is None:
+        if not isinstance(item, HeldItem):
             return self.contrast.measure(item.data)
         if item.limits is None and not self.contrast.fixed:
             return self.contrast.measure(item.held.get())
@@ -131,21 +131,20 @@ class PixelStream(LayerStream):
                 cell = self.mosaic.cell(laid.position)
                 arrays = self.features.arrays(laid.position, (cell, laid.origin))
             held = laid.block
-            yield HeldItem(
+            meta = ItemMeta(
                 layer,
                 self.kind,
-                np.broadcast_to(np.zeros((), held.dtype), held.shape),
                 {**laid.position, **self.channel},
-                arrays=arrays,
                 calibration=calibration,
                 rgb=bool(self.canvas.colour),
                 origin=laid.origin,
                 whole=laid.whole,
                 part=part,
                 options=self.own_options,
-                held=held,
-                limits=laid.limits,
             )
+            item = HeldItem.of(meta, np.broadcast_to(np.zeros((), held.dtype), held.shape), arrays)
+            item.held, item.limits = held, laid.limits
+            yield item
 
     def take_over(self, other: LayerStream) -> None:
         """Show in the napari layer of a stream that this one replaces; what the user set stays."""
