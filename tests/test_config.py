@@ -48,9 +48,9 @@ def test_taps_of_the_configuration_say_how_axes_are_laid_out():
     }
     with dask.config.set({"dask-napari.taps": [entry]}):
         (tap,) = sink_of_config("tcp://127.0.0.1:5577")._taps
-    assert tap.spec().axes == {"well": "mosaic", "field": "layer"}
-    assert tap.spec().layouts["well"].plate == 96
-    assert tap.spec().sizes == "separate"
+    assert tap.spec.axes == {"well": "mosaic", "field": "layer"}
+    assert tap.spec.layouts["well"].plate == 96
+    assert tap.spec.sizes == "separate"
 
 
 def test_a_worker_with_the_preload_streams(tmp_path):

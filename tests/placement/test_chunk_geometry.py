@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dask_napari.model import Item, Refusal
-from dask_napari.placement import Chunks, Placement, placement_of_slices
+from dask_napari.placement import ChunkGrid, Placement, placement_of_slices
 from dask_napari.placement.dask_arrays import chunks_of
 from dask_napari.sink import tapped
 from dask_napari.tap import Tap, TapSet
@@ -39,7 +39,7 @@ def test_places_of_all_chunks_cover_the_array_once(chunks):
 
 
 def test_only_exact_keys_are_chunks():
-    geometry = Chunks("x", ((4, 4), (4,)))
+    geometry = ChunkGrid("x", ((4, 4), (4,)))
     assert ("x", 1, 0) in geometry
     assert ("x", np.int64(1), 0) in geometry
     for other in (
@@ -64,11 +64,11 @@ def test_a_million_chunks_cost_next_to_nothing():
     taps = TapSet([tap, Tap("other")])
     assert len(pickle.dumps(taps)) < 10_000
     assert time.perf_counter() - before < 1.0
-    assert tap.chunks.count == 1_000_000
-    assert taps.select((x.name, 99, 0, 42), "zeros", None) == [tap]
+    assert tap.select.count == 1_000_000
+    assert taps.select((x.name, 99, 0, 42), "zeros", None) == [tap.compile()]
     assert taps.select((x.name, 100, 0, 42), "zeros", None) == []
     again = pickle.loads(pickle.dumps(tap))
-    assert again.placement((x.name, 99, 0, 42), None).origin == (990, 0, 420)
+    assert again.compile().placement((x.name, 99, 0, 42), None).origin == (990, 0, 420)
 
 
 def test_what_cannot_be_shown_is_told_with_the_remedy():
@@ -83,7 +83,7 @@ def test_what_cannot_be_shown_is_told_with_the_remedy():
     with pytest.raises(ValueError, match="compute_chunk_sizes"):
         tapped(unknown)
     unknown.compute_chunk_sizes()
-    assert Tap(unknown).chunks.whole == (4, 10)
+    assert Tap(unknown).select.whole == (4, 10)
     with pytest.raises(ValueError, match="is empty"):
         Tap(da.zeros((0, 5)))
     with pytest.raises(ValueError, match="do not name the 2 axes"):
@@ -101,7 +101,10 @@ def test_what_cannot_be_shown_is_told_with_the_remedy():
 def test_the_layer_is_named_by_the_array():
     assert Tap(da.zeros((4, 4)).map_blocks(np.negative)).layer == "negative"
     assert Tap(da.zeros((4, 4), name="mask")).layer == "mask"
-    assert Tap(da.zeros((4, 4)), layer="mine", dims=["y", "x"]).calibration.axes == ("y", "x")
+    assert Tap(da.zeros((4, 4)), layer="mine", dims=["y", "x"]).select.calibration.axes == (
+        "y",
+        "x",
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,8 +119,8 @@ def test_the_layer_is_named_by_the_array():
 )
 def test_colour_is_decided_for_the_whole_array(shape, chunks, dtype, rgb):
     tap = Tap(da.zeros(shape, chunks=chunks, dtype=dtype))
-    assert tap.rgb is rgb
-    assert tap.placement((tap.chunks.name, 1, 0, 0), None).origin == (
+    assert tap.compile().rgb is rgb
+    assert tap.compile().placement((tap.select.name, 1, 0, 0), None).origin == (
         (40, 0) if rgb else (40, 0, 0)
     )
 
@@ -130,7 +133,7 @@ def test_the_array_is_passed_on_unchanged_and_its_name_is_the_same_each_time():
     assert same.name.startswith("watch-negative-")
     assert (same.chunks, same.dtype, type(same._meta)) == (x.chunks, x.dtype, np.ndarray)
     assert tap.layer == "negative"
-    assert (tap.chunks.name, tap.chunks.source) == (same.name, x.name)
+    assert (tap.select.name, tap.select.source) == (same.name, x.name)
     # Without a worker, on any scheduler, it is the same numbers.
     np.testing.assert_array_equal(same.compute(scheduler="threads"), x.compute(scheduler="sync"))
 
@@ -141,19 +144,22 @@ def test_chunks_of_one_array_go_onto_a_layer_once():
     by_key = Tap(same, layer="a")
     elsewhere = Tap(same, layer="b")
     taps = TapSet([by_key, watching, elsewhere])
-    assert taps.select((same.name, 1, 0), "watch-ones", None) == [watching, elsewhere]
-    assert taps.watching(x.name) == [watching]
+    assert taps.select((same.name, 1, 0), "watch-ones", None) == [
+        watching.compile(),
+        elsewhere.compile(),
+    ]
+    assert taps.watching(x.name) == [(watching.compile(), watching.select)]
     assert taps.watching(same.name) == []
 
 
 def test_at_adds_to_the_place_in_the_array():
     x = da.ones((10, 7), chunks=(5, 7), name="x")
-    assert Tap(x, at={"well": "A01"}).placement(("x", 1, 0), None) == Placement(
+    assert Tap(x, at={"well": "A01"}).compile().placement(("x", 1, 0), None) == Placement(
         {"well": "A01"}, (5, 0), (10, 7), (5, 7)
     )
     tap = Tap(x, at=lambda key, value, args: {"row": key[1]})
-    assert tap.placement(("x", 1, 0), None).position == {"row": 1}
-    assert tap.placement(("x", 1, 0), None).origin == (5, 0)
+    assert tap.compile().placement(("x", 1, 0), None).position == {"row": 1}
+    assert tap.compile().placement(("x", 1, 0), None).origin == (5, 0)
     with pytest.raises(TypeError, match="position"):
         Tap(x, at={})
 
@@ -163,7 +169,7 @@ def test_slices_place_tiles():
         return {"well": "A01", "y": slice(512, 1024), "x": slice(0, 512)}
 
     tap = Tap("tile", at=at)
-    where = tap.placement("tile-1", None)
+    where = tap.compile().placement("tile-1", None)
     assert (where.position, where.origin) == ({"well": "A01"}, (512, 0))
     assert tap.place("tile-1", None) == {"well": "A01"}
     plane = Item("tile", "image", np.zeros((512, 512)))
@@ -187,6 +193,6 @@ def test_slices_that_say_no_place(wrong):
 
 def test_a_chunk_of_another_shape_is_refused():
     x = da.ones((10, 7), chunks=(5, 7), name="x")
-    where = Tap(x).placement(("x", 1, 0), None)
+    where = Tap(x).compile().placement(("x", 1, 0), None)
     with pytest.raises(Refusal, match=r"shape \(4, 7\) does not fit"):
         list(where.parts(np.zeros((4, 7))))

@@ -266,7 +266,7 @@ def test_ones_own_convention_is_registered_and_travels_whole():
     assert conventions.register(name, mine) is mine
     assert name in conventions.names()
     tap = Tap("read", at=name)
-    assert tap.at == mine
+    assert tap == Tap("read", at=mine)
     again = pickle.loads(pickle.dumps(tap))
     assert again == tap
     assert again.place("read-1", None, ("W203-P07.tif",)) == {"well": "B03", "field": "07"}

@@ -248,7 +248,7 @@ def test_chunks_that_nothing_is_in_and_chunks_of_colour(client, viewer):
     x = da.from_array(values, chunks=((20, 0, 15, 5), (50,), (3,)))
     case = Case(viewer)
     same, (one,) = tapped(x, layer=case.layer)
-    assert one.rgb
+    assert one.compile().rgb
     tap(client, one)
     np.testing.assert_array_equal(same.compute(), values)
     items = case.arrived(3)

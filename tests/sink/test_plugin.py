@@ -79,4 +79,4 @@ def test_taps_that_contradict_each_other_change_nothing():
     sink = NapariSink("tcp://127.0.0.1:1", {"a": frames})
     with pytest.raises(ValueError, match="both"):
         sink.set_taps({"a": frames, "b": Tap("segment", kind="labels", layer="a")})
-    assert list(cloudpickle.loads(cloudpickle.dumps(sink))._taps) == [frames]
+    assert list(cloudpickle.loads(cloudpickle.dumps(sink))._taps) == [frames.compile()]

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from dask_napari.coerce import coerce
+from dask_napari.conventions import named
 from dask_napari.model import KINDS, LAYER_OPTIONS, LayerSpec, Refusal
+from dask_napari.placement import ChunkGrid
 from dask_napari.tap import Tap, TapOptions, TapSet, channels, mosaic
 
 SITE = "{plate}_{well}_s{field:d}_w{channel:d}.tif"
@@ -44,7 +46,8 @@ class FakeFuture:
 def test_select(select, key, prefix, chosen):
     tap = Tap(select)
     assert tap.matches(key, prefix, IMAGE) is chosen
-    assert TapSet([tap]).select(key, prefix, IMAGE) == ([tap] if chosen else [])
+    chooses = [tap.compile()] if chosen else []
+    assert TapSet([tap]).select(key, prefix, np.ndarray) == chooses
 
 
 def test_select_by_dask_collection():
@@ -52,7 +55,7 @@ def test_select_by_dask_collection():
     array = da.zeros((4, 4), chunks=2)
     keys = [key for row in array.__dask_keys__() for key in row]
     taps = TapSet([Tap(array)])
-    assert [len(taps.select(key, "zeros", IMAGE)) for key in keys] == [1, 1, 1, 1]
+    assert [len(taps.select(key, "zeros", np.ndarray)) for key in keys] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def test_select_by_dask_collection():
         ({"layer": ""}, "layer=''"),
         ({"layer": 3}, "layer=3"),
         ({"at": "plate.tif"}, "names no axis"),
-        ({"at": 3}, "neither a pattern"),
+        ({"at": 3}, "at=3 cannot place outputs; give a pattern"),
         ({"at": SITE, "axes": {"wells": "slider"}}, "no axis 'wells'.*plate, well"),
         ({"at": SITE, "axes": {"well": "mosaik"}}, "mode 'mosaik'"),
         ({"scale": "wide"}, "scale='wide'"),
@@ -258,7 +261,7 @@ def test_check_before_the_computation():
 
 def test_calibration_of_the_tap_reaches_the_item():
     tap = Tap("read", scale=0.65, units="micrometer", translate=(1, 2))
-    item = coerce(IMAGE, layer=tap.layer, calibration=tap.calibration)
+    item = coerce(IMAGE, layer=tap.layer, calibration=tap.compile().calibration)
     assert item.calibration.scale == (0.65, 0.65)
     assert item.calibration.units == ("micrometer", "micrometer")
     assert item.calibration.translate == (1.0, 2.0)
@@ -274,17 +277,37 @@ def test_travels_with_its_functions():
     assert cloudpickle.loads(cloudpickle.dumps(by_pattern)) == by_pattern
 
 
+def test_a_tap_is_kept_as_it_was_written_but_holds_no_arrays():
+    tap = Tap("read", at="incell", scale=2, axes="z")
+    assert (tap.at, tap.scale, tap.axes) == ("incell", 2, "z")
+    assert tap == Tap("read", layer="read", at=named("incell"), scale=(2.0,), axes=["z"])
+    assert tap != Tap("read", at="incell", scale=3, axes="z")
+    assert tap.compile() is tap.compile()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        tap.layer = "raw"
+    da = pytest.importorskip("dask.array")
+    assert isinstance(Tap(da.zeros((4, 4))).select, ChunkGrid)
+    assert Tap([FakeFuture("a")]).select == {"a"}
+
+
+def test_selection_by_type_knows_subclasses_and_unknown_types():
+    taps = TapSet([Tap(int)])
+    assert [len(taps.select("a", "a", kind)) for kind in (bool, int, str, None)] == [1, 1, 0, 0]
+
+
 def test_taps_come_in_order_and_once():
     first, second, third = Tap(np.ndarray), Tap("read", layer="a"), Tap(["read-1"], layer="b")
-    assert TapSet([first, second, third]).select("read-1", "read", IMAGE) == [first, second, third]
+    taps = TapSet([first, second, third])
+    chosen = taps.select("read-1", "read", np.ndarray)
+    assert chosen == [first.compile(), second.compile(), third.compile()]
     bare = Tap("read")
-    assert TapSet([bare]).select("read", "read", IMAGE) == [bare]
+    assert TapSet([bare]).select("read", "read", np.ndarray) == [bare.compile()]
 
 
 def test_a_failing_predicate_spares_the_others_and_is_logged_once(caplog):
     good = Tap("read")
     taps = TapSet([Tap(lambda key: key.nothing, layer="bad"), good])
-    assert [taps.select("read-1", "read", IMAGE) for _ in range(3)] == [[good]] * 3
+    assert [taps.select("read-1", "read", np.ndarray) for _ in range(3)] == [[good.compile()]] * 3
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "'bad'" in caplog.text
 

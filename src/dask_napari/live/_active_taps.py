@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from dask_napari.placement import ChunkGrid
 from dask_napari.tap import Tap
 
 
@@ -47,7 +48,7 @@ class ActiveTaps:
         others = {
             name: tap
             for name, tap in self.named.items()
-            if tap.chunks is None or (tap.select, tap.layer) not in known
+            if not isinstance(tap.select, ChunkGrid) or (tap.select, tap.layer) not in known
         }
         return ActiveTaps(others).added(taps)
 
@@ -84,12 +85,11 @@ class ActiveTaps:
         """
         expected: Counter[str] = Counter()
         names: list[tuple[str, str]] = []
-        for tap in self:
-            assert tap.layer is not None
-            if tap.chunks is not None:
-                expected[tap.layer] += tap.chunks.items
-            elif isinstance(tap.select, str):
-                names.append((tap.layer, tap.select))
+        for tap in (written.compile() for written in self):
+            if isinstance(tap.selector, ChunkGrid):
+                expected[tap.layer] += tap.selector.items
+            elif isinstance(tap.selector, str):
+                names.append((tap.layer, tap.selector))
         if names:
             counts = count(sorted({name for _, name in names}))
             for layer, name in names:

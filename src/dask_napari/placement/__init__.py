@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dask_napari.placement._chunks import Chunks
+from dask_napari.placement._chunk_grid import ChunkGrid
 from dask_napari.placement._matching import Matcher
 from dask_napari.placement._patterns import compiled, names_in, names_of_key, references_in
-from dask_napari.placement._placement import Placement
+from dask_napari.placement._placements import Placement
 from dask_napari.placement._slices import placement_of_slices
 from dask_napari.placement._xarray_coordinates import (
     Size,
@@ -17,7 +17,7 @@ from dask_napari.placement._xarray_coordinates import (
 from dask_napari.placement.dask_arrays import is_array, is_dataset, title_of, variables
 
 __all__ = [
-    "Chunks",
+    "ChunkGrid",
     "Matcher",
     "Placement",
     "Size",

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Mapping
 
 from dask_napari.model._position import plain_position
-from dask_napari.placement._placement import Placement
+from dask_napari.placement._placements import Placement
 
 
 def placement_of_slices(value: object) -> Placement:

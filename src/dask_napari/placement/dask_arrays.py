@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dask_napari.model import PIXEL_KINDS, Calibration, Coordinate, Kind
-from dask_napari.placement._chunks import Chunks, Split
+from dask_napari.placement._chunk_grid import ChunkGrid, Split
 from dask_napari.placement._xarray_coordinates import calibration_of, is_labelled, position_of
 
 TOKEN = re.compile(r"-[0-9a-f]{16,}$")
@@ -93,7 +93,7 @@ def chunks_of(
     rgb: bool | None = None,
     dims: Sequence[str] = (),
     source: str = "",
-) -> Chunks:
+) -> ChunkGrid:
     """Return the geometry of an array's chunks.
 
     The axes of a ``DataArray`` have its dimensions as names. Even coordinates say the pixel
@@ -111,7 +111,7 @@ def chunks_of(
     dims : sequence of str
         Names of the axes of a dask array.
     source : str
-        See :class:`~dask_napari.placement._chunks.Chunks`.
+        See :class:`~dask_napari.placement._chunk_grid.ChunkGrid`.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def chunks_of(
         position = position_of(bare)
         others = {dims[axis]: 0 for axis in every if axis not in spatial}
         calibration = calibration_of(bare.isel(others), len(spatial))
-    return Chunks(
+    return ChunkGrid(
         _name(dask_array),
         tuple(tuple(map(int, sizes)) for sizes in dask_array.chunks),
         dims,

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dask_napari.sink import dask_internals
-from dask_napari.tap import Tap, TapSet
+from dask_napari.tap import CompiledTap, TapSet
 
 if TYPE_CHECKING:
     from distributed.worker_state_machine import TaskState
 
 
 def source_task(
-    taps: TapSet, tap: Tap, key: tuple[Any, ...], task: TaskState | None
+    taps: TapSet, tap: CompiledTap, key: tuple[Any, ...], task: TaskState | None
 ) -> TaskState | None:
     """Return the task that made a chunk for the source, if a tap shows the source on the layer.
 
@@ -30,7 +30,7 @@ def source_task(
     return dask_internals.dependency(task, (chunks.source, *key[1:]))
 
 
-def is_streamed_elsewhere(taps: TapSet, tap: Tap, task: TaskState) -> bool:
+def is_streamed_elsewhere(taps: TapSet, tap: CompiledTap, task: TaskState) -> bool:
     """Return whether another task has streamed the output of a task that a tap selects."""
     if tap.chunks is None or not tap.chunks.source:
         return False
@@ -38,7 +38,7 @@ def is_streamed_elsewhere(taps: TapSet, tap: Tap, task: TaskState) -> bool:
     return dask_internals.is_alias(task) or source_task(taps, tap, task.key, task) is not None
 
 
-def is_source_stored(taps: TapSet, tap: Tap, task: TaskState) -> bool:
+def is_source_stored(taps: TapSet, tap: CompiledTap, task: TaskState) -> bool:
     """Return whether a chunk in memory is there as a chunk of its source too, which is tapped."""
     source = source_task(taps, tap, task.key, task)
     return source is not None and dask_internals.is_stored(source)

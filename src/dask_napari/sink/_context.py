@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dask_napari.model import Refusal, Reports
 from dask_napari.sink import dask_internals
 from dask_napari.stream.send import Publisher
-from dask_napari.tap import Tap, TapSet
+from dask_napari.tap import CompiledTap, TapSet
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -50,16 +50,15 @@ class SinkContext:
         self,
         taps: TapSet,
         task: TaskState,
-        on_error: Callable[[Tap, BaseException], None] | None = None,
-    ) -> list[Tap]:
+        on_error: Callable[[CompiledTap, BaseException], None] | None = None,
+    ) -> list[CompiledTap]:
         """Return the taps that choose the output of a task; predicates that raise are counted."""
-        # Only its type is asked for; to look the output up may take it back from the disk.
-        stand_in = dask_internals.type_stand_in(task) if taps.needs_value else None
+        output_type = dask_internals.type_of_output(task)
         return taps.select(
-            task.key, task.prefix, stand_in, on_error or self.select_failed(task.key)
+            task.key, task.prefix, output_type, on_error or self.select_failed(task.key)
         )
 
-    def select_failed(self, key: object) -> Callable[[Tap, BaseException], None]:
+    def select_failed(self, key: object) -> Callable[[CompiledTap, BaseException], None]:
         """Return what counts a predicate that raises as an output that it may have wanted."""
         return lambda tap, error: self.refuse(tap, error, key, "select failed")
 
@@ -67,10 +66,9 @@ class SinkContext:
         """Hold no values while Dask pauses the worker."""
         self.publisher.pause(dask_internals.is_paused(self.worker))
 
-    def refuse(self, tap: Tap, error: BaseException, key: object, reason: str = "") -> None:
+    def refuse(self, tap: CompiledTap, error: BaseException, key: object, reason: str = "") -> None:
         """Count and report an output that a tap may have wanted and that cannot be queued."""
-        layer = str(tap.layer)
-        self.publisher.outbox.refuse(layer, self.report(error, layer, key, reason))
+        self.publisher.outbox.refuse(tap.layer, self.report(error, tap.layer, key, reason))
 
     def report(
         self, error: BaseException, layer: str = "", key: object = "", reason: str = ""

@@ -10,7 +10,7 @@ from dask_napari.sink._chunk_owners import is_streamed_elsewhere
 from dask_napari.sink._context import SinkContext
 from dask_napari.sink._outputs import TaskOutput
 from dask_napari.sink._snapshots import snapshot
-from dask_napari.tap import Tap
+from dask_napari.tap import CompiledTap
 
 if TYPE_CHECKING:
     from distributed.worker_state_machine import TaskState
@@ -50,7 +50,7 @@ class FinishedTasks:
             if not is_streamed_elsewhere(taps, tap, task):
                 self._put(tap, task, chunk)
 
-    def _put(self, tap: Tap, task: TaskState, chunk: Any) -> None:
+    def _put(self, tap: CompiledTap, task: TaskState, chunk: Any) -> None:
         context = self._context
         try:
             value = dask_internals.read_output(context.worker, task.key)

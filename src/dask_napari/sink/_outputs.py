@@ -12,7 +12,7 @@ from dask_napari.sink import dask_internals
 from dask_napari.sink._context import SinkContext
 from dask_napari.sink._snapshots import nbytes_of
 from dask_napari.stream.send import Dropped
-from dask_napari.tap import Tap
+from dask_napari.tap import CompiledTap
 
 if TYPE_CHECKING:
     from distributed.worker_state_machine import TaskState
@@ -27,7 +27,7 @@ class Output:
     ----------
     context : SinkContext
         Told of errors and notes.
-    tap : Tap
+    tap : CompiledTap
         As what kind, onto which layer.
     key : object
         Key of the task.
@@ -37,10 +37,9 @@ class Output:
 
     __slots__ = ("_context", "_placement", "key", "layer", "nbytes", "policy", "tap")
 
-    def __init__(self, context: SinkContext, tap: Tap, key: object, nbytes: int) -> None:
-        assert tap.layer is not None
+    def __init__(self, context: SinkContext, tap: CompiledTap, key: object, nbytes: int) -> None:
         self.tap = tap
-        self.layer: str = tap.layer
+        self.layer = tap.layer
         self.policy: Policy = tap.policy
         self.key = key
         self.nbytes = nbytes
@@ -121,7 +120,7 @@ class TaskOutput(Output):
     ----------
     context : SinkContext
         Context of the worker that holds the output.
-    tap : Tap
+    tap : CompiledTap
         The tap that selected it.
     task : TaskState
         The task.
@@ -134,7 +133,12 @@ class TaskOutput(Output):
     __slots__ = ("_chunk", "_task", "_value")
 
     def __init__(
-        self, context: SinkContext, tap: Tap, task: TaskState, value: object, chunk: object = None
+        self,
+        context: SinkContext,
+        tap: CompiledTap,
+        task: TaskState,
+        value: object,
+        chunk: object = None,
     ) -> None:
         self._task = dask_internals.computed_task(task)
         nbytes = 0 if value is None else nbytes_of(value, self._task.nbytes)
@@ -145,7 +149,7 @@ class TaskOutput(Output):
     def find_placement(self) -> Placement:
         """Find where the output belongs: by its arguments, its key or its value."""
         # Reading a value back only to place it would be a waste where its name will do.
-        value = self.value() if self.tap.places_by_value else None
+        value = self.value() if self.tap.rule.by_value else None
         task = self._task
         placement = self.tap.placement(self._chunk, value, task.args, task.kwargs, task.name)
         if not placement.position and not placement.whole:
@@ -183,7 +187,7 @@ class ShownValue(Output):
     ----------
     context : SinkContext
         Told of errors and notes.
-    tap : Tap
+    tap : CompiledTap
         As what kind, onto which layer.
     value : object
         The snapshot.
@@ -198,7 +202,7 @@ class ShownValue(Output):
     def __init__(
         self,
         context: SinkContext,
-        tap: Tap,
+        tap: CompiledTap,
         value: object,
         where: Placement | Callable[[], Placement],
         provenance: Provenance,

@@ -81,7 +81,7 @@ class Session:
         self.task_values = TaskValues(self._context)
         self._stored_outputs = StoredOutputs(self._context)
         self._memory_watch = MemoryWatch(self._context)
-        self.publisher.declare(tap.spec() for tap in taps)
+        self.publisher.declare(tap.spec for tap in taps)
         self.publisher.start()
         # From here on it must be closed.
         self._memory_watch.check()
@@ -96,7 +96,7 @@ class Session:
         """Replace the taps; outputs of added ones that are in memory already are streamed too."""
         self._context.taps = taps
         new = TapSet(added)
-        self.publisher.declare(tap.spec() for tap in new)
+        self.publisher.declare(tap.spec for tap in new)
         if len(new):
             self._stored_outputs.scan(new)
 

@@ -15,7 +15,7 @@ from dask_napari.sink._context import SinkContext
 from dask_napari.sink._outputs import ShownValue
 from dask_napari.sink._snapshots import nbytes_of
 from dask_napari.stream.send import UnsendableItem
-from dask_napari.tap import Tap
+from dask_napari.tap import CompiledTap
 
 
 class TaskValues:
@@ -28,7 +28,7 @@ class TaskValues:
     def show(
         self,
         value: object,
-        tap: Tap,
+        tap: CompiledTap,
         where: Placement | Callable[[], Placement] | None,
         copy: Callable[[], object],
     ) -> bool:
@@ -38,7 +38,7 @@ class TaskValues:
         ----------
         value : object
             The value.
-        tap : Tap
+        tap : CompiledTap
             As what kind, onto which layer; its selection does not matter.
         where : Placement or callable, optional
             Where it belongs; without one, its own coordinates say it, or the order of arrival.
@@ -56,14 +56,13 @@ class TaskValues:
             return False
         key: object = ""
         try:
-            assert tap.layer is not None
             key, provenance = dask_internals.calling_task(context.worker)
             if reason := publisher.outbox.without_layer(tap.layer):
                 context.refuse(tap, UnsendableItem(reason, key), key, reason)
                 return False
             # An active tap has said what its layer is; a value must not overrule it.
             if tap.layer not in publisher.layers:
-                publisher.declare([tap.spec()])
+                publisher.declare([tap.spec])
             context.pause()
             refused = publisher.refuses(nbytes_of(value), tap.policy)
             if refused:  # before the copy, which would have been for nothing
@@ -102,11 +101,10 @@ class TaskValues:
             return
         caller, _ = dask_internals.calling_task(worker)
         task = dask_internals.task_of(worker, caller)
-        for tap in watching:
-            assert tap.chunks is not None
-            key = tap.chunks.name, *numbers
+        for tap, grid in watching:
+            key = grid.name, *numbers
             # A task of the chunk's own name ends in `transition`, which needs no copy; others,
             # into which Dask has fused this one, do not come by there with the chunk.
-            if caller == key or key not in tap.chunks or source_task(taps, tap, key, task):
+            if caller == key or key not in grid or source_task(taps, tap, key, task):
                 continue
             self.show(block, tap, functools.partial(tap.placement, key, block), copy)

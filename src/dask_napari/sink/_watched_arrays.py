@@ -68,8 +68,7 @@ def tapped(collection: Any, **options: Unpack[TapOptions]) -> tuple[Any, list[Ta
     streaming = collection.copy(data=passed) if is_labelled(collection) else passed
     options.setdefault("layer", title_of(collection))
     tap = Tap(streaming, **options)
-    assert tap.chunks is not None
-    return streaming, [replace(tap, select=replace(tap.chunks, source=array.name))]
+    return streaming, [replace(tap, select=replace(tap.select, source=array.name))]
 
 
 def variable_options(name: str, options: TapOptions) -> TapOptions:

@@ -39,7 +39,7 @@ def show_in_sinks(
         Whether any viewer will show it; false outside of a worker and without a sink.
     """
     copy = functools.cache(lambda: snapshot(value))
-    return any([values.show(value, tap, where, copy) for values in _current_values()])
+    return any([values.show(value, tap.compile(), where, copy) for values in _current_values()])
 
 
 def show_chunk(source: str, numbers: tuple[int, ...], block: object) -> None:

@@ -131,29 +131,9 @@ def only_chunk_in(task: TaskState) -> Any:
     return next(iter(found)) if len(found) == 1 else None
 
 
-class TypeStandIn:
-    """Object that passes for an instance of a type, in the place of an output that is not read.
-
-    Examples
-    --------
-    >>> isinstance(TypeStandIn(int), int), isinstance(TypeStandIn(int), str)
-    (True, False)
-    """
-
-    __slots__ = ("_stands_for",)
-
-    def __init__(self, stands_for: type | None) -> None:
-        self._stands_for = stands_for or type(None)
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:  # type: ignore[override]
-        """Answer `isinstance`."""
-        return self._stands_for
-
-
-def type_stand_in(task: TaskState) -> TypeStandIn:
-    """Return an object of the type of a task's output: to read the output may unspill it."""
-    return TypeStandIn(task.type)
+def type_of_output(task: TaskState) -> type | None:
+    """Return the type of a task's output without reading it, which may unspill it."""
+    return task.type  # type: ignore[no-any-return]
 
 
 # -- outputs -----------------------------------------------------------------------------------

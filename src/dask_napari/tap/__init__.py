@@ -1,11 +1,13 @@
-"""Taps: which task outputs are streamed, as what, onto which layer, at which position. Pure."""
+"""Taps: which task outputs are streamed, as which kind, onto which layer, at which position."""
 
 from __future__ import annotations
 
 from dask_napari.model import Policy
 from dask_napari.tap._axis_layouts import Axis, AxisLayouts, channels, mosaic
-from dask_napari.tap._placing import At
-from dask_napari.tap._tap import Select, Tap
+from dask_napari.tap._compiled_tap import CompiledTap
+from dask_napari.tap._placement_rule import At
+from dask_napari.tap._selectors import Select
+from dask_napari.tap._tap import Tap
 from dask_napari.tap._tap_options import ShowOptions, TapOptions
 from dask_napari.tap._tap_set import TapSet
 
@@ -13,6 +15,7 @@ __all__ = [
     "At",
     "Axis",
     "AxisLayouts",
+    "CompiledTap",
     "Policy",
     "Select",
     "ShowOptions",

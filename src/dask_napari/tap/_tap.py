@@ -1,7 +1,8 @@
-"""One tap."""
+"""Taps as users write them."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -19,18 +20,19 @@ from dask_napari.model import (
     Sizes,
     arguments,
 )
-from dask_napari.placement import Chunks, Matcher, Placement, dask_arrays
+from dask_napari.placement import ChunkGrid, Matcher
 from dask_napari.tap._axis_layouts import Axis, AxisLayouts, read
-from dask_napari.tap._placing import At, Placing, checked
-from dask_napari.tap._selecting import selection
-
-Select = Any
-"""A task name, exact keys, futures or a collection, an output type, or a predicate."""
+from dask_napari.tap._compiled_tap import CompiledTap
+from dask_napari.tap._placement_rule import At, PlacementRule
+from dask_napari.tap._selectors import Select, selector_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tap:
-    """Which task outputs to stream, as what kind, onto which layer, at which position.
+    """Choice of task outputs to stream: as which kind, onto which layer, at which position.
+
+    A tap is checked when it is made, and holds its options as they were written, but for
+    ``select``, which becomes keys or the geometry of an array, and ``layer``, which has a name.
 
     Parameters
     ----------
@@ -39,8 +41,7 @@ class Tap:
         or futures; a type that the output must be an instance of; or a function of the key. The
         chunks of a dask array (or of the ``DataArray`` around one) lie at their places in it.
     kind : {"image", "labels", "points", "shapes", "tracks", "vectors", "surface"}
-        What to show the outputs as, unless they say it themselves, as napari's layer-data tuples
-        do.
+        Type of the layer, unless an output names its own, as napari's layer-data tuples do.
     layer : str, optional
         The layer's name; the task's name if not given.
     at : str, Convention, mapping or callable, optional
@@ -48,8 +49,8 @@ class Tap:
         :mod:`dask_napari.conventions` or its name, looked for in the file names among the
         task's arguments, then in its key, then in the keys it depends on; or a function
         ``(key, value, args) -> position``; or the position of all outputs. A slice, as in
-        ``{"well": "A01", "y": slice(512, 1024), "x": slice(0, 512)}``, says where in a larger
-        image a tile lies. Without it the scalar coordinates of an ``xarray.DataArray`` count,
+        ``{"well": "A01", "y": slice(512, 1024), "x": slice(0, 512)}``, places a tile in a larger
+        image. Without it the scalar coordinates of an ``xarray.DataArray`` count,
         or else the order of arrival.
     axes : mapping, Axis, str or sequence of them, optional
         How axes are laid out: axis -> ``"slider"``, ``"layer"`` or ``"mosaic"``, or what
@@ -60,7 +61,7 @@ class Tap:
     units : str or sequence of str, optional
         Their units, for instance ``"micrometer"``.
     policy : {"latest", "drop-oldest", "keep"}
-        What to do when the viewer is slower than the tasks.
+        Which outputs give way when the viewer is slower than the tasks.
     copy : {"lazy", "eager"}
         Eager for tasks that go on writing to what they returned.
     rgb : bool, optional
@@ -73,7 +74,7 @@ class Tap:
     sizes : {"pad", "separate"}
         Images of different sizes: padded to the largest, or one layer a size.
     fill : float
-        What an image shows where there is nothing.
+        Value that an image shows where nothing has arrived.
 
     Raises
     ------
@@ -83,7 +84,7 @@ class Tap:
     Examples
     --------
     >>> tap = Tap("segment", kind="labels", layer="cells", at="{plate}_{well}_s{field:d}.tif")
-    >>> tap.matches("segment-1f3a", "segment", None)
+    >>> tap.matches("segment-1f3a", "segment")
     True
     >>> tap.place("segment-1f3a", None, ("/data/P1_A01_s3.tif",), {})
     {'plate': 'P1', 'well': 'A01', 'field': 3}
@@ -107,110 +108,88 @@ class Tap:
 
     def __post_init__(self) -> None:
         arguments.one_of("kind", self.kind, KINDS)
+        dims = arguments.names("dims", self.dims)
+        selector, name = selector_of(self.select, self.kind, self.rgb, dims)
+        # A tap is kept and sent: it must not hold on to arrays and futures.
+        object.__setattr__(self, "select", selector)
+        if self.layer is None:
+            object.__setattr__(self, "layer", name)
+        self.compile()  # refuses at the call what no worker could use
+
+    def __eq__(self, other: object) -> bool:
+        return self.compile() == other.compile() if isinstance(other, Tap) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def compile(self) -> CompiledTap:
+        """Return the tap in its final form, as workers use it; the same object each time.
+
+        Returns
+        -------
+        CompiledTap
+            With a name for the layer, parsed patterns, and options as plain data.
+        """
+        return self._compiled
+
+    @functools.cached_property
+    def _compiled(self) -> CompiledTap:
+        # Pickled with the tap: workers need not know a convention that was registered here.
         arguments.one_of("policy", self.policy, get_args(Policy))
         arguments.one_of("copy", self.copy, ("lazy", "eager"))
         if self.rgb and self.kind != "image":
             raise ValueError(f"rgb=True is for images, and kind is {self.kind!r}")
-        named = self._check_select()
-        self._set("layer", named if self.layer is None else self.layer)
+        grid = self.select if isinstance(self.select, ChunkGrid) else None
+        rule = PlacementRule.of(self.at, grid)
+        return CompiledTap(
+            self.select,
+            self._layer_spec(rule.pattern, grid),
+            rule,
+            self._calibration(grid),
+            self.policy,
+            self.copy,
+            self.rgb if grid is None else grid.rgb,
+        )
+
+    def _layer_spec(self, pattern: Matcher | None, grid: ChunkGrid | None) -> LayerSpec:
         if not isinstance(self.layer, str) or not self.layer:
-            raise TypeError(f"layer={self.layer!r} is not a layer name; give some text")
-        self._set("at", checked(self.at))
-        self._set("axes", read(self.axes))
-        self._check_axes()
-        self._check_canvas()
-        self._set("scale", arguments.numbers("scale", self.scale))
-        self._set("translate", arguments.numbers("translate", self.translate))
-        if not all(arguments.numbers("scale", self.scale)):
-            raise ValueError(f"scale={self.scale} holds a zero; a pixel has some size")
-        self._set("units", arguments.units(self.units))
-        self._set("options", arguments.options(self.kind, self.options or {}))
-        arguments.declared(self.spec())
-
-    def _set(self, name: str, value: object) -> None:
-        # The dataclass is frozen for its users; what they gave is made uniform once.
-        object.__setattr__(self, name, value)
-
-    def _check_select(self) -> str:
-        """Make what is selected uniform; return a name for its layer."""
-        dims = arguments.names("dims", self.dims)
-        given = self.select
-        if isinstance(given, Chunks):
-            return dask_arrays.TOKEN.sub("", given.name)
-        if dask_arrays.is_dataset(given):
-            raise TypeError("a Dataset has several layers: use live.tap, or one Tap a variable")
-        if dask_arrays.is_array(given):
-            chunks = dask_arrays.chunks_of(given, kind=self.kind, rgb=self.rgb, dims=dims)
-            self._set("select", chunks)
-            self._set("rgb", chunks.rgb)
-            return dask_arrays.title_of(given)
-        if dims:
-            raise ValueError(f"dims={dims} name the axes of a dask array, and select= is none")
-        self._set("select", selection(given))
-        return self.select if isinstance(self.select, str) else "dask"
-
-    def _check_axes(self) -> None:
-        pattern = self.pattern
-        if pattern is None or self.chunks is not None:
-            return  # the axes of an array are none of the pattern's
-        unknown = [axis for axis in self.modes if axis not in pattern.fields]
-        if unknown:
-            raise ValueError(
-                f"axes: no axis {unknown[0]!r} in {pattern.title}, whose fields are"
-                f" {', '.join(pattern.fields)}"
-            )
-
-    def _check_canvas(self) -> None:
+            raise TypeError(f"layer={self.layer!r} cannot name a layer; give some text")
         arguments.one_of("sizes", self.sizes, SIZES)
         if self.sizes != "pad" and self.kind not in PIXEL_KINDS:
             raise ValueError(f"sizes={self.sizes!r} is for pixels, and kind is {self.kind!r}")
-        self._set("fill", arguments.number("fill", self.fill))
-        if self.fill and self.kind != "image":
+        fill = arguments.number("fill", self.fill)
+        if fill and self.kind != "image":
             raise ValueError(f"fill={self.fill!r} is for images, and kind is {self.kind!r}")
+        axes = read(self.axes)
+        if pattern is not None and grid is None:  # an array has axes of its own
+            _check_axes(axes, pattern)
+        modes: dict[str, AxisMode] = {name: axis.mode for name, axis in axes.items()}
+        for name in pattern.fields if pattern else ():
+            modes.setdefault(name, "slider")
+        spec = LayerSpec(
+            self.layer,
+            self.kind,
+            modes,
+            arguments.options(self.kind, self.options or {}),
+            {name: axis.layout for name, axis in axes.items() if axis.layout is not None},
+            self.sizes,
+            fill,
+        )
+        arguments.declared(spec)
+        return spec
 
-    @property
-    def modes(self) -> dict[str, Axis]:
-        """The axes that are named, with what was said of each."""
-        assert isinstance(self.axes, dict)  # made uniform at the call
-        return self.axes
-
-    @property
-    def pattern(self) -> Matcher | None:
-        """What reads names for ``at``, None if it is a function or not given."""
-        return self._placing.pattern
-
-    @property
-    def calibration(self) -> Calibration:
-        """Scale, translation and units that the tap says; see :func:`dask_napari.coerce.coerce`.
-
-        Where the tap says nothing, what the coordinates of its array say.
-        """
-        said = Calibration(scale=self.scale, translate=self.translate, units=self.units)  # type: ignore[arg-type]
-        if self.chunks is None:
-            return said
-        known = self.chunks.calibration
+    def _calibration(self, grid: ChunkGrid | None) -> Calibration:
+        of_array = Calibration() if grid is None else grid.calibration
+        scale = arguments.numbers("scale", self.scale)
+        if not all(scale):
+            raise ValueError(f"scale={scale} holds a zero; a pixel has some size")
         return Calibration(
-            known.axes,
-            said.scale or known.scale,
-            said.translate or known.translate,
-            said.units or known.units,
+            of_array.axes,
+            scale or of_array.scale,
+            arguments.numbers("translate", self.translate) or of_array.translate,
+            arguments.units(self.units) or of_array.units,
         )
 
-    @property
-    def chunks(self) -> Chunks | None:
-        """The chunks of the array that is tapped; None if it is no array."""
-        return self.select if isinstance(self.select, Chunks) else None
-
-    @property
-    def places_by_value(self) -> bool:
-        """Whether an output must be looked at to know its place."""
-        return self._placing.by_value
-
-    @property
-    def _placing(self) -> Placing:
-        return Placing(self.at, self.chunks)
-
-    def matches(self, key: Any, prefix: str, value: object) -> bool:
+    def matches(self, key: Any, prefix: str, value: object = None) -> bool:
         """Return whether the tap chooses the output of a task.
 
         Parameters
@@ -220,16 +199,9 @@ class Tap:
         prefix : str
             The task's name.
         value : object
-            What it returned.
+            Output of the task; its type counts.
         """
-        select = self.select
-        if isinstance(select, str):
-            return select in (prefix, key)
-        if isinstance(select, frozenset | Chunks):
-            return key in select
-        if isinstance(select, type):
-            return isinstance(value, select)
-        return bool(select(key))
+        return self.compile().matches(key, prefix, type(value))
 
     def place(
         self,
@@ -243,36 +215,14 @@ class Tap:
 
         Parameters
         ----------
-        key, value, args, kwargs, prefix
-            See :meth:`placement`.
-
-        Raises
-        ------
-        Refusal
-            See :meth:`placement`.
-        """
-        return self.placement(key, value, args, kwargs, prefix).position
-
-    def placement(
-        self,
-        key: Any,
-        value: object,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        prefix: str = "",
-    ) -> Placement:
-        """Return the place of an output: its position, and that of a chunk in its array.
-
-        Parameters
-        ----------
         key : str, bytes, int, float or tuple
             The task's key.
         value : object
-            What it returned.
+            Output of the task.
         args : tuple
-            Its arguments, in which outputs of other tasks are references to their keys.
+            Arguments of the task, in which outputs of other tasks are references to their keys.
         kwargs : mapping
-            Its keyword arguments.
+            Keyword arguments of the task.
         prefix : str
             The task's name, which a pattern need not match.
 
@@ -281,26 +231,14 @@ class Tap:
         Refusal
             If the pattern matches no name, or the function fails or returns no position.
         """
-        return self._placing.placement(key, value, args, kwargs or {}, prefix)
+        return self.compile().placement(key, value, args, kwargs, prefix).position
 
     def spec(self) -> LayerSpec:
-        """Return what is known of the layer before its first item."""
-        assert self.layer is not None
-        modes: dict[str, AxisMode] = {name: axis.mode for name, axis in self.modes.items()}
-        for name in self.pattern.fields if self.pattern else ():
-            modes.setdefault(name, "slider")
-        return LayerSpec(
-            self.layer,
-            self.kind,
-            modes,
-            dict(self.options or {}),
-            {name: axis.layout for name, axis in self.modes.items() if axis.layout is not None},
-            self.sizes,
-            self.fill,
-        )
+        """Return the declaration of the layer, which a viewer can use before its first item."""
+        return self.compile().spec
 
     def check(self, names: Iterable[str]) -> None:
-        """Refuse names of which the pattern matches none; for a check before a computation.
+        """Check before a computation that the pattern matches some of the names it will meet.
 
         Parameters
         ----------
@@ -312,5 +250,15 @@ class Tap:
         ValueError
             If ``at`` is a pattern that matches none of the names.
         """
-        if self.pattern is not None:
-            self.pattern.check(names)
+        pattern = self.compile().rule.pattern
+        if pattern is not None:
+            pattern.check(names)
+
+
+def _check_axes(axes: Mapping[str, Axis], pattern: Matcher) -> None:
+    unknown = next((axis for axis in axes if axis not in pattern.fields), None)
+    if unknown is not None:
+        raise ValueError(
+            f"axes: no axis {unknown!r} in {pattern.title}, whose fields are"
+            f" {', '.join(pattern.fields)}"
+        )

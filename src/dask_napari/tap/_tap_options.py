@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict
 
 from dask_napari.model import Kind, Policy, Sizes
 from dask_napari.tap._axis_layouts import AxisLayouts
-from dask_napari.tap._placing import At
+from dask_napari.tap._placement_rule import At
 
 
 class ShowOptions(TypedDict, total=False):

@@ -6,15 +6,16 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from dask_napari.model import Kind
-from dask_napari.placement import Chunks
+from dask_napari.model import Kind, contain
+from dask_napari.placement import ChunkGrid
+from dask_napari.tap._compiled_tap import CompiledTap
 from dask_napari.tap._tap import Tap
 
 logger = logging.getLogger(__name__)
 
 
 class TapSet:
-    """Taps in force on one worker, indexed so that a task nobody taps costs next to nothing.
+    """Taps of one worker, indexed so that a task nobody taps costs next to nothing.
 
     Parameters
     ----------
@@ -24,7 +25,8 @@ class TapSet:
     Attributes
     ----------
     of_one_chunk : bool
-        Whether a tap selects an array of one chunk, which Dask may fuse with what returns it.
+        Whether a tap selects an array of one chunk, which Dask may fuse with the task that
+        returns it.
 
     Raises
     ------
@@ -41,118 +43,114 @@ class TapSet:
     """
 
     def __init__(self, taps: Iterable[Tap] = ()) -> None:
-        self.taps = tuple(taps)
+        self.taps = tuple(tap.compile() for tap in taps)
         _check_kinds(self.taps)
         self._by_name: dict[Any, list[int]] = {}
         self._by_array: dict[str, list[int]] = {}
-        self._watching: dict[str, list[Tap]] = {}
-        self._asked: list[int] = []
+        self._watching: dict[str, list[tuple[CompiledTap, ChunkGrid]]] = {}
+        self._predicates: list[int] = []  # types too: they cannot be looked up
         self._failed: set[int] = set()
         self.of_one_chunk = any(
-            tap.chunks is not None and not tap.chunks.source and tap.chunks.count == 1
-            for tap in self.taps
+            grid.count == 1 and not grid.source for tap in self.taps if (grid := tap.chunks)
         )
-        self._needs_value = any(isinstance(tap.select, type) for tap in self.taps)
+        grids: dict[str, list[tuple[int, ChunkGrid]]] = {}
         for index, tap in enumerate(self.taps):
-            if isinstance(tap.select, str):
-                self._by_name.setdefault(tap.select, []).append(index)
-            elif isinstance(tap.select, frozenset):
-                for key in tap.select:
+            if isinstance(tap.selector, str):
+                self._by_name.setdefault(tap.selector, []).append(index)
+            elif isinstance(tap.selector, frozenset):
+                for key in tap.selector:
                     self._by_name.setdefault(key, []).append(index)
-            elif isinstance(tap.select, Chunks):
-                self._by_array.setdefault(tap.select.name, []).append(index)
+            elif isinstance(tap.selector, ChunkGrid):
+                grids.setdefault(tap.selector.name, []).append((index, tap.selector))
             else:
-                self._asked.append(index)
-        self._join_arrays()
+                self._predicates.append(index)
+        for name, entries in grids.items():
+            self._add_array(name, entries)
 
-    def _join_arrays(self) -> None:
-        """Let no two taps put the chunks of one array onto one layer."""
-        for name, indices in self._by_array.items():
-            kept: dict[str | None, int] = {}
-            # One that is in the graph too sees more than one by keys alone.
-            for index in sorted(indices, key=lambda index: not self.taps[index].select.source):
-                kept.setdefault(self.taps[index].layer, index)
-            self._by_array[name] = list(kept.values())
-            for index in kept.values():
-                if source := self.taps[index].select.source:
-                    self._watching.setdefault(source, []).append(self.taps[index])
+    def __repr__(self) -> str:
+        return f"<TapSet: {', '.join(tap.layer for tap in self.taps) or 'empty'}>"
 
-    def watching(self, source: str) -> list[Tap]:
-        """Return the taps that are in the graph where it passes on chunks of an array.
+    def _add_array(self, name: str, entries: list[tuple[int, ChunkGrid]]) -> None:
+        """Index the taps on one array, of which one a layer is enough."""
+        kept: dict[str, int] = {}
+        # A tap that is in the graph too sees more chunks than one by keys alone.
+        for index, grid in sorted(entries, key=lambda entry: not entry[1].source):
+            tap = self.taps[index]
+            if kept.setdefault(tap.layer, index) == index and grid.source:
+                self._watching.setdefault(grid.source, []).append((tap, grid))
+        self._by_array[name] = list(kept.values())
+
+    def watching(self, source: str) -> list[tuple[CompiledTap, ChunkGrid]]:
+        """Return the taps, with their chunks, whose tasks in the graph pass on an array.
 
         Parameters
         ----------
         source : str
-            The array's name.
+            Name of the array.
         """
         return self._watching.get(source, [])
 
-    def taps_array(self, name: str, layer: str | None) -> bool:
-        """Whether a tap puts the chunks of an array onto a layer, by their keys.
+    def taps_array(self, name: str, layer: str) -> bool:
+        """Return whether a tap puts the chunks of an array onto a layer, by their keys.
 
         Parameters
         ----------
         name : str
-            The array's name.
+            Name of the array.
         layer : str
-            The layer's.
+            Name of the layer.
         """
         return any(self.taps[index].layer == layer for index in self._by_array.get(name, ()))
 
-    def __iter__(self) -> Iterator[Tap]:
+    def __iter__(self) -> Iterator[CompiledTap]:
         return iter(self.taps)
 
     def __len__(self) -> int:
         return len(self.taps)
 
-    @property
-    def needs_value(self) -> bool:
-        """Whether a tap selects by the type of the output."""
-        return self._needs_value
-
     def select(
         self,
         key: Any,
         prefix: str,
-        value: object,
-        on_error: Callable[[Tap, BaseException], None] | None = None,
-    ) -> list[Tap]:
+        output_type: type | None,
+        on_error: Callable[[CompiledTap, BaseException], None] | None = None,
+    ) -> list[CompiledTap]:
         """Return the taps that choose the output of a task, in order.
 
         A predicate that raises, whatever it raises, chooses nothing.
 
         Parameters
         ----------
-        key, prefix, value
-            See :meth:`Tap.matches`.
+        key, prefix, output_type
+            See :meth:`CompiledTap.matches`.
         on_error : callable, optional
-            Told of each predicate that raises; without it that is logged once a tap.
+            Called for each predicate that raises; the log has one line a tap if not given.
         """
         by_name = self._by_name
         chunks: Sequence[int] = ()
         if self._by_array and isinstance(key, tuple) and key:
             chunks = self._by_array.get(key[0], ())
-        if not self._asked and prefix not in by_name and key not in by_name and not chunks:
+        if not self._predicates and prefix not in by_name and key not in by_name and not chunks:
             return []
         found = {*by_name.get(prefix, ()), *by_name.get(key, ())}
-        found.update(index for index in chunks if key in self.taps[index].select)
-        for index in self._asked:
+        for index in (*chunks, *self._predicates):
+            tap = self.taps[index]
             try:
-                if self.taps[index].matches(key, prefix, value):
+                if tap.matches(key, prefix, output_type):
                     found.add(index)
             except BaseException as error:
+                contain(error, foreign=True)
                 if on_error is not None:
-                    on_error(self.taps[index], error)
+                    on_error(tap, error)
                 elif index not in self._failed:
                     self._failed.add(index)
-                    logger.exception("select= of the tap on %r failed", self.taps[index].layer)
+                    logger.exception("select= of the tap on %r failed", tap.layer)
         return [self.taps[index] for index in sorted(found)]
 
 
-def _check_kinds(taps: Iterable[Tap]) -> None:
+def _check_kinds(taps: Iterable[CompiledTap]) -> None:
     kinds: dict[str, Kind] = {}
     for tap in taps:
-        assert tap.layer is not None
         if kinds.setdefault(tap.layer, tap.kind) != tap.kind:
             raise ValueError(
                 f"layer {tap.layer!r} cannot be both {kinds[tap.layer]!r} and {tap.kind!r};"

@@ -1,4 +1,4 @@
-"""Chunks: the geometry of a chunked array, by which a key says where its output belongs."""
+"""Chunk grids: geometry of dask arrays, by which the key of a chunk tells its place."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from dask_napari.model import Calibration, Coordinate
-from dask_napari.placement._placement import Placement
+from dask_napari.placement._placements import Placement
 
 Split = tuple[tuple[int, tuple[Coordinate, ...]], ...]
 """Axes whose coordinates are positions: number of the axis, and coordinates of its elements."""
 
 
 @dataclass(frozen=True)
-class Chunks:
+class ChunkGrid:
     """Name, chunk sizes, axes and coordinates of a dask array; small, and travels with a tap.
 
     Parameters
@@ -44,11 +44,11 @@ class Chunks:
 
     Examples
     --------
-    >>> chunks = Chunks("sum-1f3a", ((512, 488), (600, 400)))
-    >>> where = chunks.placement(("sum-1f3a", 1, 0))
+    >>> grid = ChunkGrid("sum-1f3a", ((512, 488), (600, 400)))
+    >>> where = grid.placement(("sum-1f3a", 1, 0))
     >>> where.origin, where.whole, where.shape
     ((512, 0), (1000, 1000), (488, 600))
-    >>> ("sum-1f3a", 2, 0) in chunks, "sum-1f3a" in chunks
+    >>> ("sum-1f3a", 2, 0) in grid, "sum-1f3a" in grid
     (False, False)
     """
 

@@ -1,0 +1,115 @@
+"""Compiled taps: taps whose options are checked and final, as workers use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dask_napari.model import Calibration, Kind, LayerSpec, Policy
+from dask_napari.placement import ChunkGrid, Placement
+from dask_napari.tap._placement_rule import PlacementRule
+from dask_napari.tap._selectors import Selector
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledTap:
+    """Tap in its final form; :meth:`Tap.compile` makes it.
+
+    Attributes
+    ----------
+    selector : Selector
+        Chooses the outputs.
+    spec : LayerSpec
+        Declares the layer before its first item.
+    rule : PlacementRule
+        Places the outputs.
+    calibration : Calibration
+        Scale, translation and units of the tap, or else of its array's coordinates.
+    policy : Policy
+        Decides what gives way when the viewer is slower than the tasks.
+    copy : {"lazy", "eager"}
+        When outputs are copied.
+    rgb : bool, optional
+        Whether the last axis is colour; None to guess it for each output.
+    """
+
+    selector: Selector
+    spec: LayerSpec
+    rule: PlacementRule
+    calibration: Calibration
+    policy: Policy
+    copy: Literal["lazy", "eager"]
+    rgb: bool | None
+
+    @property
+    def layer(self) -> str:
+        """Name of the layer."""
+        return self.spec.name
+
+    @property
+    def kind(self) -> Kind:
+        """Type of the layer."""
+        return self.spec.kind
+
+    @property
+    def chunks(self) -> ChunkGrid | None:
+        """Chunks of the array that is tapped; None for a tap on other tasks."""
+        return self.rule.grid
+
+    def matches(self, key: Any, prefix: str, output_type: type | None = None) -> bool:
+        """Return whether the tap chooses the output of a task.
+
+        Parameters
+        ----------
+        key : str, bytes, int, float or tuple
+            The task's key.
+        prefix : str
+            The task's name.
+        output_type : type, optional
+            Type of the output, if it is known.
+
+        Examples
+        --------
+        >>> from dask_napari import Tap
+        >>> Tap(int).compile().matches("count-1f3a", "count", bool)
+        True
+        """
+        selector = self.selector
+        if isinstance(selector, str):
+            return selector in (prefix, key)
+        if isinstance(selector, frozenset | ChunkGrid):
+            return key in selector
+        if isinstance(selector, type):
+            return output_type is not None and issubclass(output_type, selector)
+        return bool(selector(key))
+
+    def placement(
+        self,
+        key: Any,
+        value: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        prefix: str = "",
+    ) -> Placement:
+        """Return the place of an output: its position, and that of a chunk in its array.
+
+        Parameters
+        ----------
+        key : str, bytes, int, float or tuple
+            The task's key.
+        value : object
+            Output of the task; None will do unless :attr:`rule` places by value.
+        args : tuple
+            Arguments of the task, in which outputs of other tasks are references to their keys.
+        kwargs : mapping
+            Keyword arguments of the task.
+        prefix : str
+            The task's name, which a pattern need not match.
+
+        Raises
+        ------
+        Refusal
+            If the pattern matches no name, or the function fails or returns no position.
+        """
+        return self.rule.placement(key, value, args, kwargs or {}, prefix)
