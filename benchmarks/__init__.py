@@ -1,4 +1,4 @@
-"""Benchmarks; each compares with a peer or a ceiling in the same run and prints a ratio.
+"""Benchmarks; each compares dask-napari with a peer or a ceiling and prints the ratio.
 
 Run one with ``python -m benchmarks.throughput``, all with ``make bench``.
 """

@@ -1,8 +1,8 @@
-"""What points and polygons cost in the viewer as they arrive, and how long they hold it up.
+"""Measure the viewer's time for arriving points and polygons, and the stalls of its window.
 
-Real napari, on a screen or a virtual one. A tick of the pump and the drawing that follows it is
-time in which the window answers nothing: its 99th percentile is the stall. The peers are what is
-usually written: ``layer.data = np.concatenate(...)`` or ``layer.add`` at each arrival.
+The benchmark runs napari on a real or virtual screen. The window does not respond during a tick of
+the pump and the drawing after it; the 99th percentile of that time is the stall. The peers are the
+usual code: ``layer.data = np.concatenate(...)`` or ``layer.add`` at each arrival.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ SIDE = 1_000
 """Pixels along the side of a tile."""
 
 REPEATS = 3
-"""Runs of this; the peers, which take minutes, have one."""
+"""Runs of dask-napari; each peer, which takes minutes, runs once."""
 
 
 class Window:
-    """A viewer with a pump whose ticks are ours."""
+    """Viewer whose pump ticks only when an item arrives."""
 
     def __init__(self, specs: dict[str, LayerSpec]) -> None:
         self.viewer = napari.Viewer()
@@ -60,7 +60,7 @@ class Window:
 
 
 def timed(step: Callable[[Any], None], arrivals: Iterable[Any], last: Callable[[], None]) -> Any:
-    """Seconds of each arrival with the drawing after it, and of all of them."""
+    """Return the seconds of each arrival with its drawing, and the seconds in total."""
     each = []
     began = time.perf_counter()
     for arrival in arrivals:
@@ -173,12 +173,12 @@ def polygons_ours(items: list[Item], specs: dict[str, LayerSpec]) -> Any:
         each, total = timed(window.arrive, items, window.finish)
         stream: Any = window.layers.streams["cells"]
         assert len(stream.canvas) == TILES * POLYGONS
-        if specs:  # all of them are drawn
+        if specs:  # a mosaic: all polygons are drawn
             assert stream.raster is not None
             assert not stream.raster.pending
             assert stream.raster.pixels.max() == TILES * POLYGONS
         moves = []
-        if len(window.layers.axes):  # through the places, as a user does
+        if len(window.layers.axes):  # move the slider as a user does
             window.sliders.following = False
             for step in range(0, TILES, 5):
                 start = time.perf_counter()
@@ -225,7 +225,7 @@ def polygons_naive(items: list[Item], *, places: bool) -> Any:
 
 
 def triangulation() -> list[list[object]]:
-    """Seconds for a layer of polygons, by what napari triangulates them with."""
+    """Return the seconds to make a layer of polygons, for each triangulation backend."""
     shapes = list(polygon_items("t")[0].data.reshape(POLYGONS, VERTICES, 2))
     settings = get_settings().experimental
     before = settings.triangulation_backend

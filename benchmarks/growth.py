@@ -1,9 +1,9 @@
-"""What one more item costs as a canvas grows, and what it costs to look at it.
+"""Measure the cost of putting and viewing an item as a canvas grows.
 
-Items of 64 x 64 pixels go over a board to one canvas, each to a place of its own: along one
-slider, and over two (a plate of wells and fields), in order and shuffled as tasks finish. A
-design that restacks or rescans grows with the canvas; this one should cost the same at 100 000
-items as at 100.
+Items of 64 x 64 pixels go through a board to one canvas, each to a new position: along one slider,
+in order and shuffled as tasks finish, and along two sliders (wells and fields of a plate). The cost
+of a design that restacks or rescans grows with the canvas; ours should be equal at 100 and at
+100 000 items.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from dask_napari.stream.receive import Board
 SIZES = (100, 1_000, 10_000, 100_000)
 
 LAST = 100
-"""Items timed at each size: the last ones before it is reached."""
+"""Items timed at each size: the last ones before the canvas reaches that size."""
 
 LOOKS = 300
-"""Places looked at for each size."""
+"""Positions read at each size."""
 
 SHOWN = 32
-"""Items a tick of the viewer takes from the board."""
+"""Items that a tick of the viewer takes from the board."""
 
 FIELDS = 10
 
 TICKS = 20
-"""Looks right after a tick, for each size."""
+"""Reads right after a tick, at each size."""
 
 REPEATS = 3
 
@@ -65,19 +65,19 @@ LAYOUTS: dict[str, Callable[[], Iterator[dict[str, int]]]] = {
 
 
 def _tick(board: Board, canvas: Canvas, positions: list[dict[str, int]]) -> None:
-    """Do what the receiver and a tick of the viewer do with some items."""
+    """Put items on the board and the canvas, as the receiver and a tick of the viewer do."""
     for position in positions:
         board.put(Item("raw", "image", _block, position))
     items = board.take()
     for item in items:
         canvas.put(item.position, item.data)
-    # The pump reads these once a tick to know what changed.
+    # The pump reads shape and dtype once a tick to find changes.
     _ = canvas.shape, canvas.dtype
     board.shown(items)
 
 
 def _look(canvas: Canvas, places: list[tuple[int, ...]]) -> float:
-    """Seconds to fetch one plane."""
+    """Return the mean seconds to read one plane."""
     began = time.perf_counter()
     for place in places:
         np.asarray(canvas[place])
@@ -85,7 +85,7 @@ def _look(canvas: Canvas, places: list[tuple[int, ...]]) -> float:
 
 
 def grow(positions: Iterator[Mapping[str, int]]) -> list[tuple[float, float, float]]:
-    """Seconds of one item, of one look at random and of one look at the end, for each size."""
+    """Return the seconds to put an item, read a random plane and read the last, at each size."""
     board, canvas = Board(), Canvas(CanvasAxes())
     rows = []
     choose = random.Random(1)
@@ -103,7 +103,7 @@ def grow(positions: Iterator[Mapping[str, int]]) -> list[tuple[float, float, flo
         leading = canvas.shape[: canvas.n_leading]
         somewhere = [tuple(choose.randrange(n) for n in leading) for _ in range(LOOKS)]
         end = [tuple(n - 1 for n in leading)] * LOOKS
-        # Once for what growing has made stale: a viewer pays that on the tick that grew.
+        # Refresh stale caches first: a viewer does so in the tick in which the canvas grew.
         _look(canvas, end[:1])
         rows.append((statistics.median(ticks), _look(canvas, somewhere), _look(canvas, end)))
     assert canvas.n_blocks == SIZES[-1]
@@ -111,7 +111,7 @@ def grow(positions: Iterator[Mapping[str, int]]) -> list[tuple[float, float, flo
 
 
 def first_look(positions: Iterator[Mapping[str, int]], size: int) -> float:
-    """Seconds of a look right after the canvas has grown by one tick."""
+    """Return the seconds to read a plane right after the canvas has grown by one tick."""
     board, canvas = Board(), Canvas(CanvasAxes())
     _tick(board, canvas, [dict(p) for p in itertools.islice(positions, size)])
     took = []
@@ -122,7 +122,7 @@ def first_look(positions: Iterator[Mapping[str, int]], size: int) -> float:
 
 
 def main() -> None:
-    grow(_line())  # warm
+    grow(_line())  # warm up
     rows: list[list[object]] = []
     for layout, positions in LAYOUTS.items():
         runs = [grow(positions()) for _ in range(REPEATS)]

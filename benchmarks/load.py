@@ -1,8 +1,8 @@
-"""One receiver under many publishers, and what the sink does to Dask's event loops.
+"""Measure one receiver with many publishers, and the delay of Dask's event loops by the sink.
 
-The publishers are threads in processes beside the receiver, so on a small machine they take the
-processor from it: rates are of the whole machine, both ends. Fairness is what the most served
-publisher delivered over what the least served one did.
+The publishers are threads in processes on the receiver's host. On a small machine they compete
+with the receiver for the processor, so rates are those of the whole machine with both ends.
+Fairness is the item count of the most served publisher divided by that of the least served one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dask_napari.stream.send import Publisher
 _spawn = mp.get_context("spawn")
 
 TICK = 0.033
-"""Seconds between looks at the board, as the viewer takes."""
+"""Seconds between ticks, as in the viewer."""
 
 
 def _publish(
@@ -40,7 +40,7 @@ def _publish(
     stop: Any,
     out: Any,
 ) -> None:
-    """Run publishers; each puts ``rate`` items a second, or keeps its queue full if 0."""
+    """Run publishers; each puts ``rate`` items a second, or for 0 keeps its queue full."""
     data = np.zeros((nbytes // 256, 256), np.uint8)
     publishers = [
         Publisher(address, name=f"{process}-{n}", transport=transport)  # type: ignore[arg-type]
@@ -54,7 +54,7 @@ def _publish(
     put = 0
     began = time.perf_counter()
     while not stop.is_set():
-        # In bursts of a hundredth of a second, as workers' tasks end.
+        # Put items in bursts every 10 ms, as tasks of workers end.
         due = int((time.perf_counter() - began) * rate) if rate else put + 8
         for n in range(put, due):
             for each in publishers:
@@ -81,7 +81,7 @@ def _messages(receiver: Receiver) -> int:
 def load(
     processes: int, threads: int, nbytes: int, rate: float, seconds: float, transport: str
 ) -> dict[str, Any]:
-    """Figures of one run."""
+    """Run publishers and a receiver; return the figures by name."""
     board = Board()
     ready, stop, out = _spawn.Barrier(processes + 1), _spawn.Event(), _spawn.Queue()
     latencies: list[float] = []
@@ -132,7 +132,7 @@ def load(
         sent = sum(counts[0] for _, counts in sides)
         total = ledger.total
         exact = ledger.balanced and not total.pending and total.selected == sent
-        # What the receiver refuses costs next to nothing and proves nothing.
+        # Items that the receiver refuses cost next to nothing, so they must not count.
         exact = exact and not any(reason.startswith("malformed") for reason in total.dropped)
     return {
         "items/s": sum(done.values()) / took,
@@ -152,7 +152,7 @@ def load(
 
 
 async def _beats(seconds: float) -> list[float]:
-    """How late a timer of 5 ms is called on this event loop."""
+    """Return the seconds by which this event loop calls a 5 ms timer late."""
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -173,7 +173,7 @@ def _frame(n: int) -> np.ndarray:
 
 
 def loops(repeats: int, seconds: float) -> list[list[object]]:
-    """Delay of the event loops of workers and scheduler, with the sink and without, in turn."""
+    """Measure event loops of workers and scheduler, without and with the sink in turn."""
     from distributed import Client, LocalCluster
 
     from benchmarks.overhead import viewer
@@ -233,8 +233,8 @@ def main() -> int:
         "20 000 items/s of 4 KiB, TCP": (4 << 10, 20_000 / everyone, "inline"),
         "1 GB/s in 512 KiB": (512 << 10, 1e9 / (512 << 10) / everyone, "auto"),
         "1 GB/s in 512 KiB, TCP": (512 << 10, 1e9 / (512 << 10) / everyone, "inline"),
-        "all it takes, 512 KiB": (512 << 10, 0.0, "auto"),
-        "all it takes, 512 KiB, TCP": (512 << 10, 0.0, "inline"),
+        "as fast as possible, 512 KiB": (512 << 10, 0.0, "auto"),
+        "as fast as possible, 512 KiB, TCP": (512 << 10, 0.0, "inline"),
     }
     rows: list[list[object]] = []
     columns: list[str] = []

@@ -1,7 +1,7 @@
-"""What a limit of memory does to a viewer: resident memory, stalls of the window, reading back.
+"""Measure a viewer with a memory limit: resident memory, stalls of the window, reading back.
 
-Streams 2 GiB of pictures through a board and a napari window, without a limit and with 512 MiB,
-each in a process of its own: ``python -m benchmarks.memory``.
+Streams 2 GiB of images through a board and a napari window, without a limit and with 512 MiB,
+each in a new process: ``python -m benchmarks.memory``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ITEM = 2 * MIB
 
 
 class Rss:
-    """Resident memory of this process, less what it shares, over time: its start and its peak."""
+    """Resident memory of this process without shared memory: at the start, and its peak."""
 
     def __init__(self) -> None:
         self.start = self.peak = self.now()

@@ -1,11 +1,11 @@
-"""What the sink costs a computation: makespans without it, and with it in every state.
+"""Measure the cost of the sink for a computation: makespans without it, and in each state.
 
-Three graphs: many trivial tasks, where the hook would show; a filter whose tasks make 2 MiB each;
-and 2 MiB made in no time, the worst case: there are no more cores than workers, so each copy and
-the viewer itself take from the tasks.
+Three graphs: many trivial tasks, which would show the cost of the hook; a filter whose tasks make
+2 MiB each; and tasks that make 2 MiB in almost no time, the worst case: every core runs a worker,
+so copies and the viewer take time from the tasks.
 
-The variants take turns, so that a noisy neighbour meets all alike, and the
-spread of the runs without a plugin says what a difference is worth.
+The variants take turns, so that a noisy neighbour affects all of them alike. The spread of the runs
+without a plugin is the noise.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ def small(n: int) -> np.ndarray:
 
 
 def smooth(n: int) -> np.ndarray:
-    """2 MiB, by a filter as pipelines have it."""
+    """Return 2 MiB from a filter that is common in pipelines."""
     random = np.random.default_rng(n)
     picture = random.integers(0, 60_000, (1024, 1024), np.uint16)
     return ndimage.gaussian_filter(picture, 3)
 
 
 def frame(n: int) -> np.ndarray:
-    """2 MiB with next to no work: the processor's memory is all that is busy."""
+    """Return 2 MiB with almost no work besides memory access."""
     picture = np.arange(1 << 20, dtype=np.uint16).reshape(1024, 1024)
     for _ in range(4):
         picture = picture ^ (picture >> np.uint16(1)) + np.uint16(n % 7)
@@ -62,7 +62,7 @@ def frame(n: int) -> np.ndarray:
 
 @contextmanager
 def viewer() -> Iterator[tuple[str, int]]:
-    """Address and process id of a consumer."""
+    """Run a consumer; yield its address and process id."""
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(VIEWER)], stdout=subprocess.PIPE, text=True
     )
@@ -119,7 +119,7 @@ def main() -> None:
             (frame, options.tasks // 20),
         ]
         for function, count in graphs:
-            run(client, function, count // 4)  # imports, and the scheduler's guesses
+            run(client, function, count // 4)  # warm up imports and the scheduler's estimates
             times: dict[str, list[float]] = {name: [] for name in VARIANTS}
             for _ in range(options.repeats):
                 for name in VARIANTS:

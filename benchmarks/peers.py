@@ -1,7 +1,7 @@
-"""What the stream is compared with: a ceiling and the usual designs, two processes each.
+"""Peers of the stream: a ceiling and the usual designs, with two processes each.
 
 Every peer moves ``count`` messages of ``nbytes`` from a warm array in a child process to warm
-memory in this one, each side copying once, and returns the seconds that it took here.
+memory in this process. Each side copies once. The peer returns the seconds in this process.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import numpy as np
 import zmq
 
 SLOTS = 8
-"""Slots of the ring; as many bytes as the stream has in flight at 8 MiB a message."""
+"""Slots of the ring; at 8 MiB a message, as many bytes as the stream has in flight."""
 
 PLACES = 16
-"""Targets that are filled in turn, like positions on a canvas."""
+"""Arrays that are filled in turn, like positions on a canvas."""
 
 _spawn = mp.get_context("spawn")
 
@@ -52,7 +52,7 @@ def _fill_ring(name: str, nbytes: int, count: int, free: Any, full: Any, start: 
 
 
 def ring(nbytes: int, count: int) -> float:
-    """Two memcpys through warm slots, handed over by semaphores."""
+    """Copy twice through warm slots, with semaphores between both sides."""
     memory = SharedMemory(create=True, size=SLOTS * nbytes)
     np.frombuffer(memory.buf, np.uint8)[:] = 0
     free, full, start = _spawn.Semaphore(SLOTS), _spawn.Semaphore(0), _spawn.Barrier(2)
@@ -74,7 +74,7 @@ def ring(nbytes: int, count: int) -> float:
 
 def _discard(memory: SharedMemory) -> None:
     memory.unlink()
-    with contextlib.suppress(BufferError):  # a view is still referenced by a frame of ours
+    with contextlib.suppress(BufferError):  # a stack frame still refers to a view
         memory.close()
 
 
@@ -93,7 +93,7 @@ def _fill_segments(port: int, nbytes: int, count: int) -> None:
             if n >= SLOTS:
                 socket.recv()
             segment = SharedMemory(create=True, size=nbytes)
-            # The receiver deletes it; the tracker would complain.
+            # The receiver deletes the segment; the tracker would warn.
             resource_tracker.unregister(segment._name, "shared_memory")  # type: ignore[attr-defined]
             np.copyto(np.frombuffer(segment.buf, np.uint8, nbytes), source)
             socket.send(segment.name.encode())
@@ -103,7 +103,7 @@ def _fill_segments(port: int, nbytes: int, count: int) -> None:
 
 
 def segments(nbytes: int, count: int) -> float:
-    """A segment is made, named, attached, copied from and deleted for each message."""
+    """Make, name, attach, copy and delete a segment for each message."""
 
     def take(socket: Any, targets: list[np.ndarray], n: int) -> None:
         identity, name = socket.recv_multipart()
@@ -121,7 +121,7 @@ def segments(nbytes: int, count: int) -> float:
 
 def _fill_frames(address: str, nbytes: int, count: int) -> None:
     source = np.ones(nbytes, np.uint8)
-    # No more than ZeroMQ queues by default (1000): beyond it a ROUTER drops answers.
+    # ZeroMQ queues 1000 messages by default; beyond them a ROUTER drops answers.
     credit = min(256, max(2, (64 << 20) // nbytes))
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         socket.connect(address)
@@ -137,18 +137,18 @@ def _fill_frames(address: str, nbytes: int, count: int) -> None:
 
 def _take_frame(socket: Any, targets: list[np.ndarray], n: int) -> None:
     identity, frame = socket.recv_multipart(copy=False)
-    # Kept as received, as the stream does: the message is memory of its own.
+    # Keep the message itself, as the stream does: it owns its memory.
     targets[n % PLACES] = np.frombuffer(frame.buffer, np.uint8)
     socket.send_multipart([identity.bytes, b""])
 
 
 def frames_ipc(nbytes: int, count: int) -> float:
-    """A bare DEALER to a bare ROUTER with credit, over ipc."""
+    """Send frames from a bare DEALER to a bare ROUTER with credit, over ipc."""
     return _serve(_fill_frames, nbytes, count, _take_frame, "ipc")
 
 
 def frames_tcp(nbytes: int, count: int) -> float:
-    """A bare DEALER to a bare ROUTER with credit, over TCP."""
+    """Send frames from a bare DEALER to a bare ROUTER with credit, over TCP."""
     return _serve(_fill_frames, nbytes, count, _take_frame, "tcp")
 
 

@@ -1,9 +1,9 @@
-"""How long the viewer's main thread is away while a plate fills and the user pans over it.
+"""Measure the stalls of the viewer's main thread while a plate fills and the user pans over it.
 
-A mosaic of 384 wells x 4 fields x 3 channels of 512 x 512, in random order. A 5 ms timer on the
-main thread notes how late it is called. The peer does what a plain script would: one array for
-all of the plate and channel, written tile by tile, shown as one napari layer that is refreshed at
-each tick of the same rate. What panning costs by itself is measured once the plate is full.
+A mosaic of 384 wells x 4 fields x 3 channels of 512 x 512 fills in random order. A 5 ms timer on
+the main thread records how late it is called. The peer works like a plain script: it writes tiles
+into one array per channel for the whole plate, and refreshes one napari layer per array at the
+viewer's rate. When the plate is full, the benchmark measures the cost of panning alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FIELDS = 4
 CHANNELS = 3
 SIDE = 512
 RATE = 150
-"""Tiles a second; a plate in half a minute."""
+"""Tiles a second, which fill the plate in half a minute."""
 
 BEAT_MS = 5
 PAN_MS = 33
@@ -36,14 +36,14 @@ ROWS, COLUMNS = PLATES[WELLS]
 
 
 def tiles() -> list[tuple[int, int, int, int]]:
-    """Row, column, field and channel of each tile, in random order."""
+    """Return row, column, field and channel of each tile, in random order."""
     every = list(itertools.product(range(ROWS), range(COLUMNS), range(FIELDS), range(CHANNELS)))
     np.random.default_rng(0).shuffle(every)
     return [tuple(each) for each in every]
 
 
 class Watch:
-    """Lateness of the main thread, by what goes on."""
+    """Delays of the main thread, for each phase of a run."""
 
     def __init__(self) -> None:
         self.late: dict[str, list[float]] = {}
@@ -68,7 +68,7 @@ def run(
     lay: Callable[[tuple[int, int, int, int]], None],
     extent: tuple[float, float],
 ) -> None:
-    """Lay all tiles at the rate while the camera goes over the plate and in and out."""
+    """Lay all tiles at the rate of the benchmark, while the camera pans and zooms."""
     rest = tiles()
     began = time.monotonic()
     done = 0
@@ -80,7 +80,7 @@ def run(
             lay(tile)
         done = due
         if done == len(rest) and watch.now == name:
-            watch.now = f"{name}, full"  # the share of panning alone
+            watch.now = f"{name}, full"  # panning alone
             QTimer.singleShot(8000, viewer.close)
 
     def pan() -> None:
@@ -90,7 +90,7 @@ def run(
             y * (0.5 + 0.4 * math.sin(2 * math.pi * turn)),
             x * (0.5 + 0.4 * math.cos(2 * math.pi * turn)),
         )
-        # From the whole plate to some wells, and back.
+        # Zoom from the whole plate to a few wells, and back.
         viewer.camera.zoom = 0.04 * 12 ** (0.5 - 0.5 * math.cos(2 * math.pi * turn / 3))
 
     feeding, panning = QTimer(), QTimer()
@@ -103,7 +103,7 @@ def run(
 
 
 def ours(pictures: list[np.ndarray]) -> Watch:
-    """The mosaic of the viewer."""
+    """Measure the mosaic of the viewer."""
     board = Board()
     viewer = napari.Viewer()
     receiver = Receiver("ipc://*", board)
@@ -134,12 +134,12 @@ def ours(pictures: list[np.ndarray]) -> Watch:
 
 
 def plain(pictures: list[np.ndarray]) -> Watch:
-    """One array a channel, refreshed thirty times a second."""
+    """Measure one array per channel, refreshed thirty times a second."""
     viewer = napari.Viewer()
     shape = ROWS * 2 * SIDE, COLUMNS * 2 * SIDE
     arrays = [np.zeros(shape, np.uint16) for _ in range(CHANNELS)]
     layers = [
-        # Strided views for levels, as a script would have them.
+        # Levels are strided views, as in a plain script.
         viewer.add_image(
             [array[:: 2**k, :: 2**k] for k in range(6)],
             contrast_limits=(0, 4095),
@@ -173,7 +173,7 @@ def plain(pictures: list[np.ndarray]) -> Watch:
 
 
 def main() -> None:
-    """Run both and publish."""
+    """Run both, and publish the delays."""
     random = np.random.default_rng(1)
     pictures = [random.integers(0, 4096, (SIDE, SIDE)).astype(np.uint16) for _ in range(8)]
     late = ours(pictures).late | plain(pictures).late

@@ -1,9 +1,9 @@
-"""How fast a record is written, beside plain assignments to a zarr array of the same content.
+"""Compare the speed of a record with plain assignments to a zarr array of the same content.
 
     python -m benchmarks.record
 
-Both write the same arrays with the same codecs to the same disk, in turn; zarr is given an array of
-the final size, one chunk a picture, which a stream does not know.
+Both write equal arrays with equal codecs to one disk, in turn. zarr gets an array of the final
+size, which a stream cannot know, with one chunk per image.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TOTAL = 256 << 20
 """Bytes written in each run."""
 
 MOST = 2000
-"""Pictures in each run; small ones are not worth more of them."""
+"""Most images in each run; more small ones would not change the result."""
 
 AT_ONCE = 64
 
@@ -39,7 +39,7 @@ REPEATS = 3
 
 
 def pictures(kind: str, side: int) -> list[np.ndarray[Any, Any]]:
-    """A few different ones, which compress as real ones do."""
+    """Return a few different images that compress like real ones."""
     rng = np.random.default_rng(0)
     if kind == "image":
         return [rng.poisson(200, (side, side)).astype("u2") for _ in range(4)]
@@ -48,7 +48,7 @@ def pictures(kind: str, side: int) -> list[np.ndarray[Any, Any]]:
 
 
 def plain(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int) -> Any:
-    """An array by zarr alone."""
+    """Return an empty zarr array of the final size."""
     blosc = BloscCodec(typesize=2, cname="lz4", clevel=1, shuffle="bitshuffle")
     return zarr.create_array(
         str(folder / "plain.zarr"),
@@ -60,14 +60,14 @@ def plain(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int)
 
 
 def by_zarr(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int) -> None:
-    """An assignment a picture."""
+    """Write each image by one assignment."""
     array = plain(folder, kind, made, count)
     for n in range(count):
         array[n] = made[n % len(made)]
 
 
 def by_zarr_at_once(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int) -> None:
-    """Many pictures an assignment, which zarr then writes side by side."""
+    """Write many images by one assignment, which zarr splits among its threads."""
     array = plain(folder, kind, made, count)
     size = min(AT_ONCE, max(1, ROUND_BYTES // made[0].nbytes))
     for first in range(0, count, size):
@@ -76,7 +76,7 @@ def by_zarr_at_once(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], c
 
 
 def by_record(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int) -> None:
-    """What the recorder does with what it takes from the board."""
+    """Write items as the recorder does with those from the board."""
     store = Store(folder / "run.zarr")
     size = min(ROUND_ITEMS, max(1, ROUND_BYTES // made[0].nbytes))
     for first in range(0, count, size):
@@ -90,7 +90,7 @@ def by_record(folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: 
 def by_record_and_sort(
     folder: Path, kind: str, made: list[np.ndarray[Any, Any]], count: int
 ) -> None:
-    """The same in an order that has to be put right at the end."""
+    """Write items in random order, and sort the record at the end."""
     store = Store(folder / "run.zarr")
     size = min(ROUND_ITEMS, max(1, ROUND_BYTES // made[0].nbytes))
     names = [f"{n}" for n in np.random.default_rng(0).permutation(count)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def machine() -> str:
-    """One line on what the figures were taken on."""
+    """Return one line that describes this machine."""
     model = next(
         (
             line.split(":", 1)[1].strip()
@@ -27,7 +27,7 @@ def machine() -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table; it reads well in a terminal, too."""
+    """Return a Markdown table that is also readable in a terminal."""
     cells = [list(map(str, columns)), *[list(map(_text, row)) for row in rows]]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
@@ -43,7 +43,7 @@ def _text(value: object) -> str:
 
 
 def publish(name: str, command: str, text: str) -> None:
-    """Print a report, and keep it under ``docs/benchmarks`` if ``BENCH_SAVE`` is set."""
+    """Print a report, and save it in the folder ``BENCH_SAVE`` if that variable is set."""
     report = f"## {name}\n\n`{command}` on {machine()}.\n\n{text}"
     print(report, flush=True)
     if folder := os.environ.get("BENCH_SAVE"):

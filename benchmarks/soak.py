@@ -1,12 +1,11 @@
-"""A cluster with a viewer for a long time, with restarts and kills: ``make soak``.
+"""Run a cluster with a viewer for a long time, with restarts and kills: ``make soak``.
 
 Two workers make 1 million items in 30 minutes (in proportion for other durations) for a viewer
-without a window. Every so often a worker or the viewer is restarted or killed. At quiet points the
-ledger has to balance and to agree with the workers' own counts; at the end nothing may be left, and
-memory must have been flat: its slope over all stretches between two such events, each with a level
-of its own, since connections that end and begin take some MiB once. That these do not add up is
-judged by the level at the end of a life.
-Exits with 1 if anything is not so.
+without a window. At intervals, the run restarts or kills a worker or the viewer. At quiet points,
+the ledger must balance and agree with the workers' own counts. At the end, nothing may be left, and
+memory must have been flat. Its slope is fitted to all stretches between two restarts, each with its
+own level, because a new connection takes some MiB once. The gain over each process's life shows
+whether such levels add up. The exit status is 1 if any check fails.
 """
 
 from __future__ import annotations
@@ -43,29 +42,29 @@ LAYERS = ("a", "b", "c")
 PLACES = 256
 BATCH = 60
 WARM = 45.0
-"""Seconds of a process's life that are not judged: pools, caches and arenas fill."""
+"""Seconds of a process's life that do not count: pools, caches and arenas fill."""
 
 SETTLED = 20.0
-"""Seconds after a restart or kill, of whatever process, that are not judged either."""
+"""Seconds after a restart or kill of any process that do not count either."""
 
 ONCE = 12.0
-"""MiB that a process may gain over its life by events: 5 for its first new connection, and as
-much for the allocator's leftovers."""
+"""MiB that a process may gain over its life from restarts: 5 for its first new connection, and as
+much for memory that the allocator keeps."""
 
 FLAT = 1.0
-"""MiB a minute, without shared memory; over the 30 minutes that would be 30 MiB."""
+"""Most MiB a minute, without shared memory; that would be 30 MiB in 30 minutes."""
 
 STEP = 4.0
-"""MiB that a life has to gain for a slope to be one: in a short stretch a single huge page of the
-receiver's pool (2 MiB) looks like growth."""
+"""MiB that a process must gain over its life before its slope counts: in a short stretch, one huge
+page of the receiver's pool (2 MiB) looks like growth."""
 
 DASK_LOGS = {
     "distributed.admin.low-level-log-length": 1000,
     "distributed.admin.log-length": 1000,
     "distributed.worker.profile.enabled": False,
 }
-"""What Dask keeps by default grows for longer than the run: 100 000 transitions, and a profile of
-every second of an hour."""
+"""Dask's default logs grow for longer than the run: 100 000 transitions, and a profile for every
+second of an hour."""
 
 QUIET_EVERY = 20.0
 
@@ -74,11 +73,11 @@ QUIET_EVERY = 20.0
 
 
 def view(address: str) -> None:
-    """Receive and put on canvases; answer each line by the state."""
+    """Receive items, put them on canvases, and answer each line of input with the state."""
     from dask_napari.canvas import CanvasAxes
     from dask_napari.canvas.pixels import Canvas
 
-    janitor.sweep()  # what a viewer left that was killed, as the real one does
+    janitor.sweep()  # removes leftovers of a killed viewer, as the real one does
     board = Board()
     canvases = {layer: Canvas(CanvasAxes()) for layer in LAYERS}
     ended = threading.Event()
@@ -112,13 +111,13 @@ def view(address: str) -> None:
                     "rejected": dict(receiver.rejected),
                 }
                 print(json.dumps(state), flush=True)
-        finally:  # Ctrl-C, too
+        finally:  # also after Ctrl-C
             ended.set()
             consumer.join()
 
 
 class Viewer:
-    """The viewer's process, always at the same address."""
+    """Process of the viewer, which always has one address."""
 
     def __init__(self, address: str, folder: Path) -> None:
         self.address = address
@@ -165,7 +164,7 @@ class Viewer:
 
 
 class Memory:
-    """Samples of processes by role; ``private`` leaves shared memory out."""
+    """Memory samples of processes, by role; private memory excludes shared memory."""
 
     def __init__(self) -> None:
         self.samples: dict[str, dict[int, list[tuple[float, float, float, int, int]]]] = {}
@@ -173,7 +172,7 @@ class Memory:
         self._stretch, self._since = 0, 0.0
 
     def disturbed(self) -> None:
-        """Begin another stretch."""
+        """Begin a new stretch."""
         self._stretch, self._since = self._stretch + 1, time.monotonic()
 
     def sample(self, role: str, pid: int) -> None:
@@ -190,7 +189,7 @@ class Memory:
         lives.setdefault(pid, []).append(row)
 
     def slope(self, role: str, column: int) -> float:
-        """MiB a minute, over all stretches of all lives of the role."""
+        """Return the MiB a minute over all stretches of all lives of a role."""
         ages, levels = [], []
         for rows in self.samples.get(role, {}).values():
             for stretch in {row[4] for row in rows} - {-1}:
@@ -204,14 +203,14 @@ class Memory:
         return float((x * y).sum() / (x * x).sum())
 
     def gains(self, role: str) -> Iterator[tuple[float, float]]:
-        """Private MiB that each life has gained since it was warm, and in how many minutes."""
+        """Yield the private MiB that each life has gained since it was warm, and the minutes."""
         for rows in self.samples.get(role, {}).values():
             warm = [row for row in rows if row[0] > WARM]
             if warm:
                 yield warm[-1][2] - warm[0][2], (warm[-1][0] - warm[0][0]) / 60
 
     def levels(self) -> str:
-        """The newest private MiB of each role."""
+        """Return the newest private MiB of each role, as text."""
         newest = {role: [*lives.values()][-1][-1] for role, lives in self.samples.items()}
         return ", ".join(f"{role} {row[2]:.1f}" for role, row in newest.items())
 
@@ -231,7 +230,7 @@ class Memory:
 
 
 class Soak:
-    """The run."""
+    """Soak run with its batches, restarts and checks."""
 
     def __init__(self, client: Client, cluster: LocalCluster, viewer: Viewer) -> None:
         self.client = client
@@ -274,7 +273,7 @@ class Soak:
                 )
 
     def quiet(self) -> None:
-        """Wait until all is shown, and compare both ends."""
+        """Wait until all items are shown, and compare both ends."""
         self.checks += 1
         self.client.wait_for_workers(2, timeout=60)
         end = time.monotonic() + 60

@@ -1,7 +1,7 @@
-"""What runs on the workers of the soak; a module of its own, so that functions go by name.
+"""Functions that run on the workers of the soak.
 
-Functions of a script are sent as code with each batch, and workers that load code again and again
-grow.
+Functions of a module are sent by name; those of a script are sent as code with each batch, and
+workers that load code again and again grow.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dask.utils import key_split
 
 
 def named(name: str) -> np.ndarray:
-    """32 KiB that tell which task made them."""
+    """Return 32 KiB that identify their task."""
     return np.full((128, 128), int(name.split("-")[1]) % 60_000, np.uint16)
 
 
 def fill_caches() -> None:
-    """Dask remembers the names of the last 100 000 keys; that would grow for ten minutes."""
+    """Fill Dask's cache of the names of 100 000 keys, which would grow for ten minutes."""
     for n in range(100_000):
         key_split(f"filler-00000000-0000-0000-0000-{n:012d}-0")

@@ -1,7 +1,7 @@
-"""How long the viewer's main thread is away while 200 images of 1024 x 1024 arrive a second.
+"""Measure the stalls of the viewer's main thread while 200 images of 1024 x 1024 arrive a second.
 
-A 5 ms timer on the main thread notes how late it is called. The comparison is the same window
-with nothing arriving.
+A 5 ms timer on the main thread records how late it is called. The peer is an equal window without
+arriving images.
 """
 
 from __future__ import annotations

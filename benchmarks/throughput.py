@@ -1,8 +1,8 @@
-"""GB/s from an array on a worker to the canvas, beside a ceiling and the usual designs.
+"""Measure GB/s from an array on a worker to the canvas, with a ceiling and the usual designs.
 
-A publisher in a child process sends to a receiver and a canvas in this one. Two modes: items
-*update* 16 positions in turn (a preview), or each *grows* the canvas (a plate). Growing needs
-fresh memory, which costs page faults; the update is what compares with the warm ceiling.
+A publisher in a child process sends to a receiver and a canvas in this process. In one mode, items
+*update* 16 positions in turn (a preview); in the other, each item *grows* the canvas (a plate).
+Growing needs fresh memory, which costs page faults, so only updates compare with the warm ceiling.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from dask_napari.stream.send import Publisher
 REPEATS = 3
 SIZES = {"16 KiB": 16 << 10, "64 KiB": 64 << 10, "2 MiB": 2 << 20, "8 MiB": 8 << 20}
 TOTAL = 1 << 30
-"""Bytes a run moves, at most."""
+"""Most bytes that a run moves."""
 
 TICK = 0.005
-"""Seconds between looks at the board. The viewer takes 33 ms; none takes item by item."""
+"""Seconds between ticks. The viewer's tick is 33 ms; no viewer takes items one by one."""
 
 _spawn = mp.get_context("spawn")
 
@@ -40,12 +40,12 @@ def _count(nbytes: int, growing: bool = False) -> int:
 
 
 def _warm_count(nbytes: int) -> int:
-    """Items after which every slot, slab and position has been touched."""
+    """Return the number of items that touch every slot, slab and position."""
     return max(8 * peers.PLACES, (128 << 20) // nbytes)
 
 
 def _put(publisher: Publisher, layer: str, array: Any, count: int, growing: bool) -> None:
-    # The queue never runs over: what is measured is the stream, not how it drops.
+    # The queue never overflows: the benchmark measures the stream, not its drops.
     for n in range(count):
         while len(publisher.outbox) > 256 or publisher.outbox.nbytes > 64 << 20:
             time.sleep(0.0005)
@@ -65,7 +65,7 @@ def _publish(
 
 
 def _fill(board: Board, canvas: Canvas, layer: str, wanted: int) -> None:
-    """Put items on the canvas, as the viewer does, until all have come."""
+    """Put items on the canvas, as the viewer does, until all have arrived."""
     arrived = 0
     while arrived < wanted:
         time.sleep(TICK)
@@ -75,7 +75,7 @@ def _fill(board: Board, canvas: Canvas, layer: str, wanted: int) -> None:
         for item in items:
             canvas.put(item.position, item.data)
         board.shown(items)
-        # What was replaced on the board before it was taken has travelled, too.
+        # Items that were replaced on the board have travelled, too.
         tallies = [t for (_, name), t in board.tallies().items() if name == layer]
         arrived = sum(t.shown + t.coalesced for t in tallies)
 
@@ -83,7 +83,7 @@ def _fill(board: Board, canvas: Canvas, layer: str, wanted: int) -> None:
 def stream(
     nbytes: int, count: int, scheme: str, transport: str, workers: int = 1, growing: bool = False
 ) -> float:
-    """Seconds from the start to the last item on the canvas."""
+    """Return the seconds from the start until the last item is on the canvas."""
     board = Board()
     canvas = Canvas(CanvasAxes())
     start = _spawn.Barrier(workers + 1)
@@ -109,7 +109,7 @@ def stream(
 
 
 def _runs(nbytes: int) -> dict[str, tuple[int, Callable[[int, int], float]]]:
-    """Name to how many items are moved, and by what."""
+    """Return the runs by name: the number of items, and the function that moves them."""
     count, growing = _count(nbytes), _count(nbytes, True)
     return {
         "(a) warm ring memcpy": (count, peers.ring),
@@ -134,7 +134,7 @@ def main() -> None:
     rows: list[list[object]] = []
     for label, nbytes in SIZES.items():
         runs = _runs(nbytes)
-        # Interleaved, so that a noisy neighbour meets all alike.
+        # Runs are interleaved, so that a noisy neighbour affects all of them alike.
         times: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(REPEATS):
             for name, (count, run) in runs.items():

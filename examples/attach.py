@@ -1,9 +1,9 @@
-"""Look into a cluster that is already running, by its scheduler's address.
+"""Show outputs of a running cluster, given its scheduler's address.
 
-``python examples/attach.py tcp://scheduler:8786 --task segment --kind labels`` shows what
-tasks named ``segment`` return, whoever submitted them; outputs that are still held in memory
-come first. Without ``--task`` it submits a few images of its own. The cluster keeps running
-when the window is closed.
+``python examples/attach.py tcp://scheduler:8786 --task segment --kind labels`` shows the outputs
+of all tasks named ``segment``, whoever submitted them; outputs that are still in memory appear
+first. Without ``--task``, the example submits a few images of its own. The cluster keeps running
+after you close the window.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def enhance(image: npt.NDArray[np.uint16], gamma: float) -> npt.NDArray[np.float
     Parameters
     ----------
     image : numpy.ndarray
-        As a camera took it.
+        Raw camera image.
     gamma : float
-        Below one brightens.
+        Exponent; below one brightens.
     """
     return ((image / image.max()) ** gamma).astype(np.float32)
 
@@ -59,7 +59,7 @@ def main() -> None:
             print("close napari's window to end; the cluster keeps running")
             live.block()
         print(live.ledger())
-        del futures  # held until here, so that the cluster keeps the outputs
+        del futures  # held until this line, so that the cluster keeps the outputs
 
 
 if __name__ == "__main__":

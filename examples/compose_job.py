@@ -1,4 +1,4 @@
-"""The job of ``docker-compose.yml``: stream to a viewer that waits elsewhere.
+"""Stream to a viewer that waits in another container; the job of ``docker-compose.yml``.
 
 ``python examples/compose_job.py tcp://scheduler:8786 tcp://viewer:5577``
 """

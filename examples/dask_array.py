@@ -1,8 +1,8 @@
-"""A filter over a large image in chunks, seen chunk by chunk on its way into a zarr store.
+"""Filter a large image and show each chunk while ``to_zarr`` writes it.
 
-The image is the retina that scikit-image ships, in grey and repeated. ``map_overlap`` gives each
-chunk a rim of its neighbours, and ``live.watch`` shows it at its place while ``to_zarr`` writes
-it: no chunk ever waits in memory. Run it with ``python examples/dask_array.py``.
+The image is scikit-image's retina, in grey and repeated. ``map_overlap`` gives each chunk a rim of
+its neighbours. ``live.watch`` shows each chunk in its place, and no chunk waits in memory. Run the
+example with ``python examples/dask_array.py``.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ import dask_napari as dn
 from plate_data import shipped
 
 RIM = 32
-"""Pixels that the filter looks beyond a chunk: some four times its widest scale."""
+"""Pixels of its neighbours that a chunk needs: about four times the filter's widest scale."""
 
 
 def vessels(block: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Return how much each pixel looks like a part of a blood vessel.
+    """Return how much each pixel looks like part of a blood vessel.
 
     Parameters
     ----------
     block : numpy.ndarray
-        A chunk of the image with its rim.
+        A chunk of the image, with its rim.
     """
-    # The rim of the eye would outshine them all.
+    # The edge of the eye would be brighter than all vessels.
     inside = minimum_filter(block, 17) > 0.05
     return (sato(block, sigmas=range(1, 9, 2)) * inside).astype(np.float32)
 
@@ -46,7 +46,7 @@ def retina(tiles: int, chunk: int) -> da.Array:
     Parameters
     ----------
     tiles : int
-        How often along each axis.
+        Number of repeats along each axis.
     chunk : int
         Pixels along each side of a chunk.
     """

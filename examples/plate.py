@@ -1,7 +1,7 @@
-"""A high-content screen, watched while it runs: read, correct, segment, measure.
+"""Watch a high-content screen while it runs: read, correct, segment, measure.
 
-Run it with ``python examples/plate.py``. The images are real, and made on the first run from
-one that scikit-image ships; see ``plate_data.py``. Without a screen:
+Run it with ``python examples/plate.py``. The first run makes the images from a real one that
+scikit-image ships; see ``plate_data.py``. Without a screen, run
 ``xvfb-run -a python examples/plate.py --screenshot demo.png``.
 """
 
@@ -51,15 +51,15 @@ def read(path: Path) -> Array:
 
 
 def correct(image: Array) -> npt.NDArray[np.float32]:
-    """Level the illumination and take the background off.
+    """Even out the illumination and subtract the background.
 
     Parameters
     ----------
     image : numpy.ndarray
-        As the camera took it.
+        Raw camera image.
     """
     smooth = ndimage.gaussian_filter(image.astype(np.float32), 1.5)
-    # The darkest part of each neighbourhood is background; a coarse grid is enough for it.
+    # The darkest part of each neighbourhood is background; a coarse grid is enough.
     floor = ndimage.percentile_filter(smooth[::8, ::8], 10, size=15)
     floor = ndimage.zoom(ndimage.gaussian_filter(floor, 4), 8, order=1)
     floor = floor[: image.shape[0], : image.shape[1]]
@@ -91,7 +91,7 @@ def quantify(cells: Array, marker: Array) -> dict[str, Array]:
     Parameters
     ----------
     cells : numpy.ndarray
-        What :func:`segment` returned.
+        Output of :func:`segment`.
     marker : numpy.ndarray
         Corrected image of the marker.
     """
@@ -160,12 +160,12 @@ def main() -> int:
 
 
 def layout(wells: int, fields: int) -> list[dn.Axis]:
-    """Return how the plate is laid out: its wells, and the fields of each in a square.
+    """Return the layout of the plate: its wells, and the fields of each well in a square.
 
     Parameters
     ----------
     wells, fields : int
-        How many wells, and fields in each.
+        Number of wells, and of fields per well.
     """
     size = next(size for size in (6, 12, 24, 48, 96) if size >= wells)
     return [dn.mosaic("well", plate=size), dn.mosaic("field", grid=(None, ceil(fields**0.5)))]
@@ -174,14 +174,14 @@ def layout(wells: int, fields: int) -> list[dn.Axis]:
 def run(client: Client, images: list[Path]) -> dict[str, list[Future]]:
     """Submit the pipeline; return the futures of each stage.
 
-    The tasks that read are placed by the file name they are given. Later ones are given other
-    tasks' outputs, so each is named after its image. As long as a future is held, a viewer
-    that comes late or falls behind still gets its output.
+    Tasks that read get their position from the file name among their arguments. Later tasks get
+    outputs of other tasks, so their keys contain the name of the image. As long as a future is
+    held, a viewer that starts late or falls behind still gets its output.
 
     Parameters
     ----------
     client : dask.distributed.Client
-        Where to run.
+        Client of the cluster.
     images : list of Path
         Files named as in :mod:`plate_data`.
     """
@@ -198,7 +198,7 @@ def run(client: Client, images: list[Path]) -> dict[str, list[Future]]:
 
 
 def report(tables: dict[str, dict[str, Array]]) -> None:
-    """Print a line per well.
+    """Print one line per well.
 
     Parameters
     ----------
@@ -224,11 +224,11 @@ def parse_arguments(given: list[str] | None = None) -> argparse.Namespace:
     Parameters
     ----------
     given : list of str, optional
-        Arguments; those of the process if not given.
+        Arguments; by default those of the process.
     """
     parser = argparse.ArgumentParser(description="Watch a high-content screen in napari.")
     parser.add_argument("--wells", type=int, default=12, help="wells, 1 to 96 (default: 12)")
-    parser.add_argument("--fields", type=int, default=4, help="fields a well (default: 4)")
+    parser.add_argument("--fields", type=int, default=4, help="fields per well (default: 4)")
     parser.add_argument("--workers", type=int, default=2, help="worker processes (default: 2)")
     parser.add_argument(
         "--data", type=Path, default=Path("demo-data"), help="folder of the images (demo-data)"

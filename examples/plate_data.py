@@ -1,9 +1,9 @@
-"""A plate of real microscope images, made on the spot from one that scikit-image ships.
+"""Make a plate of microscope images from a real one that scikit-image ships.
 
 The source is ``ihc.png``: colon tissue under a brightfield microscope, nuclei stained blue
 with haematoxylin, the FHL2 protein brown with DAB. Unmixing the two stains gives two
-channels. Each field is a window of it at an angle and a place of its own, seen through the
-uneven illumination, the offset and the shot noise of a camera.
+channels. Each field is a random, rotated window of the source, with the uneven illumination,
+the offset and the shot noise of a camera.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def shipped(name: str) -> Path:
 
 
 def well_names(count: int) -> list[str]:
-    """Return names of a block of wells in the proportions of a 96-well plate, 2 rows to 3 columns.
+    """Return the names of a block of wells with the proportions of a 96-well plate, 2 to 3.
 
     Parameters
     ----------
     count : int
-        How many wells, 1 to 96.
+        Number of wells, 1 to 96.
 
     Examples
     --------
@@ -77,15 +77,15 @@ def expose(source: npt.NDArray[np.float32], size: int, seed: int) -> list[Image]
     Parameters
     ----------
     source : numpy.ndarray
-        What :func:`stains` returns.
+        Output of :func:`stains`.
     size : int
         Pixels along each side.
     seed : int
-        Two fields of one seed are the same.
+        Seed of the random numbers; equal seeds give equal fields.
     """
     random = np.random.default_rng(seed)
     angle = random.uniform(0, 2 * np.pi)
-    # Twofold magnification: a nucleus is then some 25 pixels wide, as through a 20x lens.
+    # Twofold magnification makes a nucleus some 25 pixels wide, as through a 20x lens.
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / 2
     reach = size * 0.36
     low, high = reach, source.shape[-1] - reach
@@ -106,21 +106,21 @@ def expose(source: npt.NDArray[np.float32], size: int, seed: int) -> list[Image]
 def make_plate(
     folder: Path, wells: int = 12, fields: int = 4, size: int = 512, plate: str = "P1"
 ) -> list[Path]:
-    """Write the images that are not there yet, and return the paths of all.
+    """Write the missing images, and return the paths of all.
 
     Parameters
     ----------
     folder : Path
-        Where the plate's own folder goes.
+        Parent of the plate's folder.
     wells, fields : int
-        How many wells, and fields in each.
+        Number of wells, and of fields per well.
     size : int
         Pixels along each side.
     plate : str
-        Name of the plate; it decides what is on it.
+        Name of the plate; it seeds the random numbers.
     """
     if fields < 1:
-        raise ValueError(f"{fields} fields are none; give at least 1")
+        raise ValueError(f"fields={fields} is too small; give at least 1")
     home = folder / f"{plate}-{size}px"
     home.mkdir(parents=True, exist_ok=True)
     source = stains()
@@ -134,7 +134,7 @@ def make_plate(
                 continue
             seed = zlib.crc32(f"{plate} {well} {field}".encode())
             for path, image in zip(site, expose(source, size, seed), strict=True):
-                # Renamed when whole: an interrupted run must not leave half an image behind.
+                # Rename only complete files: an interrupted run must not leave half an image.
                 partial = path.with_suffix(".part")
                 tifffile.imwrite(partial, image, resolution=(1 / 0.325, 1 / 0.325))
                 os.replace(partial, path)

@@ -1,8 +1,8 @@
-"""Galaxies on a carousel: a time-lapse of z-stacks, tracked while it is taken.
+"""Track galaxies in a time-lapse of z-stacks while the stacks are taken.
 
-The galaxies are cut out of the Hubble Deep Field that scikit-image ships, and go round and up
-and down. Each frame is a stack; its brightest spots are linked with those of the frame before, so
-that the tracks grow as the frames come. Run it with ``python examples/tracks.py``.
+The galaxies come from scikit-image's picture of the Hubble Deep Field. They circle the centre, and
+move up and down. Each frame is a stack; the example links its brightest spots with those of the
+previous frame, so tracks grow frame by frame. Run it with ``python examples/tracks.py``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SIDE, DEPTH, Z_STEP = 320, 15, 4.0
 """Pixels, planes, and pixels between planes."""
 
 COUNT, CUT = 40, 9
-"""Galaxies, and pixels around the middle of each."""
+"""Number of galaxies, and pixels on each side of a galaxy's centre."""
 
 REACH = 12.0
 """Pixels that a spot may move from one frame to the next."""
@@ -55,9 +55,9 @@ def places(t: int) -> Array:
     Parameters
     ----------
     t : int
-        Frame.
+        Number of the frame.
     """
-    # By the golden angle, so that none comes close to another; those outside take longer.
+    # Golden-angle spacing keeps galaxies apart; outer ones move more slowly.
     radius = (SIDE / 2 - 15) * np.sqrt(np.linspace(0.02, 1, COUNT))
     angle = 2.4 * np.arange(COUNT) + 5 * t / (radius + 30)
     z = DEPTH / 2 + DEPTH / 3 * np.sin(np.arange(COUNT) + t / 10)
@@ -65,12 +65,12 @@ def places(t: int) -> Array:
 
 
 def take(t: int) -> npt.NDArray[np.uint8]:
-    """Return the stack of one frame, as a camera would have taken it.
+    """Return the stack of one frame, with the noise of a camera.
 
     Parameters
     ----------
     t : int
-        Frame.
+        Number of the frame.
     """
     stack = np.full((DEPTH, SIDE, SIDE), 0.02, np.float32)
     for cut, (z, y, x) in zip(galaxies(), places(t), strict=True):
@@ -84,12 +84,12 @@ def take(t: int) -> npt.NDArray[np.uint8]:
 
 
 def detect(stack: npt.NDArray[np.uint8]) -> dict[str, Array]:
-    """Return where the bright spots of a stack are, and how bright.
+    """Return the positions and the brightness of a stack's bright spots.
 
     Parameters
     ----------
     stack : numpy.ndarray
-        What :func:`take` returned.
+        Output of :func:`take`.
     """
     smooth = ndimage.gaussian_filter(stack.astype(np.float32), (1, 2, 2))
     spots = peak_local_max(smooth, min_distance=4, threshold_abs=25, exclude_border=False)
@@ -98,16 +98,16 @@ def detect(stack: npt.NDArray[np.uint8]) -> dict[str, Array]:
 
 
 def link(before: dict[str, Array] | None, spots: dict[str, Array], t: int) -> dict[str, Array]:
-    """Return the spots of a frame with their track: that of the nearest one before, or a new one.
+    """Return a frame's spots with tracks: the nearest spot's in the previous frame, or new ones.
 
     Parameters
     ----------
     before : dict of str to numpy.ndarray, optional
-        What it returned for the frame before.
+        Output of this function for the previous frame.
     spots : dict of str to numpy.ndarray
-        What :func:`detect` returned.
+        Output of :func:`detect`.
     t : int
-        Frame.
+        Number of the frame.
     """
     count = len(spots["z"])
     tracks, speed, first = np.full(count, -1), np.zeros(count), 1
@@ -134,9 +134,9 @@ def run(client: Client, frames: int) -> list[Future]:
     Parameters
     ----------
     client : dask.distributed.Client
-        Where to run.
+        Client of the cluster.
     frames : int
-        How many.
+        Number of frames.
     """
     futures, linked = [], None
     for t in range(frames):

@@ -1,7 +1,7 @@
-"""A time-lapse of z-stacks whose images say by themselves where they belong.
+"""Show a time-lapse of z-stacks by the coordinates of xarray.
 
-Each task returns an ``xarray.DataArray``. Its scalar coordinates, ``t`` and ``z``, are the
-position, and the coordinates of its pixels the scale and the units: the tap needs no ``at=``.
+Each task returns an ``xarray.DataArray``. Its scalar coordinates, ``t`` and ``z``, give the
+position, and the coordinates of its pixels give scale and units, so the tap needs no ``at=``.
 Run it with ``python examples/xarray_stack.py``.
 """
 
@@ -24,16 +24,16 @@ PIXEL = 0.1
 
 
 def acquire(path: Path, t: int, z: float) -> xr.DataArray:
-    """Return one plane: a real cell in saline, drifting, and blurred by its defocus.
+    """Return one plane: a real cell in saline that drifts, blurred by defocus.
 
     Parameters
     ----------
     path : Path
-        The image of the cell.
+        Image of the cell.
     t : int
-        Frame.
+        Number of the frame.
     z : float
-        Micrometres from focus.
+        Distance from the focus, in micrometres.
     """
     cell = imread(path).astype(np.float32)
     seen = ndimage.gaussian_filter(
