@@ -11,14 +11,27 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from strict import records
+
 if TYPE_CHECKING:
     from distributed import Client
 
     from headless import Headless
 
+records.start()
+
 # An example's time says nothing on a machine that others use too.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True)
+def no_unnamed_errors(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test on any ERROR record of ours, in whichever process, that it does not name.
+
+    ``@pytest.mark.errors("a regular expression")`` names one.
+    """
+    yield from records.checked(request)
 
 
 @pytest.fixture(scope="session", autouse=True)

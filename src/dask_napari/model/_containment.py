@@ -7,10 +7,13 @@ of taps, ``__array__`` of outputs) are contained all the same: they are input.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final
+
+logger = logging.getLogger(__name__)
 
 STRICT_VARIABLE: Final = "DASK_NAPARI_STRICT"
 """Name of the environment variable; read at each error, since tests switch it."""
@@ -58,7 +61,10 @@ class contained:  # used like a function, as contextlib.suppress is
         if error is None:
             return False
         self._handle(error)
-        return self._foreign or not is_strict()
+        if self._foreign or not is_strict():
+            return True
+        _log(error)
+        return False
 
 
 def contain(error: BaseException, *, foreign: bool = False) -> None:
@@ -76,4 +82,12 @@ def contain(error: BaseException, *, foreign: bool = False) -> None:
     >>> contain(ValueError("a tap's function"), foreign=True)
     """
     if not foreign and is_strict():
+        _log(error)
         raise error
+
+
+def _log(error: BaseException) -> None:
+    # Where the error goes may be a thread or a process that nobody waits for.
+    logger.error(
+        "an error of this package, raised since %s is set", STRICT_VARIABLE, exc_info=error
+    )
