@@ -363,7 +363,7 @@ class Game:
                     )
                 },
                 origin=choices.pick(((), (), (), (0, 0), (2**40,), (1,))),
-                whole=choices.pick(((), (), (), (4, 4), (2**40,), (4,))),
+                array_shape=choices.pick(((), (), (), (4, 4), (2**40,), (4,))),
                 options=choices.pick(({}, {"colormap": "magma"}, {"data": 1})),
             ),
             [array] * (1 + choices.below(3)),

@@ -146,7 +146,7 @@ def test_items_that_are_not(bad):
 
 def test_chunks_have_a_place_on_each_axis():
     chunk = item("image", np.zeros((3, 4)))
-    chunk.amend(origin=(0, 4), whole=(9, 9))
+    chunk.amend(origin=(0, 4), array_shape=(9, 9))
     assert check(chunk) is chunk
     for origin, whole in [
         ((0,), ()),
@@ -155,7 +155,7 @@ def test_chunks_have_a_place_on_each_axis():
         ((), (9, 9)),
         ((0, 0), (-1, 9)),
     ]:
-        chunk.amend(origin=origin, whole=whole)
+        chunk.amend(origin=origin, array_shape=whole)
         with pytest.raises(InvalidItem):
             check(chunk)
 
@@ -187,7 +187,7 @@ def garbage(draw):
         ),
         arrays=draw(st.dictionaries(NAMES, ANY | COLUMN | TABLE, max_size=3)),
         origin=draw(st.just(()) | st.lists(SMALL, max_size=3).map(tuple)),
-        whole=draw(st.just(()) | st.lists(SMALL, max_size=3).map(tuple)),
+        array_shape=draw(st.just(()) | st.lists(SMALL, max_size=3).map(tuple)),
     )
 
 

@@ -31,7 +31,7 @@ def test_places_of_all_chunks_cover_the_array_once(chunks):
             assert 0 in [sizes[i] for sizes, i in zip(chunks, numbers, strict=True)]
             continue
         where = geometry.placement(key)
-        assert where.whole == filled.shape
+        assert where.array_shape == filled.shape
         filled[tuple(slice(o, o + s) for o, s in zip(where.origin, where.shape, strict=True))] += 1
         n += 1
     assert (filled == 1).all()
@@ -83,7 +83,7 @@ def test_what_cannot_be_shown_is_told_with_the_remedy():
     with pytest.raises(ValueError, match="compute_chunk_sizes"):
         tapped(unknown)
     unknown.compute_chunk_sizes()
-    assert Tap(unknown).select.whole == (4, 10)
+    assert Tap(unknown).select.array_shape == (4, 10)
     with pytest.raises(ValueError, match="is empty"):
         Tap(da.zeros((0, 5)))
     with pytest.raises(ValueError, match="do not name the 2 axes"):
@@ -174,10 +174,10 @@ def test_slices_place_tiles():
     assert tap.place("tile-1", None) == {"well": "A01"}
     plane = Item("tile", "image", np.zeros((512, 512)))
     where.settle(plane)
-    assert (plane.origin, plane.whole) == ((512, 0), (1024, 512))
+    assert (plane.origin, plane.array_shape) == ((512, 0), (1024, 512))
     stack = Item("tile", "image", np.zeros((5, 512, 512)))
     where.settle(stack)
-    assert (stack.origin, stack.whole) == ((0, 512, 0), (5, 1024, 512))
+    assert (stack.origin, stack.array_shape) == ((0, 512, 0), (5, 1024, 512))
     list(where.parts(stack.data))
     with pytest.raises(Refusal, match="does not fit"):
         list(where.parts(np.zeros((512, 500))))

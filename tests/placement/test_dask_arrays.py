@@ -61,13 +61,13 @@ def tap(client: Client, *taps: Tap) -> None:
 
 def assembled(items: list[Item]) -> np.ndarray:
     """What a canvas makes of chunks: one array; where there is none it is nan or a large number."""
-    whole = items[0].whole
+    whole = items[0].array_shape
     kind = np.result_type(*(item.data.dtype for item in items))
     colour = items[0].data.shape[-1:] if items[0].rgb else ()
     dense = np.zeros((*whole, *colour), kind)
     filled = np.zeros(whole, int)
     for item in items:
-        assert item.whole == whole
+        assert item.array_shape == whole
         shape = item.data.shape[: len(whole)]
         index = tuple(slice(o, o + n) for o, n in zip(item.origin, shape, strict=True))
         dense[index] = item.data

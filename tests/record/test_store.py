@@ -147,7 +147,7 @@ def test_chunks_of_a_dask_array_are_one_array(tmp_path):
     # The last, smaller ones first: they fit no grid that they could tell of.
     corners = [(y, x) for y in (4, 0) for x in (8, 4, 0)]
     sent = [
-        Item("cells", "labels", whole[y : y + 4, x : x + 4], origin=(y, x), whole=(7, 10))
+        Item("cells", "labels", whole[y : y + 4, x : x + 4], origin=(y, x), array_shape=(7, 10))
         for y, x in corners
     ]
     written(tmp_path / "run.zarr", sent)
@@ -162,7 +162,7 @@ def test_chunks_of_a_dask_array_are_one_array(tmp_path):
 def test_a_chunk_that_comes_again_while_it_moves_is_the_new_one(tmp_path):
     def chunk(y: int, value: int) -> Item:
         data = np.full((min(4, 7 - y), 4), value, "i4")
-        return Item("cells", "labels", data, origin=(y, 0), whole=(7, 4))
+        return Item("cells", "labels", data, origin=(y, 0), array_shape=(7, 4))
 
     store = Store(tmp_path / "run.zarr")
     store.put([chunk(4, 1)])  # apart: it fits no grid

@@ -47,7 +47,7 @@ class Item:
         Name of the publisher that sent it; set by the receiver.
     seq : int
         Number of the item in the publisher's stream, from 1; set when it is queued.
-    position, provenance, calibration, rgb, origin, whole, part, options
+    position, provenance, calibration, rgb, origin, array_shape, part, options
         See :class:`ItemMeta`.
 
     Attributes
@@ -80,7 +80,7 @@ class Item:
         rgb: bool = False,
         arrays: dict[str, npt.NDArray[Any]] | None = None,
         origin: tuple[int, ...] = (),
-        whole: tuple[int, ...] = (),
+        array_shape: tuple[int, ...] = (),
         part: str = "",
         options: dict[str, Any] | None = None,
         publisher: str = "",
@@ -94,7 +94,7 @@ class Item:
             calibration,
             rgb,
             origin,
-            whole,
+            array_shape,
             part,
             options or {},
         )
@@ -180,9 +180,9 @@ class Item:
         return self.meta.origin
 
     @property
-    def whole(self) -> tuple[int, ...]:
+    def array_shape(self) -> tuple[int, ...]:
         """Shape of the array that the data is a chunk of."""
-        return self.meta.whole
+        return self.meta.array_shape
 
     @property
     def part(self) -> str:

@@ -104,11 +104,11 @@ def _check_axes(item: Item, spatial: int) -> None:
             raise InvalidItem("calibration of another number of axes")
     if not all(known.scale) or not all(map(math.isfinite, (*known.scale, *known.translate))):
         raise InvalidItem("calibration that is not finite, or zero")
-    if item.kind not in PIXEL_KINDS or not (item.origin or item.whole):
+    if item.kind not in PIXEL_KINDS or not (item.origin or item.array_shape):
         return
-    if len(item.origin) != spatial or len(item.whole) not in (0, spatial):
+    if len(item.origin) != spatial or len(item.array_shape) not in (0, spatial):
         raise InvalidItem("a chunk of another number of axes")
-    if min(item.origin) < 0 or min(item.whole, default=0) < 0:
+    if min(item.origin) < 0 or min(item.array_shape, default=0) < 0:
         raise InvalidItem("a chunk at a negative place")
 
 

@@ -93,7 +93,7 @@ class ItemMeta(msgspec.Struct, frozen=True, omit_defaults=True):
     origin : tuple of int
         Index of the first element of the data in the array that it is a chunk of, one a spatial
         axis; empty for what is no chunk. Only for images and labels.
-    whole : tuple of int
+    array_shape : tuple of int
         Shape of that array, as far as it is known; empty otherwise.
     part : str
         Name of the napari layer, where an output has several parts; the layer's otherwise.
@@ -114,7 +114,7 @@ class ItemMeta(msgspec.Struct, frozen=True, omit_defaults=True):
     calibration: Calibration = Calibration()
     rgb: bool = False
     origin: Shape = ()
-    whole: Shape = ()
+    array_shape: Shape = ()
     part: Name = ""
     options: dict[Name, Any] = {}
 
@@ -129,7 +129,9 @@ class ItemMeta(msgspec.Struct, frozen=True, omit_defaults=True):
 
         A chunk needs no position, since it has an origin.
         """
-        return self.position if self.position or self.whole else {ARRIVAL_AXIS: self.provenance.key}
+        if self.position or self.array_shape:
+            return self.position
+        return {ARRIVAL_AXIS: self.provenance.key}
 
     @property
     def place(self) -> PlaceKey:

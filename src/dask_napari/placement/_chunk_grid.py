@@ -46,7 +46,7 @@ class ChunkGrid:
     --------
     >>> grid = ChunkGrid("sum-1f3a", ((512, 488), (600, 400)))
     >>> where = grid.placement(("sum-1f3a", 1, 0))
-    >>> where.origin, where.whole, where.shape
+    >>> where.origin, where.array_shape, where.shape
     ((512, 0), (1000, 1000), (488, 600))
     >>> ("sum-1f3a", 2, 0) in grid, "sum-1f3a" in grid
     (False, False)
@@ -82,7 +82,7 @@ class ChunkGrid:
         return tuple(axis for axis in range(self.ndim - self.rgb) if axis not in gone)
 
     @functools.cached_property
-    def whole(self) -> tuple[int, ...]:
+    def array_shape(self) -> tuple[int, ...]:
         """Shape along the spatial axes."""
         return tuple(self.shape[axis] for axis in self.spatial)
 
@@ -128,7 +128,7 @@ class ChunkGrid:
         return Placement(
             dict(self.position),
             tuple(starts[axis] for axis in self.spatial),
-            self.whole,
+            self.array_shape,
             shape,
             tuple(
                 (axis, self.dims[axis], coordinates[starts[axis] : starts[axis] + shape[axis]])

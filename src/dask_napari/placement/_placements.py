@@ -18,7 +18,7 @@ class Placement:
     ----------
     position : Position
         Axis -> coordinate; may be empty.
-    origin, whole : tuple of int
+    origin, array_shape : tuple of int
         Of a chunk, see :class:`~dask_napari.model._item.Item`; empty for what is no chunk. One
         entry an axis that is neither split nor colour.
     shape : tuple of int
@@ -39,7 +39,7 @@ class Placement:
 
     position: Position = field(default_factory=dict)
     origin: tuple[int, ...] = ()
-    whole: tuple[int, ...] = ()
+    array_shape: tuple[int, ...] = ()
     shape: tuple[int, ...] = ()
     split: tuple[tuple[int, str, tuple[Coordinate, ...]], ...] = ()
     leading: bool = False
@@ -52,7 +52,7 @@ class Placement:
         key : object
             The task's key, which tells outputs apart that have no place.
         """
-        if not self.position and not self.whole:
+        if not self.position and not self.array_shape:
             return str(key)
         first = tuple(coordinates[0] for _, _, coordinates in self.split)
         return self.origin, first, frozenset(self.position.items())
@@ -94,7 +94,7 @@ class Placement:
             )
 
     def settle(self, item: Item) -> None:
-        """Write origin and whole into an item.
+        """Write the origin and the array's shape into an item.
 
         Parameters
         ----------
@@ -117,5 +117,6 @@ class Placement:
                 " entry an axis",
             )
         item.amend(
-            origin=(*(0,) * more, *self.origin), whole=(*item.data.shape[:more], *self.whole)
+            origin=(*(0,) * more, *self.origin),
+            array_shape=(*item.data.shape[:more], *self.array_shape),
         )

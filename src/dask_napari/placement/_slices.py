@@ -20,7 +20,7 @@ def placement_of_slices(value: object) -> Placement:
     Examples
     --------
     >>> where = placement_of_slices({"well": "A01", "y": slice(512, 1024), "x": slice(0, 512)})
-    >>> where.position, where.origin, where.whole
+    >>> where.position, where.origin, where.array_shape
     ({'well': 'A01'}, (512, 0), (1024, 512))
     """
     slices = (

@@ -54,7 +54,7 @@ class Image:
     def create(cls, root: Path, name: str, item: Item, family: ImageFamily, fill: float) -> Image:
         """Create the image of a first item, in one step. Raises OSError."""
         shape = item.data.shape
-        whole = (*(item.whole or shape), *shape[len(item.whole) or len(shape) :])
+        whole = (*(item.array_shape or shape), *shape[len(item.array_shape) or len(shape) :])
         chunk = chunk_shape(shape, item.data.itemsize)
         folder = part_of(root / name)
         remove(folder)  # of a recorder that was killed here
@@ -91,7 +91,7 @@ class Image:
 
         The last chunks of an array may be smaller than others, but for the second of two.
         """
-        ends = item.whole or [math.inf] * len(item.origin)
+        ends = item.array_shape or [math.inf] * len(item.origin)
         return all(
             start in (0, length) or (start % length == 0 and start + length < end)
             for start, length, end in zip(item.origin, item.data.shape, ends, strict=False)

@@ -36,8 +36,8 @@ class ImageFamily(msgspec.Struct, frozen=True):
     colors: int
     """Length of the colour axis, 0 if there is none."""
     chunked: bool
-    """Whether the items are chunks of one array, whose shape is ``whole`` as far as it is known."""
-    whole: tuple[int, ...]
+    """Whether the items are chunks of one array, of shape ``array_shape`` as far as it is known."""
+    array_shape: tuple[int, ...]
     calibration: Calibration
     """Without a translation."""
 
@@ -99,7 +99,7 @@ def family_of(item: Item, order: Sequence[str] = ()) -> ImageFamily | None:
         item.data.dtype.newbyteorder("=").str,
         item.data.shape[-1] if item.rgb else 0,
         bool(item.origin),
-        item.whole,
+        item.array_shape,
         replace(item.calibration, translate=()),
     )
 

@@ -152,7 +152,7 @@ class TaskOutput(Output):
         value = self.value() if self.tap.rule.by_value else None
         task = self._task
         placement = self.tap.placement(self._chunk, value, task.args, task.kwargs, task.name)
-        if not placement.position and not placement.whole:
+        if not placement.position and not placement.array_shape:
             placement = Placement(place_of(value))
         task.args, task.kwargs = (), {}  # they have served, and may hold a lot
         return placement

@@ -35,7 +35,7 @@ def test_a_canvas_of_all_chunks_is_the_array(made, known, data):
     canvas = Canvas(CanvasAxes())
     for part in slices:
         origin = tuple(int(s.start) for s in part)
-        canvas.put({}, whole[part], origin=origin, whole=whole.shape if known else ())
+        canvas.put({}, whole[part], origin=origin, array_shape=whole.shape if known else ())
     assert canvas.shape == whole.shape
     np.testing.assert_array_equal(np.asarray(canvas), whole)
     key = tuple(
@@ -56,14 +56,14 @@ def test_a_level_is_every_other_element_whatever_the_chunks(made, level):
     view = Level(canvas, level)
     for part in slices:
         origin = tuple(int(s.start) for s in part)
-        canvas.put({"t": 0}, whole[part], origin=origin, whole=whole.shape)
+        canvas.put({"t": 0}, whole[part], origin=origin, array_shape=whole.shape)
     expected = whole[None, ..., :: 2**level, :: 2**level]
     assert view.shape == expected.shape
     np.testing.assert_array_equal(np.asarray(view), expected)
     np.testing.assert_array_equal(np.asarray(view[0]), expected[0])
     # Right after an update, too.
     origin = tuple(int(s.start) for s in slices[0])
-    canvas.put({"t": 0}, np.zeros_like(whole[slices[0]]), origin=origin, whole=whole.shape)
+    canvas.put({"t": 0}, np.zeros_like(whole[slices[0]]), origin=origin, array_shape=whole.shape)
     changed = whole.copy()
     changed[slices[0]] = 0
     np.testing.assert_array_equal(np.asarray(view), changed[None, ..., :: 2**level, :: 2**level])
@@ -71,8 +71,8 @@ def test_a_level_is_every_other_element_whatever_the_chunks(made, level):
 
 def test_a_chunk_that_comes_again_replaces_itself():
     canvas = Canvas(CanvasAxes())
-    canvas.put({}, np.ones((2, 2), "u1"), origin=(0, 2), whole=(2, 4))
-    change = canvas.put({}, np.full((2, 2), 5, "u1"), origin=(0, 2), whole=(2, 4))
+    canvas.put({}, np.ones((2, 2), "u1"), origin=(0, 2), array_shape=(2, 4))
+    change = canvas.put({}, np.full((2, 2), 5, "u1"), origin=(0, 2), array_shape=(2, 4))
     assert change.replaced
     assert np.asarray(canvas).tolist() == [[0, 0, 5, 5], [0, 0, 5, 5]]
 
@@ -83,7 +83,7 @@ def test_a_chunk_that_comes_again_replaces_itself():
 def test_a_chunk_that_does_not_fit_its_array_is_refused(origin, whole):
     canvas = Canvas(CanvasAxes())
     with pytest.raises(ValueError, match="chunk"):
-        canvas.put({}, np.ones((2, 2)), origin=origin, whole=whole)
+        canvas.put({}, np.ones((2, 2)), origin=origin, array_shape=whole)
     assert canvas.n_blocks == 0
 
 
@@ -113,11 +113,11 @@ def test_large_canvases_have_levels_down_to_a_screen():
 
 def test_the_fill_is_where_nothing_lies_if_the_type_can_say_it():
     canvas = Canvas(CanvasAxes(), fill=7)
-    canvas.put({}, np.ones((1, 1), "u1"), origin=(0, 1), whole=(1, 2))
+    canvas.put({}, np.ones((1, 1), "u1"), origin=(0, 1), array_shape=(1, 2))
     assert np.asarray(canvas).tolist() == [[7, 1]]
     unsayable = Canvas(CanvasAxes(), fill=float("nan"))
-    unsayable.put({}, np.ones((1, 1), "u1"), origin=(0, 1), whole=(1, 2))
+    unsayable.put({}, np.ones((1, 1), "u1"), origin=(0, 1), array_shape=(1, 2))
     assert np.asarray(unsayable).tolist() == [[0, 1]]
     floats = Canvas(CanvasAxes(), fill=float("nan"))
-    floats.put({}, np.ones((1, 1), "f4"), origin=(0, 1), whole=(1, 2))
+    floats.put({}, np.ones((1, 1), "f4"), origin=(0, 1), array_shape=(1, 2))
     assert np.isnan(np.asarray(floats)[0, 0])

@@ -267,8 +267,8 @@ def test_an_output_with_parts_counts_as_its_parts():
     outbox.put(Output("a"))
     outbox.place()
     entry = outbox.pop()
-    (whole,) = entry.items()
-    assert outbox.split(entry, [whole, Dropped("dtype"), whole]) == [whole, whole]
+    (item,) = entry.items()
+    assert outbox.split(entry, [item, Dropped("dtype"), item]) == [item, item]
     assert (count(outbox).selected, count(outbox).queued) == (3, 2)
     assert count(outbox).dropped == {"dtype": 1}
     outbox.put(Output("b"))

@@ -31,8 +31,8 @@ BAD = {
     "a scale of numpy": Item(
         "raw", "image", SMALL, {}, calibration=Calibration(scale=(np.float32(2), 1.0))
     ),
-    "a place far away": Item("raw", "image", SMALL, {}, origin=(2**60, 0), whole=(2**61, 4)),
-    "a place before the array": Item("raw", "image", SMALL, {}, origin=(-1, 0), whole=(4, 4)),
+    "a place far away": Item("raw", "image", SMALL, {}, origin=(2**60, 0), array_shape=(2**61, 4)),
+    "a place before the array": Item("raw", "image", SMALL, {}, origin=(-1, 0), array_shape=(4, 4)),
     "a run of more than 64 bits": Item("raw", "image", SMALL, {}, Provenance(run_id=2**70)),
     "an option of no plain type": Item("raw", "image", SMALL, {}, options={"colormap": object()}),
     "an option of 5 MB": Item("raw", "image", SMALL, {}, options={"colormap": "x" * 5_000_000}),

@@ -38,7 +38,7 @@ def same(left: Item, right: Item) -> None:
         "rgb",
         "seq",
         "origin",
-        "whole",
+        "array_shape",
         "part",
         "options",
     ]
@@ -83,7 +83,7 @@ def test_what_is_known_of_an_item_travels():
         Calibration(("y", "x"), (0.5, 0.5), (1.0, 2.0), ("um", "um")),
         rgb=True,
         origin=(2, 3),
-        whole=(10, 20),
+        array_shape=(10, 20),
         part="nuclei",
         options={"opacity": 0.5, "contrast_limits": [0, 9]},
     )

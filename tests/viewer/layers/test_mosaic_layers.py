@@ -177,7 +177,7 @@ def test_sizes_may_have_layers_of_their_own(viewer, live, source, put):
 def test_chunks_make_one_array_and_fill_in_their_places(viewer, live, source, put):
     whole = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
     parts = [
-        Item("x", "image", whole[y : y + 5, x : x + 8], origin=(y, x), whole=(12, 16))
+        Item("x", "image", whole[y : y + 5, x : x + 8], origin=(y, x), array_shape=(12, 16))
         for y in (0, 5, 10)
         for x in (8, 0)
     ]
@@ -198,7 +198,7 @@ def test_what_grows_large_gets_levels_and_is_right_after_every_update(
 
     def chunk(value, y, whole):
         block = np.full((1000, 500), value, dtype)
-        return Item("big", kind, block, position, origin=(y, 0), whole=whole)
+        return Item("big", kind, block, position, origin=(y, 0), array_shape=whole)
 
     put(chunk(1, 0, (1000, 500)))
     layer = viewer.layers["big"]

@@ -34,7 +34,7 @@ class Laid:
     position: Mapping[str, Coordinate]
     block: Held
     origin: tuple[int, ...] = ()
-    whole: tuple[int, ...] = ()
+    array_shape: tuple[int, ...] = ()
     stage: Pair | None = None
     limits: Pair | None = None
 
@@ -74,7 +74,7 @@ class Canvas(Sliced):
     >>> canvas.shape, canvas[0].tolist()
     ((2, 2, 3), [[5, 5, 0], [5, 5, 0]])
     >>> chunks = Canvas(CanvasAxes())
-    >>> change = chunks.put({}, np.ones((1, 2), "uint8"), origin=(0, 2), whole=(1, 4))
+    >>> change = chunks.put({}, np.ones((1, 2), "uint8"), origin=(0, 2), array_shape=(1, 4))
     >>> np.asarray(chunks).tolist()
     [[0, 0, 1, 1]]
     """
@@ -112,7 +112,7 @@ class Canvas(Sliced):
         block: npt.NDArray[Any] | Held,
         *,
         origin: tuple[int, ...] = (),
-        whole: tuple[int, ...] = (),
+        array_shape: tuple[int, ...] = (),
         order: Sequence[str] = (),
         names: Sequence[str] = (),
         stage: Pair | None = None,
@@ -131,7 +131,7 @@ class Canvas(Sliced):
             keeping already, of :meth:`blocks`, is not read for that.
         origin : tuple of int
             Where the block begins in the array that it is a chunk of, one a spatial axis.
-        whole : tuple of int
+        array_shape : tuple of int
             Shape of that array in space, if it is known.
         order : sequence of str
             Preferred order of sliders that were not seen before.
@@ -151,7 +151,7 @@ class Canvas(Sliced):
             block = storable(block, labels=self.labels)
         shape = self._space_of(block)
         origin = origin or (0,) * len(shape)
-        end = _end(shape, origin, whole)
+        end = _end(shape, origin, array_shape)
         sliders, cell = self._divided(position)
         signature = tuple(sorted(sliders))
         at = tuple(plain_coordinate(axis, sliders[axis]) for axis in signature)
@@ -172,7 +172,7 @@ class Canvas(Sliced):
         start = self._start(cell, origin) if cell else origin
         held = self._hold(block) if isinstance(block, np.ndarray) else block
         tile = Tile(held, start, self._hold)
-        tile.whole, tile.stage, tile.limits = whole, stage, limits
+        tile.array_shape, tile.stage, tile.limits = array_shape, stage, limits
         old = plane.put((cell, origin), tile)
         overview = self._overview
         if overview is not None and overview.plane is plane and not overview.add(tile, old):
@@ -342,9 +342,11 @@ class Canvas(Sliced):
                 sliders = dict(zip(signature, at, strict=True))
                 for (cell, origin), tile in plane.tiles.items():
                     # A whole has an origin, too; only a chunk needs it.
-                    place = origin if tile.whole or any(origin) else ()
+                    place = origin if tile.array_shape or any(origin) else ()
                     position = {**sliders, **dict(cell)}
-                    yield Laid(position, tile.held, place, tile.whole, tile.stage, tile.limits)
+                    yield Laid(
+                        position, tile.held, place, tile.array_shape, tile.stage, tile.limits
+                    )
 
     def blank(self, lengths: Sequence[int]) -> npt.NDArray[Any]:
         """Return an array in which nothing lies."""
@@ -393,15 +395,17 @@ class Canvas(Sliced):
 
 
 def _end(
-    shape: tuple[int, ...], origin: tuple[int, ...], whole: tuple[int, ...]
+    shape: tuple[int, ...], origin: tuple[int, ...], array_shape: tuple[int, ...]
 ) -> tuple[int, ...]:
     """Shape of the space that a chunk needs, checked."""
-    if len(origin) != len(shape) or (whole and len(whole) != len(shape)):
-        raise ValueError(f"a chunk of {len(shape)} axes at {len(origin)} of {len(whole)}")
+    if len(origin) != len(shape) or (array_shape and len(array_shape) != len(shape)):
+        raise ValueError(f"a chunk of {len(shape)} axes at {len(origin)} of {len(array_shape)}")
     end = tuple(at + length for at, length in zip(origin, shape, strict=True))
-    if min(origin) < 0 or (whole and any(a > b for a, b in zip(end, whole, strict=True))):
+    if min(origin) < 0 or (
+        array_shape and any(a > b for a, b in zip(end, array_shape, strict=True))
+    ):
         raise ValueError("a chunk outside of its array")
-    return whole or end
+    return array_shape or end
 
 
 def _upwards(part: Selector) -> range:

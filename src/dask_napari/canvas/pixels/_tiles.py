@@ -84,7 +84,17 @@ class Tile:
     ((0, 2), [[1, 3, 5]])
     """
 
-    __slots__ = ("_coarser", "_hold", "held", "limits", "shape", "stage", "start", "turn", "whole")
+    __slots__ = (
+        "_coarser",
+        "_hold",
+        "array_shape",
+        "held",
+        "limits",
+        "shape",
+        "stage",
+        "start",
+        "turn",
+    )
 
     def __init__(
         self,
@@ -96,7 +106,7 @@ class Tile:
         self.shape: tuple[int, ...] = block.shape[: len(start)]
         self.turn = 0
         """How many came before it; tiles that overlap are drawn in this order."""
-        self.whole: tuple[int, ...] = ()
+        self.array_shape: tuple[int, ...] = ()
         """Shape of the array that it is a chunk of."""
         self.stage: tuple[float, float] | None = None
         """Where it is by its own account."""

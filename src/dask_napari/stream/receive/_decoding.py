@@ -43,13 +43,13 @@ def sane(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def _check_chunk(item: Item) -> None:
     """Refuse a chunk that lies outside of the array that it says it is from."""
-    if any(length > AXIS_LIMIT for length in (*item.origin, *item.whole)):
+    if any(length > AXIS_LIMIT for length in (*item.origin, *item.array_shape)):
         raise InvalidItem("array that is too large")
-    if item.whole and item.origin:
-        shape = item.data.shape[: len(item.whole)]
-        if not len(item.whole) == len(item.origin) == len(shape):
+    if item.array_shape and item.origin:
+        shape = item.data.shape[: len(item.array_shape)]
+        if not len(item.array_shape) == len(item.origin) == len(shape):
             raise InvalidItem("chunk of another dimension than its array")
-        for start, length, end in zip(item.origin, shape, item.whole, strict=True):
+        for start, length, end in zip(item.origin, shape, item.array_shape, strict=True):
             if start + length > end:
                 raise InvalidItem("chunk outside of its array")
 

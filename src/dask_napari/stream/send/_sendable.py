@@ -104,7 +104,7 @@ def _plain(item: Item, frame: int) -> bool:
         len(numbers) <= AXES_LIMIT and all(type(number) is float for number in numbers)
     ):
         return False
-    if (pixels := (*item.origin, *item.whole)) and not (
+    if (pixels := (*item.origin, *item.array_shape)) and not (
         len(pixels) <= AXES_LIMIT and all(0 <= number < MOST for number in pixels)
     ):
         return False

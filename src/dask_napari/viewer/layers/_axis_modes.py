@@ -113,7 +113,7 @@ class Modes:
         names = {axis: layout.names for axis, layout in layouts.items()}
         name, rest, layers = split(item.name, position, modes, names)
         if spec and spec.sizes == "separate" and item.kind in PIXEL_KINDS:
-            size = item.whole or item.data.shape[: item.data.ndim - item.rgb]
+            size = item.array_shape or item.data.shape[: item.data.ndim - item.rgb]
             name += f" ({' x '.join(map(str, size))})"
         options: dict[str, Any] = {}
         for axis, at in layers.items():

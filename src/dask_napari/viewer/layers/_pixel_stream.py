@@ -72,7 +72,7 @@ class PixelStream(LayerStream):
             position,
             item.data if held is None else held,
             origin=item.origin,
-            whole=item.whole,
+            array_shape=item.array_shape,
             order=tuple(self.spec.axes) if self.spec else (),
             names=item.calibration.axes,
             stage=(stage[0], stage[1]) if len(stage) == 2 else None,
@@ -138,7 +138,7 @@ class PixelStream(LayerStream):
                 calibration=calibration,
                 rgb=bool(self.canvas.colour),
                 origin=laid.origin,
-                whole=laid.whole,
+                array_shape=laid.array_shape,
                 part=part,
                 options=self.own_options,
             )
