@@ -25,58 +25,50 @@ logger = logging.getLogger(__name__)
 
 
 def finish(store: Store) -> None:
-    """Sort the images of a record and bring their metadata up to date.
-
-    Raises
-    ------
-    OSError
-        If the disk does not take it; all items are there as before.
-    """
+    """Sort the images of a record, and write their metadata. Raises OSError."""
     # Chunks that came before the one that told the size of all others.
     for line in [line for line in JournalReader(store.path) if store.contents.has_image_for(line)]:
         store.put([read_item(store.path, line)])
     store.reload()  # without coordinates whose items were replaced
-    if unsorted := [image for image in store.contents.images.values() if image.order()]:
-        try:
-            _sort(store, unsorted)
-        except OSError as error:
-            logger.warning("%s: images are left unsorted: %s", store.path, error)
-        store.reload()  # which removes the arrays that are in no line
+    try:
+        _sort(store)
+    except OSError as error:
+        logger.warning("%s: images are left unsorted: %s", store.path, error)
+    store.reload()  # which removes the arrays that are in no line
     for image in store.contents.images.values():
         image.describe()
     write_attributes(store.path, check_record(store.path), store.contents.images)
 
 
-def _sort(store: Store, images: list[Image]) -> None:
+def _sort(store: Store) -> None:
     """Link the chunks of images into sorted arrays, and replace the journal. Raises OSError."""
-    paths: dict[str, str] = {}
-    indices: dict[str, dict[int, dict[int, int]]] = {}
-    for image in images:
+    images: dict[str, Image] = {}
+    arrays: dict[str, tuple[str, list[dict[int, int]]]] = {}
+    for image in store.contents.images.values():
+        orders = image.orders()
+        if orders == [[*range(length)] for length in image.array.shape]:
+            continue
         folder = image.array.folder.with_name(str(int(image.array.folder.name) + 1))
         remove(folder)  # of a recorder that was killed here
         folder.mkdir()
-        orders = image.order()
-        shape = [len(orders.get(dim, range(n))) for dim, n in enumerate(image.array.shape)]
-        image.array.copy_metadata(folder, shape)
-        paths[image.path] = f"{folder.parent.name}/{folder.name}"
-        indices[image.path] = {
-            dim: {old: new for new, old in enumerate(order)} for dim, order in orders.items()
-        }
+        image.array.copy_metadata(folder, [len(order) for order in orders])
+        images[image.path] = image
+        indices = [{old: new for new, old in enumerate(order)} for order in orders]
+        arrays[image.path] = f"{folder.parent.name}/{folder.name}", indices
 
     def moved(line: JournalLine) -> JournalLine:
-        if line.image is None or line.image.path not in paths:
+        if line.image is None or line.image.path not in arrays:
             return line
-        start = list(line.image.start)
-        for dim, new in indices[line.image.path].items():
-            start[dim] = new[start[dim]]
-        region = ImageRegion(paths[line.image.path], tuple(start), line.image.order)
-        return replace(line, image=region)
+        path, indices = arrays[line.image.path]
+        start = tuple(new[at] for new, at in zip(indices, line.image.start, strict=True))
+        return replace(line, image=ImageRegion(path, start, line.image.order))
 
-    lines, by_path = JournalReader(store.path), {image.path: image for image in images}
+    lines = JournalReader(store.path)
     for line in lines:
-        if line.image and (region := moved(line).image) and region != line.image:
-            image = by_path[line.image.path]
-            old, new = (image.chunks(each.start, line.shape) for each in (line.image, region))
-            for (old_name, _), (new_name, _) in zip(old, new, strict=True):
-                os.link(image.array.folder / old_name, store.path / region.path / new_name)
-    store.journal.replace(map(moved, lines))
+        if line.image and line.image.path in images and (region := moved(line).image):
+            chunks = images[line.image.path].chunks
+            both = chunks(line.image.start, line.shape), chunks(region.start, line.shape)
+            for (old, _), (new, _) in zip(*both, strict=True):
+                os.link(store.path / line.image.path / old, store.path / region.path / new)
+    if images:
+        store.journal.replace(map(moved, lines))

@@ -11,9 +11,8 @@ import numpy as np
 from dask_napari.model import PIXEL_KINDS, Item, PlaceKey
 from dask_napari.record._files import ELEMENTS, PART, FileNames, read_attributes, remove
 from dask_napari.record._image import Image
-from dask_napari.record._image_family import ImageFamily, family_of
 from dask_napari.record._journal import JournalLine, JournalReader
-from dask_napari.record._multiscales import KEY
+from dask_napari.record._ome_zarr import KEY, ImageFamily, family_of
 
 IMAGES_LIMIT: Final = 4096
 """Images of a record; nobody opens more of them one by one, and each takes memory. What would need

@@ -15,9 +15,8 @@ from dask_napari.model import AnyArray, Item
 from dask_napari.record._chunked_array import ChunkedArray, chunk_shape
 from dask_napari.record._coordinate_index import CoordinateIndex
 from dask_napari.record._files import part_of, read_attributes, remove, write_group
-from dask_napari.record._image_family import ImageFamily
 from dask_napari.record._journal import ImageRegion, JournalLine
-from dask_napari.record._multiscales import KEY, multiscales
+from dask_napari.record._ome_zarr import KEY, ImageFamily, multiscales
 
 FIRST: Final = "0"
 """Name of the array in its group; another once the array was sorted."""
@@ -45,7 +44,7 @@ class Image:
         own = {axis.own: dim for dim, axis in enumerate(self.axes) if axis.own >= 0}
         self._order = tuple(own[axis] for axis in range(len(own)))
         self._moving = False  # the translation differs from item to item
-        self._described = True
+        self._described = False
 
     def __repr__(self) -> str:
         return f"<Image {self.path}: {self.array.shape} of {self.info.family.layer!r}>"
@@ -145,18 +144,19 @@ class Image:
         block = data.transpose([axis.own for axis in self.axes if not axis.names])
         return np.expand_dims(block, [dim for dim, axis in enumerate(self.axes) if axis.names])
 
-    def order(self) -> dict[int, list[int]]:
-        """Return the sorted indices along each axis of positions; empty if all are in order."""
-        found = {
-            dim: self.indices[axis.name].order() for dim, axis in enumerate(self.axes) if axis.names
-        }
-        shape = self.array.shape
-        return found if any(found[dim] != [*range(shape[dim])] for dim in found) else {}
+    def orders(self) -> list[list[int]]:
+        """Return the indices along each axis in the order of their coordinates."""
+        return [
+            self.indices[axis.name].order() if axis.names else [*range(length)]
+            for axis, length in zip(self.axes, self.array.shape, strict=True)
+        ]
 
     # -- metadata ----------------------------------------------------------------------------
 
     def describe(self) -> None:
-        """Write the attributes. Raises OSError."""
+        """Write the attributes, if items came since that was done. Raises OSError."""
+        if self._described:
+            return
         family, coordinates = self.info.family, {k: v.values() for k, v in self.indices.items()}
         translate = () if self._moving else self.info.translate
         ours = {
@@ -169,8 +169,3 @@ class Image:
         described = multiscales(family, self.array.folder.name, translate, coordinates)
         write_group(self.array.folder.parent, {"ome": described, KEY: ours})
         self._described = True
-
-    def describe_changes(self) -> None:
-        """Write the attributes, if items came since that was done. Raises OSError."""
-        if not self._described:
-            self.describe()

@@ -16,7 +16,7 @@ from dask_napari._version import __version__
 from dask_napari.model import LayerSpec, Ledger
 from dask_napari.record._files import ELEMENTS, read_attributes, write_group
 from dask_napari.record._journal import NAME, from_json, to_json
-from dask_napari.record._multiscales import KEY, VERSION
+from dask_napari.record._ome_zarr import KEY, VERSION
 from dask_napari.stream.receive import plain
 
 LAYOUT: Final = 1

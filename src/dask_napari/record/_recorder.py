@@ -7,10 +7,12 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from dask_napari.model import LayerSpec, Refusal, Reports, contain
+from dask_napari.model import LayerSpec, Refusal, Reports, contained
 from dask_napari.record._closing import finish
 from dask_napari.record._record_group import RecordSession
 from dask_napari.record._store import Store
@@ -130,19 +132,14 @@ class Recorder:
         """Write some of what waits."""
         items = self.board.take(ROUND_ITEMS, ROUND_BYTES)
         self._learn()
-        bug: Exception | None = None
-        try:
+        # An error of ours costs these items, counted, and not the rest of the stream.
+        refusals: list[Refusal | None] = [Refusal("error")] * len(items)
+        with contained(partial(self._reports.error, "items are not recorded", traceback=True)):
             refusals = self.store.put(items)
-        except Exception as error:  # costs these items, counted, and not the rest of the stream
-            bug = error
-            refusals = [Refusal(f"error: {type(error).__name__}")] * len(items)
-            self._reports.error("items are not recorded", error, traceback=True)
         self.board.shown([item for item, why in zip(items, refusals, strict=True) if not why])
         for item, refusal in zip(items, refusals, strict=True):
             if refusal:
                 self.board.drop(item, refusal.reason)
-        if bug:
-            contain(bug)
 
     def _learn(self) -> None:
         specs = self.receiver.layers()
@@ -172,7 +169,7 @@ class Recorder:
         images = self.store.contents.images
         try:
             for image in images.values():
-                image.describe_changes()
+                image.describe()
             self._session.save(self.receiver.ledger(), images, closed=closed)
         except OSError as error:
             self._reports.error("the metadata cannot be written", error)
@@ -186,11 +183,9 @@ class Recorder:
         try:
             while len(self.board):
                 self.step()
-            try:
+            failed = partial(self._reports.error, "left unsorted", traceback=True)
+            with contained(failed), suppress(OSError):  # of the metadata, as saving it tells
                 finish(self.store)
-            except Exception as error:
-                self._reports.error("left unsorted", error, traceback=True)
-                contain(error, foreign=isinstance(error, OSError))
             self.save(closed=True)
         finally:
             self.store.close()
