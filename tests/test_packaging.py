@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 from importlib.metadata import entry_points
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 from npe2 import PluginManifest
@@ -51,27 +49,3 @@ def test_imports_point_one_way(module, strangers):
     ask = f"import sys, {module}; print([m for m in {strangers!r} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
-
-
-def imported(source: Path) -> set[str]:
-    """Modules that a file imports, inside functions and for annotations too."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(source.read_text())):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            found.add(node.module or "")
-    return found
-
-
-def test_only_the_sink_knows_the_insides_of_dask():
-    package = Path(str(files("dask_napari")))
-    # Public parts of `distributed`: plugins, the client and how it finds addresses.
-    public = {"distributed", "distributed.comm", "distributed.utils"}
-    knowing = {
-        source.relative_to(package).parts[0]
-        for source in package.rglob("*.py")
-        for module in imported(source) - public
-        if module.startswith(("distributed.", "dask._"))
-    }
-    assert knowing == {"sink"}
