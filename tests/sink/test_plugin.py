@@ -1,16 +1,20 @@
-"""The plugin where a worker has no room for it, and what of it travels."""
+"""The plugin where a worker has no room for it, on one that lives long, and what of it travels."""
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import textwrap
 
 import cloudpickle
+import numpy as np
 import pytest
+from distributed import wait
 
-from dask_napari.sink import NapariSink
+from dask_napari.sink import SINK_NAME, NapariSink
 from dask_napari.tap import Tap
+from headless import Headless
 
 STARVED = """
 import asyncio, os, resource, time
@@ -80,3 +84,36 @@ def test_taps_that_contradict_each_other_change_nothing():
     with pytest.raises(ValueError, match="both"):
         sink.set_taps({"a": frames, "b": Tap("segment", kind="labels", layer="a")})
     assert list(cloudpickle.loads(cloudpickle.dumps(sink))._taps) == [frames.compile()]
+
+
+def phases(n: int) -> np.ndarray:
+    """A picture of complex numbers, which are shown by their magnitude."""
+    return np.full((8, 8), n + 1j)
+
+
+class Heard(logging.Handler):
+    """Keep the lines of a worker's log that tell of the magnitude."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "magnitude" in record.getMessage():
+            self.lines.append(record.getMessage())
+
+
+def test_each_session_of_a_worker_is_told_once_how_outputs_are_shown(client):
+    def listen(dask_worker: object) -> None:
+        dask_worker.heard = Heard()
+        logging.getLogger("dask_napari").addHandler(dask_worker.heard)
+
+    client.run(listen)
+    for session in (1, 2):
+        with Headless() as viewer:
+            client.register_plugin(NapariSink(viewer.receiver.addresses, [Tap("phases")]))
+            wait(client.map(phases, range(5), pure=False))
+            viewer.until_shown("phases", 5)
+            client.unregister_worker_plugin(SINK_NAME)
+        (lines,) = client.run(lambda dask_worker: dask_worker.heard.lines).values()
+        assert len(lines) == session
