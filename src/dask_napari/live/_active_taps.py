@@ -60,15 +60,12 @@ class ActiveTaps:
         ValueError
             If one of them is not active.
         """
+        active = {id(tap) for tap in self}
         for tap in taps:
-            if not any(tap is other for other in self):
+            if id(tap) not in active:
                 raise ValueError(f"the tap on layer {tap.layer!r} is not active")
-        left = {
-            name: other
-            for name, other in self.named.items()
-            if not any(other is tap for tap in taps)
-        }
-        return ActiveTaps(left)
+        removed = {id(tap) for tap in taps}
+        return ActiveTaps({n: tap for n, tap in self.named.items() if id(tap) not in removed})
 
     def expected(self, count: Callable[[Sequence[str]], Mapping[str, int]]) -> dict[str, int]:
         """Return how many items each layer will have, as far as that is known.
@@ -83,16 +80,12 @@ class ActiveTaps:
         >>> ActiveTaps().added([Tap("frame"), Tap(int)]).expected(lambda names: {"frame": 7})
         {'frame': 7}
         """
+        names = sorted({tap.select for tap in self if isinstance(tap.select, str)})
+        counts = count(names) if names else {}
         expected: Counter[str] = Counter()
-        names: list[tuple[str, str]] = []
         for tap in (written.compile() for written in self):
             if isinstance(tap.selector, ChunkGrid):
                 expected[tap.layer] += tap.selector.items
-            elif isinstance(tap.selector, str):
-                names.append((tap.layer, tap.selector))
-        if names:
-            counts = count(sorted({name for _, name in names}))
-            for layer, name in names:
-                if name in counts:
-                    expected[layer] += counts[name]
+            elif isinstance(tap.selector, str) and tap.selector in counts:
+                expected[tap.layer] += counts[tap.selector]
         return dict(expected)

@@ -38,8 +38,11 @@ def show_in_sinks(
     bool
         Whether any viewer will show it; false outside of a worker and without a sink.
     """
-    copy = functools.cache(lambda: snapshot(value))
-    return any([values.show(value, tap.compile(), where, copy) for values in _current_values()])
+    takers = _current_values()
+    if not takers:
+        return False
+    compiled, copy = tap.compile(), functools.cache(lambda: snapshot(value))
+    return any([values.show(value, compiled, where, copy) for values in takers])
 
 
 def show_chunk(source: str, numbers: tuple[int, ...], block: object) -> None:
