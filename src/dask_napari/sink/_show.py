@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Unpack
 
+from dask_napari.model import contain
 from dask_napari.placement import placement_of_slices
 from dask_napari.sink._worker_sinks import show_in_sinks
 from dask_napari.tap import ShowOptions, Tap
@@ -71,7 +72,8 @@ def show(
     where = None if at is None else placement_of_slices(at)
     try:
         return show_in_sinks(value, tap, where)
-    except Exception:
-        # The task must not end by what is shown of it. Sinks count their own errors.
+    except Exception as error:
+        # The task must not end by an error of ours. Sinks count their own errors.
         logger.exception("a value for layer %r could not be shown; the task goes on", layer)
+        contain(error)
         return False
