@@ -20,20 +20,6 @@ def merged(said: Calibration, told: Calibration, made: Coerced) -> Calibration:
 
     The tap wins over the arguments of the layer, and these win over the array.
 
-    Parameters
-    ----------
-    said : Calibration
-        Of the tap.
-    told : Calibration
-        Of the arguments of napari's layer that came with the output.
-    made : Coerced
-        The arrays, and what their source knows.
-
-    Raises
-    ------
-    Refusal
-        If an entry has another number than there are axes.
-
     Examples
     --------
     >>> import numpy as np
@@ -78,16 +64,6 @@ def _unfit(name: str, entry: tuple[Any, ...], spatial: int) -> Refusal:
 
 def of_meta(meta: Mapping[str, Any]) -> Calibration:
     """Return the calibration among the arguments of a layer.
-
-    Parameters
-    ----------
-    meta : mapping
-        The second element of a layer-data tuple.
-
-    Raises
-    ------
-    Refusal
-        If an argument is no number, no unit or no name.
 
     Examples
     --------

@@ -130,16 +130,6 @@ def coerce_all(
 ) -> list[Item | Refusal]:
     """Make the items of a task output, one a part; parts that cannot be shown are errors.
 
-    Parameters
-    ----------
-    value, kind, layer, position, provenance, calibration, rgb, on_note
-        See :func:`coerce`.
-
-    Returns
-    -------
-    list of Item or Refusal
-        At least one; no two items fill the same place.
-
     Examples
     --------
     >>> import numpy as np

@@ -26,13 +26,6 @@ _NUMBERED: Final = ("centroid-", "axis-", "centroid_", "axis_")
 def find(table: Table, names: Sequence[str]) -> str | None:
     """Return the first column that goes by one of the names, whatever its case.
 
-    Parameters
-    ----------
-    table : mapping
-        The columns.
-    names : sequence of str
-        Names in lower case, the best first.
-
     Examples
     --------
     >>> find({"Track_ID": [1]}, ["id", "track_id"])
@@ -44,13 +37,6 @@ def find(table: Table, names: Sequence[str]) -> str | None:
 
 def axis_columns(table: Table, taken: frozenset[str] = frozenset()) -> dict[str, str]:
     """Return the columns of coordinates: axis -> column, in the order of an array.
-
-    Parameters
-    ----------
-    table : mapping
-        The columns.
-    taken : frozenset of str
-        Axes of which no column is a coordinate.
 
     Examples
     --------
@@ -74,27 +60,12 @@ def axis_columns(table: Table, taken: frozenset[str] = frozenset()) -> dict[str,
 
 
 def axes_of(columns: dict[str, str]) -> tuple[str, ...]:
-    """Return the names of axes, empty where they have only numbers.
-
-    Parameters
-    ----------
-    columns : mapping
-        As :func:`axis_columns` returns it.
-    """
+    """Return the names of axes, empty where they have only numbers."""
     return () if any(axis.isdigit() for axis in columns) else tuple(columns)
 
 
 def stack(table: Table, names: Sequence[str], what: str) -> AnyArray:
     """Return columns of numbers side by side.
-
-    Parameters
-    ----------
-    table : mapping
-        The columns.
-    names : sequence of str
-        Those wanted.
-    what : str
-        What the rows are, for a refusal.
 
     Examples
     --------
@@ -121,13 +92,5 @@ def stack(table: Table, names: Sequence[str], what: str) -> AnyArray:
 
 
 def without(table: Table, names: Sequence[str]) -> Table:
-    """Return the other columns.
-
-    Parameters
-    ----------
-    table : mapping
-        The columns.
-    names : sequence of str
-        Those left out.
-    """
+    """Return the other columns."""
     return {name: values for name, values in table.items() if name not in names}

@@ -27,20 +27,6 @@ def features_of(table: object, count: int, what: str) -> dict[str, AnyArray]:
     Numbers and flags stay what they are; dates, categories and other objects become text.
     What is missing is NaN among numbers and empty among text.
 
-    Parameters
-    ----------
-    table : data frame or mapping of str to sequence, optional
-        The columns; one with two axes becomes several, ``name-0``, ``name-1`` ...
-    count : int
-        Number of elements that each column must have.
-    what : str
-        What an element is called, for instance ``"points"``.
-
-    Raises
-    ------
-    Refusal
-        If a column has another length, or there are too many or too large ones.
-
     Examples
     --------
     >>> features_of({"area": [3.5, None], "name": ["a", "bc"]}, 2, "points")
@@ -86,19 +72,7 @@ def _columns(name: str, values: Any, count: int, what: str) -> Iterable[tuple[st
 
 
 def as_column(name: str, values: Any, what: str, count: int | None = None) -> AnyArray:
-    """Return a column as an array of some dtype.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-    values : array, series or sequence
-        What it holds.
-    what : str
-        What an element is called, for a refusal.
-    count : int, optional
-        Number of elements wanted; of a list of any other length nothing is read.
-    """
+    """Return a column as an array of some dtype."""
     if is_array(values):
         array = _nullable(values)
         return array.reshape(1) if array.ndim == 0 else array
@@ -137,11 +111,6 @@ def _nullable(values: Any) -> AnyArray:
 
 def column(values: AnyArray) -> AnyArray:
     """Return a one-dimensional array in a dtype that a feature may have.
-
-    Parameters
-    ----------
-    values : ndarray
-        Of any dtype.
 
     Examples
     --------
@@ -209,11 +178,6 @@ def _text(words: list[str]) -> AnyArray:
 
 def rows_to_table(rows: Sequence[Mapping[str, Any] | None]) -> Table:
     """Return what is said of each element as columns; None where one says nothing.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-        A mapping an element.
 
     Examples
     --------

@@ -23,11 +23,6 @@ _TYPES: Final = frozenset(
 def is_geometry(value: object) -> bool:
     """Return whether a value is a geometry of shapely or another library that speaks GeoJSON.
 
-    Parameters
-    ----------
-    value : object
-        An element of a task output.
-
     Examples
     --------
     >>> is_geometry({"type": "Point", "coordinates": [1, 2]}), is_geometry({"type": "polygon"})
@@ -41,13 +36,7 @@ def is_geometry(value: object) -> bool:
 
 
 def elements(value: Any) -> list[Any]:
-    """Return the elements of a GeoJSON collection of features; of anything else, itself.
-
-    Parameters
-    ----------
-    value : geometry
-        For which :func:`is_geometry` holds.
-    """
+    """Return the elements of a GeoJSON collection of features; of anything else, itself."""
     if not isinstance(value, Mapping) and getattr(value, "geom_type", None) not in _TYPES:
         value = value.__geo_interface__
     if isinstance(value, Mapping) and value.get("type") == "FeatureCollection":
@@ -56,15 +45,7 @@ def elements(value: Any) -> list[Any]:
 
 
 def add_geometry(outlines: Outlines, value: Any) -> None:
-    """Add a geometry as an element of its own, of one shape or several.
-
-    Parameters
-    ----------
-    outlines : Outlines
-        Where it goes.
-    value : geometry
-        For which :func:`is_geometry` holds.
-    """
+    """Add a geometry as an element of its own, of one shape or several."""
     row: Mapping[str, Any] = {}
     if isinstance(value, Mapping) and value.get("type") == "Feature":
         row = value.get("properties") or {}
@@ -83,17 +64,7 @@ def add_geometry(outlines: Outlines, value: Any) -> None:
 
 
 def add_outlines(outlines: Outlines, value: Any, depth: int = 0) -> None:
-    """Add the outlines of a geometry to the present element.
-
-    Parameters
-    ----------
-    outlines : Outlines
-        Where they go.
-    value : geometry
-        For which :func:`is_geometry` holds.
-    depth : int
-        How many collections it is in.
-    """
+    """Add the outlines of a geometry to the present element."""
     if depth > DEPTH:
         raise Refusal("shapes", f"collections of geometries more than {DEPTH} deep")
     kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "geom_type", None)

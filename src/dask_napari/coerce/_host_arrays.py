@@ -18,13 +18,7 @@ _TINY_FLOATS: Final = ("bfloat16", "float8", "float6", "float4")
 
 
 def refuse_lazy(value: object) -> None:
-    """Refuse a Dask collection or a lazy frame: computing it here would be a second run.
-
-    Parameters
-    ----------
-    value : object
-        A task output.
-    """
+    """Refuse a Dask collection or a lazy frame: computing it here would be a second run."""
     # A DataArray has the method always, and a graph only when it wraps a dask array.
     graph = getattr(value, "__dask_graph__", None)
     lazy = graph is not None and not isinstance(value, type) and graph() is not None
@@ -38,11 +32,6 @@ def refuse_lazy(value: object) -> None:
 
 def is_array(value: object) -> bool:
     """Return whether a value is an array of some library.
-
-    Parameters
-    ----------
-    value : object
-        A task output.
 
     Examples
     --------
@@ -58,17 +47,6 @@ def is_array(value: object) -> bool:
 
 def to_host(value: object) -> AnyArray:
     """Return an array as a numpy array of numbers, flags or text; of a GPU's, a copy.
-
-    Parameters
-    ----------
-    value : array-like
-        An array of numpy, CuPy, torch, JAX, xarray or another library that offers
-        ``__array__`` or ``__dlpack__``.
-
-    Raises
-    ------
-    Refusal
-        If it is no array, or cannot be read.
 
     Examples
     --------
@@ -167,15 +145,6 @@ def _read_by(value: Any, names: tuple[str, ...], read: Any) -> AnyArray:
 def coordinates(value: object, name: str, ndim: int | None = None) -> AnyArray:
     """Return an array or nested lists as floating point numbers.
 
-    Parameters
-    ----------
-    value : object
-        What holds coordinates.
-    name : str
-        What it is called in a refusal.
-    ndim : int, optional
-        Number of axes that it must have.
-
     Examples
     --------
     >>> coordinates([(1, 2), (3, 4)], "points", 2).shape
@@ -198,15 +167,7 @@ def coordinates(value: object, name: str, ndim: int | None = None) -> AnyArray:
 
 
 def from_lists(value: list[Any] | tuple[Any, ...], name: str) -> AnyArray:
-    """Return nested lists, or a list of arrays, as one array.
-
-    Parameters
-    ----------
-    value : list or tuple
-        The outermost.
-    name : str
-        What it is called in a refusal.
-    """
+    """Return nested lists, or a list of arrays, as one array."""
     rows = [to_host(row) if is_array(row) else row for row in value]
     try:
         return np.asarray(rows)
@@ -218,11 +179,6 @@ def loaded(module: str, name: str) -> Any:
     """Return a class of a library if that is loaded, None otherwise.
 
     An output can be of a library only where its task imported that.
-
-    Parameters
-    ----------
-    module, name : str
-        Where the class is.
 
     Examples
     --------

@@ -18,27 +18,13 @@ numbers. Lines and points go by the centres in both."""
 
 
 def is_roi(value: object) -> bool:
-    """Return whether a value is a ROI of roifile.
-
-    Parameters
-    ----------
-    value : object
-        An element of a task output.
-    """
+    """Return whether a value is a ROI of roifile."""
     kind = loaded("roifile", "ImagejRoi")
     return kind is not None and isinstance(value, kind)
 
 
 def add_roi(outlines: Outlines, roi: Any) -> None:
-    """Add a ROI as an element of its own, with its name and its place in a stack as features.
-
-    Parameters
-    ----------
-    outlines : Outlines
-        Where it goes.
-    roi : roifile.ImagejRoi
-        The ROI.
-    """
+    """Add a ROI as an element of its own, with its name and its place in a stack as features."""
     outlines.begin(_row(roi))
     try:
         name = roi.roitype.name

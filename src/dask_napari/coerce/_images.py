@@ -26,13 +26,6 @@ LABEL_NAMES: Final = ("label", "index", "label_id", "labels")
 def image(value: object, hints: Hints) -> list[Coerced]:
     """Make an image; it is copied only where its dtype must change.
 
-    Parameters
-    ----------
-    value : array-like
-        Of numbers or flags, with at least two axes.
-    hints : Hints
-        What is known besides.
-
     Examples
     --------
     >>> (made,) = image(np.zeros((40, 50, 3), "uint8"), Hints())
@@ -51,14 +44,6 @@ def image(value: object, hints: Hints) -> list[Coerced]:
 def labels(value: object, hints: Hints) -> list[Coerced]:
     """Make labels in the smallest dtype that holds them; napari is fastest with those.
 
-    Parameters
-    ----------
-    value : array-like
-        Of whole numbers or flags, with at least two axes.
-    hints : Hints
-        What is known besides; of its features, a column ``label`` or ``index`` says which label
-        a row is about. Without one, rows count the labels from 0, as in napari.
-
     Examples
     --------
     >>> cells = np.array([[0, 1], [2, 2]])
@@ -76,13 +61,7 @@ def labels(value: object, hints: Hints) -> list[Coerced]:
 
 
 def label_features(given: object) -> dict[str, AnyArray]:
-    """Return features of labels; ``feature:index`` tells which label each row is about.
-
-    Parameters
-    ----------
-    given : data frame, mapping or list of RegionProperties, optional
-        One row a label.
-    """
+    """Return features of labels; ``feature:index`` tells which label each row is about."""
     if given is None:
         return {}
     table: Table | None

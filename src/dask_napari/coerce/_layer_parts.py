@@ -70,17 +70,6 @@ class LayerPart:
 def parts_of(value: object, kind: Kind, layer: str, note: Note) -> list[LayerPart]:
     """Take an output apart.
 
-    Parameters
-    ----------
-    value : object
-        A task output.
-    kind : Kind
-        What parts are that do not say it themselves.
-    layer : str
-        The layer of the output, after which nameless parts are called.
-    note : callable
-        Told of what is left out.
-
     Examples
     --------
     >>> import numpy as np
@@ -173,13 +162,7 @@ def _of_layer(value: Any, kind: Kind, layer: str, note: Note) -> LayerPart:
 
 
 def is_dataset(value: object) -> bool:
-    """Return whether a value is an ``xarray.Dataset``.
-
-    Parameters
-    ----------
-    value : object
-        A task output.
-    """
+    """Return whether a value is an ``xarray.Dataset``."""
     dataset = loaded("xarray", "Dataset")
     return dataset is not None and isinstance(value, dataset)
 
@@ -249,18 +232,7 @@ def _placed_apart(value: Any) -> bool:
 
 
 def position_in(meta: Mapping[str, Any]) -> dict[str, Coordinate]:
-    """Return the position that the ``metadata`` of a layer-data tuple names.
-
-    Parameters
-    ----------
-    meta : mapping
-        The tuple's second element.
-
-    Raises
-    ------
-    Refusal
-        If it names one that is none.
-    """
+    """Return the position that the ``metadata`` of a layer-data tuple names."""
     metadata = meta.get("metadata")
     at = metadata.get("at") if isinstance(metadata, Mapping) else None
     if not at:
@@ -273,11 +245,6 @@ def position_in(meta: Mapping[str, Any]) -> dict[str, Coordinate]:
 
 def place_of(value: object) -> Position:
     """Return the position that an output as a whole names, empty if it names none.
-
-    Parameters
-    ----------
-    value : object
-        A task output: a ``DataArray``, a ``Dataset`` or a layer-data tuple.
 
     Examples
     --------

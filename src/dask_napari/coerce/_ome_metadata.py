@@ -32,13 +32,6 @@ def sizes_of(attrs: Mapping[Any, Any], dims: Sequence[str]) -> dict[str, Size]:
     attributes or in mappings or ome-types objects in there, as under ``metadata`` or
     ``processed``.
 
-    Parameters
-    ----------
-    attrs : mapping
-        The attributes.
-    dims : sequence of str
-        Names of all axes of the array.
-
     Examples
     --------
     >>> sizes_of({"metadata": {"physical_size_x": 0.65, "physical_size_x_unit": "um"}}, "yx")

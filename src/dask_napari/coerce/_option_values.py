@@ -26,15 +26,6 @@ def options_of(made: Coerced, meta: Mapping[str, Any], note: Note) -> dict[str, 
 
     Options with one entry a point, shape or vector become features of the same name: items of
     one layer are joined, and options hold for the whole layer. What cannot be used is left out.
-
-    Parameters
-    ----------
-    made : Coerced
-        What they belong to; features are added to it.
-    meta : mapping
-        Arguments of napari's layer.
-    note : callable
-        Told of what is left out.
     """
     found: dict[str, Any] = {}
     left = LEAVES

@@ -51,25 +51,11 @@ class Outlines:
         self.rows: list[Mapping[str, Any]] = []
 
     def begin(self, row: Mapping[str, Any] | None = None) -> None:
-        """Go on to the next element of the output.
-
-        Parameters
-        ----------
-        row : mapping, optional
-            Its features.
-        """
+        """Go on to the next element of the output."""
         self.rows.append(row or {})
 
     def add(self, vertices: object, shape_type: str = "") -> None:
-        """Add a shape of the present element.
-
-        Parameters
-        ----------
-        vertices : array-like
-            Of shape ``(v, D)``, in the order of an array's axes.
-        shape_type : str
-            One of napari's, ``"point"``, or empty to be told from the vertices.
-        """
+        """Add a shape of the present element."""
         data = coordinates(vertices, "vertices")
         if data.ndim == 1 and 2 <= len(data) <= 4:
             data = data[np.newaxis]
@@ -111,11 +97,6 @@ def guess(data: AnyArray) -> str:
 
     One vertex is a point, two are a line. More are a polygon, unless they are a contour that
     does not close, as ``skimage.measure.find_contours`` returns at the border of an image.
-
-    Parameters
-    ----------
-    data : ndarray, shape (v, D)
-        The vertices.
 
     Examples
     --------
@@ -162,11 +143,6 @@ def _fitted(data: AnyArray, shape_type: str) -> AnyArray:
 def box(low: AnyArray, high: AnyArray) -> AnyArray:
     """Return the corners of a box in the last two axes, in napari's order.
 
-    Parameters
-    ----------
-    low, high : ndarray, shape (D,)
-        Two opposite corners.
-
     Examples
     --------
     >>> box(np.array([0, 0]), np.array([2, 3])).tolist()
@@ -179,13 +155,7 @@ def box(low: AnyArray, high: AnyArray) -> AnyArray:
 
 
 def refuse_shape(value: object) -> Refusal:
-    """Return the refusal of an element that is no shape.
-
-    Parameters
-    ----------
-    value : object
-        An element of a task output.
-    """
+    """Return the refusal of an element that is no shape."""
     return Refusal(
         "not shapes",
         f"a {type(value).__name__} is no shape; return vertices (v, D), (vertices, 'polygon'),"

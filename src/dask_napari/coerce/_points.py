@@ -23,14 +23,6 @@ MOST_AXES: Final = 32
 def points(value: object, hints: Hints) -> list[Coerced]:
     """Make points.
 
-    Parameters
-    ----------
-    value : object
-        An array ``(n, D)``, lists of coordinates, a table with columns such as ``y`` and ``x``
-        or ``centroid-0`` and ``centroid-1``, or what ``regionprops`` returns.
-    hints : Hints
-        What is known besides.
-
     Examples
     --------
     >>> (made,) = points({"x": [3], "y": [4], "area": [9]}, Hints())
@@ -63,21 +55,7 @@ def rows_made(
     hints: Hints,
     table: Table | None,
 ) -> Coerced:
-    """Make an item of rows with features, without those that are nowhere.
-
-    Parameters
-    ----------
-    kind : Kind
-        What the rows are.
-    data : ndarray
-        One row an element.
-    axes : tuple of str
-        Names of the coordinates, where they have some.
-    hints : Hints
-        What is known besides.
-    table : mapping, optional
-        Columns that came with the rows; those of ``hints.features`` are added.
-    """
+    """Make an item of rows with features, without those that are nowhere."""
     arrays = features_of(table, len(data), kind)
     arrays |= features_of(hints.features, len(data), kind)
     if data.size:

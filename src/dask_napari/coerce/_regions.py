@@ -25,13 +25,7 @@ moments and hulls take up to milliseconds, beside the tasks; ``regionprops_table
 
 
 def is_region(value: object) -> bool:
-    """Return whether a value is one of scikit-image's ``RegionProperties``.
-
-    Parameters
-    ----------
-    value : object
-        An element of a task output.
-    """
+    """Return whether a value is one of scikit-image's ``RegionProperties``."""
     for module in ("skimage.measure._regionprops", "skimage.measure"):
         kind = loaded(module, "RegionProperties")
         if kind is not None:
@@ -41,11 +35,6 @@ def is_region(value: object) -> bool:
 
 def are_regions(value: object) -> bool:
     """Return whether a value is one region or a list of at least one.
-
-    Parameters
-    ----------
-    value : object
-        A task output.
 
     Examples
     --------
@@ -63,11 +52,6 @@ def regions_of(value: Any) -> list[Any]:
 
     Regions keep what was asked of them, and a task that sends them on at this moment must not
     see them change.
-
-    Parameters
-    ----------
-    value : RegionProperties or list of RegionProperties
-        A task output.
     """
     return [_own(region) for region in (value if isinstance(value, list | tuple) else [value])]
 
@@ -83,11 +67,6 @@ def _own(region: Any) -> Any:
 def centres(value: Any) -> tuple[AnyArray, Table]:
     """Return the centroids of regions and their features.
 
-    Parameters
-    ----------
-    value : RegionProperties or list of RegionProperties
-        A task output.
-
     Examples
     --------
     >>> from skimage.measure import regionprops
@@ -102,13 +81,7 @@ def centres(value: Any) -> tuple[AnyArray, Table]:
 
 
 def same_axes(regions: list[Any]) -> int:
-    """Return the number of axes of all regions.
-
-    Parameters
-    ----------
-    regions : list of RegionProperties
-        At least one.
-    """
+    """Return the number of axes of all regions."""
     found = {len(region.slice) for region in regions}
     if len(found) != 1:
         raise Refusal("dimensions", f"regions of images of {sorted(found)} axes in one output")
@@ -116,13 +89,7 @@ def same_axes(regions: list[Any]) -> int:
 
 
 def measured(regions: list[Any]) -> Table:
-    """Return the features of regions: the scalars of :data:`MEASURED` that all of them have.
-
-    Parameters
-    ----------
-    regions : list of RegionProperties
-        At least one.
-    """
+    """Return the features of regions: the scalars of :data:`MEASURED` that all of them have."""
     table: Table = {}
     for name in MEASURED:
         try:
@@ -139,11 +106,6 @@ def outline(region: Any) -> AnyArray | None:
 
     It runs half a pixel outside of the centres of the outermost pixels, along the edge that a
     viewer draws. Of a region in several pieces it is that of the largest.
-
-    Parameters
-    ----------
-    region : RegionProperties
-        One of an image with two axes.
 
     Examples
     --------

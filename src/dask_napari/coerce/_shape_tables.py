@@ -25,16 +25,7 @@ _BOXES: Final = (
 
 
 def add_table(outlines: Outlines, table: Table) -> Table:
-    """Add the shapes of a table; return the columns that are their features.
-
-    Parameters
-    ----------
-    outlines : Outlines
-        Where they go.
-    table : mapping
-        With a column ``geometry``, columns of bounding boxes such as ``bbox-0`` to ``bbox-3``,
-        or napari's ``index``, ``shape-type``, ``vertex-index`` and ``axis-0``, ``axis-1``.
-    """
+    """Add the shapes of a table; return the columns that are their features."""
     name = _coordinate_columns.find(table, ["geometry"])
     if name is not None:
         return _add_geometries(outlines, table, name)

@@ -22,15 +22,6 @@ from dask_napari.model import AnyArray, Refusal
 def shapes(value: object, hints: Hints) -> list[Coerced]:
     """Make shapes, and of what is a point among them points, which are a second item.
 
-    Parameters
-    ----------
-    value : object
-        A shape or a list of them: vertices ``(v, D)``, ``(vertices, "polygon")``, mappings,
-        geometries of shapely or GeoJSON, ROIs of roifile; what ``find_contours`` or
-        ``regionprops`` return; a table with a column ``geometry`` or of bounding boxes.
-    hints : Hints
-        What is known besides.
-
     Examples
     --------
     >>> (made,) = shapes([([[0, 0], [2, 3]], "rectangle")], Hints())

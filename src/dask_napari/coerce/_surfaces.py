@@ -15,15 +15,6 @@ from dask_napari.model import AnyArray, Refusal, reachable
 def surface(value: object, hints: Hints) -> list[Coerced]:
     """Make a surface.
 
-    Parameters
-    ----------
-    value : object
-        A tuple ``(vertices, faces)`` or ``(vertices, faces, values)``; what
-        ``skimage.measure.marching_cubes`` returns; a mesh with attributes ``vertices`` and
-        ``faces``, or a mapping with these keys. Quadrangles become two triangles each.
-    hints : Hints
-        What is known besides.
-
     Examples
     --------
     >>> (made,) = surface(([[0, 0, 0], [0, 1, 0], [1, 0, 0]], [[0, 1, 2]]), Hints())

@@ -26,11 +26,6 @@ may hold."""
 def is_frame(value: object) -> bool:
     """Return whether a value is a data frame, a table of arrow or a structured array.
 
-    Parameters
-    ----------
-    value : object
-        A task output.
-
     Examples
     --------
     >>> is_frame(np.zeros(3, [("y", "f4"), ("x", "f4")])), is_frame({"y": [1]})
@@ -50,11 +45,6 @@ def is_frame(value: object) -> bool:
 def is_columns(value: object) -> bool:
     """Return whether a value is a mapping of names to columns of scalars.
 
-    Parameters
-    ----------
-    value : object
-        A task output.
-
     Examples
     --------
     >>> is_columns({"y": [1, 2], "x": [3, 4]}), is_columns({"raw": np.zeros((4, 4))})
@@ -73,11 +63,6 @@ def table_of(value: object) -> Table | None:
     """Return the columns of a data frame or a mapping, None for what is no table.
 
     A named index of a data frame is a column, too.
-
-    Parameters
-    ----------
-    value : object
-        A task output, or what came with one.
 
     Examples
     --------
@@ -133,13 +118,6 @@ def _named(names: list[Any], columns: list[Any]) -> Table:
 
 def unused(name: str, names: Container[str]) -> str:
     """Return the name of a column, numbered if there is one of that name.
-
-    Parameters
-    ----------
-    name : str
-        Any text.
-    names : container of str
-        The names in use.
 
     Examples
     --------

@@ -13,13 +13,6 @@ def clean(text: str, most: int = MOST) -> str:
 
     A file name that is not UTF-8 has such halves in Python.
 
-    Parameters
-    ----------
-    text : str
-        Any text.
-    most : int
-        Characters that are kept.
-
     Examples
     --------
     >>> clean("well \udcff"), clean("abc", 2)

@@ -23,15 +23,6 @@ _PARENT: Final = ("parent_track_id", "parent_id", "parent", "parent_track")
 def tracks(value: object, hints: Hints) -> list[Coerced]:
     """Make tracks, in the order of track and time.
 
-    Parameters
-    ----------
-    value : object
-        An array ``(n, 4)`` or ``(n, 5)`` of track, time, (z), y, x; a table with columns such
-        as ``track_id``, ``frame``, ``y`` and ``x``; or a tuple of one of these with features,
-        a graph (child -> parents) or both.
-    hints : Hints
-        What is known besides.
-
     Examples
     --------
     >>> table = {"track_id": [1, 1], "frame": [0, 1], "y": [5, 6], "x": [7, 8]}

@@ -22,15 +22,6 @@ _PROJECTIONS: Final = ("d{}", "v{}", "v_{}", "d_{}", "{}_projection", "velocity_
 def vectors(value: object, hints: Hints) -> list[Coerced]:
     """Make vectors.
 
-    Parameters
-    ----------
-    value : object
-        An array ``(n, 2, D)`` of starts and projections; a field ``(N, M, 2)`` (or of more axes
-        and as many components) with a vector a pixel; a list of pairs; or a table with columns
-        such as ``y``, ``x``, ``dy`` and ``dx``.
-    hints : Hints
-        What is known besides.
-
     Examples
     --------
     >>> (made,) = vectors(np.ones((3, 4, 2)), Hints())

@@ -115,13 +115,7 @@ class ChunkGrid:
         )
 
     def placement(self, key: tuple[Any, ...]) -> Placement:
-        """Where a chunk belongs.
-
-        Parameters
-        ----------
-        key : tuple
-            Key of its task: the name, and the number of the chunk along each axis.
-        """
+        """Where a chunk belongs."""
         numbers = key[1:]
         starts = [starts[n] for n, starts in zip(numbers, self._starts, strict=True)]
         shape = tuple(sizes[n] for n, sizes in zip(numbers, self.sizes, strict=True))

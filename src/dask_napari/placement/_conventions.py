@@ -94,13 +94,7 @@ class Convention(Matcher):
         return tuple(form.parts for form in self._forms)
 
     def match(self, name: str) -> dict[str, Coordinate] | None:
-        """Read a position from one name, or return None.
-
-        Parameters
-        ----------
-        name : str
-            A file name, path, URL or key.
-        """
+        """Read a position from one name, or return None."""
         for form in self._forms:
             for last in form.tails(name):
                 found = form.whole.fullmatch(stem(last)) or form.whole.fullmatch(last)
@@ -109,13 +103,7 @@ class Convention(Matcher):
         return None
 
     def mismatch(self, name: str) -> Mismatch:
-        """Return how far a name that does not match fits.
-
-        Parameters
-        ----------
-        name : str
-            A file name, path, URL or key.
-        """
+        """Return how far a name that does not match fits."""
         found = (form.fits(last) for form in self._forms for last in form.tails(name))
         return max(found, key=lambda mismatch: (mismatch.parts, len(mismatch.matched)))
 

@@ -65,32 +65,14 @@ class Matcher(ABC):
 
     @abstractmethod
     def match(self, name: str) -> dict[str, Coordinate] | None:
-        """Read a position from one name, or return None.
-
-        Parameters
-        ----------
-        name : str
-            A file name, path, URL or key.
-        """
+        """Read a position from one name, or return None."""
 
     @abstractmethod
     def mismatch(self, name: str) -> Mismatch:
-        """Return how far a name that does not match fits.
-
-        Parameters
-        ----------
-        name : str
-            A file name, path, URL or key.
-        """
+        """Return how far a name that does not match fits."""
 
     def first(self, names: Iterable[str]) -> dict[str, Coordinate] | None:
-        """Read a position from the first name that matches, or return None.
-
-        Parameters
-        ----------
-        names : iterable of str
-            Names in the order in which they are tried.
-        """
+        """Read a position from the first name that matches, or return None."""
         for name in names:
             found = self.match(name)
             if found is not None:
@@ -98,13 +80,7 @@ class Matcher(ABC):
         return None
 
     def explain(self, names: Iterable[str]) -> str:
-        """Say of the name that comes nearest why it does not match; empty without names.
-
-        Parameters
-        ----------
-        names : iterable of str
-            Names that do not match; the first few hundred are looked at.
-        """
+        """Say of the name that comes nearest why it does not match; empty without names."""
         found = (self.mismatch(name) for name in itertools.islice(names, _MOST_EXPLAINED))
         nearest = max(found, key=lambda m: (m.parts, len(m.matched)), default=None)
         return "" if nearest is None else str(nearest)

@@ -74,14 +74,7 @@ class Pattern(Matcher):
         return Pattern, (self.text,)
 
     def match(self, name: str) -> dict[str, Coordinate] | None:
-        """Read a position from one name, or return None.
-
-        Parameters
-        ----------
-        name : str
-            A file name, path, URL or key. As many of its last ``/`` components are compared
-            as the pattern has, with and without a suffix such as ``.tif`` or ``.ome.tif``.
-        """
+        """Read a position from one name, or return None."""
         for candidate in self._candidates(name):
             found = self._parser.parse(candidate)
             if found is not None:
@@ -89,13 +82,7 @@ class Pattern(Matcher):
         return None
 
     def mismatch(self, name: str) -> Mismatch:
-        """Return how far a name that does not match fits.
-
-        Parameters
-        ----------
-        name : str
-            A file name, path, URL or key.
-        """
+        """Return how far a name that does not match fits."""
         nearest = max(map(self._fits, self._candidates(name)), key=lambda found: found.parts)
         return dataclasses.replace(nearest, name=tail(name, self._slashes + 1))
 
@@ -166,23 +153,12 @@ def _words(spec: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def compiled(text: str) -> Pattern:
-    """Return the pattern of a text; compiled once a process.
-
-    Parameters
-    ----------
-    text : str
-        The pattern.
-    """
+    """Return the pattern of a text; compiled once a process."""
     return Pattern(text)
 
 
 def names_in(value: object) -> Iterator[str]:
     """Yield the names in task arguments: text and paths, in containers too.
-
-    Parameters
-    ----------
-    value : object
-        An argument of a task, or a tuple or mapping of arguments.
 
     Examples
     --------
@@ -198,13 +174,7 @@ def names_in(value: object) -> Iterator[str]:
 
 
 def references_in(value: object) -> Iterator[str]:
-    """Yield the names of the keys that task arguments refer to.
-
-    Parameters
-    ----------
-    value : object
-        An argument of a task, or a tuple or mapping of arguments.
-    """
+    """Yield the names of the keys that task arguments refer to."""
     for leaf in itertools.islice(_leaves(value), _MOST_LEAVES):
         # An argument that is another task's output is a reference to its key, of a class
         # that this module must not import.
@@ -214,15 +184,7 @@ def references_in(value: object) -> Iterator[str]:
 
 
 def names_of_key(key: object, prefix: str = "") -> Iterator[str]:
-    """Yield the names that a Dask key goes by.
-
-    Parameters
-    ----------
-    key : str, bytes, int, float or tuple
-        The key. A tuple is read as a path of its elements, then element by element.
-    prefix : str
-        The task's name; ``"segment-A01"`` of a task ``segment`` goes by ``"A01"`` too.
-    """
+    """Yield the names that a Dask key goes by."""
     if isinstance(key, tuple):
         yield "/".join(map(str, key))
         for part in key:

@@ -45,31 +45,14 @@ class Placement:
     leading: bool = False
 
     def identity(self, key: object) -> Hashable:
-        """What two placements have in common if one output replaces the other.
-
-        Parameters
-        ----------
-        key : object
-            The task's key, which tells outputs apart that have no place.
-        """
+        """What two placements have in common if one output replaces the other."""
         if not self.position and not self.array_shape:
             return str(key)
         first = tuple(coordinates[0] for _, _, coordinates in self.split)
         return self.origin, first, frozenset(self.position.items())
 
     def parts(self, value: Any) -> Iterator[tuple[Any, Position]]:
-        """Yield the parts of an output with their positions, as views.
-
-        Parameters
-        ----------
-        value : array-like
-            The output.
-
-        Raises
-        ------
-        Refusal
-            If it does not have the shape that its place has.
-        """
+        """Yield the parts of an output with their positions, as views."""
         if self.shape:
             shape = tuple(getattr(value, "shape", ()))
             if (shape[-len(self.shape) :] if self.leading else shape) != self.shape:
@@ -94,18 +77,7 @@ class Placement:
             )
 
     def settle(self, item: Item) -> None:
-        """Write the origin and the array's shape into an item.
-
-        Parameters
-        ----------
-        item : Item
-            Made of one of the parts.
-
-        Raises
-        ------
-        Refusal
-            If it has fewer axes than the origin.
-        """
+        """Write the origin and the array's shape into an item."""
         if not self.origin or item.kind not in PIXEL_KINDS:
             return
         spatial = item.data.ndim - item.rgb

@@ -12,11 +12,6 @@ from dask_napari.placement._placements import Placement
 def placement_of_slices(value: object) -> Placement:
     """Return a position in which slices say where in a larger image a tile lies.
 
-    Parameters
-    ----------
-    value : object
-        What a function for ``at`` returned.
-
     Examples
     --------
     >>> where = placement_of_slices({"well": "A01", "y": slice(512, 1024), "x": slice(0, 512)})

@@ -36,13 +36,7 @@ class Size:
 
 
 def is_labelled(value: object) -> bool:
-    """Return whether a value is an ``xarray.DataArray``.
-
-    Parameters
-    ----------
-    value : object
-        A task output.
-    """
+    """Return whether a value is an ``xarray.DataArray``."""
     xarray = sys.modules.get("xarray")
     # xarray loads its parts lazily: while another thread imports it, the class may be missing.
     labelled = getattr(xarray, "DataArray", None)
@@ -51,11 +45,6 @@ def is_labelled(value: object) -> bool:
 
 def position_of(array: Any) -> dict[str, Coordinate]:
     """Return the scalar coordinates of a ``DataArray``, in their order; empty of others.
-
-    Parameters
-    ----------
-    array : object
-        A task output.
 
     Examples
     --------
@@ -78,16 +67,6 @@ def calibration_of(
 
     Coordinates that are not numbers or not evenly spaced say nothing of their axis, which
     then counts pixels.
-
-    Parameters
-    ----------
-    array : xarray.DataArray
-        A task output.
-    spatial : int
-        How many of its leading axes are spatial; a colour axis is not.
-    sizes : mapping of str to Size, optional
-        What its attributes say, by axis in lower case; coordinates win, unless they only count
-        the pixels.
     """
     dims = tuple(array.dims[:spatial])
     found = [_size(array, dim, (sizes or {}).get(str(dim).lower())) for dim in dims]
@@ -158,13 +137,6 @@ def _unit(array: Any, dim: Any) -> str:
 
 def column_names(value: object, count: int) -> tuple[str, ...]:
     """Return what the last axis of a ``DataArray`` calls its entries; empty if it does not.
-
-    Parameters
-    ----------
-    value : object
-        A task output; anything else than a ``DataArray`` names nothing.
-    count : int
-        Number of entries.
 
     Examples
     --------

@@ -25,41 +25,18 @@ _RGB_SIDE = 30
 
 
 def is_array(value: object) -> bool:
-    """Return whether a value is a dask array, or a ``DataArray``.
-
-    Parameters
-    ----------
-    value : object
-        Anything.
-    """
+    """Return whether a value is a dask array, or a ``DataArray``."""
     return is_labelled(value) or _is_dask(value)
 
 
 def is_dataset(value: object) -> bool:
-    """Return whether a value is an ``xarray.Dataset``.
-
-    Parameters
-    ----------
-    value : object
-        Anything.
-    """
+    """Return whether a value is an ``xarray.Dataset``."""
     dataset = getattr(sys.modules.get("xarray"), "Dataset", None)
     return dataset is not None and isinstance(value, dataset)
 
 
 def variables(dataset: Any) -> dict[str, Any]:
-    """Return the variables of a ``Dataset`` that can be shown: in chunks, with two axes or more.
-
-    Parameters
-    ----------
-    dataset : xarray.Dataset
-        The dataset.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
+    """Return the variables of a ``Dataset`` that can be shown: in chunks, with two axes or more."""
     found = {
         str(name): array
         for name, array in dataset.data_vars.items()
@@ -74,13 +51,7 @@ def variables(dataset: Any) -> dict[str, Any]:
 
 
 def title_of(array: Any) -> str:
-    """Return what an array is called: the xarray name, or the dask name without its token.
-
-    Parameters
-    ----------
-    array : dask.array.Array or xarray.DataArray
-        The array.
-    """
+    """Return what an array is called: the xarray name, or the dask name without its token."""
     if is_labelled(array):
         return str(array.name) if array.name is not None else title_of(array.data)
     return TOKEN.sub("", array.name) or "dask"
@@ -99,24 +70,6 @@ def chunks_of(
     The axes of a ``DataArray`` have its dimensions as names. Even coordinates say the pixel
     size. An axis whose coordinates are text or uneven numbers becomes an axis of the position,
     as long as two others are left.
-
-    Parameters
-    ----------
-    array : dask.array.Array or xarray.DataArray
-        The array.
-    kind : Kind
-        What it is shown as.
-    rgb : bool, optional
-        Whether the last axis is colour; guessed if not given.
-    dims : sequence of str
-        Names of the axes of a dask array.
-    source : str
-        See :class:`~dask_napari.placement._chunk_grid.ChunkGrid`.
-
-    Raises
-    ------
-    ValueError
-        If its chunks cannot be shown, with the remedy.
 
     Examples
     --------

@@ -218,17 +218,6 @@ _color = _channel_colors.checked
 def read(given: AxisLayouts) -> dict[str, Axis]:
     """Return what a tap was told of its axes, by name and in order.
 
-    Parameters
-    ----------
-    given : Axis, str, sequence or mapping
-        Axes, names of sliders, or a mapping of name to mode, to Axis, or, as configuration files
-        have it, to a mapping of ``mode`` and the arguments of :func:`mosaic` or :func:`channels`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it cannot be used.
-
     Examples
     --------
     >>> read({"well": {"mode": "mosaic", "plate": 96}, "channel": "layer"})["well"].layout.plate

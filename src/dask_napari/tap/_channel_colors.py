@@ -38,11 +38,6 @@ _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}|[A-Za-z][A-Za-z0-9 _-]*")
 def color_of(name: str) -> str:
     """Return the usual colour of a channel by its name, empty if the name says nothing.
 
-    Parameters
-    ----------
-    name : str
-        A dye, protein, laser line or way of lighting, perhaps among other words.
-
     Examples
     --------
     >>> color_of("DAPI - DAPI"), color_of("Alexa Fluor 488"), color_of("tubulin_mCherry")
@@ -76,18 +71,7 @@ def exactly() -> dict[str, str]:
 
 
 def checked(color: object) -> str:
-    """Return a colour, or refuse what is none.
-
-    Parameters
-    ----------
-    color : object
-        A name that napari knows, or ``"#rrggbb"``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it is no text, or can be neither.
-    """
+    """Return a colour, or refuse what is none."""
     if not isinstance(color, str):
         raise TypeError(f"color {color!r} is neither a name such as 'blue' nor '#rrggbb'")
     if not _COLOR.fullmatch(color):
@@ -100,16 +84,6 @@ def ome_channels(xml: str) -> list[tuple[str, str]]:
 
     Entities and document types are refused: OME-XML has none, and they can make a short text
     fill all memory.
-
-    Parameters
-    ----------
-    xml : str
-        For instance what ``tifffile.TiffFile(path).ome_metadata`` returns.
-
-    Raises
-    ------
-    ValueError
-        If it is not XML, not safe, or describes no channel.
 
     Examples
     --------

@@ -92,24 +92,5 @@ class CompiledTap:
         kwargs: Mapping[str, Any] | None = None,
         prefix: str = "",
     ) -> Placement:
-        """Return the place of an output: its position, and that of a chunk in its array.
-
-        Parameters
-        ----------
-        key : str, bytes, int, float or tuple
-            The task's key.
-        value : object
-            Output of the task; None will do unless :attr:`rule` places by value.
-        args : tuple
-            Arguments of the task, in which outputs of other tasks are references to their keys.
-        kwargs : mapping
-            Keyword arguments of the task.
-        prefix : str
-            The task's name, which a pattern need not match.
-
-        Raises
-        ------
-        Refusal
-            If the pattern matches no name, or the function fails or returns no position.
-        """
+        """Return the place of an output: its position, and that of a chunk in its array."""
         return self.rule.placement(key, value, args, kwargs or {}, prefix)

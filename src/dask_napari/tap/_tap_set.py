@@ -81,25 +81,11 @@ class TapSet:
         self._by_array[name] = list(kept.values())
 
     def watching(self, source: str) -> list[tuple[CompiledTap, ChunkGrid]]:
-        """Return the taps, with their chunks, whose tasks in the graph pass on an array.
-
-        Parameters
-        ----------
-        source : str
-            Name of the array.
-        """
+        """Return the taps, with their chunks, whose tasks in the graph pass on an array."""
         return self._watching.get(source, [])
 
     def taps_array(self, name: str, layer: str) -> bool:
-        """Return whether a tap puts the chunks of an array onto a layer, by their keys.
-
-        Parameters
-        ----------
-        name : str
-            Name of the array.
-        layer : str
-            Name of the layer.
-        """
+        """Return whether a tap puts the chunks of an array onto a layer, by their keys."""
         return any(self.taps[index].layer == layer for index in self._by_array.get(name, ()))
 
     def __iter__(self) -> Iterator[CompiledTap]:
