@@ -97,16 +97,16 @@ def test_too_many_columns():
 
 
 def test_too_many_bytes(monkeypatch):
-    monkeypatch.setattr(_features, "BYTES", 1 << 20)
+    monkeypatch.setattr(_features, "MAX_BYTES", 1 << 20)
     with pytest.raises(Refusal, match="1 MiB"):
         features_of({"a": np.zeros(1 << 18)}, 1 << 18, "points")
 
 
 def test_long_text_is_cut():
     found = column(["x" * 10_000, "y"])
-    assert found.dtype.itemsize <= 4 * _features.TEXT
+    assert found.dtype.itemsize <= 4 * _features.MAX_TEXT
     assert found[0].endswith("\N{HORIZONTAL ELLIPSIS}")
-    assert len(column([list(range(10_000))])[0]) <= _features.TEXT
+    assert len(column([list(range(10_000))])[0]) <= _features.MAX_TEXT
 
 
 def test_names_of_columns():

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from dask_napari.coerce import coerce
-from dask_napari.coerce._ome_metadata import LOOKED_AT, sizes_of
+from dask_napari.coerce._ome_metadata import MAX_VALUES, sizes_of
 from dask_napari.placement import Size
 
 
@@ -132,4 +132,4 @@ def test_metadata_without_end_is_not_followed_to_the_end():
             return {f"k{n}": Endless() for n in range(9)}.items()
 
     assert sizes_of(Endless(a=1), "yx") == {}
-    assert len(asked) <= 2 * LOOKED_AT
+    assert len(asked) <= 2 * MAX_VALUES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dask_napari.coerce._coercion import coerce, coerce_all
-from dask_napari.coerce._layer_parts import place_of
+from dask_napari.coerce._output_layers import place_of
 
 __all__ = [
     "coerce",

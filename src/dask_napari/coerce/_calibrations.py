@@ -1,77 +1,75 @@
-"""The calibration of an item, of what the tap, the layer's arguments and the array say."""
+"""Calibrations of items: joined from the tap, the layer's arguments and the output itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dask_napari.coerce._coerced import Coerced
-from dask_napari.coerce._text import clean
+from dask_napari.coerce._layer_arrays import LayerArrays
+from dask_napari.coerce._tables import clean
 from dask_napari.model import Calibration, Refusal, arguments
 
 NOT_IN_SPACE: Final = frozenset({"t", "time", "frame", "c", "channel", "ch"})
 """Axes for which a pixel size that is given once does not hold."""
 
-NOTHING: Final = Calibration()
+EMPTY: Final = Calibration()
 
 
-def merged(said: Calibration, told: Calibration, made: Coerced) -> Calibration:
-    """Return the calibration of what was made.
-
-    The tap wins over the arguments of the layer, and these win over the array.
+def merged(of_tap: Calibration, of_meta: Calibration, made: LayerArrays) -> Calibration:
+    """Return the calibration of an item; the tap wins over arguments, these over the output.
 
     Examples
     --------
     >>> import numpy as np
-    >>> known = Calibration(axes=("t", "y", "x"))
-    >>> made = Coerced("points", np.zeros((1, 3)), spatial=3, known=known)
+    >>> of_output = Calibration(axes=("t", "y", "x"))
+    >>> made = LayerArrays("points", np.zeros((1, 3)), spatial_ndim=3, calibration=of_output)
     >>> merged(Calibration(scale=(0.5,)), Calibration(), made).scale
     (1.0, 0.5, 0.5)
     """
-    sources = (said, told, made.known)
-    if made.kind != "tracks" and all(source == NOTHING for source in sources):
-        return NOTHING
+    sources, ndim = (of_tap, of_meta, made.calibration), made.spatial_ndim
+    if not made.time_first and all(source == EMPTY for source in sources):
+        return EMPTY
     axes = next((source.axes for source in sources if source.axes), ())
-    if axes and len(axes) != made.spatial:
-        raise _unfit("axes", axes, made.spatial)
-    if not axes and made.kind == "tracks":
-        axes = ("t", "z", "y", "x") if made.spatial == 4 else ("t", "y", "x")
+    if axes and len(axes) != ndim:
+        raise _wrong_length("axes", axes, ndim)
+    if not axes and made.time_first:
+        axes = ("t", *"zyx"[-(ndim - 1) :])
 
     def pick(name: str, neutral: Any) -> tuple[Any, ...]:
-        entry: tuple[Any, ...]
-        entry = next((getattr(source, name) for source in sources if getattr(source, name)), ())
-        if len(entry) == 1:
+        entries: tuple[Any, ...]
+        entries = next((getattr(source, name) for source in sources if getattr(source, name)), ())
+        if len(entries) == 1:
             if not axes:
-                return entry * made.spatial
-            return tuple(neutral if axis.lower() in NOT_IN_SPACE else entry[0] for axis in axes)
-        if made.kind == "tracks" and len(entry) == made.spatial - 1:
-            entry = (neutral, *entry)  # as the image has it, to which the tracks belong
-        if entry and len(entry) != made.spatial:
-            raise _unfit(name, entry, made.spatial)
-        return entry
+                return entries * ndim
+            return tuple(neutral if axis.lower() in NOT_IN_SPACE else entries[0] for axis in axes)
+        if made.time_first and len(entries) == ndim - 1:
+            entries = (neutral, *entries)  # as given for the image to which the tracks belong
+        if entries and len(entries) != ndim:
+            raise _wrong_length(name, entries, ndim)
+        return entries
 
     units = tuple(map(clean, pick("units", "pixel")))
     return Calibration(tuple(map(clean, axes)), pick("scale", 1.0), pick("translate", 0.0), units)
 
 
-def _unfit(name: str, entry: tuple[Any, ...], spatial: int) -> Refusal:
+def _wrong_length(name: str, entries: tuple[Any, ...], ndim: int) -> Refusal:
     return Refusal(
         "calibration",
-        f"{name}={entry} has {len(entry)} entries, but the array has {spatial}"
-        " spatial axes; give one entry an axis, or one for all",
+        f"{name}={entries} has {len(entries)} entries, but the array has {ndim} spatial axes; give"
+        " one entry an axis, or one for all",
     )
 
 
-def of_meta(meta: Mapping[str, Any]) -> Calibration:
-    """Return the calibration among the arguments of a layer.
+def calibration_in(meta: Mapping[str, Any]) -> Calibration:
+    """Return the calibration among the arguments of a layer-data tuple.
 
     Examples
     --------
-    >>> of_meta({"scale": 0.5, "units": "um", "opacity": 1}).scale
+    >>> calibration_in({"scale": 0.5, "units": "um", "opacity": 1}).scale
     (0.5,)
     """
     if not meta:
-        return NOTHING
+        return EMPTY
     try:
         units = meta.get("units")
         if units is not None and not isinstance(units, str):

@@ -1,39 +1,24 @@
-"""Coercion: what a task returned becomes items that a viewer can show."""
+"""Coercion: the output of a task becomes items that a viewer can show."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
-from dask_napari.coerce._calibrations import merged, of_meta
-from dask_napari.coerce._coerced import Coerced, Hints
-from dask_napari.coerce._images import image, labels
-from dask_napari.coerce._layer_parts import LayerPart, parts_of, position_in
+from dask_napari.coerce._calibrations import calibration_in, merged
+from dask_napari.coerce._kinds import OUTPUT_KINDS
+from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._option_values import options_of
-from dask_napari.coerce._points import points
-from dask_napari.coerce._shapes import shapes
-from dask_napari.coerce._surfaces import surface
-from dask_napari.coerce._text import clean
-from dask_napari.coerce._tracks import tracks
-from dask_napari.coerce._vectors import vectors
-from dask_napari.model import KINDS, Calibration, Item, Kind, Position, Provenance, Refusal, contain
+from dask_napari.coerce._output_layers import OutputLayer, layers_in, position_in
+from dask_napari.coerce._tables import clean
+from dask_napari.model import Calibration, Item, Kind, Position, Provenance, Refusal, contain
 from dask_napari.placement import position_of
 
 logger = logging.getLogger(__name__)
 
 OnNote = Callable[[str, str], object]
-"""Takes the layer and a text on what is shown otherwise than it was returned."""
-
-_MAKERS: Final[Mapping[str, Callable[[object, Hints], list[Coerced]]]] = {
-    "image": image,
-    "labels": labels,
-    "points": points,
-    "shapes": shapes,
-    "tracks": tracks,
-    "vectors": vectors,
-    "surface": surface,
-}
+"""Takes the layer and a text on how an item differs from the output."""
 
 
 def _log_note(layer: str, text: str) -> None:
@@ -59,24 +44,24 @@ def coerce(
     Parameters
     ----------
     value : object
-        The output; what there is for each kind is listed in the page "Kinds of output".
+        Output of a task; the page "Kinds of output" lists the forms of each kind.
     kind : Kind
-        What to show it as, unless it says that itself, as napari's layer-data tuples do.
+        Type of the layer, unless the output names its own, as napari's layer-data tuples do.
     layer : str
-        The layer it belongs to.
+        Name of the layer.
     position : Position, optional
-        Where it belongs. Without one, the scalar coordinates of a ``DataArray`` say it, or the
-        ``metadata={"at": ...}`` of a layer-data tuple.
+        Position of the item. Without one, the scalar coordinates of a ``DataArray`` count, or
+        the ``metadata={"at": ...}`` of a layer-data tuple.
     provenance : Provenance, optional
-        The task that made it.
+        The task that made the output.
     calibration : Calibration, optional
-        What the tap says of pixel sizes; it wins over what the output says. An entry that is
-        one long holds for all axes but those of time and channels.
+        Pixel sizes of the tap; they win over those of the output. An entry that is one long
+        holds for all axes but those of time and channels.
     rgb : bool, optional
         Whether the last axis is colour; guessed from shape and dtype if not given.
     on_note : callable
         Called with the layer and a text for each way in which the item differs from the output,
-        each time; the log is told if not given.
+        each time; the log has it if not given.
 
     Returns
     -------
@@ -86,8 +71,7 @@ def coerce(
     Raises
     ------
     Refusal
-        If the output is not of a type that can be shown as this kind, or its dtype is not; if it
-        is empty, has too few axes, or does not fit the calibration or ``rgb``; or if it
+        If the output cannot be shown as this kind, does not fit the calibration or ``rgb``, or
         makes several items.
 
     Examples
@@ -107,14 +91,12 @@ def coerce(
         rgb=rgb,
         on_note=on_note,
     )
-    for item in found:
-        if isinstance(item, Refusal):
-            raise item
+    first = next((item for item in found if isinstance(item, Refusal)), found[0])
+    if isinstance(first, Refusal):
+        raise first
     if len(found) != 1:
         raise Refusal("parts", f"the output makes {len(found)} items; use coerce_all")
-    (item,) = found
-    assert isinstance(item, Item)
-    return item
+    return first
 
 
 def coerce_all(
@@ -128,7 +110,9 @@ def coerce_all(
     rgb: bool | None = None,
     on_note: OnNote = _log_note,
 ) -> list[Item | Refusal]:
-    """Make the items of a task output, one a part; parts that cannot be shown are errors.
+    """Make the items of a task output, one a layer; a refusal stands for one that cannot be shown.
+
+    The parameters are those of :func:`coerce`. No two items fill the same place.
 
     Examples
     --------
@@ -137,37 +121,35 @@ def coerce_all(
     >>> found[0].part, found[1].reason
     ('raw', 'dimensions')
     """
-    given = _Given(kind, layer, position or {}, provenance or Provenance(), rgb, on_note)
-    given.calibration = calibration or Calibration()
-    try:
-        parts = parts_of(value, kind, layer, given.note)
-    except Exception as error:
-        return [given.refusal(error)]
+    coercion = _Coercion(
+        kind,
+        layer,
+        position or {},
+        provenance or Provenance(),
+        calibration or Calibration(),
+        rgb,
+        on_note,
+    )
     found: list[Item | Refusal] = []
-    for part in parts:
+    try:
+        if kind not in OUTPUT_KINDS:
+            raise Refusal(
+                "kind", f"kind {kind!r} is unkinds; give one of {', '.join(OUTPUT_KINDS)}"
+            )
+        layers = layers_in(value, kind, layer, coercion.note)
+    except Exception as error:
+        return [coercion.refusal(error)]
+    for output_layer in layers:
         try:
-            found += given.items(part)
+            found += coercion.items(output_layer)
         except Exception as error:
-            # Whatever an object of the user's raises when it is looked at; the others go on.
-            found.append(given.refusal(error))
-    _tell_apart([item for item in found if isinstance(item, Item)])
+            found.append(coercion.refusal(error))
+    _number_twins([item for item in found if isinstance(item, Item)])
     return found
 
 
-def _refusal(error: Exception, layer: str, key: str) -> Refusal:
-    if not isinstance(error, Refusal):
-        # Looking at an output runs its author's code, such as `__array__`.
-        contain(error, foreign=True)
-        name = type(error).__name__
-        refusal = Refusal(f"error: {name}", f"{name}: {error}")
-        refusal.__cause__ = error
-        error = refusal
-    error.layer, error.key = layer, key
-    return error
-
-
-def _tell_apart(items: list[Item]) -> None:
-    """Number the parts that would replace each other, as napari numbers layers of one name."""
+def _number_twins(items: list[Item]) -> None:
+    """Number the items that would replace each other, as napari numbers layers of one name."""
     if len(items) < 2:
         return
     seen: set[Any] = set()
@@ -179,8 +161,8 @@ def _tell_apart(items: list[Item]) -> None:
         seen.add(item.place)
 
 
-class _Given:
-    """What the tap and the task say of all parts of an output."""
+class _Coercion:
+    """Coercion of one output: what the tap and the task say of all its layers."""
 
     def __init__(
         self,
@@ -188,59 +170,66 @@ class _Given:
         layer: str,
         position: Position,
         provenance: Provenance,
+        calibration: Calibration,
         rgb: bool | None,
         on_note: OnNote,
     ) -> None:
-        self.kind = kind
-        self.layer = layer
-        self.position = position
-        self.provenance = provenance
-        self.rgb = rgb
-        self.on_note = on_note
-        self.calibration = Calibration()
+        self._kind = kind
+        self._layer = layer
+        self._position = position
+        self._provenance = provenance
+        self._calibration = calibration
+        self._rgb = rgb
+        self._on_note = on_note
 
     def note(self, text: str) -> None:
-        """Tell of what is shown otherwise than it was returned."""
-        self.on_note(self.layer, text)
+        """Tell how a layer differs from the output."""
+        self._on_note(self._layer, text)
 
     def refusal(self, error: Exception) -> Refusal:
-        """Return the refusal that an error stands for."""
-        return _refusal(error, self.layer, self.provenance.key)
+        """Return an error as a refusal with its layer and task."""
+        if not isinstance(error, Refusal):
+            # Looking at an output runs its author's code, such as `__array__`.
+            contain(error, foreign=True)
+            name = type(error).__name__
+            refusal = Refusal(f"error: {name}", f"{name}: {error}")
+            refusal.__cause__ = error
+            error = refusal
+        error.layer, error.key = self._layer, self._provenance.key
+        return error
 
-    def items(self, part: LayerPart) -> list[Item]:
-        """Make the items of one part."""
-        if part.kind not in _MAKERS:
-            raise Refusal("kind", f"kind {part.kind!r} is unknown; give one of {', '.join(KINDS)}")
-        position = self.position or position_in(part.meta) or position_of(part.value)
-        told = of_meta(part.meta)
-        rgb = part.meta.get("rgb", self.rgb if part.kind == self.kind else None)
-        hints = Hints(
+    def items(self, layer: OutputLayer) -> list[Item]:
+        """Make the items of one layer."""
+        position = self._position or position_in(layer.meta) or position_of(layer.value)
+        of_meta = calibration_in(layer.meta)
+        rgb = layer.meta.get("rgb", self._rgb if layer.kind == self._kind else None)
+        context = CoercionContext(
             None if rgb is None else bool(rgb),
-            part.features,
-            part.meta,
+            layer.features,
+            layer.meta,
             frozenset(map(str, position)),
-            max(2, len(told.axes), len(told.scale), len(self.calibration.scale)),
+            max(2, len(of_meta.axes), len(of_meta.scale), len(self._calibration.scale)),
             self.note,
         )
-        made = _MAKERS[part.kind](part.value, hints)
-        return [self._item(one, part, position, told) for one in made]
+        made = OUTPUT_KINDS[layer.kind].make(layer.value, context)
+        return [self._item(arrays, layer, position, of_meta) for arrays in made]
 
-    def _item(self, made: Coerced, part: LayerPart, position: Position, told: Calibration) -> Item:
-        # First: options for each element become arrays.
-        options = options_of(made, part.meta, self.note)
-        name = part.name
-        if made.beside:
-            name = f"{name or self.layer} {made.beside}"
+    def _item(
+        self, made: LayerArrays, layer: OutputLayer, position: Position, of_meta: Calibration
+    ) -> Item:
+        # First: options of each element become arrays.
+        options = options_of(made, layer.meta, self.note)
+        name = f"{layer.name or self._layer} {made.suffix}" if made.suffix else layer.name
         return Item(
-            layer=self.layer,
+            layer=self._layer,
             kind=made.kind,
             data=made.data,
             position={
                 clean(axis): clean(place) if isinstance(place, str) else place
                 for axis, place in position.items()
             },
-            provenance=self.provenance,
-            calibration=merged(self.calibration, told, made),
+            provenance=self._provenance,
+            calibration=merged(self._calibration, of_meta, made),
             rgb=made.rgb,
             arrays=made.arrays,
             part=clean(name),

@@ -1,9 +1,9 @@
-"""Which columns of a table are coordinates."""
+"""Columns of tables that hold coordinates."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -13,18 +13,18 @@ from dask_napari.coerce._host_arrays import coordinates
 from dask_napari.coerce._tables import Table
 from dask_napari.model import AnyArray, Refusal
 
-NAMED: Final = ("t", "z", "y", "x")
+AXES: Final = ("t", "z", "y", "x")
 """Axes that a column may be named after, in the order of an array."""
 
 _PREFIXES: Final = ("position_", "pos_", "centroid_", "coord_", "")
-"""What may stand before the name of an axis; TrackMate's columns are ``POSITION_X``."""
+"""Prefixes of the name of an axis; TrackMate's columns are ``POSITION_X``."""
 
 _NUMBERED: Final = ("centroid-", "axis-", "centroid_", "axis_")
-"""What stands before the number of an axis: in scikit-image's and in napari's tables."""
+"""Prefixes of the number of an axis: in scikit-image's and in napari's tables."""
 
 
 def find(table: Table, names: Sequence[str]) -> str | None:
-    """Return the first column that goes by one of the names, whatever its case.
+    """Return the first column with one of the names, the best first, whatever its case.
 
     Examples
     --------
@@ -35,8 +35,8 @@ def find(table: Table, names: Sequence[str]) -> str | None:
     return next((folded[name] for name in names if name in folded), None)
 
 
-def axis_columns(table: Table, taken: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Return the columns of coordinates: axis -> column, in the order of an array.
+def axis_columns(table: Table, excluded: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Return the columns of coordinates by their axes, in the order of an array.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def axis_columns(table: Table, taken: frozenset[str] = frozenset()) -> dict[str,
     {'0': 'centroid-0', '1': 'centroid-1'}
     """
     for prefix in sorted(_PREFIXES):
-        found = {axis: find(table, [prefix + axis]) for axis in NAMED if axis not in taken}
+        found = {axis: find(table, [prefix + axis]) for axis in AXES if axis not in excluded}
         named = {axis: name for axis, name in found.items() if name is not None}
         if {"y", "x"} <= named.keys():
             return named
@@ -59,28 +59,28 @@ def axis_columns(table: Table, taken: frozenset[str] = frozenset()) -> dict[str,
     return {}
 
 
-def axes_of(columns: dict[str, str]) -> tuple[str, ...]:
-    """Return the names of axes, empty where they have only numbers."""
+def axis_names(columns: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the axes of :func:`axis_columns`, empty where they are only numbered."""
     return () if any(axis.isdigit() for axis in columns) else tuple(columns)
 
 
-def stack(table: Table, names: Sequence[str], what: str) -> AnyArray:
-    """Return columns of numbers side by side.
+def take(table: Table, names: Sequence[str], elements: str) -> tuple[AnyArray, Table]:
+    """Return columns of numbers side by side, and the table of the other columns.
 
     Examples
     --------
-    >>> stack({"y": [1, 2], "x": [3, 4]}, ["y", "x"], "points")
-    array([[1., 3.],
-           [2., 4.]])
+    >>> take({"y": [1, 2], "x": [3, 4], "area": [9, 9]}, ["y", "x"], "points")
+    (array([[1., 3.],
+           [2., 4.]]), {'area': [9, 9]})
     """
     found: list[AnyArray] = []
     for name in names:
         try:
-            values = column(as_column(name, table[name], what))
-            # A list of nothing is not known to be one of numbers.
+            values = column(as_column(name, table[name], elements))
+            # An empty list has no type of its own.
             values = coordinates(values if len(values) else np.empty(0), f"column {name!r}")
         except Refusal as error:
-            raise Refusal("dtype", f"column {name!r} of {what}: {error}") from error
+            raise Refusal("dtype", f"column {name!r} of {elements}: {error}") from error
         if values.ndim != 1 or (found and len(values) != len(found[0])):
             raise Refusal(
                 "feature length",
@@ -88,9 +88,5 @@ def stack(table: Table, names: Sequence[str], what: str) -> AnyArray:
                 f" {len(found[0]) if found else 'another form'}",
             )
         found.append(values)
-    return np.column_stack(found)
-
-
-def without(table: Table, names: Sequence[str]) -> Table:
-    """Return the other columns."""
-    return {name: values for name, values in table.items() if name not in names}
+    others = {name: values for name, values in table.items() if name not in names}
+    return np.column_stack(found), others

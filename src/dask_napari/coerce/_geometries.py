@@ -11,8 +11,8 @@ from dask_napari.coerce._host_arrays import coordinates
 from dask_napari.coerce._outlines import Outlines
 from dask_napari.model import AnyArray, Refusal
 
-DEPTH: Final = 8
-"""Collections in collections that are followed."""
+MAX_DEPTH: Final = 8
+"""Nested collections that are followed."""
 
 _TYPES: Final = frozenset(
     {"Point", "MultiPoint", "LineString", "MultiLineString", "LinearRing", "Polygon"}
@@ -36,7 +36,7 @@ def is_geometry(value: object) -> bool:
 
 
 def elements(value: Any) -> list[Any]:
-    """Return the elements of a GeoJSON collection of features; of anything else, itself."""
+    """Return the features of a GeoJSON collection, or a list of the geometry itself."""
     if not isinstance(value, Mapping) and getattr(value, "geom_type", None) not in _TYPES:
         value = value.__geo_interface__
     if isinstance(value, Mapping) and value.get("type") == "FeatureCollection":
@@ -65,8 +65,8 @@ def add_geometry(outlines: Outlines, value: Any) -> None:
 
 def add_outlines(outlines: Outlines, value: Any, depth: int = 0) -> None:
     """Add the outlines of a geometry to the present element."""
-    if depth > DEPTH:
-        raise Refusal("shapes", f"collections of geometries more than {DEPTH} deep")
+    if depth > MAX_DEPTH:
+        raise Refusal("shapes", f"collections of geometries more than {MAX_DEPTH} deep")
     kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "geom_type", None)
     if kind == "GeometryCollection" or (kind or "").startswith("Multi"):
         for part in _parts(value):
@@ -74,7 +74,7 @@ def add_outlines(outlines: Outlines, value: Any, depth: int = 0) -> None:
     elif kind in ("Point", "LineString", "LinearRing", "Polygon"):
         rings = _rings(value, kind)
         if len(rings) > 1:
-            outlines.hints.note("polygons are shown without their holes")
+            outlines.context.note("polygons are shown without their holes")
         if rings and len(rings[0]):
             names = {"Point": "point", "LineString": "path"}
             name = (
@@ -84,7 +84,7 @@ def add_outlines(outlines: Outlines, value: Any, depth: int = 0) -> None:
             )
             outlines.add(rings[0], name)
     else:
-        raise Refusal("shapes", f"geometries of type {str(kind)[:40]!r} are not known")
+        raise Refusal("shapes", f"geometries of type {str(kind)[:40]!r} are unknown")
 
 
 def _parts(value: Any) -> list[Any]:

@@ -1,8 +1,7 @@
-"""Arrays of whatever library, as numpy arrays in memory."""
+"""Arrays of any library, as numpy arrays in memory."""
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Final
 
 import numpy as np
@@ -11,14 +10,14 @@ from dask_napari.model import AnyArray, Refusal
 from dask_napari.placement import is_labelled
 
 _HOST: Final = frozenset({1, 3, 11, 13})
-"""Devices of DLPack whose memory the processor reads: CPU, CUDA and ROCm host, CUDA managed."""
+"""Devices of DLPack whose memory the processor can read: CPU, CUDA and ROCm host, CUDA managed."""
 
 _TINY_FLOATS: Final = ("bfloat16", "float8", "float6", "float4")
-"""Beginnings of the names of floats that numpy has only through ``ml_dtypes``."""
+"""Prefixes of the names of floats that numpy has only through ``ml_dtypes``."""
 
 
 def refuse_lazy(value: object) -> None:
-    """Refuse a Dask collection or a lazy frame: computing it here would be a second run."""
+    """Refuse a Dask collection or a lazy frame, which would be computed a second time here."""
     # A DataArray has the method always, and a graph only when it wraps a dask array.
     graph = getattr(value, "__dask_graph__", None)
     lazy = graph is not None and not isinstance(value, type) and graph() is not None
@@ -46,7 +45,7 @@ def is_array(value: object) -> bool:
 
 
 def to_host(value: object) -> AnyArray:
-    """Return an array as a numpy array of numbers, flags or text; of a GPU's, a copy.
+    """Return an array of any library as a numpy array; one on a graphics card is copied.
 
     Examples
     --------
@@ -54,14 +53,14 @@ def to_host(value: object) -> AnyArray:
     dtype('uint16')
     """
     if type(value) is np.ndarray and value.dtype.kind in "biuf" and value.dtype.isnative:
-        return value  # as nearly all are, for which the questions below would cost more than a copy
+        return value  # the usual case, for which the checks below would cost more than a copy
     refuse_lazy(value)
     if isinstance(value, np.ma.MaskedArray):
         value = value.filled(0 if value.dtype.kind in "biuc" else np.nan)
     if not is_array(value):
         raise Refusal(
             "not an array",
-            f"the task returned a {type(value).__name__}, which is no array;"
+            f"the task returned a {type(value).__name__}, which cannot be shown;"
             " select tasks that return arrays",
         )
     try:
@@ -90,7 +89,7 @@ def _read(value: Any) -> AnyArray:
         try:
             return np.asarray(value)
         except Exception:
-            # A tensor that is part of a gradient, or of a dtype that numpy has not.
+            # A tensor that is part of a gradient, or of a dtype that numpy lacks.
             return _read_by(value, ("detach", "resolve_conj", "float"), np.asarray)
     get = getattr(value, "get", None)
     if callable(get):  # CuPy
@@ -103,12 +102,12 @@ def _read(value: Any) -> AnyArray:
 
 
 def _converts(value: Any) -> bool:
-    """Whether numpy can read a value without DLPack, of which ``asarray`` knows nothing."""
+    """Return whether numpy can read a value without DLPack, which ``asarray`` does not use."""
     return hasattr(value, "__array__") or hasattr(value, "__array_interface__")
 
 
 def _on_host(value: Any) -> bool:
-    """Whether an array is in the processor's memory, as far as it says."""
+    """Return whether an array is in the processor's memory, as far as it tells."""
     device = getattr(value, "__dlpack_device__", None)
     if device is None:
         return True
@@ -126,7 +125,7 @@ def _call(value: Any, names: tuple[str, ...]) -> Any:
 
 
 def _read_by(value: Any, names: tuple[str, ...], read: Any) -> AnyArray:
-    """Read a value after one more of its methods each time, until that works."""
+    """Read a value after calling one more of its methods each time, until reading works."""
     failure: Exception | None = None
     for count in range(1, len(names) + 1):
         if not hasattr(value, names[count - 1]):
@@ -159,9 +158,9 @@ def coordinates(value: object, name: str, ndim: int | None = None) -> AnyArray:
         except (TypeError, ValueError) as error:
             raise Refusal("dtype", f"{name} are not all numbers: {error}") from error
     if data.dtype.kind not in "iuf":
-        raise Refusal("dtype", f"{name} of dtype {data.dtype} are no coordinates")
+        raise Refusal("dtype", f"{name} of dtype {data.dtype} cannot be coordinates")
     if ndim is not None and data.ndim != ndim:
-        raise Refusal("dimensions", f"{name} need {ndim} axes, and came with shape {data.shape}")
+        raise Refusal("dimensions", f"{name} need {ndim} axes, and have shape {data.shape}")
     small = data.dtype.kind == "f" and data.dtype.itemsize <= 4
     return data.astype(np.float32 if small else np.float64, copy=False)
 
@@ -173,18 +172,3 @@ def from_lists(value: list[Any] | tuple[Any, ...], name: str) -> AnyArray:
         return np.asarray(rows)
     except (TypeError, ValueError, OverflowError) as error:
         raise Refusal("dimensions", f"{name} of unequal lengths: {error}") from error
-
-
-def loaded(module: str, name: str) -> Any:
-    """Return a class of a library if that is loaded, None otherwise.
-
-    An output can be of a library only where its task imported that.
-
-    Examples
-    --------
-    >>> loaded("numpy", "ndarray") is np.ndarray, loaded("no_such_library", "Frame")
-    (True, None)
-    """
-    # Libraries load their parts lazily: while another thread imports one, a class may be missing.
-    found = getattr(sys.modules.get(module), name, None)
-    return found if isinstance(found, type) else None

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._host_arrays import loaded
-from dask_napari.coerce._outlines import Outlines
+from dask_napari.coerce._outlines import Outlines, box
 from dask_napari.model import AnyArray, Refusal
+from dask_napari.placement import loaded_class
 
 _OPEN: Final = frozenset({"LINE", "FREELINE", "POLYLINE", "ANGLE"})
 
@@ -19,13 +19,13 @@ numbers. Lines and points go by the centres in both."""
 
 def is_roi(value: object) -> bool:
     """Return whether a value is a ROI of roifile."""
-    kind = loaded("roifile", "ImagejRoi")
+    kind = loaded_class("roifile", "ImagejRoi")
     return kind is not None and isinstance(value, kind)
 
 
 def add_roi(outlines: Outlines, roi: Any) -> None:
     """Add a ROI as an element of its own, with its name and its place in a stack as features."""
-    outlines.begin(_row(roi))
+    outlines.begin(_features(roi))
     try:
         name = roi.roitype.name
         if name in ("RECT", "OVAL") and not roi.composite:
@@ -52,12 +52,11 @@ def _box(roi: Any) -> AnyArray:
     else:
         low = np.array([roi.top, roi.left], np.float64)
         high = np.array([roi.bottom, roi.right], np.float64)
-    low, high = low - _CORNER, high - _CORNER
-    return np.array([low, (low[0], high[1]), high, (high[0], low[1])])
+    return box(low - _CORNER, high - _CORNER)
 
 
-def _row(roi: Any) -> dict[str, Any]:
-    """Return what a ROI says of itself; its place in a stack counted from 0, as in napari."""
+def _features(roi: Any) -> dict[str, Any]:
+    """Return the features of a ROI; its place in a stack counts from 0, as in napari."""
     row: dict[str, Any] = {"name": roi.name or None}
     for axis in ("c", "z", "t"):
         place = int(getattr(roi, f"{axis}_position"))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._coerced import Coerced, Hints
 from dask_napari.coerce._coordinate_columns import find
 from dask_napari.coerce._features import as_column, column, features_of
 from dask_napari.coerce._host_arrays import is_array, to_host
+from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._ome_metadata import sizes_of
+from dask_napari.coerce._output_kind import OutputKind, is_table
 from dask_napari.coerce._regions import are_regions, measured, regions_of
-from dask_napari.coerce._tables import Table, table_of
+from dask_napari.coerce._tables import Table, required_table
 from dask_napari.model import FEATURE, AnyArray, Calibration, Kind, Refusal
-from dask_napari.placement import calibration_of, is_labelled
+from dask_napari.placement import calibration_of, is_labelled, position_of
 
 _RGB_SIDE: Final = 30
 """Pixels; napari's own rule for guessing colour. A smaller image says rgb=True."""
@@ -23,67 +25,95 @@ LABEL_NAMES: Final = ("label", "index", "label_id", "labels")
 """Columns that tell to which label a row of features belongs."""
 
 
-def image(value: object, hints: Hints) -> list[Coerced]:
-    """Make an image; it is copied only where its dtype must change.
+def image(value: object, context: CoercionContext) -> list[LayerArrays]:
+    """Make an image of numbers or flags; it is copied only where its dtype must change.
 
     Examples
     --------
-    >>> (made,) = image(np.zeros((40, 50, 3), "uint8"), Hints())
-    >>> made.rgb, made.spatial
+    >>> (made,) = image(np.zeros((40, 50, 3), "uint8"), CoercionContext())
+    >>> made.rgb, made.spatial_ndim
     (True, 2)
     """
-    if hints.features is not None:
-        hints.note("features of images are left out")
+    if context.features is not None:
+        context.note("features of images are left out")
     data = _numbers(_stacked(value))
-    rgb = _is_rgb(data, hints.rgb)
-    data = _drawable(data, hints)
-    spatial = data.ndim - rgb
-    return [Coerced("image", data, {}, spatial, rgb, _known(value, spatial))]
+    rgb = _is_rgb(data, context.rgb)
+    data = _drawable(data, context)
+    ndim = data.ndim - rgb
+    return [LayerArrays("image", data, {}, ndim, rgb, _calibration(value, ndim))]
 
 
-def labels(value: object, hints: Hints) -> list[Coerced]:
+def labels(value: object, context: CoercionContext) -> list[LayerArrays]:
     """Make labels in the smallest dtype that holds them; napari is fastest with those.
 
     Examples
     --------
     >>> cells = np.array([[0, 1], [2, 2]])
-    >>> (made,) = labels(cells, Hints(features={"label": [1, 2], "area": [1, 2]}))
+    >>> context = CoercionContext(features={"label": [1, 2], "area": [1, 2]})
+    >>> (made,) = labels(cells, context)
     >>> made.data.dtype, {name: column.tolist() for name, column in made.arrays.items()}
     (dtype('uint8'), {'feature:index': [1, 2], 'feature:area': [1, 2]})
     """
-    if hints.rgb:
+    if context.rgb:
         raise Refusal("rgb", "rgb=True is for images, not for labels")
-    data = _numbers(_stacked(value))
-    data = _smallest(data)
+    data = _smallest(_numbers(_stacked(value)))
     _check_axes(data, "labels")
-    arrays = label_features(hints.features)
-    return [Coerced("labels", data, arrays, data.ndim, known=_known(value, data.ndim))]
+    arrays = label_features(context.features)
+    calibration = _calibration(value, data.ndim)
+    return [LayerArrays("labels", data, arrays, data.ndim, calibration=calibration)]
+
+
+def positions_differ(values: Sequence[Any]) -> bool:
+    """Return whether all values are arrays with a position of their own."""
+    if not all(map(is_labelled, values)):
+        return False
+    positions = [frozenset(position_of(array).items()) for array in values]
+    return all(positions) and len(set(positions)) == len(positions)
+
+
+def _are_several(values: Sequence[Any]) -> bool:
+    # A list of arrays of one form is a stack.
+    if not all(map(is_array, values)):
+        return False
+    if isinstance(values, tuple) or positions_differ(values):
+        return True
+    return len({(getattr(v, "shape", None), str(getattr(v, "dtype", None))) for v in values}) > 1
+
+
+def _is_single(value: Mapping[Any, Any]) -> bool:
+    return False
+
+
+def _are_label_features(value: object) -> bool:
+    return is_table(value) or are_regions(value)
+
+
+IMAGE: Final = OutputKind(image, _are_several, _is_single)
+LABELS: Final = OutputKind(labels, _are_several, _is_single, _are_label_features)
 
 
 def label_features(given: object) -> dict[str, AnyArray]:
-    """Return features of labels; ``feature:index`` tells which label each row is about."""
+    """Return features of labels; ``feature:index`` tells the label of each row.
+
+    A column such as ``label`` or ``index`` names the labels; without one, rows count them from 0,
+    as in napari.
+    """
     if given is None:
         return {}
-    table: Table | None
-    table = measured(regions_of(given)) if are_regions(given) else table_of(given)
-    if table is None:
-        raise Refusal(
-            "features", f"features in a {type(given).__name__}; give a data frame or a dict"
-        )
+    table: Table = measured(regions_of(given)) if are_regions(given) else required_table(given)
     if not table:
         return {}
     name = find(table, LABEL_NAMES)
     if name is None:
         first, values = next(iter(table.items()))
-        count = len(as_column(first, values, "labels"))
-        index: AnyArray = np.arange(count)
+        index: AnyArray = np.arange(len(as_column(first, values, "labels")))
     else:
         index = column(as_column(name, table.pop(name), "labels"))
         whole = index.dtype.kind in "iu" or (
             index.dtype.kind == "f" and bool((index == np.floor(index)).all())
         )
         if index.ndim != 1 or not whole:
-            raise Refusal("features", f"column {name!r} holds no whole numbers of labels")
+            raise Refusal("features", f"column {name!r} must hold the whole numbers of labels")
         index = index.astype(np.int64, copy=False)
     table.pop("index", None)
     return {FEATURE + "index": index, **features_of(table, len(index), "labels")}
@@ -115,13 +145,13 @@ def _numbers(value: object) -> AnyArray:
     return data
 
 
-def _drawable(data: AnyArray, hints: Hints) -> AnyArray:
-    """Change dtypes that a graphics card does not know into ones that it does."""
+def _drawable(data: AnyArray, context: CoercionContext) -> AnyArray:
+    """Convert dtypes that graphics cards cannot draw."""
     kind = data.dtype.kind
     if kind == "b":
         return data.view(np.uint8)
     if kind == "c":
-        hints.note("complex numbers are shown by their magnitude")
+        context.note("complex numbers are shown by their magnitude")
         data = np.abs(data)
     if data.dtype.kind == "f" and data.dtype.itemsize not in (4, 8):
         return data.astype(np.float32 if data.dtype.itemsize < 4 else np.float64)
@@ -149,11 +179,11 @@ def _smallest(data: AnyArray) -> AnyArray:
 
 
 def _is_rgb(data: AnyArray, rgb: bool | None) -> bool:
-    """Return whether the last axis is colour; refuse what has too few axes."""
-    colour = data.ndim >= 3 and data.shape[-1] in (3, 4)
+    """Return whether the last axis is colour; refuse arrays of too few axes."""
+    fits = data.ndim >= 3 and data.shape[-1] in (3, 4)
     if rgb is None:
-        rgb = colour and min(data.shape[-3:-1]) >= _RGB_SIDE and data.dtype.kind in "uf"
-    if rgb and not colour:
+        rgb = fits and min(data.shape[-3:-1]) >= _RGB_SIDE and data.dtype.kind in "uf"
+    if rgb and not fits:
         raise Refusal(
             "rgb", f"rgb=True needs an image of shape (..., 3) or (..., 4), not {data.shape}"
         )
@@ -168,7 +198,7 @@ def _check_axes(data: AnyArray, kind: Kind) -> None:
         )
 
 
-def _known(value: Any, spatial: int) -> Calibration:
+def _calibration(value: Any, ndim: int) -> Calibration:
     if not is_labelled(value):
         return Calibration()
-    return calibration_of(value, spatial, sizes_of(value.attrs, tuple(map(str, value.dims))))
+    return calibration_of(value, ndim, sizes_of(value.attrs, tuple(map(str, value.dims))))

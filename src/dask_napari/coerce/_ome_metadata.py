@@ -7,16 +7,17 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from dask_napari.model import contain
 from dask_napari.placement import Size
 
-LOOKED_AT: Final = 300
-"""Values of the attributes that are looked at; metadata may list every plane of a file."""
+MAX_VALUES: Final = 300
+"""Values of the attributes that are read; metadata may list every plane of a file."""
 
-ENTRIES: Final = 64
-"""Entries of one mapping that are looked at."""
+MAX_ENTRIES: Final = 64
+"""Entries of one mapping that are read."""
 
-FIRST: Final = 2
-"""Elements of a list that are looked at: the first image is the one that is shown."""
+MAX_ELEMENTS: Final = 2
+"""Elements of a list that are read: the first image is the one that is shown."""
 
 _INSIDE: Final = ("images", "pixels", "image", "Image", "Pixels")
 """Attributes of the classes of ome-types that lead to pixel sizes."""
@@ -25,7 +26,7 @@ _SIZES: Final = ("physicalsize", "pixelsize", "voxelsize")
 
 
 def sizes_of(attrs: Mapping[Any, Any], dims: Sequence[str]) -> dict[str, Size]:
-    """Return the pixel sizes that the attributes of an array tell, by axis in lower case.
+    """Return the pixel sizes in the attributes of an array, by axis in lower case.
 
     Understood are OME-NGFF (``multiscales``, also under ``ome``, or ``coordinateTransformations``
     alone) and names such as ``physical_size_x`` or ``PhysicalSizeX`` with their units, in the
@@ -38,12 +39,13 @@ def sizes_of(attrs: Mapping[Any, Any], dims: Sequence[str]) -> dict[str, Size]:
     {'x': Size(step=0.65, start=0.0, unit='um')}
     """
     try:
-        return _of_ngff(attrs, dims) or _of_names(attrs)
-    except Exception:
-        return {}  # attributes are anyone's: what cannot be read says nothing
+        return _from_ngff(attrs, dims) or _from_names(attrs)
+    except Exception as error:
+        contain(error, foreign=True)
+        return {}  # attributes are anyone's
 
 
-def _of_ngff(attrs: Mapping[Any, Any], dims: Sequence[str]) -> dict[str, Size]:
+def _from_ngff(attrs: Mapping[Any, Any], dims: Sequence[str]) -> dict[str, Size]:
     inner = attrs.get("ome")
     for place in (attrs, inner):
         if not isinstance(place, Mapping):
@@ -52,14 +54,14 @@ def _of_ngff(attrs: Mapping[Any, Any], dims: Sequence[str]) -> dict[str, Size]:
         if isinstance(scales, list | tuple) and scales:
             scales = scales[0]
         if isinstance(scales, Mapping):
-            return _of_multiscale(scales, dims)
+            return _from_multiscale(scales, dims)
         if "coordinateTransformations" in place:
             axes = [(dim.lower(), "") for dim in dims]
             return _sizes(axes, [place["coordinateTransformations"]])
     return {}
 
 
-def _of_multiscale(scales: Mapping[Any, Any], dims: Sequence[str]) -> dict[str, Size]:
+def _from_multiscale(scales: Mapping[Any, Any], dims: Sequence[str]) -> dict[str, Size]:
     axes = [
         (str(axis["name"]).lower(), str(axis.get("unit") or ""))
         if isinstance(axis, Mapping)
@@ -84,16 +86,16 @@ def _sizes(axes: list[tuple[str, str]], groups: list[Any]) -> dict[str, Size]:
         name: Size(step, first, unit)
         for (name, unit), step, first in zip(axes, scale, start, strict=True)
     }
-    return {name: size for name, size in found.items() if _usable(size)} if groups else {}
+    return {name: size for name, size in found.items() if _is_valid(size)} if groups else {}
 
 
-def _usable(size: Size) -> bool:
+def _is_valid(size: Size) -> bool:
     return math.isfinite(size.step) and size.step != 0 and math.isfinite(size.start)
 
 
-def _of_names(attrs: Any) -> dict[str, Size]:
+def _from_names(attrs: Any) -> dict[str, Size]:
     for place in _places(attrs):
-        found = _named(place)
+        found = _sizes_by_name(place)
         if found:
             return found
     return {}
@@ -102,12 +104,12 @@ def _of_names(attrs: Any) -> dict[str, Size]:
 def _places(attrs: Any) -> Iterator[dict[str, Any]]:
     """Yield mappings and objects in the attributes, the outer ones first, as mappings."""
     waiting = deque([attrs])
-    for _ in range(LOOKED_AT):
+    for _ in range(MAX_VALUES):
         if not waiting:
             return
         place = waiting.popleft()
         if isinstance(place, list | tuple) and not hasattr(place, "_fields"):
-            waiting.extend(place[:FIRST])
+            waiting.extend(place[:MAX_ELEMENTS])
             continue
         entries = _entries(place)
         if entries:
@@ -117,9 +119,9 @@ def _places(attrs: Any) -> Iterator[dict[str, Any]]:
 
 
 def _entries(place: Any) -> dict[str, Any]:
-    """Return what a mapping or an object says, under names in lower case without separators."""
+    """Return the entries of a mapping or object, by names in lower case without separators."""
     if isinstance(place, Mapping):
-        pairs = list(place.items())[:ENTRIES]
+        pairs = list(place.items())[:MAX_ENTRIES]
     else:
         names = [f"physical_size_{a}{u}" for a in "xyz" for u in ("", "_unit")]
         names += ["time_increment", "time_increment_unit", "X", "Y", "Z", *_INSIDE]
@@ -127,7 +129,7 @@ def _entries(place: Any) -> dict[str, Any]:
     return {"".join(c for c in str(key).lower() if c.isalnum()): value for key, value in pairs}
 
 
-def _named(entries: Mapping[str, Any]) -> dict[str, Size]:
+def _sizes_by_name(entries: Mapping[str, Any]) -> dict[str, Size]:
     found = {}
     for axis in "xyz":
         for name in _SIZES:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dask_napari.coerce._coerced import Coerced, Note
 from dask_napari.coerce._features import features_of
-from dask_napari.coerce._layer_parts import META
+from dask_napari.coerce._layer_arrays import LayerArrays, Note
+from dask_napari.coerce._output_layers import META
 from dask_napari.model import LAYER_OPTIONS, Refusal, arguments
 
-LEAVES: Final = 1000
+MAX_LEAVES: Final = 1000
 """Numbers and texts in all options of an item: they travel in the header of its message, where
 64 items have 4 MiB together."""
 
@@ -21,14 +21,14 @@ _PER_ELEMENT: Final = frozenset(
 """Options of points, shapes and vectors that may have an entry for each of them."""
 
 
-def options_of(made: Coerced, meta: Mapping[str, Any], note: Note) -> dict[str, Any]:
-    """Return the options among the arguments of a layer.
+def options_of(made: LayerArrays, meta: Mapping[str, Any], note: Note) -> dict[str, Any]:
+    """Return the options among the arguments of a layer; unusable ones are left out.
 
-    Options with one entry a point, shape or vector become features of the same name: items of
-    one layer are joined, and options hold for the whole layer. What cannot be used is left out.
+    Options with one entry a point, shape or vector become features of that name: items of one
+    layer are joined, and options hold for the whole layer.
     """
     found: dict[str, Any] = {}
-    left = LEAVES
+    left = MAX_LEAVES
     for name, value in meta.items():
         if name in META or value is None:
             continue
@@ -36,39 +36,35 @@ def options_of(made: Coerced, meta: Mapping[str, Any], note: Note) -> dict[str, 
             note(f"the argument {str(name)[:60]!r} of a {made.kind} layer is left out")
             continue
         if name in _PER_ELEMENT and _is_per_element(value, made):
-            _as_feature(made, name, value, note)
+            _add_feature(made, name, value, note)
             continue
         try:
             plain = arguments.option(name, value)
             cost = _leaves(plain)
         except (TypeError, ValueError, RecursionError):
-            cost = LEAVES + 1
+            cost = MAX_LEAVES + 1
         if cost > left:
-            note(f"the argument {name!r} is left out: it is no plain data, or too long")
+            note(f"the argument {name!r} is left out: it is not plain data, or too long")
             continue
         left -= cost
         found[name] = plain
     return found
 
 
-def _count(made: Coerced) -> int:
-    return len(made.arrays["types"]) if made.kind == "shapes" else len(made.data)
-
-
-def _is_per_element(value: Any, made: Coerced) -> bool:
+def _is_per_element(value: Any, made: LayerArrays) -> bool:
     if isinstance(value, str | Mapping) or not hasattr(value, "__len__"):
         return False
     try:
-        return len(value) == _count(made) != 0
+        return len(value) == len(made) != 0
     except TypeError:
         return False  # an array without axes
 
 
-def _as_feature(made: Coerced, name: str, value: Any, note: Note) -> None:
+def _add_feature(made: LayerArrays, name: str, value: Any, note: Note) -> None:
     try:
-        columns = features_of({name: value}, _count(made), made.kind)
+        columns = features_of({name: value}, len(made), made.kind)
     except Refusal:
-        note(f"the argument {name!r} is left out: it is no plain data")
+        note(f"the argument {name!r} is left out: it is not plain data")
         return
     note(f"{name!r} of each of the {made.kind} is kept as a feature")
     made.arrays = {**columns, **made.arrays}

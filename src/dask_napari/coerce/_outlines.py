@@ -1,4 +1,4 @@
-"""Outlines gathered from an output: every shape as napari's vertices, points apart."""
+"""Outlines: the shapes of an output as napari's vertices, and the points among them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._coerced import Hints
 from dask_napari.coerce._host_arrays import coordinates
+from dask_napari.coerce._layer_arrays import CoercionContext
 from dask_napari.model import SHAPE_TYPES, AnyArray, Refusal, reachable
 
-LEAST: Final = {"polygon": 3, "rectangle": 4, "ellipse": 4, "line": 2, "path": 2}
-"""Vertices of each type; rectangles, ellipses and lines have neither more nor less."""
+_VERTICES: Final = {"polygon": 3, "rectangle": 4, "ellipse": 4, "line": 2, "path": 2}
+"""Least number of vertices of each type; those of :data:`_FIXED` are exact."""
 
-EXACT: Final = frozenset({"rectangle", "ellipse", "line"})
+_FIXED: Final = frozenset({"rectangle", "ellipse", "line"})
 
 
 class Outlines:
@@ -22,27 +22,27 @@ class Outlines:
 
     Parameters
     ----------
-    hints : Hints
-        What is known besides.
+    context : CoercionContext
+        Knowledge of the output from outside of its data.
 
     Attributes
     ----------
     vertices : list of ndarray
         One array ``(v, D)`` a shape.
     types : list of int
-        Index of each in ``SHAPE_TYPES``.
+        Index of the type of each shape in ``SHAPE_TYPES``.
     sources : list of int
-        Which element of the output each came from.
+        Number of the element of the output from which each shape came.
     points : list of ndarray
         One array ``(n, D)`` for each element that is points.
     point_sources : list of int
-        Which element of the output each came from.
+        Number of the element of the output from which each array of points came.
     rows : list of mapping
-        What each element of the output says of itself.
+        Features of each element of the output.
     """
 
-    def __init__(self, hints: Hints) -> None:
-        self.hints = hints
+    def __init__(self, context: CoercionContext) -> None:
+        self.context = context
         self.vertices: list[AnyArray] = []
         self.types: list[int] = []
         self.sources: list[int] = []
@@ -51,26 +51,27 @@ class Outlines:
         self.rows: list[Mapping[str, Any]] = []
 
     def begin(self, row: Mapping[str, Any] | None = None) -> None:
-        """Go on to the next element of the output."""
+        """Begin the next element of the output, with its features."""
         self.rows.append(row or {})
 
     def add(self, vertices: object, shape_type: str = "") -> None:
-        """Add a shape of the present element."""
+        """Add vertices ``(v, D)`` to the present element; without a type, it is guessed."""
         data = coordinates(vertices, "vertices")
         if data.ndim == 1 and 2 <= len(data) <= 4:
             data = data[np.newaxis]
         if data.ndim != 2 or (len(data) and not 2 <= data.shape[1] <= 32):
             raise Refusal(
-                "dimensions", f"vertices of a shape need shape (v, D), and came with {data.shape}"
+                "dimensions",
+                f"vertices of a shape need shape (v, D); these have shape {data.shape}",
             )
         if not len(data):
-            self.hints.note("shapes without vertices are left out")
+            self.context.note("shapes without vertices are left out")
             return
-        shape_type = _type_name(shape_type) or guess(data)
+        shape_type = _type_name(shape_type) or guessed_type(data)
         if shape_type != "point":
             data = _fitted(data, shape_type)
         if not reachable(data).all():
-            self.hints.note(
+            self.context.note(
                 "shapes with a vertex that is not finite, or beyond 2**31, are left out",
             )
         elif shape_type == "point":
@@ -89,10 +90,13 @@ def _type_name(given: object) -> str:
     )
     if name in ("", "point", *SHAPE_TYPES):
         return name
-    raise Refusal("shape type", f"shape type {given!r} is none of {', '.join(SHAPE_TYPES)}, point")
+    raise Refusal(
+        "shape type",
+        f"shape type {given!r} is unknown; give one of {', '.join(SHAPE_TYPES)}, point",
+    )
 
 
-def guess(data: AnyArray) -> str:
+def guessed_type(data: AnyArray) -> str:
     """Return the type of a shape of which only the vertices are known.
 
     One vertex is a point, two are a line. More are a polygon, unless they are a contour that
@@ -100,7 +104,8 @@ def guess(data: AnyArray) -> str:
 
     Examples
     --------
-    >>> guess(np.array([[0.0, 0.5], [0.5, 1.0], [1.0, 1.5]])), guess(np.eye(3, 2))
+    >>> contour = np.array([[0.0, 0.5], [0.5, 1.0], [1.0, 1.5]])
+    >>> guessed_type(contour), guessed_type(np.eye(3, 2))
     ('path', 'polygon')
     """
     if len(data) < 3:
@@ -111,7 +116,7 @@ def guess(data: AnyArray) -> str:
 
 
 def _is_contour(data: AnyArray) -> bool:
-    """Whether vertices lie on the lines between pixels, one step apart: marching squares."""
+    """Return whether vertices are those of marching squares: on pixel edges, one step apart."""
     if data.shape[1] != 2:
         return False
     whole = data == np.floor(data)
@@ -121,7 +126,7 @@ def _is_contour(data: AnyArray) -> bool:
 
 
 def _fitted(data: AnyArray, shape_type: str) -> AnyArray:
-    """Return vertices in the number that napari wants of their type."""
+    """Return vertices in the number that napari expects of their type."""
     if shape_type == "polygon" and len(data) > 3 and np.array_equal(data[0], data[-1]):
         data = data[:-1]
     if shape_type == "rectangle" and len(data) == 5 and np.array_equal(data[0], data[-1]):
@@ -131,11 +136,12 @@ def _fitted(data: AnyArray, shape_type: str) -> AnyArray:
             centre, radii = data
             data = np.stack([centre - radii, centre + radii])
         data = box(data[0], data[1])
-    if len(data) < LEAST[shape_type] or (shape_type in EXACT and len(data) != LEAST[shape_type]):
+    needed = _VERTICES[shape_type]
+    if len(data) < needed or (shape_type in _FIXED and len(data) > needed):
         raise Refusal(
             "vertices",
-            f"a {shape_type} needs {'' if shape_type in EXACT else 'at least '}"
-            f"{LEAST[shape_type]} vertices, and came with {len(data)}",
+            f"a {shape_type} needs {'' if shape_type in _FIXED else 'at least '}"
+            f"{needed} vertices, and has {len(data)}",
         )
     return data
 
@@ -154,10 +160,11 @@ def box(low: AnyArray, high: AnyArray) -> AnyArray:
     return corners
 
 
-def refuse_shape(value: object) -> Refusal:
-    """Return the refusal of an element that is no shape."""
+def not_a_shape(value: object) -> Refusal:
+    """Return the refusal of an element that cannot be shown as a shape."""
     return Refusal(
         "not shapes",
-        f"a {type(value).__name__} is no shape; return vertices (v, D), (vertices, 'polygon'),"
-        " shapely geometries, ImageJ ROIs of roifile, or what find_contours or regionprops return",
+        f"a {type(value).__name__} cannot be shown as a shape; return vertices (v, D), (vertices,"
+        " 'polygon'), shapely geometries, ImageJ ROIs of roifile, or what find_contours or"
+        " regionprops return",
     )

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._host_arrays import loaded
 from dask_napari.coerce._tables import Table
 from dask_napari.model import AnyArray, Refusal
+from dask_napari.placement import loaded_class
 
 MEASURED: Final = (
     "label",
@@ -25,9 +25,9 @@ moments and hulls take up to milliseconds, beside the tasks; ``regionprops_table
 
 
 def is_region(value: object) -> bool:
-    """Return whether a value is one of scikit-image's ``RegionProperties``."""
+    """Return whether a value is scikit-image's ``RegionProperties``."""
     for module in ("skimage.measure._regionprops", "skimage.measure"):
-        kind = loaded(module, "RegionProperties")
+        kind = loaded_class(module, "RegionProperties")
         if kind is not None:
             return isinstance(value, kind)
     return False
@@ -48,7 +48,7 @@ def are_regions(value: object) -> bool:
 
 
 def regions_of(value: Any) -> list[Any]:
-    """Return the regions of a value, none of which computes anything in the task's own objects.
+    """Return copies of regions, which compute nothing in the task's own objects.
 
     Regions keep what was asked of them, and a task that sends them on at this moment must not
     see them change.
@@ -75,13 +75,13 @@ def centres(value: Any) -> tuple[AnyArray, Table]:
     ([[0.0, 1.5]], [2.0])
     """
     regions = regions_of(value)
-    same_axes(regions)
+    common_ndim(regions)
     pixels = [np.mean(region.coords, axis=0) for region in regions]
     return np.array(pixels, np.float64), measured(regions)
 
 
-def same_axes(regions: list[Any]) -> int:
-    """Return the number of axes of all regions."""
+def common_ndim(regions: list[Any]) -> int:
+    """Return the number of axes that all regions have; refuse differing ones."""
     found = {len(region.slice) for region in regions}
     if len(found) != 1:
         raise Refusal("dimensions", f"regions of images of {sorted(found)} axes in one output")

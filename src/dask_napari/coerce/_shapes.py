@@ -3,49 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from dask_napari.coerce import _geometries, _imagej_rois
-from dask_napari.coerce._coerced import Coerced, Hints
 from dask_napari.coerce._features import features_of, rows_to_table
 from dask_napari.coerce._host_arrays import coordinates, is_array, to_host
-from dask_napari.coerce._outlines import Outlines, refuse_shape
-from dask_napari.coerce._points import rows_made
-from dask_napari.coerce._regions import are_regions, measured, outline, regions_of, same_axes
+from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
+from dask_napari.coerce._outlines import Outlines, not_a_shape
+from dask_napari.coerce._output_kind import OutputKind, has_coordinates
+from dask_napari.coerce._points import made_of_rows
+from dask_napari.coerce._regions import are_regions, common_ndim, measured, outline, regions_of
 from dask_napari.coerce._shape_tables import add_table
 from dask_napari.coerce._tables import Table, is_columns, is_frame, table_of
 from dask_napari.model import AnyArray, Refusal
 
 
-def shapes(value: object, hints: Hints) -> list[Coerced]:
-    """Make shapes, and of what is a point among them points, which are a second item.
+def shapes(value: object, context: CoercionContext) -> list[LayerArrays]:
+    """Make shapes; points among them become a second layer.
+
+    A shape is vertices ``(v, D)``, ``(vertices, "polygon")``, a mapping, a geometry of shapely or
+    GeoJSON, a ROI of roifile or a result of ``find_contours`` or ``regionprops``. Shapes come
+    alone, in a list, or as a table with a column ``geometry`` or of bounding boxes.
 
     Examples
     --------
-    >>> (made,) = shapes([([[0, 0], [2, 3]], "rectangle")], Hints())
+    >>> (made,) = shapes([([[0, 0], [2, 3]], "rectangle")], CoercionContext())
     >>> made.data.tolist(), made.arrays["offsets"].tolist()
     ([[0.0, 0.0], [0.0, 3.0], [2.0, 3.0], [2.0, 0.0]], [0, 4])
     """
-    outlines = Outlines(hints)
+    outlines = Outlines(context)
     table: Table | None = None
     if are_regions(value):
         table = _add_regions(outlines, value)
     elif is_frame(value) or (is_columns(value) and not _is_shape(value)):
         table = add_table(outlines, table_of(value) or {})
     else:
-        types = hints.given.get("shape_type", "")
+        types = context.meta.get("shape_type", "")
         if _is_typed_list(value):
             value, types = value  # type: ignore[misc]
         found = _elements(value)
         for element, shape_type in zip(found, _types(types, len(found)), strict=True):
             _add(outlines, element, shape_type)
-    return _made(outlines, table, hints)
+    return _made(outlines, table, context)
+
+
+def _is_single(value: Mapping[Any, Any]) -> bool:
+    fields = {"type", "vertices", "data", "coordinates", "coords"}
+    return bool(fields & value.keys()) or has_coordinates(value)
+
+
+SHAPES: Final = OutputKind(shapes, are_several=lambda values: False, is_single=_is_single)
 
 
 def _is_shape(value: object) -> bool:
-    """Whether a value is one shape in itself, not a list of them."""
+    """Return whether a value is one shape; otherwise it may be a list of them."""
     if isinstance(value, Mapping):
         return _geometries.is_geometry(value) or _vertices_key(value) is not None
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str):
@@ -54,7 +67,7 @@ def _is_shape(value: object) -> bool:
 
 
 def _is_typed_list(value: object) -> bool:
-    """Whether a value is a list of vertices with the type of all, or of each, behind it."""
+    """Return whether a value is a pair of a list of vertices and the type of all, or of each."""
     if not isinstance(value, tuple) or len(value) != 2:
         return False
     data, types = value
@@ -64,7 +77,7 @@ def _is_typed_list(value: object) -> bool:
 
 
 def _is_vertices(value: object) -> bool:
-    """Whether a value is the vertices of one shape: rows of numbers."""
+    """Return whether a value is the vertices of one shape: rows of numbers."""
     if is_array(value):
         return getattr(value, "ndim", 1) == 2 and getattr(value, "dtype", None) != np.dtype(object)
     if not isinstance(value, list | tuple) or not value:
@@ -92,7 +105,7 @@ def _elements(value: Any) -> Sequence[Any]:
             return list(data.ravel())
         if data.ndim == 3 or data.size == 0:
             return list(data) if data.size else []
-    raise refuse_shape(value)
+    raise not_a_shape(value)
 
 
 def _types(given: Any, count: int) -> Sequence[str]:
@@ -116,11 +129,11 @@ def _add(outlines: Outlines, value: Any, shape_type: str) -> None:
     elif isinstance(value, Mapping):
         key = _vertices_key(value)
         if key is None:
-            raise refuse_shape(value)
+            raise not_a_shape(value)
         names = ("type", "shape_type", "shape-type")
-        said = next((str(value[name]) for name in names if name in value), shape_type)
+        shape_type = next((str(value[name]) for name in names if name in value), shape_type)
         outlines.begin({k: v for k, v in value.items() if k != key and k not in names})
-        outlines.add(value[key], said)
+        outlines.add(value[key], shape_type)
     elif isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str):
         outlines.begin()
         outlines.add(value[0], value[1])
@@ -128,11 +141,11 @@ def _add(outlines: Outlines, value: Any, shape_type: str) -> None:
         outlines.begin()
         outlines.add(*_contour(value, shape_type))
     else:
-        raise refuse_shape(value)
+        raise not_a_shape(value)
 
 
 def _contour(value: Any, shape_type: str) -> tuple[Any, str]:
-    """Return vertices as y and x: OpenCV's contours, of shape (n, 1, 2), are x and y."""
+    """Return vertices as y and x; contours of OpenCV, of shape (n, 1, 2), are x and y."""
     data = coordinates(value, "vertices")
     if data.ndim == 3 and data.shape[1:] == (1, 2):
         return data[:, 0, ::-1], shape_type or ("polygon" if len(data) >= 3 else "")
@@ -141,7 +154,7 @@ def _contour(value: Any, shape_type: str) -> tuple[Any, str]:
 
 def _add_regions(outlines: Outlines, value: Any) -> Table:
     regions = regions_of(value)
-    if same_axes(regions) != 2:
+    if common_ndim(regions) != 2:
         raise Refusal(
             "dimensions",
             "regions of an image of more than two axes have no outlines; tap them as"
@@ -155,24 +168,24 @@ def _add_regions(outlines: Outlines, value: Any) -> Table:
     return measured(regions)
 
 
-def _made(outlines: Outlines, table: Table | None, hints: Hints) -> list[Coerced]:
+def _made(outlines: Outlines, table: Table | None, context: CoercionContext) -> list[LayerArrays]:
     ndims = {v.shape[1] for v in (*outlines.vertices, *outlines.points)}
     if len(ndims) > 1:
         raise Refusal("dimensions", f"shapes of {sorted(ndims)} coordinates together")
-    ndim = ndims.pop() if ndims else hints.ndim
+    ndim = ndims.pop() if ndims else context.empty_ndim
     arrays = features_of(table, len(outlines.rows), "shapes")
     if any(outlines.rows):
         arrays |= features_of(rows_to_table(outlines.rows), len(outlines.rows), "shapes")
-    if hints.features is not None:
-        arrays |= features_of(hints.features, len(outlines.rows), "shapes")
+    if context.features is not None:
+        arrays |= features_of(context.features, len(outlines.rows), "shapes")
     counts = [len(v) for v in outlines.vertices]
-    made = Coerced(
+    made = LayerArrays(
         "shapes",
         _joined(outlines.vertices, ndim),
         {
             "offsets": np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64),
             "types": np.array(outlines.types, np.uint8),
-            **{name: column[outlines.sources] for name, column in _indexed(arrays)},
+            **{name: column[outlines.sources] for name, column in arrays.items()},
         },
         ndim,
     )
@@ -180,13 +193,11 @@ def _made(outlines: Outlines, table: Table | None, hints: Hints) -> list[Coerced
         return [made]
     rows = np.repeat(outlines.point_sources, [len(p) for p in outlines.points])
     columns = {name: column[rows] for name, column in arrays.items()}
-    points = rows_made("points", _joined(outlines.points, ndim), (), hints.without_features(), None)
-    points.arrays, points.beside = columns, "points"
+    points = made_of_rows(
+        "points", _joined(outlines.points, ndim), (), context.without_features(), None
+    )
+    points.arrays, points.suffix = columns, "points"
     return [made, points]
-
-
-def _indexed(arrays: dict[str, AnyArray]) -> list[tuple[str, AnyArray]]:
-    return [(name, np.asarray(column)) for name, column in arrays.items()]
 
 
 def _joined(parts: list[AnyArray], ndim: int) -> AnyArray:

@@ -2,56 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._coerced import Coerced, Hints
-from dask_napari.coerce._host_arrays import coordinates, from_lists, to_host
+from dask_napari.coerce._host_arrays import coordinates, from_lists, is_array, to_host
+from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
+from dask_napari.coerce._output_kind import OutputKind
+from dask_napari.coerce._points import MAX_NDIM
 from dask_napari.model import AnyArray, Refusal, reachable
 
 
-def surface(value: object, hints: Hints) -> list[Coerced]:
-    """Make a surface.
+def surface(value: object, context: CoercionContext) -> list[LayerArrays]:
+    """Make a surface of ``(vertices, faces)``, ``(vertices, faces, values)`` or a mesh.
+
+    A mesh is an object with attributes ``vertices`` and ``faces``, a mapping with these keys, or
+    the tuple that ``skimage.measure.marching_cubes`` returns. Quadrangles become two triangles.
 
     Examples
     --------
-    >>> (made,) = surface(([[0, 0, 0], [0, 1, 0], [1, 0, 0]], [[0, 1, 2]]), Hints())
+    >>> corners = [[0, 0, 0], [0, 1, 0], [1, 0, 0]]
+    >>> (made,) = surface((corners, [[0, 1, 2]]), CoercionContext())
     >>> made.arrays["faces"].tolist()
     [[0, 1, 2]]
     """
-    given = _apart(value)
-    vertices = coordinates(given[0], "vertices")
+    given_vertices, given_faces, given_values = _fields(value)
+    vertices = coordinates(given_vertices, "vertices")
     if not vertices.size:
         vertices = vertices.reshape(0, vertices.shape[1] if vertices.ndim == 2 else 3)
-    if vertices.ndim != 2 or not 2 <= vertices.shape[1] <= 32:
+    if vertices.ndim != 2 or not 2 <= vertices.shape[1] <= MAX_NDIM:
         raise Refusal(
-            "dimensions", f"vertices of a surface need shape (v, D), and came with {vertices.shape}"
+            "dimensions",
+            f"vertices of a surface need shape (v, D); these have shape {vertices.shape}",
         )
     if not reachable(vertices).all():
         raise Refusal("not finite", "a surface has vertices that are not finite, or beyond 2**31")
-    arrays = {"faces": _faces(given[1], len(vertices))}
-    if len(given) > 2 and given[2] is not None:
-        arrays["values"] = _values(given[2], len(vertices))
-    if hints.features is not None:
-        hints.note("features of surfaces are left out")
-    return [Coerced("surface", vertices, arrays, vertices.shape[1])]
+    arrays = {"faces": _faces(given_faces, len(vertices))}
+    if given_values is not None:
+        arrays["values"] = _values(given_values, len(vertices))
+    if context.features is not None:
+        context.note("features of surfaces are left out")
+    return [LayerArrays("surface", vertices, arrays, vertices.shape[1])]
 
 
-def _apart(value: Any) -> tuple[Any, ...]:
+def _are_meshes(values: Sequence[Any]) -> bool:
+    return isinstance(values, list) and all(map(_is_mesh, values))
+
+
+def _is_mesh(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return len(value) in (2, 3, 4) and is_array(value[0])
+    return hasattr(value, "vertices") and hasattr(value, "faces")
+
+
+def _has_mesh_keys(value: Mapping[Any, Any]) -> bool:
+    return {"vertices", "faces"} <= value.keys()
+
+
+SURFACE: Final = OutputKind(
+    surface, are_several=_are_meshes, is_single=_has_mesh_keys, is_features=lambda value: False
+)
+
+
+def _fields(value: Any) -> tuple[Any, Any, Any]:
     if isinstance(value, tuple | list) and len(value) in (2, 3):
-        return tuple(value)
+        return value[0], value[1], value[2] if len(value) == 3 else None
     if isinstance(value, tuple) and len(value) == 4:  # vertices, faces, normals, values
         return value[0], value[1], value[3]
-    if isinstance(value, Mapping) and {"vertices", "faces"} <= value.keys():
+    if isinstance(value, Mapping) and _has_mesh_keys(value):
         return value["vertices"], value["faces"], value.get("values")
     if hasattr(value, "vertices") and hasattr(value, "faces") and not isinstance(value, type):
-        return value.vertices, value.faces
+        return value.vertices, value.faces, None
     raise Refusal(
         "not a surface",
-        f"a {type(value).__name__} is no surface; return (vertices, faces) or (vertices, faces,"
-        " values)",
+        f"a {type(value).__name__} cannot be shown as a surface; return (vertices, faces) or"
+        " (vertices, faces, values)",
     )
 
 
@@ -62,11 +88,13 @@ def _faces(given: Any, count: int) -> AnyArray:
     if faces.dtype.kind not in "iu" or faces.ndim != 2 or faces.shape[1] not in (3, 4):
         raise Refusal(
             "faces",
-            "faces need whole numbers in shape (f, 3); these have dtype"
-            f" {faces.dtype} and shape {faces.shape}",
+            f"faces need whole numbers in shape (f, 3); these have dtype {faces.dtype} and shape"
+            f" {faces.shape}",
         )
     if int(faces.min()) < 0 or int(faces.max()) >= count:
-        raise Refusal("faces", f"faces name vertices {faces.min()} to {faces.max()} of {count}")
+        raise Refusal(
+            "faces", f"faces name vertices {faces.min()} to {faces.max()}; there are {count}"
+        )
     if faces.shape[1] == 4:
         faces = np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]])
     return faces.astype(np.uint32 if count < 1 << 32 else np.int64, copy=False)

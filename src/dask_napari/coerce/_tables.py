@@ -1,24 +1,26 @@
-"""Tables of whatever library: columns by name, in order."""
+"""Tables of any library, as columns by name."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import date, time, timedelta
 from typing import Any, Final
 
 import numpy as np
 
 from dask_napari.coerce._host_arrays import is_array, refuse_lazy
-from dask_napari.coerce._text import clean
 from dask_napari.model import Refusal
 
 Table = dict[str, Any]
 """Name -> column: an array, a series of a data frame or a list."""
 
+MAX_CHARACTERS: Final = 256
+"""Characters of a name; a receiver takes some more, and people read less."""
+
 _SCALARS: Final = (str, bytes, bool, int, float, complex, np.generic, date, time, timedelta)
 
-COLUMNS: Final = 256
+MAX_COLUMNS: Final = 256
 """Columns of one table. The headers of a batch of 64 such items are a quarter of what a message
 may hold."""
 
@@ -60,7 +62,7 @@ def _is_column(value: Any) -> bool:
 
 
 def table_of(value: object) -> Table | None:
-    """Return the columns of a data frame or a mapping, None for what is no table.
+    """Return the columns of a data frame or a mapping, None for other values.
 
     A named index of a data frame is a column, too.
 
@@ -73,51 +75,77 @@ def table_of(value: object) -> Table | None:
     """
     if is_frame(value):
         refuse_lazy(value)
-        return _of_frame(value)
+        return _from_frame(value)
     if isinstance(value, Mapping):
-        return _named(list(value), list(value.values()))
+        return _with_unique_names(list(value), list(value.values()).__getitem__)
     return None
 
 
-def _of_frame(frame: Any) -> Table:
+def required_table(value: object) -> Table:
+    """Return the columns of a table of features; refuse other values."""
+    table = table_of(value)
+    if table is None:
+        raise Refusal(
+            "features", f"features in a {type(value).__name__}; give a data frame or a dict"
+        )
+    return table
+
+
+def column_list(table: Table) -> str:
+    """Return the first columns of a table by name, for messages."""
+    shown = ", ".join(map(repr, list(table)[:8]))
+    return f"columns {shown}" + (" ..." if len(table) > 8 else "")
+
+
+def clean(text: str, length: int = MAX_CHARACTERS) -> str:
+    r"""Return text that can be sent: bounded, and without halves of characters.
+
+    A file name that is not UTF-8 has such halves in Python.
+
+    Examples
+    --------
+    >>> clean("well \udcff"), clean("abc", 2)
+    ('well ?', 'ab')
+    """
+    return text[:length].encode("utf-8", "replace").decode("utf-8")
+
+
+def _from_frame(frame: Any) -> Table:
     if isinstance(frame, np.ndarray):
         names = list(frame.dtype.names or ())
-        return _named(names, [frame[name] for name in names])
+        return _with_unique_names(names, lambda n: frame[names[n]])
     if hasattr(frame, "column_names"):
-        names = list(frame.column_names)
-        return _named(names, [frame.column(n) for n in range(len(names))])
+        return _with_unique_names(list(frame.column_names), frame.column)
     names = list(frame.columns)
-    _check_count(len(names))
     if not hasattr(frame, "iloc"):
-        return _named(names, [frame.to_series(n) for n in range(len(names))])
-    columns = [frame.iloc[:, n] for n in range(len(names))]
-    index = frame.index
-    for level, name in enumerate(index.names):
-        if name is not None and name not in names:
-            names.append(name)
-            columns.append(index.get_level_values(level))
-    return _named(names, columns)
+        return _with_unique_names(names, frame.to_series)
+    levels = [n for n, name in enumerate(frame.index.names) if name not in (None, *names)]
+    return _with_unique_names(
+        [*names, *(frame.index.names[level] for level in levels)],
+        lambda n: (
+            frame.iloc[:, n]
+            if n < len(names)
+            else frame.index.get_level_values(levels[n - len(names)])
+        ),
+    )
 
 
-def _check_count(count: int) -> None:
-    if count > COLUMNS:
+def _with_unique_names(names: list[Any], column: Callable[[int], Any]) -> Table:
+    if len(names) > MAX_COLUMNS:
         raise Refusal(
             "too many columns",
-            f"a table of {count} columns; at most {COLUMNS} are shown, select those of interest",
+            f"a table of {len(names)} columns; at most {MAX_COLUMNS} are shown, select those of"
+            " interest",
         )
-
-
-def _named(names: list[Any], columns: list[Any]) -> Table:
-    _check_count(len(names))
     found: Table = {}
-    for name, column in zip(names, columns, strict=True):
+    for number, name in enumerate(names):
         text = " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
-        found[unused(text, found)] = column
+        found[unused(text, found)] = column(number)
     return found
 
 
 def unused(name: str, names: Container[str]) -> str:
-    """Return the name of a column, numbered if there is one of that name.
+    """Return the name for a new column, numbered if it is in use.
 
     Examples
     --------

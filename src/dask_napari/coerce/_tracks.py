@@ -1,18 +1,19 @@
-"""Tracks: rows of track, time and coordinates, and which track came from which."""
+"""Tracks: rows of track, time and coordinates, and the graph of their parents."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce import _coordinate_columns
-from dask_napari.coerce._coerced import Coerced, Hints
+from dask_napari.coerce._coordinate_columns import axis_columns, axis_names, find, take
 from dask_napari.coerce._features import as_column, column
 from dask_napari.coerce._host_arrays import coordinates, is_array
-from dask_napari.coerce._points import rows_made
-from dask_napari.coerce._tables import Table, is_frame, table_of
+from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
+from dask_napari.coerce._output_kind import OutputKind, are_rows
+from dask_napari.coerce._points import made_of_rows
+from dask_napari.coerce._tables import Table, column_list, is_frame, table_of
 from dask_napari.model import FARTHEST, AnyArray, Refusal
 
 _ID: Final = ("track_id", "trackid", "track", "particle", "id", "track id")
@@ -20,17 +21,20 @@ _TIME: Final = ("frame", "t", "time", "position_t", "timepoint", "frame_y")
 _PARENT: Final = ("parent_track_id", "parent_id", "parent", "parent_track")
 
 
-def tracks(value: object, hints: Hints) -> list[Coerced]:
-    """Make tracks, in the order of track and time.
+def tracks(value: object, context: CoercionContext) -> list[LayerArrays]:
+    """Make tracks of rows of track, time, (z), y and x; they are sorted by track and time.
+
+    The rows are an array, or a table with columns such as ``track_id``, ``frame``, ``y`` and
+    ``x``; a tuple adds features, a graph (child -> parents) or both.
 
     Examples
     --------
     >>> table = {"track_id": [1, 1], "frame": [0, 1], "y": [5, 6], "x": [7, 8]}
-    >>> tracks(table, Hints())[0].data.tolist()
+    >>> tracks(table, CoercionContext())[0].data.tolist()
     [[1.0, 0.0, 5.0, 7.0], [1.0, 1.0, 6.0, 8.0]]
     """
-    value, beside, graph = _apart(value, hints.given.get("graph"))
-    table: Table | None = None
+    value, features, graph = _fields(value, context.meta.get("graph"))
+    table: Table = {}
     axes: tuple[str, ...] = ()
     if is_frame(value) or isinstance(value, Mapping):
         data, axes, table = _from_table(table_of(value) or {})
@@ -42,55 +46,62 @@ def tracks(value: object, hints: Hints) -> list[Coerced]:
     else:
         raise Refusal(
             "not tracks",
-            f"a {type(value).__name__} is no tracks; return an array of columns track, time, (z),"
-            " y, x or a data frame with columns track_id, frame, y, x",
+            f"a {type(value).__name__} cannot be shown as tracks; return an array of columns track,"
+            " time, (z), y, x or a data frame with columns track_id, frame, y, x",
         )
     _check(data)
-    if beside is not None:
-        table = {**(table or {}), **(table_of(beside) or {})}
-    made = rows_made("tracks", data, axes, hints, table)
+    if features is not None:
+        table = {**table, **(table_of(features) or {})}
+    made = made_of_rows("tracks", data, axes, context, table)
+    made.spatial_ndim, made.time_first = data.shape[1] - 1, True
     order = np.lexsort((made.data[:, 1], made.data[:, 0]))
     made.data = made.data[order]
     made.arrays = {name: array[order] for name, array in made.arrays.items()}
-    edges = _edges(graph, made.data, hints)
+    edges = _edges(graph, made.data, context)
     if len(edges):
         made.arrays["graph"] = edges
     return [made]
 
 
-def _apart(value: Any, graph: Any) -> tuple[Any, Any, Any]:
-    """Take a tuple of data, features and graph apart, as trackers return it."""
+def _are_several(values: Sequence[Any]) -> bool:
+    return isinstance(values, list) and are_rows(values)
+
+
+TRACKS: Final = OutputKind(tracks, are_several=_are_several, is_features=lambda value: False)
+
+
+def _fields(value: Any, graph: Any) -> tuple[Any, Any, Any]:
+    """Return data, features and graph of the tuple that trackers return."""
     if not isinstance(value, tuple) or len(value) not in (2, 3):
         return value, None, graph
-    data, *rest = value
-    if not all(entry is None or isinstance(entry, Mapping) or is_frame(entry) for entry in rest):
+    data, *others = value
+    if not all(entry is None or isinstance(entry, Mapping) or is_frame(entry) for entry in others):
         return value, None, graph
-    beside = None
-    for entry in rest:
-        if isinstance(entry, Mapping) and all(_is_whole(key) for key in entry):
+    features = None
+    for entry in others:
+        if isinstance(entry, Mapping) and all(_is_integer(key) for key in entry):
             graph = entry or graph
-        else:
-            beside = entry if entry is not None else beside
-    return data, beside, graph
+        elif entry is not None:
+            features = entry
+    return data, features, graph
 
 
-def _is_whole(key: object) -> bool:
+def _is_integer(key: object) -> bool:
     return isinstance(key, int | np.integer) and not isinstance(key, bool)
 
 
 def _from_table(table: Table) -> tuple[AnyArray, tuple[str, ...], Table]:
-    track, time = _coordinate_columns.find(table, _ID), _coordinate_columns.find(table, _TIME)
-    places = _coordinate_columns.axis_columns(table, frozenset("t"))
-    if track is None or time is None or not places:
+    track, time = find(table, _ID), find(table, _TIME)
+    columns = axis_columns(table, frozenset("t"))
+    if track is None or time is None or not columns:
         raise Refusal(
             "no coordinates",
-            f"a table of tracks needs columns track_id, frame (or t), y and x; this one has"
-            f" {', '.join(map(repr, list(table)[:8]))}",
+            "a table of tracks needs columns track_id, frame (or t), y and x; this one has"
+            f" {column_list(table)}",
         )
-    names = [track, time, *places.values()]
-    axes = _coordinate_columns.axes_of(places)
-    data = _coordinate_columns.stack(table, names, "tracks").astype(np.float64, copy=False)
-    return data, ("t", *axes) if axes else (), _coordinate_columns.without(table, names)
+    data, others = take(table, [track, time, *columns.values()], "tracks")
+    axes = axis_names(columns)
+    return data.astype(np.float64, copy=False), ("t", *axes) if axes else (), others
 
 
 def _check(data: AnyArray) -> None:
@@ -100,12 +111,9 @@ def _check(data: AnyArray) -> None:
             "tracks need an array of shape (n, 4) or (n, 5): track, time, (z), y, x; this one has"
             f" shape {data.shape}",
         )
-    ids, times = data[:, 0], data[:, 1]
-    ids = ids[np.isfinite(ids)]
-    if (ids != np.floor(ids)).any() or (ids < 0).any() or (ids > FARTHEST).any():
+    if not _are_indices(data[:, 0]):
         raise Refusal("track numbers", "numbers of tracks must be whole, from 0 to 2**31")
-    times = times[np.isfinite(times)]
-    if (times != np.floor(times)).any() or (times < 0).any() or (times > FARTHEST).any():
+    if not _are_indices(data[:, 1]):
         raise Refusal(
             "track times",
             "times of tracks must be whole numbers from 0 to 2**31, as the index of a frame is;"
@@ -113,9 +121,14 @@ def _check(data: AnyArray) -> None:
         )
 
 
+def _are_indices(values: AnyArray) -> bool:
+    values = values[np.isfinite(values)]
+    return bool(((values == np.floor(values)) & (values >= 0) & (values <= FARTHEST)).all())
+
+
 def _parents(data: AnyArray, table: Table) -> dict[int, Any] | None:
     """Return the graph that a column of parents makes, None without such a column."""
-    name = _coordinate_columns.find(table, _PARENT)
+    name = find(table, _PARENT)
     if name is None:
         return None
     try:
@@ -124,17 +137,18 @@ def _parents(data: AnyArray, table: Table) -> dict[int, Any] | None:
         return None
     if len(parents) != len(data):
         return None  # it is refused as a feature
-    there = np.isfinite(parents) & np.isfinite(data[:, 0])
-    known = set(data[:, 0].tolist())
-    pairs = set(zip(data[there, 0].tolist(), parents[there].tolist(), strict=True))
+    finite = np.isfinite(parents) & np.isfinite(data[:, 0])
+    track_ids = set(data[:, 0].tolist())
+    pairs = set(zip(data[finite, 0].tolist(), parents[finite].tolist(), strict=True))
     graph: dict[int, list[int]] = {}
     for child, parent in sorted(pairs):
-        if parent != child and parent in known:  # roots are their own parent, or 0, or -1
+        if parent != child and parent in track_ids:  # roots are their own parent, or 0, or -1
             graph.setdefault(int(child), []).append(int(parent))
     return graph
 
 
-def _edges(graph: Any, data: AnyArray, hints: Hints) -> AnyArray:
+def _edges(graph: Any, data: AnyArray, context: CoercionContext) -> AnyArray:
+    """Return the edges of a graph as rows of child and parent."""
     if graph is None:
         return np.empty((0, 2), np.int64)
     if not isinstance(graph, Mapping):
@@ -145,12 +159,14 @@ def _edges(graph: Any, data: AnyArray, hints: Hints) -> AnyArray:
     edges = []
     try:
         for child, parents in graph.items():
-            many = np.atleast_1d(np.asarray(parents, np.float64)).ravel()
-            edges += [(int(child), int(parent)) for parent in many]
+            numbers = np.atleast_1d(np.asarray(parents, np.float64)).ravel()
+            edges += [(int(child), int(parent)) for parent in numbers]
     except (TypeError, ValueError, OverflowError) as error:
-        raise Refusal("graph", f"a graph of tracks holds no numbers: {error}") from error
-    known = set(np.unique(data[:, 0]).tolist())
-    there = [edge for edge in edges if known.issuperset(edge)]
-    if len(there) < len(edges):
-        hints.note("parents and children that have no track are left out")
-    return np.array(there, np.int64).reshape(-1, 2)
+        raise Refusal(
+            "graph", f"a graph of tracks maps numbers of tracks to such numbers: {error}"
+        ) from error
+    track_ids = set(np.unique(data[:, 0]).tolist())
+    complete = [edge for edge in edges if track_ids.issuperset(edge)]
+    if len(complete) < len(edges):
+        context.note("parents and children that have no track are left out")
+    return np.array(complete, np.int64).reshape(-1, 2)

@@ -2,60 +2,65 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
-from dask_napari.coerce import _coordinate_columns
-from dask_napari.coerce._coerced import Coerced, Hints
+from dask_napari.coerce._coordinate_columns import axis_columns, axis_names, find, take
 from dask_napari.coerce._host_arrays import coordinates, is_array
-from dask_napari.coerce._points import MOST_AXES, rows_made
-from dask_napari.coerce._tables import Table, is_frame, table_of
-from dask_napari.model import AnyArray, Calibration, Refusal
+from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
+from dask_napari.coerce._output_kind import OutputKind, are_rows
+from dask_napari.coerce._points import MAX_NDIM, made_of_rows
+from dask_napari.coerce._tables import Table, column_list, is_frame, table_of
+from dask_napari.model import AnyArray, Refusal
 from dask_napari.placement import column_names
 
 _PROJECTIONS: Final = ("d{}", "v{}", "v_{}", "d_{}", "{}_projection", "velocity_{}", "direction_{}")
-"""What the column of the projection along an axis may be called."""
+"""Names of the column of the projection along an axis."""
 
 
-def vectors(value: object, hints: Hints) -> list[Coerced]:
-    """Make vectors.
+def vectors(value: object, context: CoercionContext) -> list[LayerArrays]:
+    """Make vectors of starts and projections ``(n, 2, D)``, of a field, pairs or a table.
+
+    A field ``(N, M, 2)``, or of more axes and as many components, has a vector a pixel. A table
+    has columns such as ``y``, ``x``, ``dy`` and ``dx``.
 
     Examples
     --------
-    >>> (made,) = vectors(np.ones((3, 4, 2)), Hints())
+    >>> (made,) = vectors(np.ones((3, 4, 2)), CoercionContext())
     >>> made.data.shape, made.data[-1].tolist()
     ((12, 2, 2), [[2.0, 3.0], [1.0, 1.0]])
     """
     table: Table | None = None
-    axes: tuple[str, ...] = ()
     if is_frame(value) or isinstance(value, Mapping):
-        data, axes, table = _from_table(table_of(value) or {}, hints)
+        data, axes, table = _from_table(table_of(value) or {}, context)
     elif is_array(value) or isinstance(value, list | tuple):
-        data = _from_array(coordinates(value, "vectors"), hints)
+        data = _from_array(coordinates(value, "vectors"), context)
         axes = column_names(value, data.shape[2])
     else:
         raise Refusal(
             "not vectors",
-            f"a {type(value).__name__} is no vectors; return an array (n, 2, D) of starts and"
-            " projections, or a field (N, M, 2)",
+            f"a {type(value).__name__} cannot be shown as vectors; return an array (n, 2, D) of"
+            " starts and projections, or a field (N, M, 2)",
         )
-    made = rows_made("vectors", data, axes, hints, table)
-    made.known = Calibration(axes=axes)
-    return [made]
+    return [made_of_rows("vectors", data, axes, context, table)]
 
 
-def _from_array(data: AnyArray, hints: Hints) -> AnyArray:
+VECTORS: Final = OutputKind(vectors, are_several=functools.partial(are_rows, ndim=3))
+
+
+def _from_array(data: AnyArray, context: CoercionContext) -> AnyArray:
     shape = data.shape
     if data.size == 0:
-        wide = data.ndim == 3 and 2 <= shape[2] <= MOST_AXES
-        return np.empty((0, 2, shape[2] if wide else hints.ndim), data.dtype)
-    if data.ndim == 3 and shape[1] == 2 and 2 <= shape[2] <= MOST_AXES:
+        has_ndim = data.ndim == 3 and 2 <= shape[2] <= MAX_NDIM
+        return np.empty((0, 2, shape[2] if has_ndim else context.empty_ndim), data.dtype)
+    if data.ndim == 3 and shape[1] == 2 and 2 <= shape[2] <= MAX_NDIM:
         return data
     if data.ndim >= 3 and shape[-1] == data.ndim - 1:
-        return _of_field(data)
-    if data.ndim == 2 and shape[0] == 2 and 2 <= shape[1] <= MOST_AXES:
+        return _from_field(data)
+    if data.ndim == 2 and shape[0] == 2 and 2 <= shape[1] <= MAX_NDIM:
         return data[np.newaxis]
     raise Refusal(
         "dimensions",
@@ -63,7 +68,7 @@ def _from_array(data: AnyArray, hints: Hints) -> AnyArray:
     )
 
 
-def _of_field(field: AnyArray) -> AnyArray:
+def _from_field(field: AnyArray) -> AnyArray:
     found = np.empty((*field.shape[:-1], 2, field.shape[-1]), field.dtype)
     for axis, index in enumerate(np.ogrid[tuple(slice(n) for n in field.shape[:-1])]):
         found[..., 0, axis] = index
@@ -71,27 +76,25 @@ def _of_field(field: AnyArray) -> AnyArray:
     return found.reshape(-1, 2, field.shape[-1])
 
 
-def _from_table(table: Table, hints: Hints) -> tuple[AnyArray, tuple[str, ...], Table]:
-    starts = _coordinate_columns.axis_columns(table, hints.taken)
-    ends = _projections(table, list(starts))
-    if not ends:
+def _from_table(table: Table, context: CoercionContext) -> tuple[AnyArray, tuple[str, ...], Table]:
+    starts = axis_columns(table, context.position_axes)
+    projections = _projections(table, list(starts))
+    if not projections:
         raise Refusal(
             "no coordinates",
             "a table of vectors needs columns y and x and their projections dy and dx (or vy, vx,"
-            f" or v and u); this one has {', '.join(map(repr, list(table)[:8]))}",
+            f" or v and u); this one has {column_list(table)}",
         )
-    names = [*starts.values(), *ends]
-    data = _coordinate_columns.stack(table, names, "vectors").reshape(-1, 2, len(starts))
-    return data, _coordinate_columns.axes_of(starts), _coordinate_columns.without(table, names)
+    data, others = take(table, [*starts.values(), *projections], "vectors")
+    return data.reshape(-1, 2, len(starts)), axis_names(starts), others
 
 
 def _projections(table: Table, axes: list[str]) -> list[str]:
-    for form in _PROJECTIONS:
-        found = [_coordinate_columns.find(table, [form.format(axis)]) for axis in axes]
-        names = [name for name in found if name is not None]
-        if names and len(names) == len(axes):
-            return names
+    forms = [[form.format(axis) for axis in axes] for form in _PROJECTIONS]
     if axes == ["y", "x"]:
-        found = [_coordinate_columns.find(table, ["v"]), _coordinate_columns.find(table, ["u"])]
-        return [name for name in found if name is not None] if all(found) else []
+        forms.append(["v", "u"])
+    for names in forms:
+        columns = [name for name in (find(table, [name]) for name in names) if name is not None]
+        if columns and len(columns) == len(axes):
+            return columns
     return []

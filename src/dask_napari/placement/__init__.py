@@ -11,10 +11,12 @@ from dask_napari.placement._xarray_coordinates import (
     Size,
     calibration_of,
     column_names,
+    is_dataset,
     is_labelled,
+    loaded_class,
     position_of,
 )
-from dask_napari.placement.dask_arrays import is_array, is_dataset, title_of, variables
+from dask_napari.placement.dask_arrays import is_array, title_of, variables
 
 __all__ = [
     "ChunkGrid",
@@ -27,6 +29,7 @@ __all__ = [
     "is_array",
     "is_dataset",
     "is_labelled",
+    "loaded_class",
     "names_in",
     "names_of_key",
     "placement_of_slices",

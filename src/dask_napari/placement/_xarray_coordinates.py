@@ -1,4 +1,4 @@
-"""What the coordinates of an ``xarray.DataArray`` say: position, pixel size, units.
+"""Coordinates of an ``xarray.DataArray``: position, pixel size, units.
 
 xarray is never imported: an output can be a ``DataArray`` only where its task imported it.
 """
@@ -25,9 +25,9 @@ class Size:
     step : float
         Distance from one pixel to the next; not 0.
     start : float
-        Where the centre of the first one is.
+        Position of the centre of the first pixel.
     unit : str
-        Of both; empty if not known.
+        Unit of both; empty if not known.
     """
 
     step: float
@@ -35,16 +35,35 @@ class Size:
     unit: str = ""
 
 
+def loaded_class(module: str, name: str) -> type | None:
+    """Return a class of a library that a task has imported, None otherwise.
+
+    An output can be of a library only where its task imported that.
+
+    Examples
+    --------
+    >>> loaded_class("numpy", "ndarray") is np.ndarray, loaded_class("no_such_library", "Frame")
+    (True, None)
+    """
+    # Libraries load their parts lazily: while another thread imports one, a class may be missing.
+    found = getattr(sys.modules.get(module), name, None)
+    return found if isinstance(found, type) else None
+
+
 def is_labelled(value: object) -> bool:
     """Return whether a value is an ``xarray.DataArray``."""
-    xarray = sys.modules.get("xarray")
-    # xarray loads its parts lazily: while another thread imports it, the class may be missing.
-    labelled = getattr(xarray, "DataArray", None)
-    return labelled is not None and isinstance(value, labelled)
+    data_array = loaded_class("xarray", "DataArray")
+    return data_array is not None and isinstance(value, data_array)
+
+
+def is_dataset(value: object) -> bool:
+    """Return whether a value is an ``xarray.Dataset``."""
+    dataset = loaded_class("xarray", "Dataset")
+    return dataset is not None and isinstance(value, dataset)
 
 
 def position_of(array: Any) -> dict[str, Coordinate]:
-    """Return the scalar coordinates of a ``DataArray``, in their order; empty of others.
+    """Return the scalar coordinates of a ``DataArray``, in their order; empty for other values.
 
     Examples
     --------
@@ -63,10 +82,10 @@ def position_of(array: Any) -> dict[str, Coordinate]:
 def calibration_of(
     array: Any, spatial: int, sizes: Mapping[str, Size] | None = None
 ) -> Calibration:
-    """Return what the dimension coordinates of a ``DataArray`` say of its pixels.
+    """Return the calibration of the leading axes of a ``DataArray`` by its coordinates.
 
-    Coordinates that are not numbers or not evenly spaced say nothing of their axis, which
-    then counts pixels.
+    An axis counts pixels if its coordinates are not numbers or not evenly spaced. ``sizes`` are
+    those in its attributes, by axis in lower case; coordinates win, unless they only count pixels.
     """
     dims = tuple(array.dims[:spatial])
     found = [_size(array, dim, (sizes or {}).get(str(dim).lower())) for dim in dims]
@@ -77,7 +96,7 @@ def calibration_of(
         axes=axes,
         scale=tuple(1.0 if size is None else size.step for size in found),
         translate=tuple(0.0 if size is None else size.start for size in found),
-        # An axis that says nothing counts pixels, and must not be given the others' unit.
+        # An axis without a size counts pixels, and must not get the unit of the others.
         units=tuple(size.unit if size and size.unit else "pixel" for size in found)
         if any(
             (size and size.unit) or _unit(array, dim) for dim, size in zip(dims, found, strict=True)
@@ -86,22 +105,22 @@ def calibration_of(
     )
 
 
-def _size(array: Any, dim: Any, said: Size | None) -> Size | None:
-    """Return what is known of one axis: by its coordinates, or else by the attributes."""
+def _size(array: Any, dim: Any, of_attrs: Size | None) -> Size | None:
+    """Return the pixel size along one axis, by its coordinates or else by the attributes."""
     if dim not in array.coords:
-        return said
+        return of_attrs
     coords = array.coords[dim].values
     spacing = _spacing(coords)
     if spacing is None:
-        return said
+        return of_attrs
     unit = _unit(array, dim)
-    if said is not None and not unit and spacing == (1.0, 0.0) and coords.dtype.kind in "iu":
-        return said  # an index, no coordinates
-    return Size(spacing[0], spacing[1], unit or (said.unit if said else ""))
+    if of_attrs is not None and not unit and spacing == (1.0, 0.0) and coords.dtype.kind in "iu":
+        return of_attrs  # an index, not coordinates
+    return Size(spacing[0], spacing[1], unit or (of_attrs.unit if of_attrs else ""))
 
 
 def _scalar(value: Any) -> Coordinate | None:
-    """Return a scalar coordinate as text or a number; None for one that says nothing."""
+    """Return a scalar coordinate as text or a number; None for missing values."""
     if value.dtype.kind in "mM":
         return None if np.isnat(value) else str(value)
     plain = value.item()
@@ -113,7 +132,7 @@ def _scalar(value: Any) -> Coordinate | None:
 
 
 def _spacing(values: Any) -> tuple[float, float] | None:
-    """Return step and first value of evenly spaced coordinates, None of any others."""
+    """Return step and first value of evenly spaced coordinates, None for others."""
     if values.ndim != 1 or values.dtype.kind not in "iuf" or not np.isfinite(values).all():
         return None
     values = values.astype(float)
@@ -136,7 +155,7 @@ def _unit(array: Any, dim: Any) -> str:
 
 
 def column_names(value: object, count: int) -> tuple[str, ...]:
-    """Return what the last axis of a ``DataArray`` calls its entries; empty if it does not.
+    """Return the names of the entries along the last axis of a ``DataArray``; empty without them.
 
     Examples
     --------

@@ -29,12 +29,6 @@ def is_array(value: object) -> bool:
     return is_labelled(value) or _is_dask(value)
 
 
-def is_dataset(value: object) -> bool:
-    """Return whether a value is an ``xarray.Dataset``."""
-    dataset = getattr(sys.modules.get("xarray"), "Dataset", None)
-    return dataset is not None and isinstance(value, dataset)
-
-
 def variables(dataset: Any) -> dict[str, Any]:
     """Return the variables of a ``Dataset`` that can be shown: in chunks, with two axes or more."""
     found = {

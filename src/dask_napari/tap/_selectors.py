@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dask_napari.model import Kind
-from dask_napari.placement import ChunkGrid, dask_arrays
+from dask_napari.placement import ChunkGrid, dask_arrays, is_dataset
 
 Select = Any
 """A task name, exact keys, futures or a collection, an output type, or a predicate."""
@@ -24,7 +24,7 @@ def selector_of(
     """
     if isinstance(select, ChunkGrid):
         return select, dask_arrays.TOKEN.sub("", select.name)
-    if dask_arrays.is_dataset(select):
+    if is_dataset(select):
         raise TypeError("a Dataset has several layers: use live.tap, or one Tap a variable")
     if dask_arrays.is_array(select):
         grid = dask_arrays.chunks_of(select, kind=kind, rgb=rgb, dims=dims)
