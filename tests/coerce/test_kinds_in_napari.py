@@ -57,7 +57,7 @@ def test_kinds_lie_on_each_other():
         layer_of(coerce(boxes, kind="shapes")).to_labels(CELLS.shape), CELLS
     )
     for calibrated in (Tap("a", scale=0.5, translate=3.0), Tap("a", scale=(0.5, 2.0))):
-        given = {"calibration": calibrated.calibration}
+        given = {"calibration": calibrated.compile().calibration}
         labels = layer_of(coerce(CELLS, kind="labels", **given))
         points = layer_of(coerce(TABLE, kind="points", **given))
         for number, centre in enumerate(points.data, 1):

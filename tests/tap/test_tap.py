@@ -304,6 +304,7 @@ def test_taps_come_in_order_and_once():
     assert TapSet([bare]).select("read", "read", np.ndarray) == [bare.compile()]
 
 
+@pytest.mark.errors("select= of the tap on 'bad' failed")
 def test_a_failing_predicate_spares_the_others_and_is_logged_once(caplog):
     good = Tap("read")
     taps = TapSet([Tap(lambda key: key.nothing, layer="bad"), good])
