@@ -176,7 +176,7 @@ class Live:
 
     @property
     def open(self) -> bool:
-        """Whether the window is open."""
+        """True while the window is open."""
         return not self._closed.is_set() and self._viewer.running
 
     def ledger(self) -> Ledger:

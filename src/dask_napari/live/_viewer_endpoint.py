@@ -1,4 +1,4 @@
-"""Where the viewer of a watch listens, and who may connect to it."""
+"""Endpoint of a watch's viewer: its addresses, and the keys of those who may connect."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class ViewerProcess:
 
     @property
     def running(self) -> bool:
-        """Whether the viewer's process runs."""
+        """True while the viewer's process runs."""
         return self.process.poll() is None
 
     def wait(self, timeout: float | None = None) -> bool:

@@ -6,7 +6,7 @@ Dask's internals are touched in :mod:`dask_napari.sink.dask_internals` alone.
 from __future__ import annotations
 
 from dask_napari.sink._lifetime import SinkLifetime
-from dask_napari.sink._plugin import SINK_NAME, NapariSink, memory_of_sinks
+from dask_napari.sink._napari_sink import SINK_NAME, NapariSink, memory_of_sinks
 from dask_napari.sink._show import show
 from dask_napari.sink._taps_update import TapsUpdate
 from dask_napari.sink._watched_arrays import tapped, variable_options

@@ -20,7 +20,7 @@ def source_task(
 ) -> TaskState | None:
     """Return the task that made a chunk for the source, if a tap shows the source on the layer.
 
-    The tap is one on the watched array; the key is that of the chunk which ``task`` has in hands.
+    The tap is one on the watched array; the key is that of the chunk which ``task`` has.
     """
     chunks = tap.chunks
     if chunks is None or not chunks.source or task is None:

@@ -1,4 +1,4 @@
-"""What all parts of a sink share: the worker, the taps, and the way to the viewer."""
+"""Context that all parts of a sink share: worker, taps, and the way to the viewer."""
 
 from __future__ import annotations
 

@@ -22,6 +22,9 @@ class FinishedTasks:
     def __init__(self, context: SinkContext) -> None:
         self._context = context
 
+    def __repr__(self) -> str:
+        return f"<FinishedTasks of {self._context.worker.address}>"
+
     def select(self, key: Any) -> None:
         """Put the output of a task into the queue if a tap wants it. Never raises."""
         if not len(self._context.taps):

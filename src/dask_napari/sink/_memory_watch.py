@@ -31,6 +31,9 @@ class MemoryWatch:
         self._unhindered = dask_internals.unhindered_memory(context.worker)
         self._timer: asyncio.TimerHandle | None = None
 
+    def __repr__(self) -> str:
+        return f"<MemoryWatch of {self._context.worker.address}: up to {self._unhindered:.0f} B>"
+
     def check(self) -> None:
         """Check now and, on the event loop, at intervals until it is closed."""
         self._timer = asyncio.get_running_loop().call_later(CHECK_INTERVAL, self.check)

@@ -21,7 +21,7 @@ def show(
     at: Mapping[str, Any] | None = None,
     **options: Unpack[ShowOptions],
 ) -> bool:
-    """Show a value that the running task has in hands, in the viewers of its worker.
+    """Show a value of the running task in the viewers of its worker.
 
     Nothing needs to be tapped. The value is copied, so that the task may go on writing to it; it
     is sent later, by another thread. Where there is no viewer, or no worker, nothing happens:

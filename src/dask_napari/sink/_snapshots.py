@@ -14,7 +14,7 @@ def snapshot(value: Any) -> Any:
     Parameters
     ----------
     value : object
-        What a task has in hands.
+        Value of a running task.
 
     Examples
     --------

@@ -63,7 +63,7 @@ class StoredOutputs:
                 self._put(taps, task)
 
     def _stored_task(self, key: Any) -> TaskState | None:
-        """Return a task, or None if its output is no longer in memory."""
+        """Return a task, or None if its output has left the memory."""
         task = dask_internals.task_of(self._context.worker, key)
         return task if task is not None and dask_internals.is_stored(task) else None
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from distributed import WorkerPlugin
 
-from dask_napari.sink._plugin import SINK_NAME, sinks_of
+from dask_napari.sink._napari_sink import SINK_NAME, sinks_of
 from dask_napari.tap import Tap
 
 if TYPE_CHECKING:

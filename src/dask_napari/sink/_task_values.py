@@ -19,11 +19,14 @@ from dask_napari.tap import CompiledTap
 
 
 class TaskValues:
-    """Stream what tasks have in hands. Any thread; never raises, never waits."""
+    """Stream values from inside tasks. Any thread; never raises, never waits."""
 
     def __init__(self, context: SinkContext) -> None:
         self._context = context
         self._process = os.getpid()
+
+    def __repr__(self) -> str:
+        return f"<TaskValues of {self._context.worker.address} in process {self._process}>"
 
     def show(
         self,
@@ -32,7 +35,7 @@ class TaskValues:
         where: Placement | Callable[[], Placement] | None,
         copy: Callable[[], object],
     ) -> bool:
-        """Put a value that a task has in hands into the queue.
+        """Put a value of the running task into the queue.
 
         Parameters
         ----------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dask_napari.placement import Placement
 from dask_napari.sink import dask_internals
-from dask_napari.sink._plugin import SINK_NAME, NapariSink, sinks_of
+from dask_napari.sink._napari_sink import SINK_NAME, NapariSink, sinks_of
 from dask_napari.sink._snapshots import snapshot
 from dask_napari.sink._task_values import TaskValues
 from dask_napari.tap import Tap

@@ -19,10 +19,10 @@ from headless import Headless
 STARVED = """
 import asyncio, os, resource, time
 from distributed import Client, LocalCluster
-from dask_napari.sink import NapariSink, _plugin
+from dask_napari.sink import NapariSink, _napari_sink
 from dask_napari.tap import Tap
 
-_plugin.RETRY = 0.1
+_napari_sink.RETRY = 0.1
 
 async def register(worker, sink):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
