@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from dask_napari.record._files import remove
 from dask_napari.record._image import Image
-from dask_napari.record._journal import ImageRegion, JournalLine, JournalReader
+from dask_napari.record._journal import JournalLine, JournalReader
 from dask_napari.record._reader import read_item
 from dask_napari.record._record_group import check_record, write_attributes
 from dask_napari.record._store import Store
@@ -57,18 +57,18 @@ def _sort(store: Store) -> None:
         arrays[image.path] = f"{folder.parent.name}/{folder.name}", indices
 
     def moved(line: JournalLine) -> JournalLine:
-        if line.image is None or line.image.path not in arrays:
+        if line.image not in arrays:
             return line
-        path, indices = arrays[line.image.path]
-        start = tuple(new[at] for new, at in zip(indices, line.image.start, strict=True))
-        return replace(line, image=ImageRegion(path, start, line.image.order))
+        path, indices = arrays[line.image]
+        start = tuple(new[at] for new, at in zip(indices, line.start, strict=True))
+        return replace(line, image=path, start=start)
 
     lines = JournalReader(store.path)
     for line in lines:
-        if line.image and line.image.path in images and (region := moved(line).image):
-            chunks = images[line.image.path].chunks
-            both = chunks(line.image.start, line.shape), chunks(region.start, line.shape)
-            for (old, _), (new, _) in zip(*both, strict=True):
-                os.link(store.path / line.image.path / old, store.path / region.path / new)
+        if line.image in images:
+            new, chunks = moved(line), images[line.image].chunks
+            both = chunks(line.start, line.shape), chunks(new.start, line.shape)
+            for (old_name, _), (new_name, _) in zip(*both, strict=True):
+                os.link(store.path / line.image / old_name, store.path / new.image / new_name)
     if images:
         store.journal.replace(map(moved, lines))

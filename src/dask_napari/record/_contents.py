@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from dask_napari.model import PIXEL_KINDS, Item, PlaceKey
-from dask_napari.record._files import ELEMENTS, PART, FileNames, read_attributes, remove
+from dask_napari.record._files import ELEMENTS, PART, new_name, read_attributes, remove
 from dask_napari.record._image import Image
 from dask_napari.record._journal import JournalLine, JournalReader
 from dask_napari.record._ome_zarr import KEY, ImageFamily, family_of
@@ -36,9 +36,8 @@ class Contents:
         self.root = root
         self.images: dict[str, Image] = {}
         self.items: dict[PlaceKey, RecordedItem] = {}
-        self._families: dict[ImageFamily, list[Image]] = {}
+        self._families: dict[bytes, list[Image]] = {}
         self._orders: dict[tuple[str, str, frozenset[str]], tuple[str, ...]] = {}
-        self._names = FileNames("OME", ELEMENTS, "zarr", *(path.name for path in root.iterdir()))
         lines = JournalReader(root)
         self.last = lines.last
         for line in lines:
@@ -54,12 +53,10 @@ class Contents:
         if line.file:
             yield line.file
         if line.image:
-            name = Path(line.image.path).parent.name
-            if name not in self.images:
-                self._admit(name, Image.open(self.root, line.image.path))
-            image = self.images[name]
-            image.learn(line, line.image)
-            for file, _ in image.chunks(line.image.start, line.shape):
+            name = line.image.partition("/")[0]
+            image = self.images.get(name) or self._admit(name, Image.open(self.root, line.image))
+            image.learn(line)
+            for file, _ in image.chunks(line.start, line.shape):
                 yield f"{image.path}/{file}"
 
     def _strays(self) -> Iterator[Path]:
@@ -78,15 +75,13 @@ class Contents:
                         yield path
         yield from self.root.rglob(f".*{PART}")
 
-    def _admit(self, name: str, image: Image) -> None:
+    def _admit(self, name: str, image: Image) -> Image:
         self.images[name] = image
         family = image.info.family
-        self._families.setdefault(family, []).append(image)
-        axes = [name for axis in family.axes for name in axis.names]
-        order = (*axes, *(name for name, _ in family.split))
-        self._orders.setdefault((family.layer, family.part, frozenset(order)), order)
-
-    # -- places ------------------------------------------------------------------------------
+        self._families.setdefault(family.key, []).append(image)
+        order = (*(name for axis in family.axes for name in axis.names), *family.meta.position)
+        self._orders.setdefault((family.meta.layer, family.meta.part, frozenset(order)), order)
+        return image
 
     def family(self, item: Item) -> ImageFamily | None:
         """Return the family of an item's image, None if OME-Zarr cannot hold it.
@@ -105,17 +100,17 @@ class Contents:
             return None
         image = self._image_with_room(item, family)
         if image is None and len(self.images) < IMAGES_LIMIT and Image.can_begin_with(item):
-            label = " ".join([item.name, *(str(value) for _, value in family.split)])
-            name = self._names.new(label)
-            image = Image.create(self.root, name, item, family, fill)
-            self._admit(name, image)
+            values = map(str, family.meta.position.values())
+            taken = {"OME", ELEMENTS, "zarr", *(path.name for path in self.root.iterdir())}
+            name = new_name(" ".join([item.name, *values]), taken)
+            image = self._admit(name, Image.create(self.root, name, item, family, fill))
         return image
 
     def has_image_for(self, line: JournalLine) -> bool:
         """Return whether an item among the elements has room in an image by now."""
         item = line.item(np.broadcast_to(np.zeros((), line.dtype), line.shape), {})
         family = self.family(item)
-        return bool(line.image is None and family and self._image_with_room(item, family))
+        return bool(not line.image and family and self._image_with_room(item, family))
 
     def _image_with_room(self, item: Item, family: ImageFamily) -> Image | None:
-        return next((each for each in self._families.get(family, ()) if each.fits(item)), None)
+        return next((each for each in self._families.get(family.key, ()) if each.fits(item)), None)

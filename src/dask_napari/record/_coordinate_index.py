@@ -6,15 +6,12 @@ from typing import Any, Final
 
 from dask_napari.model import ARRIVAL_AXIS, Coordinate, natural_key
 
-Coordinates = tuple[Coordinate, ...]
-"""Coordinates on the position axes that one axis of an array stands for, mostly a single one."""
-
 FREE_LIMIT: Final = 256
 """Indices that may stay free below a whole number that is its own index."""
 
 
 class CoordinateIndex:
-    """Index of coordinates, which they keep while a record grows.
+    """Index of coordinates on one position axis or several, kept while a record grows.
 
     A whole number is its own index where that leaves few indices free, so that frames are in order
     although they arrive in another; everything else comes next. Closing the record sorts the rest.
@@ -31,14 +28,14 @@ class CoordinateIndex:
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
         self._by_arrival = names == (ARRIVAL_AXIS,)
-        self._indices: dict[Coordinates, int] = {}
-        self._coordinates: dict[int, Coordinates] = {}
+        self._indices: dict[tuple[Coordinate, ...], int] = {}
+        self._coordinates: dict[int, tuple[Coordinate, ...]] = {}
         self._next = 0
 
     def __repr__(self) -> str:
         return f"<CoordinateIndex {','.join(self.names)}: {len(self._indices)}>"
 
-    def add(self, coordinates: Coordinates) -> int:
+    def add(self, coordinates: tuple[Coordinate, ...]) -> int:
         """Return the index of coordinates, a new one if need be."""
         index = self._indices.get(coordinates)
         if index is None:
@@ -49,7 +46,7 @@ class CoordinateIndex:
             self.set(coordinates, index)
         return index
 
-    def set(self, coordinates: Coordinates, index: int) -> None:
+    def set(self, coordinates: tuple[Coordinate, ...], index: int) -> None:
         """Take over the index of coordinates from a journal."""
         self._indices[coordinates] = index
         self._coordinates[index] = coordinates
@@ -59,9 +56,8 @@ class CoordinateIndex:
         """Return the indices in the natural order of their coordinates, or that of arrival."""
         if self._by_arrival:
             return sorted(self._coordinates)
-        return sorted(
-            self._coordinates, key=lambda index: [*map(natural_key, self._coordinates[index])]
-        )
+        keys = {index: [*map(natural_key, at)] for index, at in self._coordinates.items()}
+        return sorted(keys, key=keys.__getitem__)
 
     def values(self) -> list[Any]:
         """Return coordinates by index, None where one is free; lists where an axis is several."""

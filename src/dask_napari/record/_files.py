@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import itertools
 import json
 import os
 import re
@@ -59,8 +60,8 @@ def refusal_of(error: OSError) -> Refusal:
     >>> refusal_of(OSError(errno.EROFS, "read-only")).reason, refusal_of(OSError(errno.EIO, ""))
     ('disk-read-only', Refusal('disk: EIO', detail='items are not recorded meanwhile'))
     """
-    number = error.errno or 0
-    reason = REASONS.get(number, f"disk: {errno.errorcode.get(number, type(error).__name__)}")
+    name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+    reason = REASONS.get(error.errno or 0, f"disk: {name}")
     return Refusal(reason, REMEDIES.get(reason, "items are not recorded meanwhile"))
 
 
@@ -85,12 +86,8 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
 
 def write_part(path: Path, data: bytes | memoryview) -> None:
     """Write a file under the name of its part. Raises OSError."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-    descriptor = os.open(part_of(path), flags, 0o666)
-    try:
-        write_all(descriptor, data)
-    finally:
-        os.close(descriptor)
+    with open(part_of(path), "wb") as file:
+        write_all(file.fileno(), data)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -111,10 +108,8 @@ def write_group(folder: Path, attributes: dict[str, Any]) -> None:
 
 def read_attributes(folder: Path) -> dict[str, Any]:
     """Return the attributes of a zarr group, empty if it has none. Raises OSError, ValueError."""
-    try:
-        found = json.loads((folder / "zarr.json").read_bytes())
-    except FileNotFoundError:
-        return {}
+    path = folder / "zarr.json"
+    found = json.loads(path.read_bytes()) if path.exists() else {}
     attributes = found.get("attributes") if isinstance(found, dict) else None
     return attributes if isinstance(attributes, dict) else {}
 
@@ -148,27 +143,19 @@ def read_arrays(path: Path) -> list[AnyArray]:
         raise ValueError(f"{path} is damaged: {error}") from error
 
 
-class FileNames:
-    """Names that differ on file systems that do not tell capital letters, too.
+def new_name(label: str, taken: Iterable[str]) -> str:
+    """Return a name of a folder that reminds of a label.
+
+    It differs from others on file systems that do not tell capital letters, too.
 
     Examples
     --------
-    >>> names = FileNames("raw")
-    >>> names.new("../raw/DAPI µm"), names.new("Raw"), names.new("...")
+    >>> new_name("../raw/DAPI µm", []), new_name("Raw", ["raw"]), new_name("...", [])
     ('raw_DAPI_um', 'Raw.2', 'layer')
     """
-
-    def __init__(self, *reserved: str) -> None:
-        self._taken = {name.casefold() for name in reserved}
-
-    def new(self, label: str) -> str:
-        """Return a new name that reminds of a label."""
-        plain = unicodedata.normalize("NFKD", label.replace("µ", "u").replace("μ", "u"))
-        plain = plain.encode("ascii", "ignore").decode()
-        name = base = UNSAFE.sub("_", plain)[:NAME_LENGTH].strip("._-") or "layer"
-        number = 1
-        while name.casefold() in self._taken:
-            number += 1
-            name = f"{base}.{number}"
-        self._taken.add(name.casefold())
-        return name
+    plain = unicodedata.normalize("NFKD", label.replace("µ", "u").replace("μ", "u"))
+    plain = plain.encode("ascii", "ignore").decode()
+    base = UNSAFE.sub("_", plain)[:NAME_LENGTH].strip("._-") or "layer"
+    others = {name.casefold() for name in taken}
+    names = itertools.chain([base], (f"{base}.{number}" for number in itertools.count(2)))
+    return next(name for name in names if name.casefold() not in others)

@@ -15,7 +15,7 @@ from dask_napari.model import AnyArray, Item
 from dask_napari.record._chunked_array import ChunkedArray, chunk_shape
 from dask_napari.record._coordinate_index import CoordinateIndex
 from dask_napari.record._files import part_of, read_attributes, remove, write_group
-from dask_napari.record._journal import ImageRegion, JournalLine
+from dask_napari.record._journal import JournalLine
 from dask_napari.record._ome_zarr import KEY, ImageFamily, multiscales
 
 FIRST: Final = "0"
@@ -26,10 +26,8 @@ class ImageInfo(msgspec.Struct, frozen=True):
     """Attributes of an image, for recorders that go on with it."""
 
     family: ImageFamily
-    item_shape: tuple[int, ...]
-    """Shape of its first item; each item has so much room."""
-    translate: tuple[float, ...]
-    """Translation of the first item."""
+    item_shape: tuple[int, ...]  # of its first item; each item has so much room
+    translate: tuple[float, ...]  # of its first item
 
 
 class Image:
@@ -41,20 +39,22 @@ class Image:
         self.axes = info.family.axes
         self.array = ChunkedArray(root / path)
         self.indices = {axis.name: CoordinateIndex(axis.names) for axis in self.axes if axis.names}
-        own = {axis.own: dim for dim, axis in enumerate(self.axes) if axis.own >= 0}
-        self._order = tuple(own[axis] for axis in range(len(own)))
+        own = {axis.own: dim for dim, axis in enumerate(self.axes)}
+        self.order = tuple(own[axis] for axis in range(len(info.item_shape)))
+        self._chunked = bool(info.family.meta.origin)
         self._moving = False  # the translation differs from item to item
         self._described = False
 
     def __repr__(self) -> str:
-        return f"<Image {self.path}: {self.array.shape} of {self.info.family.layer!r}>"
+        return f"<Image {self.path}: {self.array.shape} of {self.info.family.meta.layer!r}>"
 
     @classmethod
     def create(cls, root: Path, name: str, item: Item, family: ImageFamily, fill: float) -> Image:
         """Create the image of a first item, in one step. Raises OSError."""
         shape = item.data.shape
-        whole = (*(item.array_shape or shape), *shape[len(item.array_shape) or len(shape) :])
+        whole = (*item.array_shape, *shape[len(item.array_shape) :])
         chunk = chunk_shape(shape, item.data.itemsize)
+        info = ImageInfo(family, shape, item.calibration.translate)
         folder = part_of(root / name)
         remove(folder)  # of a recorder that was killed here
         try:
@@ -68,7 +68,6 @@ class Image:
                 labels=item.kind == "labels",
                 fill=fill,
             )
-            info = ImageInfo(family, shape, item.calibration.translate)
             cls(root, f"{folder.name}/{FIRST}", info).describe()
             os.replace(folder, root / name)
         except OSError:
@@ -81,8 +80,6 @@ class Image:
         """Open the image of an array. Raises OSError, ValueError."""
         attributes = read_attributes((root / path).parent).get(KEY, {})
         return cls(root, path, msgspec.convert(attributes.get("image"), ImageInfo))
-
-    # -- items -------------------------------------------------------------------------------
 
     @staticmethod
     def can_begin_with(item: Item) -> bool:
@@ -101,33 +98,31 @@ class Image:
         shape, room = item.data.shape, self.info.item_shape
         if any(length > most for length, most in zip(shape, room, strict=True)):
             return False
-        if self.info.family.chunked:
+        if self._chunked:
             return not any(at % step for at, step in zip(item.origin, room, strict=False))
         return 2 * math.prod(shape) >= math.prod(room)
 
-    def place(self, item: Item) -> ImageRegion:
-        """Return where the data of an item lies, after making room for it."""
-        origin = (*item.origin, *[0] * (item.data.ndim - len(item.origin)))
-        start = tuple(
-            self.indices[axis.name].add(tuple(item.at[name] for name in axis.names))
-            if axis.names
-            else origin[axis.own]
-            for axis in self.axes
-        )
-        ends = (
-            at + (1 if axis.names else item.data.shape[axis.own])
-            for at, axis in zip(start, self.axes, strict=True)
-        )
+    def place(self, item: Item) -> tuple[int, ...]:
+        """Return where the data of an item begins, after making room for it."""
+        at, start, ends = item.at, [], []
+        for axis in self.axes:
+            if axis.names:
+                first = self.indices[axis.name].add(tuple(at[name] for name in axis.names))
+            else:
+                first = item.origin[axis.own] if axis.own < len(item.origin) else 0
+            start.append(first)
+            ends.append(first + (1 if axis.names else item.data.shape[axis.own]))
         self.array.shape = tuple(map(max, self.array.shape, ends))
         self._moving |= item.calibration.translate != self.info.translate
         self._described = False
-        return ImageRegion(self.path, start, self._order)
+        return tuple(start)
 
-    def learn(self, line: JournalLine, region: ImageRegion) -> None:
+    def learn(self, line: JournalLine) -> None:
         """Take over where an item lies from a journal."""
-        for axis, index in zip(self.axes, region.start, strict=True):
+        at = line.meta.at
+        for axis, index in zip(self.axes, line.start, strict=True):
             if axis.names:
-                self.indices[axis.name].set(tuple(line.meta.at[name] for name in axis.names), index)
+                self.indices[axis.name].set(tuple(at[name] for name in axis.names), index)
         self._moving |= line.meta.calibration.translate != self.info.translate
 
     def chunks(
@@ -135,9 +130,8 @@ class Image:
     ) -> Iterator[tuple[str, tuple[slice, ...]]]:
         """Yield the file name of each chunk of an item, and the slices of :meth:`block` in it."""
         # All of its room, so that nothing stays of a larger item that lay there.
-        shape = shape if self.info.family.chunked else self.info.item_shape
-        lengths = [1 if axis.names else shape[axis.own] for axis in self.axes]
-        return self.array.chunks(start, lengths)
+        shape = shape if self._chunked else self.info.item_shape
+        return self.array.chunks(start, [1 if a.names else shape[a.own] for a in self.axes])
 
     def block(self, data: AnyArray) -> AnyArray:
         """Return the data of an item in the axes of the array."""
@@ -151,21 +145,19 @@ class Image:
             for axis, length in zip(self.axes, self.array.shape, strict=True)
         ]
 
-    # -- metadata ----------------------------------------------------------------------------
-
     def describe(self) -> None:
         """Write the attributes, if items came since that was done. Raises OSError."""
         if self._described:
             return
-        family, coordinates = self.info.family, {k: v.values() for k, v in self.indices.items()}
+        values = {name: index.values() for name, index in self.indices.items()}
         translate = () if self._moving else self.info.translate
         ours = {
             "image": msgspec.to_builtins(self.info),
             "coordinates": {
-                name: {"axes": list(self.indices[name].names), "values": values}
-                for name, values in coordinates.items()
+                name: {"axes": list(index.names), "values": values[name]}
+                for name, index in self.indices.items()
             },
         }
-        described = multiscales(family, self.array.folder.name, translate, coordinates)
-        write_group(self.array.folder.parent, {"ome": described, KEY: ours})
+        ome = multiscales(self.info.family, self.array.folder.name, translate, values)
+        write_group(self.array.folder.parent, {"ome": ome, KEY: ours})
         self._described = True

@@ -19,76 +19,25 @@ import msgspec
 from msgspec.structs import replace
 
 from dask_napari.model import Item, ItemMeta, PlaceKey
-from dask_napari.record._files import part_of, remove, write_all, write_part
+from dask_napari.record._files import part_of, remove, write_all
 from dask_napari.system import lock
 
 NAME: Final = "items.jsonl"
 
 
-class ImageRegion(msgspec.Struct, frozen=True):
-    """Where the data of an item lies in the array of an image.
-
-    Attributes
-    ----------
-    path : str
-        The zarr array.
-    start : tuple of int
-        Index of its first element there.
-    order : tuple of int
-        The axis of the zarr array that each of its own is; along others it has length 1.
-    """
-
-    path: str
-    start: tuple[int, ...]
-    order: tuple[int, ...]
-
-
 class JournalLine(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An item without its arrays, and where those lie.
-
-    Attributes
-    ----------
-    id : int
-        Number of the line.
-    meta : ItemMeta
-        The item, with its options as :func:`to_json` makes them.
-    shape, dtype
-        Of the data.
-    image : ImageRegion, optional
-        Where the data lies, if in an image.
-    file : str
-        The file of arrays with all else, empty if there is nothing else.
-    arrays : tuple of str
-        Names of the arrays in the file, in its order.
-    """
+    """An item without its arrays, and where those lie."""
 
     id: int
-    meta: ItemMeta
-    shape: tuple[int, ...]
+    meta: ItemMeta  # with its options as `to_json` makes them
+    shape: tuple[int, ...]  # of the data
     dtype: str
-    image: ImageRegion | None = None
-    file: str = ""
-    arrays: tuple[str, ...] = ()
+    image: str = ""  # the zarr array of an image that has the data
+    start: tuple[int, ...] = ()  # index of the first element there
+    order: tuple[int, ...] = ()  # axis of the zarr array that each of the data is
+    file: str = ""  # the file of all other arrays
+    arrays: tuple[str, ...] = ()  # their names, in the order of the file
     publisher: str = ""
-
-    @classmethod
-    def of(
-        cls, number: int, item: Item, image: ImageRegion | None, file: str, arrays: Iterable[str]
-    ) -> JournalLine:
-        """Describe an item."""
-        task = item.provenance
-        if not (math.isfinite(task.start) and math.isfinite(task.stop)):  # JSON has neither
-            task = replace(task, start=0.0, stop=0.0)
-        return cls(
-            number,
-            replace(item.meta, provenance=task, options=to_json(item.options)),
-            item.data.shape,
-            item.data.dtype.str,
-            image,
-            file,
-            tuple(arrays),
-            item.publisher,
-        )
 
     def item(self, data: Any, arrays: dict[str, Any]) -> Item:
         """Return the item with its arrays."""
@@ -107,14 +56,12 @@ _lines: msgspec.json.Decoder[JournalLine] = msgspec.json.Decoder(JournalLine)
 _removals: msgspec.json.Decoder[Removal] = msgspec.json.Decoder(Removal)
 
 
-def decode(text: bytes) -> JournalLine | Removal:
-    """Return what a line of the file says. Raises ``msgspec.DecodeError``."""
-    return _removals.decode(text) if text.startswith(b'{"gone"') else _lines.decode(text)
-
-
-def encode(lines: Iterable[JournalLine | Removal]) -> bytes:
-    """Return lines as they are in the file."""
-    return b"".join(_encoder.encode(line) + b"\n" for line in lines)
+def meta_to_json(meta: ItemMeta) -> ItemMeta:
+    """Return metadata that JSON can hold."""
+    task = meta.provenance
+    if not (math.isfinite(task.start) and math.isfinite(task.stop)):
+        task = replace(task, start=0.0, stop=0.0)
+    return replace(meta, provenance=task, options=to_json(meta.options))
 
 
 def to_json(value: Any) -> Any:
@@ -126,10 +73,9 @@ def to_json(value: Any) -> Any:
     {'colormap': {1: 'red'}, 'gamma': inf}
     """
     if isinstance(value, dict):
-        pairs = [(key, to_json(each)) for key, each in value.items()]
         if all(isinstance(key, str) and not key.startswith("$") for key in value):
-            return dict(pairs)
-        return {"$items": [[to_json(key), each] for key, each in pairs]}
+            return {key: to_json(each) for key, each in value.items()}
+        return {"$items": [[to_json(key), to_json(each)] for key, each in value.items()]}
     if isinstance(value, list | tuple):
         return [to_json(each) for each in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -145,9 +91,8 @@ def from_json(value: Any) -> Any:
         return value
     if "$float" in value:
         return float(value["$float"])
-    if "$items" in value:
-        return {from_json(key): from_json(each) for key, each in value["$items"]}
-    return {key: from_json(each) for key, each in value.items()}
+    pairs = value["$items"] if "$items" in value else value.items()
+    return {from_json(key): from_json(each) for key, each in pairs}
 
 
 class JournalReader:
@@ -171,8 +116,9 @@ class JournalReader:
     def _read(self) -> Iterator[JournalLine | Removal]:
         with open(self._file, "rb") as file:
             for text in file:
+                decoder = _removals if text.startswith(b'{"gone"') else _lines
                 with contextlib.suppress(msgspec.DecodeError):  # of a line that a kill cut off
-                    yield decode(text)
+                    yield decoder.decode(text)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -186,9 +132,12 @@ class JournalReader:
 class Journal:
     """The journal of a record that is written, by one process at a time; others get an OSError."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / NAME
-        self._descriptor = self._open(self._path)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        if not lock(self._descriptor):
+            self.close()
+            raise OSError(errno.EBUSY, f"{path.parent} is being recorded by another process")
         self._size = os.fstat(self._descriptor).st_size
         if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
             self._write(b"\n")  # after a line that a kill cut off
@@ -196,16 +145,9 @@ class Journal:
     def __repr__(self) -> str:
         return f"<Journal {self._path}: {self._size} bytes>"
 
-    def _open(self, path: Path) -> int:
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        if not lock(descriptor):
-            os.close(descriptor)
-            raise OSError(errno.EBUSY, f"{self._path.parent} is being recorded by another process")
-        return descriptor
-
     def append(self, lines: Iterable[JournalLine | Removal]) -> None:
         """Write lines, all or none. Raises OSError."""
-        self._write(encode(lines))
+        self._write(b"".join(_encoder.encode(line) + b"\n" for line in lines))
 
     def _write(self, data: bytes) -> None:
         try:
@@ -218,17 +160,18 @@ class Journal:
     def replace(self, lines: Iterable[JournalLine]) -> None:
         """Put other lines in place of all there are, in one step. Raises OSError."""
         part = part_of(self._path)
+        remove(part)  # of a recorder that was killed here
+        new = Journal(part)
         try:
-            write_part(self._path, b"")
-            with open(part, "wb") as file:
-                file.writelines(encode([line]) for line in lines)
-            descriptor = self._open(part)
+            for line in lines:
+                new.append([line])
             os.replace(part, self._path)
         except OSError:
+            new.close()
             remove(part)
             raise
-        os.close(self._descriptor)
-        self._descriptor, self._size = descriptor, os.fstat(descriptor).st_size
+        self.close()
+        self._descriptor, self._size = new._descriptor, new._size
 
     def close(self) -> None:
         """Let others write."""

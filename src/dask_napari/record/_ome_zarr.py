@@ -8,21 +8,24 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from dask_napari.model import SPATIAL, Calibration, Coordinate, Item, Kind
+from dask_napari.model import SPATIAL, Item, ItemMeta, Provenance
 
 VERSION: Final = "0.5"
 
 KEY: Final = "dask-napari"
 """Key of our own attributes, beside ``ome``."""
 
+TIMES: Final = frozenset({"t", "time", "frame", "timepoint", "tp"})
+CHANNELS: Final = frozenset({"c", "ch", "channel", "channels", "wavelength"})
+
 _PREFIXES: Final = (
-    *("yocto", "zepto", "atto", "femto", "pico", "nano", "micro", "milli", "centi", "deci"),
+    *("", "yocto", "zepto", "atto", "femto", "pico", "nano", "micro", "milli", "centi", "deci"),
     *("hecto", "kilo", "mega", "giga", "tera", "peta", "exa", "zetta", "yotta"),
 )
 UNITS: Final = {
-    "space": {"meter", *(f"{prefix}meter" for prefix in _PREFIXES)}
+    "space": {f"{prefix}meter" for prefix in _PREFIXES}
     | {"angstrom", "foot", "inch", "mile", "parsec", "yard"},
-    "time": {"second", *(f"{prefix}second" for prefix in _PREFIXES)} | {"day", "hour", "minute"},
+    "time": {f"{prefix}second" for prefix in _PREFIXES} | {"day", "hour", "minute"},
 }
 """Units that OME-Zarr names."""
 
@@ -31,9 +34,6 @@ SYMBOLS: Final = {
     **{"nm": "nanometer", "mm": "millimeter", "cm": "centimeter", "m": "meter"},
     **{"s": "second", "ms": "millisecond", "min": "minute", "h": "hour"},
 }
-
-TIMES: Final = frozenset({"t", "time", "frame", "timepoint", "tp"})
-CHANNELS: Final = frozenset({"c", "ch", "channel", "channels", "wavelength"})
 
 
 class ImageAxis(msgspec.Struct, frozen=True):
@@ -48,20 +48,16 @@ class ImageAxis(msgspec.Struct, frozen=True):
 class ImageFamily(msgspec.Struct, frozen=True):
     """Properties that all items of one image share, but for their size."""
 
-    layer: str
-    part: str
-    kind: Kind
+    meta: ItemMeta
+    """The position has the axes with an image for each value; the origin of chunks is 0."""
     axes: tuple[ImageAxis, ...]
-    split: tuple[tuple[str, Coordinate], ...]
-    """Axes of the position that have an image for each of their values, and the value here."""
     dtype: str
-    colors: int
-    """Length of the colour axis, 0 if there is none."""
-    chunked: bool
-    """Whether the items are chunks of one array, of shape ``array_shape`` as far as it is known."""
-    array_shape: tuple[int, ...]
-    calibration: Calibration
-    """Without a translation."""
+    colors: int  # length of the colour axis, 0 if there is none
+
+    @property
+    def key(self) -> bytes:
+        """Hashable form."""
+        return msgspec.json.encode(self)
 
 
 def family_of(item: Item, order: Sequence[str] = ()) -> ImageFamily | None:
@@ -79,8 +75,10 @@ def family_of(item: Item, order: Sequence[str] = ()) -> ImageFamily | None:
     >>> [axis.name for axis in family_of(item).axes]
     ['t', 'well,field', 'y', 'x']
     """
-    names, at = _axis_names(item), item.at
-    ndim = len(names)
+    ndim, known = item.data.ndim - item.rgb, item.calibration
+    names = known.axes
+    if len(names) != ndim:  # not known
+        names = (*(f"dim{number}" for number in range(ndim, 3, -1)), *SPATIAL[-min(ndim, 3) :])
     time: ImageAxis | None = None
     further = ImageAxis("c", "channel", ndim) if item.rgb else None
     space = [ImageAxis(names[own], "space", own) for own in (ndim - 2, ndim - 1)]
@@ -96,7 +94,7 @@ def family_of(item: Item, order: Sequence[str] = ()) -> ImageFamily | None:
             further = ImageAxis(name, "", own)
         else:
             return None
-    split = list(order or at)
+    split = list(order or item.at)
     times = [name for name in split if name.casefold() in TIMES]
     if time is None and times and times[0] not in names:
         time = ImageAxis(times[0], "time", names=(times[0],))
@@ -112,27 +110,16 @@ def family_of(item: Item, order: Sequence[str] = ()) -> ImageFamily | None:
     axes = tuple(axis for axis in (time, further, *space) if axis is not None)
     if len({axis.name for axis in axes}) != len(axes):
         return None
-    return ImageFamily(
-        item.layer,
-        item.part,
-        item.kind,
-        axes,
-        tuple((name, at[name]) for name in split),
-        item.data.dtype.newbyteorder("=").str,
-        item.data.shape[-1] if item.rgb else 0,
-        bool(item.origin),
-        item.array_shape,
-        replace(item.calibration, translate=()),
+    meta = replace(
+        item.meta,
+        position={name: item.at[name] for name in split},
+        provenance=Provenance(),
+        calibration=replace(known, translate=()),
+        origin=(0,) * len(item.origin),
+        options={},
     )
-
-
-def _axis_names(item: Item) -> tuple[str, ...]:
-    """Return names of the axes of an image, without that of colours."""
-    ndim = item.data.ndim - item.rgb
-    if len(item.calibration.axes) == ndim:
-        return item.calibration.axes
-    extra = tuple(f"dim{number}" for number in range(ndim, len(SPATIAL), -1))
-    return (*extra, *SPATIAL[-min(ndim, len(SPATIAL)) :])
+    dtype = item.data.dtype.newbyteorder("=").str
+    return ImageFamily(meta, axes, dtype, item.data.shape[-1] if item.rgb else 0)
 
 
 def unit_of(name: str, axis_type: str) -> str:
@@ -157,10 +144,8 @@ def spacing(coordinates: Sequence[Any]) -> tuple[float, float]:
     """
     if not coordinates or not all(type(value) in (int, float) for value in coordinates):
         return 1.0, 0.0
-    first = float(coordinates[0])
-    if len(coordinates) == 1:
-        return 1.0, first
-    step = (float(coordinates[-1]) - first) / (len(coordinates) - 1)
+    first, last = float(coordinates[0]), float(coordinates[-1])
+    step = (last - first) / (len(coordinates) - 1) if len(coordinates) > 1 else 1.0
     even = all(abs(first + n * step - at) <= step * 1e-6 for n, at in enumerate(coordinates))
     return (step, first) if even and step > 0 else (1.0, 0.0)
 
@@ -177,13 +162,12 @@ def multiscales(
     the axes that are made of positions.
     """
     axes, scales, translations = [], [], []
-    known = family.calibration
+    known = family.meta.calibration
     for axis in family.axes:
         scale, translation, unit = 1.0, 0.0, ""
-        if axis.own < 0:
+        if axis.names:
             scale, translation = spacing(coordinates[axis.name])
-        elif axis.own < len(known.axes or known.scale or known.units or translate):
-            # All but the colour axis, which has no entry.
+        elif not (family.colors and axis.type == "channel"):  # which has no entry
             scale = known.scale[axis.own] if known.scale else 1.0
             translation = translate[axis.own] if translate else 0.0
             unit = unit_of(known.units[axis.own], axis.type) if known.units else ""
@@ -194,10 +178,11 @@ def multiscales(
     transformations: list[dict[str, Any]] = [{"type": "scale", "scale": scales}]
     if any(translations):
         transformations.append({"type": "translation", "translation": translations})
+    split = (f"{name} {value}" for name, value in family.meta.position.items())
     image = {
-        "name": ", ".join([family.part or family.layer, *(f"{k} {v}" for k, v in family.split)]),
+        "name": ", ".join([family.meta.name, *split]),
         "axes": axes,
         "datasets": [{"path": array, "coordinateTransformations": transformations}],
     }
-    labels: dict[str, Any] = {"image-label": {}} if family.kind == "labels" else {}
+    labels: dict[str, Any] = {"image-label": {}} if family.meta.kind == "labels" else {}
     return {"version": VERSION, "multiscales": [image], **labels}

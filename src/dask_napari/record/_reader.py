@@ -16,27 +16,23 @@ from dask_napari.record._journal import JournalLine, JournalReader
 from dask_napari.record._record_group import check_record, layers_of
 
 
-def _within(root: Path, path: str) -> Path:
-    """Return the path of a file of a record, and of nothing beside the record."""
-    if path.startswith("/") or ".." in path.split("/"):
-        raise ValueError(f"{path} is not in the record")
-    return root / path
-
-
 def read_item(
     root: Path, line: JournalLine, open_array: Callable[..., Any] = zarr.open_array
 ) -> Item:
-    """Read the item of a line. Raises OSError, ValueError."""
-    found = read_arrays(_within(root, line.file)) if line.file else []
+    """Read the item of a line, and nothing beside the record. Raises OSError, ValueError."""
+    for path in (line.file, line.image):
+        if path.startswith("/") or ".." in path.split("/"):
+            raise ValueError(f"{path} is not in the record")
+    found = read_arrays(root / line.file) if line.file else []
     arrays = dict(zip(line.arrays, found, strict=True))
-    if line.image is None:
+    if not line.image:
         return line.item(arrays.pop("data"), arrays)
-    index: list[int | slice] = list(line.image.start)
-    for length, dim in zip(line.shape, line.image.order, strict=True):
-        index[dim] = slice(line.image.start[dim], line.image.start[dim] + length)
-    array = open_array(str(_within(root, line.image.path)), mode="r")
+    index: list[int | slice] = list(line.start)
+    for length, dim in zip(line.shape, line.order, strict=True):
+        index[dim] = slice(line.start[dim], line.start[dim] + length)
+    array = open_array(str(root / line.image), mode="r")
     # Axes are in the order of the array; each goes to its rank there.
-    data = np.asarray(array[tuple(index)]).transpose(np.argsort(np.argsort(line.image.order)))
+    data = np.asarray(array[tuple(index)]).transpose(np.argsort(np.argsort(line.order)))
     return line.item(np.ascontiguousarray(data), arrays)
 
 

@@ -100,11 +100,8 @@ class RecordSession:
         if closed:
             session["ended"] = time.time()
         ours = {
-            "layout": LAYOUT,
-            "software": __version__,
-            "closed": closed,
-            "layers": list(self._layers.values()),
-            "sessions": self._sessions,
+            **{"layout": LAYOUT, "software": __version__, "closed": closed},
+            **{"layers": list(self._layers.values()), "sessions": self._sessions},
         }
         if (text := msgspec.json.encode([ours, sorted(images)])) != self._saved:
             write_attributes(self._path, ours, images)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Sequence
@@ -36,8 +35,7 @@ SAVE_INTERVAL: Final = 5.0
 class Recorder:
     """Receive items and write them into a record until it is closed.
 
-    Memory is bounded as in a viewer: what the disk does not take waits on the board, and when that
-    is full, with the senders.
+    Items that the disk does not take wait on the board, and when that is full, with the senders.
 
     Parameters
     ----------
@@ -149,11 +147,8 @@ class Recorder:
 
     def _answer_clients(self) -> None:
         """Answer requests; the ledger comes from the receiver."""
-        while True:
-            try:
-                request = self.receiver.requests.get_nowait()
-            except queue.Empty:
-                return
+        while not self.receiver.requests.empty():
+            request = self.receiver.requests.get()
             if request.name == "quit":
                 request.reply()
                 self.ended.set()

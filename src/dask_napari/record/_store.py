@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from dask_napari.model import Item, LayerSpec, Refusal, contain
 from dask_napari.record._contents import Contents, RecordedItem
 from dask_napari.record._files import (
@@ -25,15 +27,13 @@ from dask_napari.record._files import (
     write_part,
 )
 from dask_napari.record._image import Image
-from dask_napari.record._journal import Journal, JournalLine, Removal
+from dask_napari.record._journal import NAME, Journal, JournalLine, Removal, meta_to_json
 from dask_napari.record._record_group import create_record
 
 logger = logging.getLogger(__name__)
 
 WRITERS: Final = 4
 """Threads that compress and write; both let go of the GIL, and a disk takes a few at once."""
-
-DATA: Final = "data"
 
 
 @dataclass(slots=True)
@@ -63,9 +63,9 @@ class ItemDraft:
     def move(self) -> None:
         """Give the files their names, in an image that is long enough for them."""
         try:
-            if self.image and not self.refusal:
+            if self.image:
                 self.image.array.save()
-            for name in () if self.refusal else self.files:
+            for name in self.files:
                 os.replace(part_of(self.root / name), self.root / name)
         except OSError as error:
             self.give_up(error)
@@ -87,27 +87,14 @@ class ItemDraft:
 class Store:
     """Write items into a record; one thread at a time.
 
-    Parameters
-    ----------
-    path : Path
-        The record, a directory.
-    append : bool
-        Go on with a record that is there.
-    overwrite : bool
-        Remove a record that is there.
-
-    Raises
-    ------
-    OSError
-        If it is there and ``append`` is not given, or it cannot be written.
-    ValueError
-        If what is there is not a record.
+    Raises OSError if it is there and ``append`` is not given, or it cannot be written; ValueError
+    if what is there is not a record.
     """
 
     def __init__(self, path: Path, *, append: bool = False, overwrite: bool = False) -> None:
         self.path = path
         create_record(path, append=append, overwrite=overwrite)
-        self.journal = Journal(path)
+        self.journal = Journal(path / NAME)
         self.specs: Mapping[str, LayerSpec] = {}
         self._trouble = ""
         self._pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="dask-napari-record")
@@ -134,7 +121,7 @@ class Store:
         """
         drafts = [self._draft(item) for item in items]
         list(self._pool.map(ItemDraft.write, drafts))
-        self._commit(drafts)
+        self._commit([draft for draft in drafts if not draft.refusal])
         refusals = [draft.refusal for draft in drafts]
         self._log(refusals)
         return refusals
@@ -145,20 +132,22 @@ class Store:
             # More than for one item, once it was full: else it is full and not full in turns.
             check_room(self.path, RESERVE if self._trouble == FULL else 0)
             self.contents.last += 1
-            arrays, region, file = dict(item.arrays), None, ""
-            spec = self.specs.get(item.layer)
+            arrays, data, spec = item.arrays, item.data, self.specs.get(item.layer)
+            line = JournalLine(
+                self.contents.last, meta_to_json(item.meta), data.shape, data.dtype.str
+            )
             if image := self.contents.image(item, spec.fill if spec else 0.0):
-                draft.image, region = image, image.place(item)
-                block = image.block(item.data)
-                for name, slices in image.chunks(region.start, item.data.shape):
+                start, block, draft.image = image.place(item), image.block(data), image
+                for name, slices in image.chunks(start, data.shape):
                     draft.files[f"{image.path}/{name}"] = partial(image.array.encode, block[slices])
+                line = replace(line, image=image.path, start=start, order=image.order)
             else:
-                arrays = {DATA: item.data, **arrays}
+                arrays = {"data": data, **arrays}
             if arrays:
-                file = f"{ELEMENTS}/{self.contents.last}.npz"
+                line = replace(line, file=f"{ELEMENTS}/{line.id}.npz", arrays=tuple(arrays))
                 compress = item.kind == "labels"
-                draft.files[file] = partial(encode_arrays, arrays.values(), compress=compress)
-            draft.line = JournalLine.of(self.contents.last, item, region, file, arrays)
+                draft.files[line.file] = partial(encode_arrays, arrays.values(), compress=compress)
+            draft.line = replace(line, publisher=item.publisher)
             old = self.contents.items.get(item.place)
             draft.overwrites = old is not None and not draft.files.keys().isdisjoint(old.files)
         except Exception as error:  # one bad item must not end the record
@@ -168,18 +157,18 @@ class Store:
     def _commit(self, drafts: Sequence[ItemDraft]) -> None:
         """Give what is written its names, and say so in the journal."""
         items = self.contents.items
-        overwriting = [draft for draft in drafts if draft.overwrites and not draft.refusal]
-        gone = Removal([items[draft.item.place].id for draft in overwriting])
-        self._append([gone] if gone.gone else [], overwriting)
-        for draft in overwriting:
-            if not draft.refusal:
-                self._remove(items.pop(draft.item.place), keep=draft.files)
-                draft.overwrites = False
+        if over := [draft for draft in drafts if draft.overwrites]:
+            self._append([Removal([items[draft.item.place].id for draft in over])], over)
+            for draft in over:
+                if not draft.refusal:
+                    self._remove(items.pop(draft.item.place), keep=draft.files)
+                    draft.overwrites = False
         for draft in drafts:
-            draft.move()
-        complete = [draft for draft in drafts if not draft.refusal]
-        self._append([draft.line for draft in complete if draft.line], complete)
-        for draft in complete:
+            if not draft.refusal:
+                draft.move()
+        drafts = [draft for draft in drafts if not draft.refusal]
+        self._append([draft.line for draft in drafts if draft.line], drafts)
+        for draft in drafts:
             if draft.line and not draft.refusal:
                 if old := items.pop(draft.item.place, None):
                     self._remove(old)
