@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from distributed.worker_state_machine import TaskState
 
 
+class ReleasedOutput(Refusal):
+    """Refusal of an output that Dask has released, which is counted and not worth a report."""
+
+
 class Output:
     """Output of a task before it is an item; an :class:`~dask_napari.stream.Entry` of the outbox.
 
@@ -57,7 +61,7 @@ class Output:
         if self._placement is None:
             try:
                 self._placement = self.find_placement()
-            except Refusal:
+            except ReleasedOutput:
                 raise
             except BaseException as error:  # SystemExit, too: it would end the thread
                 contain(error, foreign=True)
@@ -99,7 +103,7 @@ class Output:
                     if isinstance(part, Item):
                         placement.settle(part)
                     items.append(part if isinstance(part, Item) else self._refusal(part))
-        except Refusal:
+        except ReleasedOutput:
             raise
         except BaseException as error:  # of users' code, such as `__array__`
             contain(error, foreign=True)
@@ -163,7 +167,7 @@ class TaskOutput(Output):
         try:
             return dask_internals.read_output(self._context.worker, self.key)
         except KeyError:
-            raise Refusal("released") from None
+            raise ReleasedOutput("released") from None
 
     def provenance(self) -> Provenance:
         """Return which task made the output."""
