@@ -45,17 +45,6 @@ class Live:
 
     Any number may watch one cluster; each has sinks of its own on the workers.
 
-    Parameters
-    ----------
-    client : distributed.Client
-        Client of the cluster.
-    viewer : ViewerProcess
-        Process of the window.
-    control : Control
-        Connection to the viewer.
-    sinks : ClusterSinks
-        Sinks on the workers.
-
     Attributes
     ----------
     addresses : tuple of str

@@ -37,12 +37,7 @@ class ViewerEndpoint:
     def for_client(
         cls, client: Client, listen: str | Iterable[str] | None, insecure: bool
     ) -> ViewerEndpoint:
-        """Return what the user says, or else what lets the workers of a client's cluster in.
-
-        Parameters
-        ----------
-        client, listen, insecure
-            See :func:`~dask_napari.watch`.
+        """Return the endpoint that a user asks for, or else one that a cluster's workers can reach.
 
         Raises
         ------

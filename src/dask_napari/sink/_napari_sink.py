@@ -159,10 +159,7 @@ class NapariSink(WorkerPlugin):
     def set_taps(self, named: Mapping[str, Tap]) -> None:
         """Replace the taps; outputs of new ones that are in memory already are streamed too.
 
-        Parameters
-        ----------
-        named : mapping of str to Tap
-            All active taps; new are those under a name that was not there.
+        New taps are those under a new name.
 
         Raises
         ------

@@ -29,25 +29,7 @@ CLOSE_TIMEOUT: Final = 1.5
 class Session:
     """A publisher on a worker, and the parts that feed it; on the event loop that makes it.
 
-    Parameters
-    ----------
-    worker : distributed.Worker
-        The worker.
-    addresses, transport, security
-        See :class:`NapariSink`.
-    taps : TapSet
-        Active taps; outputs in memory already are streamed too.
-    reports : Reports
-        The sink's.
-
-    Attributes
-    ----------
-    publisher : Publisher
-        Sender of the outputs.
-    finished_tasks : FinishedTasks
-        Selects outputs of tasks that end.
-    task_values : TaskValues
-        Takes values that tasks show.
+    Outputs that are in memory already are streamed too.
 
     Raises
     ------

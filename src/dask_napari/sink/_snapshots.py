@@ -11,11 +11,6 @@ import numpy as np
 def snapshot(value: Any) -> Any:
     """Return a value that later writes do not change: itself if it cannot be written, or a copy.
 
-    Parameters
-    ----------
-    value : object
-        Value of a running task.
-
     Examples
     --------
     >>> array = np.zeros(3)
@@ -33,14 +28,8 @@ def snapshot(value: Any) -> Any:
 def nbytes_of(value: object, otherwise: int = 0) -> int:
     """Return how many bytes the stream will copy of a value.
 
-    Figures such as Dask's and ``nbytes`` are wrong for views and broadcasts.
-
-    Parameters
-    ----------
-    value : object
-        The value that will be shown.
-    otherwise : int
-        The answer for a value that is not an array.
+    Figures such as Dask's and ``nbytes`` are wrong for views and broadcasts; ``otherwise`` is the
+    size of a value that is not an array.
 
     Examples
     --------

@@ -72,30 +72,15 @@ def tapped(collection: Any, **options: Unpack[TapOptions]) -> tuple[Any, list[Ta
 
 
 def variable_options(name: str, options: TapOptions) -> TapOptions:
-    """Return the options of the tap on one variable of a ``Dataset``.
-
-    Parameters
-    ----------
-    name : str
-        The variable.
-    options : dict
-        Options for all variables; ``layer`` becomes the beginning of the layers' names.
-    """
+    """Return the options of the tap on one variable: ``layer`` begins the names of all layers."""
     layer = options.get("layer")
     return {**options, "layer": f"{layer} {name}" if layer else name}
 
 
 def stream_chunk(block: T, source: str = "", block_id: tuple[int, ...] | None = None) -> T:
-    """Return a chunk as it came, and stream it where a viewer watches its array.
+    """Return a chunk as it came, and stream it where a viewer watches the array called ``source``.
 
-    Parameters
-    ----------
-    block : numpy.ndarray
-        The chunk.
-    source : str
-        Name of the array that is watched.
-    block_id : tuple of int
-        Number of the chunk along each axis; given by ``map_blocks``.
+    ``map_blocks`` gives ``block_id``, the number of the chunk along each axis.
     """
     if block_id is not None:
         try:

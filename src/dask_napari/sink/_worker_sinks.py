@@ -26,17 +26,9 @@ def current_sinks() -> list[NapariSink]:
 def show_in_sinks(
     value: object, tap: Tap, where: Placement | Callable[[], Placement] | None = None
 ) -> bool:
-    """Stream a value from inside a task to all viewers of its worker.
+    """Stream a value from inside a task to all viewers of its worker; see `TaskValues.show`.
 
-    Parameters
-    ----------
-    value, tap, where
-        See :meth:`TaskValues.show`.
-
-    Returns
-    -------
-    bool
-        Whether any viewer will show it; false outside of a worker and without a sink.
+    Returns whether any viewer will show it; false outside of a worker and without a sink.
     """
     takers = _current_values()
     if not takers:
@@ -46,13 +38,7 @@ def show_in_sinks(
 
 
 def show_chunk(source: str, numbers: tuple[int, ...], block: object) -> None:
-    """Stream a chunk of a watched array to all viewers of the worker that runs the task.
-
-    Parameters
-    ----------
-    source, numbers, block
-        See :meth:`TaskValues.show_chunk`.
-    """
+    """Stream a chunk of a watched array to all viewers of its worker."""
     copy = functools.cache(lambda: snapshot(block))
     for values in _current_values():
         values.show_chunk(source, numbers, block, copy)

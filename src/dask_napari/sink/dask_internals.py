@@ -42,23 +42,10 @@ READS: Final = 10
 class ComputedTask:
     """A task that ran on this worker, as it is remembered when Dask has forgotten it.
 
-    Attributes
-    ----------
-    key : str, bytes, int, float or tuple
-        Key of the task.
-    name : str
-        Name of the task, as the dashboard shows it.
-    nbytes : int
-        Size of the output as Dask sees it, which is wrong for views.
-    args, kwargs
-        Arguments of the task, with references in the place of outputs of other tasks.
-    run_id : int
-        Number of the run, which a task that is computed again changes.
-    start, stop : float
-        When the task ran, in seconds since the epoch; 0 if it is not known.
+    ``nbytes`` is Dask's, which is wrong for views; arguments have references in the place of
+    outputs of other tasks; ``start`` and ``stop`` are seconds since the epoch, 0 if unknown.
     """
 
-    key: Any
     name: str
     nbytes: int
     args: tuple[Any, ...]
@@ -72,7 +59,6 @@ def computed_task(task: TaskState) -> ComputedTask:
     """Return what is known of a task that ran here: ``run_spec``, ``run_id``, ``startstops``."""
     run: Any = next((run for run in reversed(task.startstops) if run["action"] == "compute"), {})
     return ComputedTask(
-        key=task.key,
         name=task.prefix,
         nbytes=task.nbytes or 0,
         args=getattr(task.run_spec, "args", ()),
