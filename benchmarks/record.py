@@ -1,13 +1,15 @@
-"""Compare the speed of a record with plain assignments to a zarr array of the same content.
+"""How fast a record is written and read, beside zarr with and without zarrs for the same content.
 
     python -m benchmarks.record
 
-Both write equal arrays with equal codecs to one disk, in turn. zarr gets an array of the final
-size, which a stream cannot know, with one chunk per image.
+All write the same arrays with the same codecs to the same disk, in turn; zarr is given an array of
+the final size, one chunk a picture, which a stream does not know. zarrs (``pip install zarrs``) is
+a codec pipeline in Rust; it overwrites chunks in place, and is passed over if it is not installed.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import statistics
 import tempfile
@@ -22,10 +24,14 @@ from zarr.codecs import BloscCodec, ZstdCodec
 
 from benchmarks.report import publish, table
 from dask_napari.model import Item
-from dask_napari.record._closing import finish
+from dask_napari.record import Record
 from dask_napari.record._recorder import ROUND_BYTES, ROUND_ITEMS
 from dask_napari.record._store import Store
 
+PIPELINES = {
+    "zarr": "zarr.core.codec_pipeline.BatchedCodecPipeline",
+    "zarrs": "zarrs.ZarrsCodecPipeline",
+}
 SIDES = {"32 KiB": 128, "512 KiB": 512, "8 MiB": 2048}
 TOTAL = 256 << 20
 """Bytes written in each run."""
@@ -102,16 +108,34 @@ def by_record_and_sort(
                 for n in range(first, last)
             ]
         )
-    finish(store)
+    store.finish()
     store.close()
 
 
-RUNS: dict[str, Callable[[Path, str, list[np.ndarray[Any, Any]], int], None]] = {
-    "plain zarr": by_zarr,
-    "plain zarr, up to 64 at once": by_zarr_at_once,
-    "record": by_record,
-    "record, sorted at the end": by_record_and_sort,
+def read_zarr(folder: Path, count: int) -> None:
+    """A picture after the other."""
+    array = zarr.open_array(str(folder / "plain.zarr"), mode="r")
+    for n in range(count):
+        np.asarray(array[n])
+
+
+def read_record(folder: Path, count: int) -> None:
+    """Item after item, as a replay does."""
+    assert sum(1 for _ in Record(folder / "run.zarr").items()) == count
+
+
+Write = Callable[[Path, str, list[np.ndarray[Any, Any]], int], None]
+
+RUNS: dict[str, tuple[str, Write, Callable[[Path, int], None]]] = {
+    "zarr": ("zarr", by_zarr, read_zarr),
+    "zarr, up to 64 at once": ("zarr", by_zarr_at_once, read_zarr),
+    "zarrs": ("zarrs", by_zarr, read_zarr),
+    "zarrs, up to 64 at once": ("zarrs", by_zarr_at_once, read_zarr),
+    "record": ("zarr", by_record, read_record),
+    "record, sorted at the end": ("zarr", by_record_and_sort, read_record),
 }
+if importlib.util.find_spec("zarrs") is None:
+    RUNS = {name: run for name, run in RUNS.items() if run[0] != "zarrs"}
 
 
 def main() -> None:
@@ -120,24 +144,31 @@ def main() -> None:
         for label, side in SIDES.items():
             made = pictures(kind, side)
             count = min(MOST, TOTAL // made[0].nbytes)
-            times: dict[str, list[float]] = {name: [] for name in RUNS}
+            times: dict[str, list[tuple[float, float]]] = {name: [] for name in RUNS}
             for _ in range(REPEATS):
-                for name, run in RUNS.items():
+                for name, (pipeline, write, read) in RUNS.items():
+                    zarr.config.set({"codec_pipeline.path": PIPELINES[pipeline]})
                     folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
                     began = time.perf_counter()
-                    run(folder, kind, made, count)
-                    times[name].append(time.perf_counter() - began)
+                    write(folder, kind, made, count)
+                    written = time.perf_counter()
+                    read(folder, count)
+                    times[name].append((written - began, time.perf_counter() - written))
                     shutil.rmtree(folder)
-            each = {name: statistics.median(found) for name, found in times.items()}
-            for name, seconds in each.items():
-                gigabytes = count * made[0].nbytes / seconds / 1e9
-                ratio = each["plain zarr"] / seconds
-                rows.append([kind, label, name, gigabytes, count / seconds, ratio])
-    columns = ["kind", "item", "way", "GB/s", "items/s", "of plain zarr"]
+            gigabytes = count * made[0].nbytes / 1e9
+            rates = {
+                name: [gigabytes / statistics.median(each) for each in zip(*found, strict=True)]
+                for name, found in times.items()
+            }
+            for name, (write_rate, read_rate) in rates.items():
+                ours = rates["record"]
+                rows.append([kind, label, name, write_rate, ours[0] / write_rate])
+                rows[-1] += [read_rate, ours[1] / read_rate]
+    columns = ["kind", "item", "way", "written GB/s", "record is x", "read GB/s", "record is x"]
     publish(
         "record",
         "python -m benchmarks.record",
-        table(f"Written to disk, median of {REPEATS} interleaved runs", columns, rows),
+        table(f"To disk and back, median of {REPEATS} interleaved runs", columns, rows),
     )
 
 

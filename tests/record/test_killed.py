@@ -16,7 +16,6 @@ import zarr
 
 from dask_napari.model import Item
 from dask_napari.record import Record
-from dask_napari.record._closing import finish
 from dask_napari.record._files import FULL, PART
 from dask_napari.record._store import Store
 from record_items import IN_MEMORY, assert_holds, assert_same
@@ -104,7 +103,7 @@ def test_while_items_are_written_and_replaced():
         # Goes on as if nothing had been.
         store = Store(path, append=True)
         assert set(store.put(new)) == {None}
-        finish(store)
+        store.finish()
         store.close()
         assert_holds(Record(path).items(), [*old, *new])
         assert not list(path.rglob(f"*{PART}"))
@@ -165,13 +164,13 @@ def test_while_it_is_sorted():
         dead = False
         with killed_at(step):
             try:
-                finish(store)
+                store.finish()
             except Killed:
                 dead = True
         store.close()
         assert_holds(Record(path).items(), sent)
         store = Store(path, append=True)
-        finish(store)
+        store.finish()
         store.close()
         assert_holds(Record(path).items(), sent)
         group = zarr.open_group(str(path / "raw"), mode="r")

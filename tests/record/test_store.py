@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dask_napari.model import Calibration, Item
-from dask_napari.record import Record, _chunked_array, _contents
-from dask_napari.record._closing import finish
+from dask_napari.record import Record, _contents, _image
 from dask_napari.record._store import Store
 from record_items import IN_MEMORY, assert_holds, items, last_of_each
 
@@ -30,7 +29,7 @@ def written(path: Path, sent: list[Item], **how: bool) -> None:
 
 def finished(path: Path) -> Record:
     store = Store(path, append=True)
-    finish(store)
+    store.finish()
     store.close()
     return Record(path)
 
@@ -38,12 +37,10 @@ def finished(path: Path) -> Record:
 @settings(max_examples=50)
 @given(st.lists(items(), min_size=1, max_size=8), st.data())
 def test_what_was_recorded_comes_back(sent, data):
-    limit = data.draw(
-        st.sampled_from([_chunked_array.CHUNK_LIMIT, 48])
-    )  # items of several chunks, too
+    limit = data.draw(st.sampled_from([_image.CHUNK_LIMIT, 48]))  # items of several chunks, too
     with (
         tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder,
-        patch.object(_chunked_array, "CHUNK_LIMIT", limit),
+        patch.object(_image, "CHUNK_LIMIT", limit),
     ):
         path = Path(folder) / "run.zarr"
         cut = data.draw(st.integers(0, len(sent)))
@@ -216,9 +213,9 @@ def test_a_long_axis_is_not_described_at_each_item(tmp_path):
         store.put([Item("raw", "image", np.full((2, 2), 1, "u1"), {"n": f"{n}"})])
         image = store.contents.images["raw"]
         described.append(len(coordinates()))
-        assert image.array.shape[0] == n + 1
+        assert image.shape[0] == n + 1
     assert len(set(described)) == 1
-    finish(store)
+    store.finish()
     assert len(coordinates()) == 600
     store.close()
 

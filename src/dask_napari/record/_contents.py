@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from dask_napari.model import PIXEL_KINDS, Item, PlaceKey
@@ -67,18 +68,18 @@ class Contents:
             if image is None and "image" in read_attributes(folder).get(KEY, ()):
                 yield folder
             elif image or folder.name == ELEMENTS:
-                for path in (*folder.iterdir(), *(image.array.folder.iterdir() if image else ())):
+                for path in (*folder.iterdir(), *(image.folder.iterdir() if image else ())):
                     if path.name.startswith("c.") or path.suffix == ".npz":
                         if path not in files:
                             yield path
-                    elif image and path.is_dir() and path != image.array.folder:
+                    elif image and path.is_dir() and path != image.folder:
                         yield path
         yield from self.root.rglob(f".*{PART}")
 
     def _admit(self, name: str, image: Image) -> Image:
         self.images[name] = image
         family = image.info.family
-        self._families.setdefault(family.key, []).append(image)
+        self._families.setdefault(msgspec.json.encode(family), []).append(image)
         order = (*(name for axis in family.axes for name in axis.names), *family.meta.position)
         self._orders.setdefault((family.meta.layer, family.meta.part, frozenset(order)), order)
         return image
@@ -113,4 +114,5 @@ class Contents:
         return bool(not line.image and family and self._image_with_room(item, family))
 
     def _image_with_room(self, item: Item, family: ImageFamily) -> Image | None:
-        return next((each for each in self._families.get(family.key, ()) if each.fits(item)), None)
+        images = self._families.get(msgspec.json.encode(family), ())
+        return next((image for image in images if image.fits(item)), None)

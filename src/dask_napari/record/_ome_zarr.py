@@ -54,11 +54,6 @@ class ImageFamily(msgspec.Struct, frozen=True):
     dtype: str
     colors: int  # length of the colour axis, 0 if there is none
 
-    @property
-    def key(self) -> bytes:
-        """Hashable form."""
-        return msgspec.json.encode(self)
-
 
 def family_of(item: Item, order: Sequence[str] = ()) -> ImageFamily | None:
     """Return the family of an item's image, None if OME-Zarr cannot hold it.

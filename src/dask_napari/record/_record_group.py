@@ -87,14 +87,17 @@ class RecordSession:
     def __repr__(self) -> str:
         return f"<RecordSession {len(self._sessions)} of {self._path}>"
 
-    def learn(self, specs: Mapping[str, LayerSpec]) -> None:
-        """Take over what taps say of layers; layers of earlier sessions stay."""
-        for name, spec in specs.items():
-            header = replace(spec, options=to_json(spec.options))
-            self._layers[name] = msgspec.to_builtins(header)
-
-    def save(self, ledger: Ledger, images: Collection[str], *, closed: bool) -> None:
-        """Write what is new. Raises OSError."""
+    def save(
+        self,
+        ledger: Ledger,
+        layers: Mapping[str, LayerSpec],
+        images: Collection[str],
+        *,
+        closed: bool,
+    ) -> None:
+        """Write what is new; layers of earlier sessions stay. Raises OSError."""
+        for name, spec in layers.items():
+            self._layers[name] = msgspec.to_builtins(replace(spec, options=to_json(spec.options)))
         session = self._sessions[-1]
         session["ledger"] = plain(ledger)
         if closed:

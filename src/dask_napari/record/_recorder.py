@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from dask_napari.model import LayerSpec, Refusal, Reports, contained
-from dask_napari.record._closing import finish
+from dask_napari.model import Refusal, Reports, contained
 from dask_napari.record._record_group import RecordSession
 from dask_napari.record._store import Store
 from dask_napari.stream.receive import Board, Receiver
@@ -43,10 +42,8 @@ class Recorder:
         The record, a directory that does not exist yet.
     addresses : str or sequence of str
         Where to listen; see :class:`~dask_napari.stream.Receiver`.
-    append : bool
-        Go on with a record that is there.
-    overwrite : bool
-        Remove a record that is there.
+    append, overwrite : bool
+        Go on with a record that is there, or remove it.
     board : Board, optional
         Where items wait.
     **options
@@ -95,7 +92,6 @@ class Recorder:
         self.ended = threading.Event()
         """Set it to end :meth:`run`; from a signal handler, too."""
         self._reports = Reports(logger, str(path))
-        self._specs: dict[str, LayerSpec] = {}
         self._save_at = 0.0
         self._closed = False
         self.save()
@@ -129,7 +125,7 @@ class Recorder:
     def step(self) -> None:
         """Write some of what waits."""
         items = self.board.take(ROUND_ITEMS, ROUND_BYTES)
-        self._learn()
+        self.store.specs = self.receiver.layers()
         # An error of ours costs these items, counted, and not the rest of the stream.
         refusals: list[Refusal | None] = [Refusal("error")] * len(items)
         with contained(partial(self._reports.error, "items are not recorded", traceback=True)):
@@ -138,12 +134,6 @@ class Recorder:
         for item, refusal in zip(items, refusals, strict=True):
             if refusal:
                 self.board.drop(item, refusal.reason)
-
-    def _learn(self) -> None:
-        specs = self.receiver.layers()
-        if specs != self._specs:
-            self._specs = self.store.specs = specs
-            self._session.learn(specs)
 
     def _answer_clients(self) -> None:
         """Answer requests; the ledger comes from the receiver."""
@@ -160,12 +150,11 @@ class Recorder:
     def save(self, *, closed: bool = False) -> None:
         """Write coordinates, ledger and layers; a disk that is full only delays them."""
         self._save_at = time.monotonic() + SAVE_INTERVAL
-        self._learn()
-        images = self.store.contents.images
+        images, layers = self.store.contents.images, self.receiver.layers()
         try:
             for image in images.values():
                 image.describe()
-            self._session.save(self.receiver.ledger(), images, closed=closed)
+            self._session.save(self.receiver.ledger(), layers, images, closed=closed)
         except OSError as error:
             self._reports.error("the metadata cannot be written", error)
 
@@ -180,7 +169,7 @@ class Recorder:
                 self.step()
             failed = partial(self._reports.error, "left unsorted", traceback=True)
             with contained(failed), suppress(OSError):  # of the metadata, as saving it tells
-                finish(self.store)
+                self.store.finish()
             self.save(closed=True)
         finally:
             self.store.close()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from dask_napari.model import Item, Policy, Refusal
+from dask_napari.model import Item, Policy
 from dask_napari.record._journal import JournalLine
 from dask_napari.record._reader import Record
-from dask_napari.stream.send import Publisher
+from dask_napari.stream.send import Dropped, Publisher
 
 QUEUE_LENGTH: Final = 256
 """Items that wait to be read; they are read when their turn comes, so that memory is the stream's
@@ -19,28 +20,26 @@ POLL_INTERVAL: Final = 0.02
 """Seconds between looks at how many there are."""
 
 
-class _RecordedOutput:
+@dataclass(slots=True)
+class RecordedOutput:
     """An entry of the outbox that is read from the record when its turn comes."""
 
-    __slots__ = ("_line", "_record", "layer", "nbytes", "policy")
-
-    def __init__(self, record: Record, line: JournalLine) -> None:
-        self._record = record
-        self._line = line
-        self.layer = line.meta.layer
-        self.nbytes = 0
-        self.policy: Policy = "keep"
+    record: Record
+    line: JournalLine
+    layer: str
+    nbytes: int = 0
+    policy: Policy = "keep"
 
     def place(self) -> Hashable:
         """Return the identity of the place that it will fill."""
-        return self._line.meta.place
+        return self.line.meta.place
 
-    def items(self) -> Sequence[Item | Refusal]:
+    def items(self) -> Sequence[Item | Dropped]:
         """Read the item."""
         try:
-            return (self._record.item(self._line),)
+            return (self.record.item(self.line),)
         except (OSError, ValueError) as error:
-            raise Refusal(f"unreadable: {type(error).__name__}") from error
+            raise Dropped(f"unreadable: {type(error).__name__}") from error
 
     def forget(self) -> bool:
         """Return true: nothing is held."""
@@ -95,7 +94,7 @@ def replay(
             wait(QUEUE_LENGTH)
             if not going_on():
                 break
-            publisher.put(_RecordedOutput(record, line))
+            publisher.put(RecordedOutput(record, line, line.meta.layer))
         wait(0)
         publisher.close(timeout=60.0 if going_on() else 0.5)
     return sent()

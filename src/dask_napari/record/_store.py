@@ -1,4 +1,11 @@
-"""A record that is written: items in, chunks and lines of the journal out."""
+"""A record that is written: items in, chunks and lines of the journal out; and its end.
+
+While a record grows, nothing is moved: each item gets the next index. At the end, the chunks of an
+image whose coordinates are not in order get names in a second array, by hard links, which copy
+nothing. The journal that names the new arrays then replaces the old one in one step, and only after
+that are the old arrays removed. So whatever ends the process, all items are there, sorted or not;
+closing the record again does what is left to do.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +34,16 @@ from dask_napari.record._files import (
     write_part,
 )
 from dask_napari.record._image import Image
-from dask_napari.record._journal import NAME, Journal, JournalLine, Removal, meta_to_json
-from dask_napari.record._record_group import create_record
+from dask_napari.record._journal import (
+    NAME,
+    Journal,
+    JournalLine,
+    JournalReader,
+    Removal,
+    meta_to_json,
+)
+from dask_napari.record._reader import read_item
+from dask_napari.record._record_group import check_record, create_record, write_attributes
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +79,7 @@ class ItemDraft:
         """Give the files their names, in an image that is long enough for them."""
         try:
             if self.image:
-                self.image.array.save()
+                self.image.save()
             for name in self.files:
                 os.replace(part_of(self.root / name), self.root / name)
         except OSError as error:
@@ -99,7 +114,7 @@ class Store:
         self._trouble = ""
         self._pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="dask-napari-record")
         try:
-            self.reload()
+            self.contents = Contents(path)
         except BaseException:
             self.close()
             raise
@@ -109,10 +124,6 @@ class Store:
 
     def __len__(self) -> int:
         return len(self.contents.items)
-
-    def reload(self) -> None:
-        """Read from the journal what is there. Raises OSError, ValueError."""
-        self.contents = Contents(self.path)
 
     def put(self, items: Sequence[Item]) -> list[Refusal | None]:
         """Write items of different places, and return for each None or why it is not recorded.
@@ -139,7 +150,7 @@ class Store:
             if image := self.contents.image(item, spec.fill if spec else 0.0):
                 start, block, draft.image = image.place(item), image.block(data), image
                 for name, slices in image.chunks(start, data.shape):
-                    draft.files[f"{image.path}/{name}"] = partial(image.array.encode, block[slices])
+                    draft.files[f"{image.path}/{name}"] = partial(image.encode, block[slices])
                 line = replace(line, image=image.path, start=start, order=image.order)
             else:
                 arrays = {"data": data, **arrays}
@@ -197,7 +208,57 @@ class Store:
         if refusals:
             self._trouble = refusal.reason if refusal else ""
 
+    def finish(self) -> None:
+        """Sort the images of a record, and write their metadata. Raises OSError."""
+        # Chunks that came before the one that told the size of all others.
+        for line in [
+            line for line in JournalReader(self.path) if self.contents.has_image_for(line)
+        ]:
+            self.put([read_item(self.path, line)])
+        self.contents = Contents(self.path)  # without coordinates whose items were replaced
+        try:
+            self._sort()
+        except OSError as error:
+            logger.warning("%s: images are left unsorted: %s", self.path, error)
+        self.contents = Contents(self.path)  # which removes the arrays that are in no line
+        for image in self.contents.images.values():
+            image.describe()
+        write_attributes(self.path, check_record(self.path), self.contents.images)
+
+    def _sort(self) -> None:
+        """Link the chunks of images into sorted arrays, and replace the journal. Raises OSError."""
+        images: dict[str, Image] = {}
+        arrays: dict[str, tuple[str, list[dict[int, int]]]] = {}
+        for image in self.contents.images.values():
+            orders = image.orders()
+            if orders == [[*range(length)] for length in image.shape]:
+                continue
+            folder = image.folder.with_name(str(int(image.folder.name) + 1))
+            remove(folder)  # of a recorder that was killed here
+            folder.mkdir()
+            image.copy_metadata(folder, [len(order) for order in orders])
+            images[image.path] = image
+            indices = [{old: new for new, old in enumerate(order)} for order in orders]
+            arrays[image.path] = f"{folder.parent.name}/{folder.name}", indices
+
+        def moved(line: JournalLine) -> JournalLine:
+            if line.image not in arrays:
+                return line
+            path, indices = arrays[line.image]
+            start = tuple(new[at] for new, at in zip(indices, line.start, strict=True))
+            return replace(line, image=path, start=start)
+
+        lines = JournalReader(self.path)
+        for line in lines:
+            if line.image in images:
+                new, chunks = moved(line), images[line.image].chunks
+                both = chunks(line.start, line.shape), chunks(new.start, line.shape)
+                for (old_name, _), (new_name, _) in zip(*both, strict=True):
+                    os.link(self.path / line.image / old_name, self.path / new.image / new_name)
+        if images:
+            self.journal.replace(map(moved, lines))
+
     def close(self) -> None:
-        """Let others write; metadata stays as it is, see :func:`~._closing.finish`."""
+        """Let others write; metadata stays as it is, see :meth:`finish`."""
         self._pool.shutdown()
         self.journal.close()

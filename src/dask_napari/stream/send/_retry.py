@@ -1,17 +1,18 @@
-"""Items that did not arrive: sent again over the next connection, or made anew for it."""
+"""What was made of an entry and has to be sent again, with the way to make it anew."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 
-from dask_napari.model import Item, Policy, Refusal
-from dask_napari.stream.send._outbox import Entry, Outbox
+from dask_napari.model import Item, Policy
+from dask_napari.stream.send._outbox import Dropped, Entry, Outbox
 
 
 class RetriedEntry:
-    """Entry of an item that was taken out of the outbox and did not arrive.
+    """The entry of an item that was taken out of the outbox and did not arrive.
 
-    Once it has let go of the item, the entry that the item was made of makes it once more.
+    Like any entry it can let go of its value, and then has the entry that the item was made of
+    make it once more.
 
     Parameters
     ----------
@@ -21,12 +22,12 @@ class RetriedEntry:
     Examples
     --------
     >>> import numpy as np
-    >>> entry = RetriedEntry(Item("cells", "labels", np.zeros((2, 2), "uint8"), {"t": 0}))
-    >>> entry.nbytes, entry.forget()  # nobody else has the item
+    >>> again = RetriedEntry(Item("cells", "labels", np.zeros((2, 2), "uint8"), {"t": 0}))
+    >>> again.nbytes, again.forget()  # the item is nowhere else
     (4, False)
     """
 
-    __slots__ = ("_item", "_place", "_reason", "_source", "layer", "nbytes", "policy", "seq")
+    __slots__ = ("_item", "_reason", "_slot", "_source", "layer", "nbytes", "policy", "seq")
 
     def __init__(self, item: Item) -> None:
         self.layer: str = item.layer
@@ -34,23 +35,20 @@ class RetriedEntry:
         self.policy: Policy = "keep"
         self.seq = item.seq
         self._item: Item | None = item
-        self._place = item.place
+        self._slot = item.place
         self._source: tuple[Entry, int] | None = item.source
         self._reason = ""
 
-    def __repr__(self) -> str:
-        return f"<RetriedEntry {self.seq} for {self.layer!r}, {self.nbytes} bytes held>"
-
     def place(self) -> Hashable:
-        """Return the identity of the place that the item fills."""
-        return self._place
+        """Identity of the place that it will fill."""
+        return self._slot
 
-    def items(self) -> Sequence[Item | Refusal]:
-        """Return the item, or make it once more. Raises :class:`Refusal`."""
+    def items(self) -> Sequence[Item | Dropped]:
+        """Return the item, or make it once more. Raises :class:`Dropped`."""
         if self._item is not None:
             return (self._item,)
         if self._source is None:
-            raise Refusal(self._reason)
+            raise Dropped(self._reason)
         entry, number = self._source
         part = entry.items()[number]
         if isinstance(part, Item):
@@ -58,7 +56,7 @@ class RetriedEntry:
         return (part,)
 
     def forget(self) -> bool:
-        """Let go of the item; return false, and keep it, if it cannot be made once more."""
+        """Let go of the item; false if it could not be made once more."""
         if self._item is not None:
             if self._source is None or not self._source[0].forget():
                 return False
@@ -66,21 +64,21 @@ class RetriedEntry:
         return True
 
     def give_up(self, reason: str) -> None:
-        """Let go of the item, if need be for good: ``reason`` is counted unless it has arrived."""
+        """Let go of the item for good if need be; ``reason`` is counted unless it has arrived."""
         if not self.forget():
             self._item, self._source, self.nbytes = None, None, 0
             self._reason = reason
 
 
 class Undelivered:
-    """Items that broken connections did not deliver, until the next one does.
+    """What broken connections did not deliver, until the next one does.
 
-    Their values count against the outbox's budget.
+    Its values count against the outbox's budget, as those that are away.
 
     Parameters
     ----------
     outbox : Outbox
-        Where they are queued again.
+        Where it is queued again.
 
     Examples
     --------
@@ -100,30 +98,26 @@ class Undelivered:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of values that are held."""
+        """Bytes of values that it holds."""
         return sum(entry.nbytes for entry in self._entries)
 
     def add(self, items: Iterable[Item]) -> None:
-        """Keep items that were sent and not acknowledged."""
+        """Keep what was sent and not acknowledged."""
         self._entries += map(RetriedEntry, items)
-        self._outbox.account_away(self.nbytes)
+        self._outbox.away = self.nbytes
 
-    def forget(self, *, everything: bool) -> None:
+    def let_go(self, *, no_values: bool) -> None:
         """Let go of values beyond the budget, or of all that can be made once more."""
-        if not self._entries:
-            return
         outbox = self._outbox
-        away = self.nbytes
         for entry in self._entries:
             held = entry.nbytes
-            if everything:
+            if no_values:
                 entry.forget()
-            if outbox.nbytes + away > outbox.budget:
+            if outbox.held > outbox.budget:
                 entry.give_up(outbox.full)
-            away -= held - entry.nbytes
-        outbox.account_away(away)
+            outbox.away -= held - entry.nbytes
 
     def resend(self, received: int) -> None:
-        """Queue the items again but for those up to a number, which the receiver has."""
+        """Queue again what a receiver does not have that has all up to a number."""
         entries, self._entries = self._entries, []
         self._outbox.unsend(entry for entry in entries if entry.seq > received)
