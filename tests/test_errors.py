@@ -13,9 +13,9 @@ import pytest
 from distributed import Client, LocalCluster, wait
 
 import cluster_tasks as tasks
+from dask_napari.model import Reports
 from dask_napari.sink import NapariSink
 from dask_napari.stream.receive import Board, Receiver
-from dask_napari.stream.send._troubles import Troubles
 from dask_napari.stream.wire import Limits
 from dask_napari.stream.wire import messages as wire
 from dask_napari.tap import Tap
@@ -189,14 +189,15 @@ def test_causes_are_few_and_short_and_can_be_sent():
         def __str__(self) -> str:
             raise SystemExit
 
-    troubles = Troubles()
+    reports = Reports()
     for n in range(1000):
-        troubles.note("layer", f"reason {n}", "k" * 10_000, ValueError("x" * 10_000))
-    troubles.note("l" * 5000, "mute", Mute(), Mute())
-    troubles.note("", "half", "\udc80", "\udc80")
-    found = troubles.all()
+        error = ValueError("x" * 10_000)
+        reports.error(f"reason {n}", error, layer="layer", key="k" * 10_000)
+    reports.error("mute", Mute(), layer="l" * 5000, key=Mute())
+    reports.error("half", "\udc80", key="\udc80")
+    found = reports.all()
     assert len(found) == wire.TROUBLES_LIMIT
     assert found[-2].text == "Mute: <Mute>"
-    status = wire.Status(1, [], found)
+    status = wire.Status(1, [], [wire.Trouble(r.layer, r.reason, r.key, r.text) for r in found])
     assert wire.decode_from_publisher(wire.encode(status)) == status
-    assert not troubles.fresh()
+    assert not reports.fresh()

@@ -114,7 +114,7 @@ def test_without_room_for_an_arena_the_stream_goes_inline_and_says_so(memory, tm
         "ways": ["inline"],
         "left": [],
     }
-    assert log.count("streaming inline, without shared memory") == 2, log  # once a worker
+    assert log.count("streaming without shared memory") == 2, log  # once a worker
     remedy = "Docker: --shm-size" if memory in list(MEMORY)[:3] else "mount a tmpfs there"
     assert remedy in log
     assert told

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.load import load
-from dask_napari.stream.send._thread import RECEIVER_MESSAGES
+from dask_napari.stream.send._pacing import RECEIVER_MESSAGES
 
 SECONDS = 2.0
 

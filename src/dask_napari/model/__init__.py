@@ -27,7 +27,7 @@ from dask_napari.model._ledger import Ledger, Tally
 from dask_napari.model._once import Once
 from dask_napari.model._plates import PLATES, NoPlace, row_name, well
 from dask_napari.model._position import ARRIVAL_AXIS, Position, plain_position
-from dask_napari.model._refusal import Refusal
+from dask_napari.model._refusal import Refusal, reason_of
 from dask_napari.model._reports import Report, Reports, described, shown
 from dask_napari.model.arguments import unfit_name
 
@@ -83,6 +83,7 @@ __all__ = [
     "plain_coordinate",
     "plain_position",
     "reachable",
+    "reason_of",
     "row_name",
     "shown",
     "unfit_name",

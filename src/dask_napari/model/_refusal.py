@@ -49,5 +49,16 @@ class Refusal(Exception):
         return f"{type(self).__name__}({self.reason!r}{told})"
 
 
+def reason_of(error: BaseException) -> str:
+    """Return the short cause of an error, as the ledger counts it.
+
+    Examples
+    --------
+    >>> reason_of(Refusal("no position")), reason_of(KeyError("A13"))
+    ('no position', 'error: KeyError')
+    """
+    return error.reason if isinstance(error, Refusal) else f"error: {type(error).__name__}"
+
+
 def _restored(kind: type[Refusal], reason: str, detail: str, layer: str, key: str) -> Refusal:
     return kind(reason, detail, layer=layer, key=key)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from dask_napari.model._bounds import Name
+from dask_napari.model._refusal import Refusal
 
 CAUSES_LIMIT: Final = 1000
 """Causes that are told apart; users' code may make any number of them, and memory is bounded."""
@@ -217,7 +218,7 @@ def shown(value: object) -> str:
 
 
 def described(error: BaseException | str) -> str:
-    """Return an error as text with its type, fit to be sent.
+    """Return an error as text with its type, fit to be sent; a refusal says all by its text.
 
     Examples
     --------
@@ -225,7 +226,7 @@ def described(error: BaseException | str) -> str:
     ('ValueError: no such well', 'KeyError', 'no disk')
     """
     text = shown(error)
-    if isinstance(error, BaseException):
+    if isinstance(error, BaseException) and not isinstance(error, Refusal):
         name = type(error).__name__
         text = f"{name}: {text}" if text else name
     return _clean(text, len(text))

@@ -7,10 +7,10 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dask_napari.model import Item, Policy
+from dask_napari.model import Item, Policy, Refusal
 from dask_napari.record._journal import JournalLine
 from dask_napari.record._reader import Record
-from dask_napari.stream.send import Dropped, Publisher
+from dask_napari.stream.send import Publisher
 
 QUEUE_LENGTH: Final = 256
 """Items that wait to be read; they are read when their turn comes, so that memory is the stream's
@@ -34,12 +34,12 @@ class RecordedOutput:
         """Return the identity of the place that it will fill."""
         return self.line.meta.place
 
-    def items(self) -> Sequence[Item | Dropped]:
+    def items(self) -> Sequence[Item | Refusal]:
         """Read the item."""
         try:
             return (self.record.item(self.line),)
         except (OSError, ValueError) as error:
-            raise Dropped(f"unreadable: {type(error).__name__}") from error
+            raise Refusal(f"unreadable: {type(error).__name__}") from error
 
     def forget(self) -> bool:
         """Return true: nothing is held."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dask_napari.model import Refusal, Reports
+from dask_napari.model import Reports, reason_of
 from dask_napari.sink import dask_internals
 from dask_napari.stream.send import Publisher
 from dask_napari.tap import CompiledTap, TapSet
@@ -78,9 +78,6 @@ class SinkContext:
         Layer and key are empty where they are not known, or none is at fault. Without a reason
         the error says it.
         """
-        reason = reason or (
-            error.reason if isinstance(error, Refusal) else f"error: {type(error).__name__}"
-        )
-        self.publisher.troubles.note(layer, reason, key, error)
+        reason = reason or reason_of(error)
         self.reports.error(reason, error, layer=layer, key=key)
         return reason

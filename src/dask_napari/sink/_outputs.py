@@ -6,16 +6,19 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from dask_napari.coerce import coerce_all, place_of
-from dask_napari.model import Item, Policy, Provenance, contain
+from dask_napari.model import Item, Policy, Provenance, Refusal, contain
 from dask_napari.placement import Placement
 from dask_napari.sink import dask_internals
 from dask_napari.sink._context import SinkContext
 from dask_napari.sink._snapshots import nbytes_of
-from dask_napari.stream.send import Dropped
 from dask_napari.tap import CompiledTap
 
 if TYPE_CHECKING:
     from distributed.worker_state_machine import TaskState
+
+
+class ReleasedOutput(Refusal):
+    """Refusal of an output that Dask has released, which is counted and not worth a report."""
 
 
 class Output:
@@ -50,23 +53,23 @@ class Output:
         return f"<{type(self).__name__} {self.key!r} for {self.layer!r}, {self.nbytes} B held>"
 
     def find_placement(self) -> Placement:
-        """Find where the output belongs. Raises :class:`Dropped` and any error."""
+        """Find where the output belongs. Raises :class:`Refusal` and any error."""
         raise NotImplementedError
 
     def placement(self) -> Placement:
-        """Return where the output belongs; found once. Raises :class:`Dropped`."""
+        """Return where the output belongs; found once. Raises :class:`Refusal`."""
         if self._placement is None:
             try:
                 self._placement = self.find_placement()
-            except Dropped:
+            except ReleasedOutput:
                 raise
             except BaseException as error:  # SystemExit, too: it would end the thread
                 contain(error, foreign=True)
-                raise self._dropped(error) from error
+                raise self._refusal(error) from error
         return self._placement
 
     def value(self) -> object:
-        """Return the output itself. Raises :class:`Dropped`."""
+        """Return the output itself. Raises :class:`Refusal`."""
         raise NotImplementedError
 
     def provenance(self) -> Provenance:
@@ -81,10 +84,10 @@ class Output:
         """Return the identity of the place that the output will fill."""
         return self.layer, self.placement().identity(self.key)
 
-    def items(self) -> Sequence[Item | Dropped]:
-        """Make the item, or one for each part of the output. Raises :class:`Dropped`."""
+    def items(self) -> Sequence[Item | Refusal]:
+        """Make the item, or one for each part of the output. Raises :class:`Refusal`."""
         placement, tap = self.placement(), self.tap
-        items: list[Item | Dropped] = []
+        items: list[Item | Refusal] = []
         try:
             for value, position in placement.parts(self.value()):
                 for part in coerce_all(
@@ -99,16 +102,16 @@ class Output:
                 ):
                     if isinstance(part, Item):
                         placement.settle(part)
-                    items.append(part if isinstance(part, Item) else self._dropped(part))
-        except Dropped:
+                    items.append(part if isinstance(part, Item) else self._refusal(part))
+        except ReleasedOutput:
             raise
         except BaseException as error:  # of users' code, such as `__array__`
             contain(error, foreign=True)
-            raise self._dropped(error) from error
+            raise self._refusal(error) from error
         return items
 
-    def _dropped(self, error: BaseException) -> Dropped:
-        return Dropped(self._context.report(error, self.layer, self.key))
+    def _refusal(self, error: BaseException) -> Refusal:
+        return Refusal(self._context.report(error, self.layer, self.key))
 
 
 class TaskOutput(Output):
@@ -158,13 +161,13 @@ class TaskOutput(Output):
         return placement
 
     def value(self) -> object:
-        """Return the output, read again if it was forgotten. Raises :class:`Dropped`."""
+        """Return the output, read again if it was forgotten. Raises :class:`Refusal`."""
         if self._value is not None:
             return self._value
         try:
             return dask_internals.read_output(self._context.worker, self.key)
         except KeyError:
-            raise Dropped("released") from None
+            raise ReleasedOutput("released") from None
 
     def provenance(self) -> Provenance:
         """Return which task made the output."""

@@ -57,6 +57,7 @@ class Session:
             queue_bytes=queue_bytes(worker),
             encrypt=dask_internals.requires_encryption(worker),
             on_want=self._on_want,
+            reports=reports,
         )
         self._context = SinkContext(worker, self.publisher, taps, reports)
         self.finished_tasks = FinishedTasks(self._context)

@@ -14,7 +14,6 @@ from dask_napari.sink._chunk_owners import source_task
 from dask_napari.sink._context import SinkContext
 from dask_napari.sink._outputs import ShownValue
 from dask_napari.sink._snapshots import nbytes_of
-from dask_napari.stream.send import UnsendableItem
 from dask_napari.tap import CompiledTap
 
 
@@ -60,16 +59,16 @@ class TaskValues:
         key: object = ""
         try:
             key, provenance = dask_internals.calling_task(context.worker)
-            if reason := publisher.outbox.without_layer(tap.layer):
-                context.refuse(tap, UnsendableItem(reason, key), key, reason)
+            if refusal := publisher.outbox.refusal(tap.layer):
+                context.refuse(tap, refusal, key)
                 return False
             # An active tap has said what its layer is; a value must not overrule it.
             if tap.layer not in publisher.layers:
                 publisher.declare([tap.spec])
             context.pause()
-            refused = publisher.refuses(nbytes_of(value), tap.policy)
-            if refused:  # before the copy, which would have been for nothing
-                publisher.outbox.refuse(tap.layer, refused)
+            # Before the copy, which would have been for nothing.
+            if full := publisher.outbox.no_room(nbytes_of(value), tap.policy):
+                publisher.outbox.refuse(tap.layer, full)
                 return False
             held = copy()
             if where is None:

@@ -8,13 +8,14 @@ from dask_napari.model._item_meta import Calibration, Provenance
 from dask_napari.model._layer import Kind, LayerSpec
 from dask_napari.model._ledger import Ledger, Tally
 from dask_napari.model._position import Position
+from dask_napari.model._refusal import Refusal
 from dask_napari.stream._viewer_client import Control, ViewerGone
 from dask_napari.stream.auth._security import Security
 from dask_napari.stream.receive._board import Board
 from dask_napari.stream.receive._clients import Request
 from dask_napari.stream.receive._peers import PeerInfo
 from dask_napari.stream.receive._receiver import Receiver
-from dask_napari.stream.send._outbox import Dropped, Entry
+from dask_napari.stream.send._outbox import Entry
 from dask_napari.stream.send._publisher import Publisher
 from dask_napari.stream.wire._limits import Limits
 
@@ -22,7 +23,6 @@ __all__ = [
     "Board",
     "Calibration",
     "Control",
-    "Dropped",
     "Entry",
     "Item",
     "Kind",
@@ -35,6 +35,7 @@ __all__ = [
     "Provenance",
     "Publisher",
     "Receiver",
+    "Refusal",
     "Request",
     "Security",
     "Tally",

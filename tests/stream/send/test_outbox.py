@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dask_napari.model import Item, Policy
-from dask_napari.stream.send import Dropped
+from dask_napari.model import Item, Policy, Refusal
 from dask_napari.stream.send._outbox import LAYERS, OTHERS, ItemEntry, Outbox
-from dask_napari.stream.send._retry import RetriedEntry
+from dask_napari.stream.send._undelivered import RetriedEntry
 from dask_napari.stream.wire import messages as wire
 
 
@@ -51,7 +50,7 @@ def count(outbox: Outbox):
 
 
 def drain(outbox: Outbox) -> list[str]:
-    outbox.place()
+    outbox.sort_intake()
     places = []
     while (entry := outbox.pop()) is not None:
         outbox.sent(entry.layer)
@@ -100,12 +99,12 @@ def test_over_the_budget_an_output_without_a_key_is_dropped():
     assert count(outbox).dropped == {"queue-full": 1}
 
 
-def test_nothing_is_held_while_withheld():
+def test_nothing_is_held_while_the_worker_is_paused():
     outbox = Outbox(100)
     waiting = Output("a")
     outbox.put(waiting)
-    outbox.withhold = "worker-paused"
-    outbox.forget()
+    assert outbox.pause(True)
+    assert outbox.forget()
     outbox.put(Output("b"))
     outbox.put(Output("c", keyed=False))
     assert outbox.nbytes == 0
@@ -123,19 +122,19 @@ def test_entries_are_bounded_too():
 
 def test_an_entry_that_cannot_be_placed_is_dropped_with_its_reason():
     outbox = Outbox(1000)
-    outbox.put(Output("a", error=Dropped("no position")))
+    outbox.put(Output("a", error=Refusal("no position")))
     outbox.put(Output("b", error=ZeroDivisionError("oops")))
     outbox.put(Output("c"))
     assert drain(outbox) == ["c"]
     assert set(count(outbox).dropped) == {"no position", "error: ZeroDivisionError"}
 
 
-def test_only_the_first_entry_after_a_rest_wakes():
+def test_only_the_first_entry_after_a_pause_wakes():
     outbox = Outbox(1 << 30)
-    assert outbox.rest()
+    assert outbox.may_sleep()
     assert outbox.put(Output("a"))
     assert not outbox.put(Output("b"))
-    assert not outbox.rest()
+    assert not outbox.may_sleep()
 
 
 def test_a_full_batch_wakes_early():
@@ -149,11 +148,11 @@ def test_a_full_batch_wakes_early():
 def test_lost_items_are_sent_again_before_the_others():
     outbox = Outbox(1000)
     outbox.put(Output("new"))
-    outbox.place()
+    outbox.sort_intake()
     lost = [Item("cells", "labels", np.zeros(1, "u1"), {"at": n}) for n in range(2)]
     for item in lost:
         outbox.put(ItemEntry(item))
-    outbox.place()
+    outbox.sort_intake()
     sent = [outbox.pop() for _ in range(3)]
     for entry in sent:
         outbox.sent(entry.layer)
@@ -161,29 +160,29 @@ def test_lost_items_are_sent_again_before_the_others():
     outbox.unsend(map(RetriedEntry, lost))
     found = count(outbox)
     assert (found.sent, found.queued) == (1, 3)
-    outbox.place()
+    outbox.sort_intake()
     assert [outbox.pop().items()[0].position["at"] for _ in range(3)] == [0, 1, "later"]
 
 
 def test_what_is_away_counts_against_the_budget():
     outbox = Outbox(20)
-    outbox.away = 15
+    outbox.account_away(15)
     kept, unkeyed = Output("a"), Output("b", keyed=False)
     outbox.put(kept)
     assert (kept.forgotten, outbox.held) == (True, 15)
     outbox.put(unkeyed)
     assert count(outbox).dropped == {"queue-full": 1}
-    assert outbox.refuses(10, "latest") == "queue-full"
-    outbox.full = "worker-memory"
-    assert outbox.refuses(10, "drop-oldest") == "worker-memory"
-    outbox.away = 0
-    assert outbox.refuses(10, "latest") == ""
+    assert outbox.no_room(10, "latest") == "queue-full"
+    assert outbox.squeeze(True)
+    assert outbox.no_room(10, "drop-oldest") == "worker-memory"
+    outbox.account_away(0)
+    assert outbox.no_room(10, "latest") == ""
 
 
 def test_what_was_made_lets_go_of_its_entry_and_can_be_made_again():
     outbox = Outbox(1000)
     outbox.put(output := Output("a"))
-    outbox.place()
+    outbox.sort_intake()
     (item,) = outbox.split(entry := outbox.pop(), entry.items())
     assert output.forgotten
     again = RetriedEntry(item)
@@ -200,7 +199,7 @@ def test_what_cannot_be_made_again_is_given_up_with_a_reason():
     assert not again.forget()
     again.give_up("queue-full")
     assert again.nbytes == 0
-    with pytest.raises(Dropped, match="queue-full"):
+    with pytest.raises(Refusal, match="queue-full"):
         again.items()
 
 
@@ -208,7 +207,7 @@ def test_counts_start_over_for_another_viewer():
     outbox = Outbox(1000)
     for place in "aab":
         outbox.put(Output(place))
-    outbox.place()
+    outbox.sort_intake()
     outbox.pop()
     outbox.sent("cells")
     outbox.start_over()
@@ -227,7 +226,7 @@ POLICIES = st.sampled_from(["latest", "keep", "drop-oldest"])
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), st.sampled_from("abc"), POLICIES, st.integers(0, 12)),
-        st.sampled_from(["place", "pop", "unpop", "forget", "withhold", "hold", "start_over"]),
+        st.sampled_from(["sort_intake", "pop", "unpop", "forget", "pause", "go on", "start_over"]),
     ),
     max_size=60,
 )
@@ -248,10 +247,10 @@ def test_counts_balance_and_bytes_stay_in_the_budget(steps):
                 entry = outbox.pop()
                 if entry is not None:
                     outbox.unpop([entry])
-            case "withhold":
-                outbox.withhold = "worker-paused"
-            case "hold":
-                outbox.withhold = ""
+            case "pause":
+                outbox.pause(True)
+            case "go on":
+                outbox.pause(False)
             case name:
                 getattr(outbox, name)()
         if outbox.counts():
@@ -265,14 +264,14 @@ def test_counts_balance_and_bytes_stay_in_the_budget(steps):
 def test_an_output_with_parts_counts_as_its_parts():
     outbox = Outbox(1000)
     outbox.put(Output("a"))
-    outbox.place()
+    outbox.sort_intake()
     entry = outbox.pop()
     (item,) = entry.items()
-    assert outbox.split(entry, [item, Dropped("dtype"), item]) == [item, item]
+    assert outbox.split(entry, [item, Refusal("dtype"), item]) == [item, item]
     assert (count(outbox).selected, count(outbox).queued) == (3, 2)
     assert count(outbox).dropped == {"dtype": 1}
     outbox.put(Output("b"))
-    outbox.place()
+    outbox.sort_intake()
     assert outbox.split(outbox.pop(), []) == []
     assert count(outbox).dropped == {"dtype": 1, "empty": 1}
 
@@ -282,14 +281,14 @@ def test_layers_are_bounded_and_those_beyond_are_counted_together():
     outbox = Outbox(budget=1 << 20)
     for n in range(LAYERS + 10):
         name = f"layer {n}"
-        if reason := outbox.without_layer(name):
-            outbox.refuse(name, reason)
+        if refusal := outbox.refusal(name):
+            outbox.refuse(name, refusal.reason)
         else:
             outbox.put(ItemEntry(Item(name, "image", np.zeros((2, 2), "u1"), {"t": 0})))
     counts = {count.layer: count for count in outbox.counts()}
     assert len(counts) == LAYERS + 1
     assert counts[OTHERS].dropped == {"too many layers": 10}
-    assert not outbox.without_layer("layer 3")  # of those in use
+    assert outbox.refusal("layer 3") is None  # of those in use
 
 
 @pytest.mark.parametrize(
@@ -298,7 +297,9 @@ def test_layers_are_bounded_and_those_beyond_are_counted_together():
 )
 def test_what_is_counted_can_always_be_sent(name, reason):
     outbox = Outbox(budget=1 << 20)
-    assert outbox.without_layer(name) == reason
+    refusal = outbox.refusal(name)
+    assert refusal is not None
+    assert refusal.reason == reason
     outbox.refuse(name, reason)
     outbox.refuse("cells", "error: \udce9")
     outbox.refuse("cells", "x" * 2000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import os
 import signal
 import subprocess
@@ -10,16 +11,19 @@ import threading
 import time
 import weakref
 from collections.abc import Sequence
+from types import FrameType
 
 import numpy as np
 
-from dask_napari.model import Item, Policy
-from dask_napari.stream.send import Dropped, Publisher
-from dask_napari.stream.send import _publisher as publishing
-from dask_napari.stream.send import _thread as sending
+from dask_napari.model import Item, Policy, Refusal
+from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.send import Publisher
+from dask_napari.stream.send import _pacing as pacing
+from dask_napari.stream.send._outbox import SQUEEZED
 
 DEADLINE = 60.0
 MIB = 1 << 20
+THREAD = "dask-napari-publisher"
 
 VIEWER = """
 import json, sys
@@ -53,7 +57,7 @@ class Stored:
     def place(self) -> int:
         return self.key
 
-    def items(self) -> Sequence[Item | Dropped]:
+    def items(self) -> Sequence[Item | Refusal]:
         self.read += 1
         value = self.store[self.key].copy() if self.value is None else self.value
         return (Item("raw", "image", value, {"t": self.key}),)
@@ -71,7 +75,7 @@ def eventually(condition, what=lambda: "") -> None:
 
 
 def test_a_viewer_that_hangs_costs_no_more_than_the_budget_and_then_nothing(monkeypatch):
-    monkeypatch.setattr(sending, "ALONE_GRACE", 0.2)
+    monkeypatch.setattr(pacing, "ALONE_GRACE", 0.2)
     n, budget = 64, 16 * MIB
     store = {key: np.full((1024, 512), key, np.uint16) for key in range(n)}
     viewer = subprocess.Popen(
@@ -128,8 +132,73 @@ def test_near_the_limits_of_a_worker_little_is_held():
     publisher.squeeze(True)
     for key in range(64):
         publisher.put(Stored(store, key))
-    assert publisher.memory()["queued_bytes"] <= publishing.SQUEEZED
+    assert publisher.memory()["queued_bytes"] <= SQUEEZED
     assert len(publisher.outbox) == 64  # by key
-    assert publisher.refuses(9 * MIB, "latest") == "worker-memory"
+    assert publisher.outbox.no_room(9 * MIB, "latest") == "worker-memory"
     publisher.squeeze(False)
-    assert publisher.refuses(9 * MIB, "latest") == ""
+    assert publisher.outbox.no_room(9 * MIB, "latest") == ""
+
+
+class Stops:
+    """Hold the publisher's thread where it has worked out an attribute's value and stores it."""
+
+    def __init__(self) -> None:
+        self._left = 0
+        self._reached, self._go = threading.Event(), threading.Event()
+
+    def trace(self, frame: FrameType, event: str, arg: object):
+        if "/stream/send/" not in frame.f_code.co_filename:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode" and self._left and threading.current_thread().name == THREAD:
+            self._left -= frame.f_code.co_code[frame.f_lasti] == dis.opmap["STORE_ATTR"]
+            if not self._left:
+                self._reached.set()
+                self._go.wait(DEADLINE)
+        return self.trace
+
+    def hold_at(self, store: int) -> None:
+        self._reached.clear()
+        self._go.clear()
+        self._left = store
+
+    def reached(self) -> bool:
+        return self._reached.wait(1.0)
+
+    def let_go(self) -> None:
+        self._left = 0
+        self._go.set()
+
+
+def test_a_worker_that_goes_on_is_never_taken_for_paused():
+    """The end of a pause comes whenever the publisher's thread is about to store something."""
+    stops = Stops()
+    threading.settrace(stops.trace)
+    try:
+        with (
+            Receiver("tcp://127.0.0.1:*", Board()) as receiver,
+            Publisher(receiver.addresses, name="me") as publisher,
+        ):
+            threading.settrace(None)
+            eventually(lambda: publisher.state == "connected")
+            put = store = 0
+            reached = True
+            while reached:  # until it sleeps before it stores so many
+                store += 1
+                stops.hold_at(store)
+                publisher.pause(True)
+                reached = stops.reached()
+                ending = threading.Thread(target=publisher.pause, args=(False,))
+                ending.start()
+                ending.join(0.05)  # longer only if it waits for a lock of the thread that is held
+                stops.let_go()
+                ending.join()
+                for _ in range(2):  # the first of them takes the thread past that place
+                    item = Item("raw", "image", np.zeros((2, 2), "u1"), {"t": put})
+                    publisher.put(item, "keep")
+                    put += 1
+                    eventually(lambda: not publisher.counts()[0].queued)
+                    assert publisher.counts()[0].dropped == {}
+    finally:
+        threading.settrace(None)
+    assert store > 1

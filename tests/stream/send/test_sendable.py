@@ -73,7 +73,9 @@ def test_one_item_that_cannot_travel_does_not_stop_the_others(name, transport, c
         assert receiver.exchange.epochs == 1
         # People are told, once: at the viewer and in the worker's log.
         assert [trouble.reason for _, trouble in receiver.troubles()] == [reason]
-        assert [record.getMessage().count(f"({reason})") for record in caplog.records] == [1]
+        assert [record.getMessage().count(f"message ({reason})") for record in caplog.records] == [
+            1
+        ]
 
 
 def test_a_full_batch_of_the_largest_that_pass_is_within_the_limit():

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import zmq
 
-from dask_napari.model import Item
+from dask_napari.model import Item, Reports
 from dask_napari.stream import Control, ViewerGone
 from dask_napari.stream.receive import Board, Receiver
 from dask_napari.stream.send import Publisher
 from dask_napari.stream.send._connection import Connection
+from dask_napari.stream.send._options import PublisherOptions
 from dask_napari.stream.send._outbox import Outbox
-from dask_napari.stream.send._socket import ConnectionLost
-from dask_napari.stream.send._troubles import Troubles
+from dask_napari.stream.send._publisher_socket import ConnectionLost
 from dask_napari.stream.wire import messages as wire
 
 DEADLINE = 20.0
@@ -155,14 +155,10 @@ def test_rubbish_from_a_viewer_ends_that_connection_only():
         connection = Connection(
             context,
             address,
-            "w1",
+            PublisherOptions(addresses=(address,), name="w1", arena_bytes=1 << 20),
             Outbox(1000),
-            lambda layer, error: None,
+            Reports(),
             iter(range(9)),
-            Troubles(),
-            security=None,
-            transport="auto",
-            arena_bytes=1 << 20,
         )
         try:
             poller = zmq.Poller()

@@ -1,14 +1,13 @@
-"""From the outbox to the items of the next batch."""
+"""Items of the next batch, made of what waits in the outbox."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
-from dask_napari.model import Item
-from dask_napari.stream.send._outbox import Dropped, ItemEntry, Outbox
-from dask_napari.stream.send._sendable import UnsendableItem, oversize
+from dask_napari.model import Item, Refusal, Reports, contain, reason_of
+from dask_napari.stream.send._outbox import ItemEntry, Outbox
+from dask_napari.stream.send._sendable import oversize, unsendable
 
 BATCH_BYTES: Final = 4 << 20
 """A batch is closed at so many bytes: larger ones gain no speed and delay their first item."""
@@ -26,51 +25,53 @@ class BatchBuilder:
     Parameters
     ----------
     outbox : Outbox
-        Where they come from, and where what cannot be sent is counted.
-    on_error : callable
-        Told the layer and the error of an output that cannot be shown; `UnsendableItem` of one that
-        cannot travel.
+        Where outputs come from, and where those that cannot be sent are counted.
+    reports : Reports
+        Told of outputs that cannot be shown.
 
     Examples
     --------
     >>> import numpy as np
     >>> outbox = Outbox(budget=1 << 20)
     >>> wake = outbox.put(ItemEntry(Item("cells", "labels", np.zeros((2, 2), "uint8")), "keep"))
-    >>> loader = BatchBuilder(outbox, print)
-    >>> loader.form(BATCH_BYTES, frame=1 << 30), [item.layer for item in loader.take()]
+    >>> builder = BatchBuilder(outbox, Reports())
+    >>> builder.form(BATCH_BYTES, frame=1 << 30), [item.layer for item in builder.take()]
     (True, ['cells'])
     """
 
-    def __init__(self, outbox: Outbox, on_error: Callable[[str, BaseException], None]) -> None:
+    def __init__(self, outbox: Outbox, reports: Reports) -> None:
         self.batch: list[Item] = []
-        """What was formed and not taken."""
+        """The batch that was formed and not taken."""
         self._outbox = outbox
-        self._on_error = on_error
-        self._loaded: deque[Item] = deque()
+        self._reports = reports
+        self._next: deque[Item] = deque()  # of outputs with several parts
+
+    def __repr__(self) -> str:
+        return f"<BatchBuilder: {len(self.batch)} items formed, {len(self._next)} more made>"
 
     @property
     def nbytes(self) -> int:
         """Bytes of items that were made and not taken."""
-        return sum(item.nbytes for item in (*self.batch, *self._loaded))
+        return sum(item.nbytes for item in (*self.batch, *self._next))
 
     @property
     def idle(self) -> bool:
-        """Whether it holds nothing; the outbox may."""
-        return not (self.batch or self._loaded)
+        """Whether the builder holds nothing; the outbox may."""
+        return not (self.batch or self._next)
 
     @property
     def little(self) -> bool:
-        """Whether a batch that is formed now would be a small one."""
+        """Whether a batch that is formed now would be small."""
         waiting = len(self._outbox) >= BATCH_ITEMS or self._outbox.nbytes >= SMALL
         return self.idle and not waiting
 
     def form(self, most: int, frame: int) -> bool:
-        """Make the next batch, unless one waits; false if there is nothing for it.
+        """Make the next batch, unless one waits; return false if there is nothing for it.
 
         Parameters
         ----------
         most : int
-            Bytes at which it is closed, with the item that reaches them.
+            Bytes at which the batch is closed, with the item that reaches them.
         frame : int
             Bytes of the largest array that the receiver takes.
         """
@@ -78,18 +79,19 @@ class BatchBuilder:
             return True  # parts of it may be on their way
         nbytes = 0
         while len(self.batch) < BATCH_ITEMS and nbytes < most:
-            if not self._loaded:
-                self._loaded.extend(self._load())
-            if not self._loaded:
+            if not self._next:
+                self._next.extend(self._load())
+            if not self._next:
                 break
-            item = self._loaded.popleft()
+            item = self._next.popleft()
             if self.batch and nbytes + item.nbytes > frame // 2:
-                self._loaded.appendleft(item)  # in parts, all of a batch makes one frame
+                self._next.appendleft(item)  # in parts, all of a batch makes one frame
                 break
             # What the receiver must refuse would come back to be sent again, for ever.
             if reason := oversize(item, frame):
+                refusal = unsendable(reason, item.layer, item.provenance.key)
                 self._outbox.drop(ItemEntry(item), reason)
-                self._on_error(item.layer, UnsendableItem(reason, item.provenance.key))
+                self._reports.error(reason, refusal, layer=item.layer, key=refusal.key)
                 continue
             self.batch.append(item)
             nbytes += item.nbytes
@@ -101,23 +103,25 @@ class BatchBuilder:
         return items
 
     def take_back(self) -> list[Item]:
-        """All items that were made and not taken; it holds none of them any more."""
-        items = [*self.take(), *self._loaded]
-        self._loaded.clear()
+        """Hand over all items that were made and not taken."""
+        items = [*self.take(), *self._next]
+        self._next.clear()
         return items
 
     def _load(self) -> list[Item]:
-        """Take the next output of which anything can be shown; count and report what cannot."""
+        """Make items of the next output that can be shown; count and report those that cannot."""
         outbox = self._outbox
         while (entry := outbox.pop()) is not None:
             try:
                 items = outbox.split(entry, entry.items())
-            except Dropped as error:
+            except Refusal as error:  # whoever wrote the entry has reported it
                 outbox.drop(entry, error.reason)
             except BaseException as error:
                 # A bug or an odd output: the stream goes on with the next one.
-                outbox.drop(entry, f"error: {type(error).__name__}")
-                self._on_error(entry.layer, error)
+                reason, key = reason_of(error), getattr(entry, "key", "")
+                outbox.drop(entry, reason)
+                self._reports.error(reason, error, layer=entry.layer, key=key, traceback=True)
+                contain(error, foreign=True)  # anybody may write an entry
             else:
                 if items:
                     return items

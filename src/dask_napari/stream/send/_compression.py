@@ -1,4 +1,4 @@
-"""Whether the batches of a connection are compressed, by what its link carries."""
+"""Compression of batches where it makes them arrive sooner."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LinkCompression:
     address : str
         Address of the receiver.
     link : LinkRate
-        What is known of the way to it.
+        Estimate of the way to the receiver.
     """
 
     def __init__(self, address: str, link: LinkRate) -> None:
@@ -33,17 +33,17 @@ class LinkCompression:
         self._compressor = Compressor()
 
     def encoder(self, items: Sequence[Item], publishers: int) -> Encode:
-        """What compresses a batch, at the rate of the link as it is now.
+        """Return the codec of a batch, by the rate of the link as it is now.
 
         Parameters
         ----------
         items : sequence of Item
             The batch.
         publishers : int
-            How many share the receiver.
+            Publishers that share the receiver.
         """
         rate = self._link.limit
-        if not self._worth_a_thought(rate, publishers):
+        if not self._may_pay(rate, publishers):
             rate = 0.0
         elif not rate:
             waits = sum(item.nbytes for item in items) > self._link.room
@@ -52,7 +52,7 @@ class LinkCompression:
             rate = max(1.0, self._link.rate) if waits else 0.0
         return lambda item, array: self._compressor.encode(item.layer, item.kind, array, rate)
 
-    def _worth_a_thought(self, rate: float, publishers: int) -> bool:
+    def _may_pay(self, rate: float, publishers: int) -> bool:
         if self._never:
             return False
         # Within a host both ends share the processor, and compression only adds to its work;

@@ -1,4 +1,4 @@
-"""What was sent over one connection and is not acknowledged."""
+"""Messages that were sent over one connection and are not acknowledged."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class _SentMessage:
     number: int
     items: list[Item]
     slot: Slot | None
-    passage: Transit
+    transit: Transit
 
 
 class InFlight:
-    """Batches and parts on their way, oldest first.
+    """Queue of batches and parts on their way, oldest first.
 
     Their items stay referenced until they are acknowledged, so that a connection that breaks
     loses none of them.
@@ -33,9 +33,9 @@ class InFlight:
     Examples
     --------
     >>> import numpy as np
-    >>> flights = InFlight(LinkRate())
-    >>> flights.add(1, 4, [Item("cells", "labels", np.zeros((2, 2), "uint8"))], None, now=0.0)
-    >>> flights.nbytes, list(flights.acknowledge(1, now=0.1)), flights.nbytes
+    >>> in_flight = InFlight(LinkRate())
+    >>> in_flight.add(1, 4, [Item("cells", "labels", np.zeros((2, 2), "uint8"))], None, now=0.0)
+    >>> in_flight.nbytes, list(in_flight.acknowledge(1, now=0.1)), in_flight.nbytes
     (4, [], 0)
     """
 
@@ -43,10 +43,13 @@ class InFlight:
         self.nbytes = 0
         """Bytes of the items."""
         self._link = link
-        self._flights: deque[_SentMessage] = deque()
+        self._messages: deque[_SentMessage] = deque()
+
+    def __repr__(self) -> str:
+        return f"<InFlight: {len(self)} messages with items of {self.nbytes} bytes>"
 
     def __len__(self) -> int:
-        return len(self._flights)
+        return len(self._messages)
 
     def add(
         self, number: int, nbytes: int, items: list[Item], slot: Slot | None, now: float
@@ -56,31 +59,31 @@ class InFlight:
         Parameters
         ----------
         number : int
-            Its number, one more than the last one's.
+            Number of the message, one more than that of the last.
         nbytes : int
-            Bytes of its payload.
+            Bytes of the payload.
         items : list of Item
-            What arrives with it; none with a part.
+            Items that arrive with the message; none with a part.
         slot : Slot or None
             Where the payload lies, if not in the message.
         now : float
             Seconds on the link's clock.
         """
         self.nbytes += sum(item.nbytes for item in items)
-        self._flights.append(_SentMessage(number, items, slot, self._link.sent(nbytes, now)))
+        self._messages.append(_SentMessage(number, items, slot, self._link.sent(nbytes, now)))
 
     def acknowledge(self, number: int, now: float) -> Iterator[Slot]:
-        """Forget all up to a number; give the slots that are free again."""
-        while self._flights and self._flights[0].number <= number:
-            done = self._flights.popleft()
+        """Forget all messages up to a number; give the slots that are free again."""
+        while self._messages and self._messages[0].number <= number:
+            done = self._messages.popleft()
             self.nbytes -= sum(item.nbytes for item in done.items)
-            self._link.acknowledged(done.passage, now)
+            self._link.acknowledged(done.transit, now)
             if done.slot is not None:
                 yield done.slot
 
     def take_back(self) -> list[Item]:
-        """Items that may not have arrived; nothing is on its way any more."""
-        items = [item for flight in self._flights for item in flight.items]
-        self._flights.clear()
+        """Hand over the items that may not have arrived."""
+        items = [item for message in self._messages for item in message.items]
+        self._messages.clear()
         self.nbytes = 0
         return items

@@ -1,4 +1,4 @@
-"""What the way to the receiver can carry, learnt from acknowledgements.
+"""The rate of the way to a receiver, estimated from acknowledgements.
 
 ZeroMQ takes whatever it is given and delivers each message whole, so all that is handed to it
 stands in front of the next PING or STATUS, and a message that takes longer than the heartbeat
@@ -35,7 +35,7 @@ STEADY: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Transit:
-    """A message on its way, and what was known when it was sent."""
+    """Message on its way, and the state of the link when it was sent."""
 
     nbytes: int
     sent: float
@@ -55,8 +55,8 @@ class LinkRate:
     Examples
     --------
     >>> link = LinkRate()
-    >>> passage = link.sent(50_000, now=0.0)
-    >>> link.acknowledged(passage, now=0.05)
+    >>> transit = link.sent(50_000, now=0.0)
+    >>> link.acknowledged(transit, now=0.05)
     >>> round(link.rate), link.window
     (1000000, 500000)
     """
@@ -73,6 +73,10 @@ class LinkRate:
         self._starved_until = -1
         self._level = 0.0
         self._steady = 0
+
+    def __repr__(self) -> str:
+        steady = "" if self.limit else " or more"
+        return f"<LinkRate: {self.rate / 1e6:.1f} MB/s{steady}, {self.flying} bytes on the way>"
 
     @property
     def limit(self) -> float:
@@ -108,28 +112,28 @@ class LinkRate:
         if not self.flying:
             self._last = now
         starved = self._delivered <= self._starved_until
-        passage = Transit(nbytes, now, self._delivered, self._last, starved)
+        transit = Transit(nbytes, now, self._delivered, self._last, starved)
         self.flying += nbytes
-        return passage
+        return transit
 
-    def acknowledged(self, passage: Transit, now: float) -> None:
+    def acknowledged(self, transit: Transit, now: float) -> None:
         """Note that a message arrived."""
-        self.flying -= passage.nbytes
-        self._delivered += passage.nbytes
+        self.flying -= transit.nbytes
+        self._delivered += transit.nbytes
         self._last = now
-        if not passage.nbytes:
+        if not transit.nbytes:
             return  # it tells nothing of what the link carries
-        self._trip = min(self._trip, max(now - passage.sent, 1e-6))
+        self._trip = min(self._trip, max(now - transit.sent, 1e-6))
         # Over a trip at least: acknowledgements that come in one go would make a rate of their own.
-        took = max(now - passage.since, self._trip)
-        sample = (self._delivered - passage.delivered) / took
+        took = max(now - transit.since, self._trip)
+        sample = (self._delivered - transit.delivered) / took
         if sample >= self.rate:
             self.rate = sample
-        elif not passage.starved:
+        elif not transit.starved:
             self.rate += (sample - self.rate) * (1 - math.exp((self._sampled - now) / MEMORY))
         self._sampled = now
         if sample > GROWTH * self._level:
             self._level, self._steady = sample, 0
-        elif not passage.starved:
+        elif not transit.starved:
             self._steady += 1
             self._level = min(self._level, self.rate)

@@ -8,7 +8,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from dask_napari.model import Item, Policy, unfit_name
+from dask_napari.model import Item, Policy, Refusal, contain, reason_of, unfit_name
+from dask_napari.stream.send._sendable import unsendable
 from dask_napari.stream.wire import REASONS_LIMIT, Count
 
 ENTRY_LIMIT: Final = 100_000
@@ -27,21 +28,18 @@ WAKE_BYTES: Final = 4 << 20
 """Bytes put since the publisher last looked at which it is woken early: one full batch."""
 
 WAKE_ENTRIES: Final = 64
-"""The same, in entries."""
+"""Entries put at which the publisher is woken early."""
 
 
-class Dropped(Exception):
-    """Raised by an entry that cannot become an item; ``reason`` goes into the ledger."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+SQUEEZED: Final = 8 << 20
+"""Bytes held near a worker's limits of memory: two batches, so that the stream goes on, with what
+waits behind them known by key."""
 
 
 class Entry(Protocol):
-    """Something that becomes an item on the publisher's thread.
+    """Output that becomes items on the publisher's thread.
 
-    Work is put off to there, so that putting costs the event loop next to nothing.
+    Work is put off to that thread, so that putting costs the event loop next to nothing.
     """
 
     layer: str
@@ -50,18 +48,18 @@ class Entry(Protocol):
     policy: Policy
 
     def place(self) -> Hashable:
-        """Identity of the place that it will fill. Raises :class:`Dropped`."""
+        """Return the identity of the place that the output fills. Raises :class:`Refusal`."""
 
-    def items(self) -> Sequence[Item | Dropped]:
-        """Make the item, or one a part of the output; parts that cannot be are `Dropped`."""
+    def items(self) -> Sequence[Item | Refusal]:
+        """Make an item of each part of the output, or a refusal. Raises :class:`Refusal`."""
 
     def forget(self) -> bool:
-        """Let go of the value; false if it could not be found again afterwards."""
+        """Let go of the value; return false, and keep it, if it cannot be found again."""
 
 
 @dataclass(slots=True)
 class ItemEntry:
-    """The entry of an item that is there already."""
+    """Entry of an item that needs no work."""
 
     value: Item
     policy: Policy = "latest"
@@ -73,7 +71,7 @@ class ItemEntry:
         self.nbytes = self.value.nbytes
 
     def place(self) -> Hashable:
-        """Identity of the place that it will fill."""
+        """Return the identity of the place that the item fills."""
         return self.value.place
 
     def items(self) -> Sequence[Item]:
@@ -81,7 +79,7 @@ class ItemEntry:
         return (self.value,)
 
     def forget(self) -> bool:
-        """Return false: the item is nowhere else."""
+        """Return false: nobody else has the item."""
         return False
 
 
@@ -105,6 +103,9 @@ class _Tally:
 class Outbox:
     """Bounded, coalescing queue between the tasks and the publisher's thread.
 
+    Tasks put entries, the worker says how much may be held (:meth:`pause`, :meth:`squeeze`), and
+    the publisher's thread takes entries out and accounts for what it has of them.
+
     Parameters
     ----------
     budget : int
@@ -118,34 +119,76 @@ class Outbox:
     >>> outbox = Outbox(budget=1 << 20)
     >>> item = Item("cells", "labels", np.zeros((2, 2), "uint8"), {"well": "A01"})
     >>> wake = [outbox.put(ItemEntry(item)) for _ in range(2)]
-    >>> outbox.place()
+    >>> outbox.sort_intake()
     >>> outbox.pop().items() == (item,), outbox.counts()[0].coalesced
     (True, 1)
     """
 
     def __init__(self, budget: int, limit: int = ENTRY_LIMIT) -> None:
-        self.budget = budget
         self.limit = limit
-        self.away = 0
-        """Bytes of values that were taken out and are not with the receiver for sure; they count
-        against the budget. Set by the publisher's thread."""
-        self.withhold = ""
-        """Why no values are held at present, for instance "worker-paused"; empty if they are."""
-        self.full = "queue-full"
-        """What is counted where the budget leaves no room."""
-        self.awake = True
-        """Whether the publisher's thread looks here soon by itself."""
-        self._shut = ""
+        self._budget = budget
         self._lock = threading.Lock()
         self._intake: deque[Entry] = deque()
         # Ordered: what was taken from the front of a plain dict is stepped over again each time.
         self._ready: OrderedDict[Hashable, Entry] = OrderedDict()
         self._nbytes = 0
-        self._fresh_bytes = self._fresh = 0  # put since `place` was called
+        self._bytes_away = 0
+        self._fresh_bytes = self._fresh = 0  # put since the intake was sorted
         self._serial = 0
         self._oldest: deque[Hashable] = deque()
         self._tallies: dict[str, _Tally] = {}
         self._changed: set[str] = set()
+        # Each is set by one method; what follows from them is worked out where it is needed.
+        self._paused = self._alone = self._squeezed = False
+        self._must_forget = False
+        self._awake = True
+        self._closed = ""
+
+    def __repr__(self) -> str:
+        state = self._closed or self.withholds or ("squeezed" if self._squeezed else "open")
+        return f"<Outbox {state}: {len(self)} entries, {self.held} of {self.budget} bytes>"
+
+    # -- how much may be held --------------------------------------------------------------
+
+    def pause(self, paused: bool) -> bool:
+        """Hold no values while the worker is paused; return whether :meth:`forget` is due."""
+        with self._lock:
+            begins, self._paused = paused and not self._paused, paused
+            self._must_forget |= begins
+            return begins
+
+    def squeeze(self, squeezed: bool) -> bool:
+        """Hold little near the worker's limits of memory; return whether :meth:`forget` is due."""
+        with self._lock:
+            begins, self._squeezed = squeezed and not self._squeezed, squeezed
+            self._must_forget |= begins
+            return begins
+
+    def leave_alone(self, alone: bool) -> None:
+        """Hold no values while there has been no receiver for long. The publisher's thread."""
+        with self._lock:
+            self._alone = alone
+
+    def close(self, reason: str) -> None:
+        """Drop everything that waits, and whatever comes from here on."""
+        with self._lock:
+            self._closed = reason
+        self.clear(reason)
+
+    @property
+    def withholds(self) -> str:
+        """Why no values are held at present; empty if they are."""
+        return "worker-paused" if self._paused else "no-viewer" if self._alone else ""
+
+    @property
+    def budget(self) -> int:
+        """Bytes of values that may be held at present."""
+        return min(self._budget, SQUEEZED) if self._squeezed else self._budget
+
+    @property
+    def full(self) -> str:
+        """Reason that is counted where the budget leaves no room."""
+        return "worker-memory" if self._squeezed else "queue-full"
 
     # -- the side of the tasks -------------------------------------------------------------
 
@@ -160,16 +203,17 @@ class Outbox:
         with self._lock:
             tally = self._tally(entry.layer)
             tally.selected += 1
-            if self._shut:
-                tally.drop(self._shut)
+            if self._closed:
+                tally.drop(self._closed)
                 return False
             if len(self._intake) + len(self._ready) >= self.limit:
                 tally.drop("queue-full")
                 return False
             tally.queued += 1
-            over = self.held + entry.nbytes > self.budget or self.withhold != ""
+            withholds = self.withholds
+            over = self.held + entry.nbytes > self.budget or withholds
             if over and not self._make_room(entry):
-                self._drop(entry, self.withhold or self.full)
+                self._drop(entry, withholds or self.full)
                 return False
             self._nbytes += entry.nbytes
             self._fresh_bytes += entry.nbytes
@@ -177,40 +221,41 @@ class Outbox:
                 self._intake.append(entry)
             else:  # nothing to coalesce with, so its place need not be known
                 self._insert(entry, None)
-            if not self.awake:
-                self.awake = True
+            if not self._awake:
+                self._awake = True
                 return True
             crossed = self._fresh_bytes >= WAKE_BYTES > self._fresh_bytes - entry.nbytes
             self._fresh += 1
             return crossed or self._fresh == WAKE_ENTRIES
 
-    def without_layer(self, layer: str) -> str:
-        """Why nothing can be queued for a layer; empty if it can. Cheap for layers in use."""
+    def refusal(self, layer: str, key: str = "") -> Refusal | None:
+        """Return why nothing can be queued for a layer, if so. Cheap for layers in use."""
         if layer in self._tallies:
-            return ""
-        return "too many layers" if len(self._tallies) >= LAYERS else unfit_name(layer)
+            return None
+        reason = "too many layers" if len(self._tallies) >= LAYERS else unfit_name(layer)
+        return unsendable(reason, layer, key) if reason else None
 
     def refuse(self, layer: str, reason: str) -> None:
         """Count an output that was selected but cannot even be queued."""
         with self._lock:
-            tally = self._tally(OTHERS if self.without_layer(layer) else layer)
+            tally = self._tally(OTHERS if self.refusal(layer) else layer)
             tally.selected += 1
             tally.drop(reason)
 
-    def refuses(self, nbytes: int, policy: Policy) -> str:
-        """Why a value that cannot be found again has no room now; empty if it has.
+    def no_room(self, nbytes: int, policy: Policy) -> str:
+        """Return why a value that cannot be found again has no room now; empty if it has.
 
         For a caller who would have to copy it first; the answer may be out of date.
         """
-        if self._shut or self.withhold:
-            return self._shut or self.withhold
-        room = self.budget - (self.away if policy == "drop-oldest" else self.held)
+        if reason := self._closed or self.withholds:
+            return reason
         if len(self) >= self.limit:
             return "queue-full"
-        return self.full if nbytes > room else ""
+        held = self._bytes_away if policy == "drop-oldest" else self.held
+        return self.full if held + nbytes > self.budget else ""
 
     def _make_room(self, entry: Entry) -> bool:
-        if entry.policy != "drop-oldest" or self.withhold:
+        if entry.policy != "drop-oldest" or self.withholds:
             return entry.forget()
         while self.held + entry.nbytes > self.budget and self._oldest:
             oldest = self._ready.pop(self._oldest.popleft(), None)
@@ -221,8 +266,8 @@ class Outbox:
 
     # -- the side of the publisher's thread ------------------------------------------------
 
-    def place(self) -> None:
-        """Sort what came in by its place, coalescing as the policies say."""
+    def sort_intake(self) -> None:
+        """Sort new entries by their places, coalescing as the policies say."""
         with self._lock:
             fresh, self._intake = self._intake, deque()
             self._fresh_bytes = self._fresh = 0
@@ -231,16 +276,13 @@ class Outbox:
             try:
                 place = entry.place()
             except BaseException as error:
-                # Entries raise Dropped; anything else is a bug that must not end the stream.
-                reason = (
-                    error.reason if isinstance(error, Dropped) else f"error: {type(error).__name__}"
-                )
+                contain(error, foreign=True)  # anybody may write an entry
                 with self._lock:
                     self._nbytes -= entry.nbytes
-                    self._drop(entry, reason)
-                continue
-            with self._lock:
-                self._insert(entry, place)
+                    self._drop(entry, reason_of(error))
+            else:
+                with self._lock:
+                    self._insert(entry, place)
 
     def _insert(self, entry: Entry, place: Hashable) -> None:
         if entry.policy != "latest":
@@ -265,11 +307,18 @@ class Outbox:
                 self._oldest.popleft()
             return entry
 
-    def rest(self) -> bool:
-        """Let the next :meth:`put` ask for a wake-up; false if something came in meanwhile."""
+    def may_sleep(self) -> bool:
+        """Return whether nothing waits; the next :meth:`put` then asks for a wake-up."""
         with self._lock:
-            self.awake = bool(self._intake or self._ready)
-            return not self.awake
+            self._awake = bool(self._intake or self._ready)
+            return not self._awake
+
+    def account_away(self, nbytes: int) -> None:
+        """Set the bytes of values that were taken out and may not have arrived.
+
+        They count against the budget.
+        """
+        self._bytes_away = nbytes
 
     def sent(self, layer: str) -> None:
         """Count a popped entry as sent."""
@@ -278,8 +327,8 @@ class Outbox:
             tally.queued -= 1
             tally.sent += 1
 
-    def split(self, entry: Entry, parts: Sequence[Item | Dropped]) -> list[Item]:
-        """Count a popped entry as what it was made into; return those that can be sent."""
+    def split(self, entry: Entry, parts: Sequence[Item | Refusal]) -> list[Item]:
+        """Count a popped entry as its parts; return those that can be sent."""
         items = [part for part in parts if isinstance(part, Item)]
         with self._lock:
             if not parts:
@@ -289,7 +338,7 @@ class Outbox:
             tally.selected += len(parts) - 1
             tally.queued += len(parts) - 1
             for part in parts:
-                if isinstance(part, Dropped):
+                if isinstance(part, Refusal):
                     self._drop(entry, part.reason)
         if not isinstance(entry, ItemEntry):  # whose item is itself: nothing to make again
             for number, part in enumerate(parts):
@@ -311,11 +360,10 @@ class Outbox:
                 self._nbytes += entry.nbytes
                 self._insert(entry, entry.place() if entry.policy == "latest" else None)
             for place, entry in waiting.items():
-                if entry.policy == "latest" and place in self._ready:
-                    old = self._ready[place]
-                    self._nbytes -= old.nbytes
-                    self._coalesce(old)
-                self._ready[place] = entry
+                if entry.policy == "latest":
+                    self._insert(entry, place)
+                else:
+                    self._ready[place] = entry
 
     def unsend(self, entries: Iterable[Entry]) -> None:
         """Queue again what was sent but did not arrive, in front of the others."""
@@ -327,20 +375,23 @@ class Outbox:
                 tally.queued += 1
         self.unpop(entries)
 
-    def forget(self) -> None:
-        """Let go of all values that can be found again by key."""
-        with self._lock:
-            if not self._nbytes:
-                return
-            for entry in (*self._intake, *self._ready.values()):
-                held = entry.nbytes
-                if held and entry.forget():
-                    self._nbytes -= held - entry.nbytes
+    def forget(self) -> bool:
+        """Let go of values that can be found again, if no values or few may be held now.
 
-    def shut(self, reason: str) -> None:
-        """Drop everything that waits, and whatever comes from here on."""
-        self._shut = reason
-        self.clear(reason)
+        Returns
+        -------
+        bool
+            Whether that is so; then the caller lets go of its own.
+        """
+        with self._lock:
+            due = self._must_forget or self.withholds != ""
+            self._must_forget = False
+            if due and self._nbytes:
+                for entry in (*self._intake, *self._ready.values()):
+                    held = entry.nbytes
+                    if held and entry.forget():
+                        self._nbytes -= held - entry.nbytes
+            return due
 
     def clear(self, reason: str) -> None:
         """Drop everything that waits."""
@@ -353,14 +404,14 @@ class Outbox:
             self._nbytes = 0
 
     def start_over(self) -> None:
-        """Begin the counts anew for another viewer; what waits counts as selected for it."""
+        """Begin the counts anew for another viewer, for which only what waits was selected."""
         with self._lock:
             for layer, tally in self._tallies.items():
                 self._tallies[layer] = _Tally(selected=tally.queued, queued=tally.queued)
             self._changed = set(self._tallies)
 
     def counts(self, *, changed: bool = False) -> list[Count]:
-        """Counts per layer; those that changed since the last call with ``changed``, or all."""
+        """Return counts of all layers, or of those changed since the last call with ``changed``."""
         with self._lock:
             layers = self._changed if changed else self._tallies.keys()
             counts: list[Count] = [
@@ -380,8 +431,13 @@ class Outbox:
 
     @property
     def held(self) -> int:
-        """Bytes of values that wait or are away: what the budget is for."""
-        return self._nbytes + self.away
+        """Bytes of values that wait or are away, which the budget bounds."""
+        return self._nbytes + self._bytes_away
+
+    @property
+    def away(self) -> int:
+        """Bytes of values that were taken out and may not have arrived."""
+        return self._bytes_away
 
     def __len__(self) -> int:
         return len(self._intake) + len(self._ready)

@@ -1,25 +1,22 @@
-"""The publisher: a bounded queue and a thread that empties it. It knows neither Dask nor napari."""
+"""The publisher: a bounded queue and a thread that empties it, without Dask or napari."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, get_args
+from typing import Any, get_args
 
 import numpy.typing as npt
 
-from dask_napari.model import Item, Kind, LayerSpec, Policy, Position
+from dask_napari.model import Item, Kind, LayerSpec, Policy, Position, Reports
 from dask_napari.stream.auth import Security
+from dask_napari.stream.send._options import PublisherOptions, Transport
 from dask_napari.stream.send._outbox import Entry, ItemEntry, Outbox
-from dask_napari.stream.send._sendable import UnsendableItem
-from dask_napari.stream.send._thread import PublisherThread
-from dask_napari.stream.send._transport import Transport, check_transport
-from dask_napari.stream.send._troubles import Troubles
+from dask_napari.stream.send._publisher_thread import PublisherThread
 from dask_napari.stream.send._value_batches import items_of
 from dask_napari.stream.wire import Count
 
-SQUEEZED: Final = 8 << 20
-"""Bytes held near a worker's limits of memory: two batches, so that the stream goes on, with what
-waits behind them known by key."""
+logger = logging.getLogger(__name__)
 
 
 class Publisher:
@@ -46,6 +43,8 @@ class Publisher:
         Never use plain TCP, not even on this host.
     on_want : callable, optional
         Called from the publisher's thread when a new receiver asks for what is in memory.
+    reports : Reports, optional
+        Told of errors, which the receiver is told too; logs them if not given.
 
     Examples
     --------
@@ -71,40 +70,40 @@ class Publisher:
         queue_bytes: int = 128 << 20,
         encrypt: bool = False,
         on_want: Callable[[], None] | None = None,
+        reports: Reports | None = None,
     ) -> None:
-        check_transport(transport)
-        self.addresses = (addresses,) if isinstance(addresses, str) else tuple(addresses)
-        if not self.addresses:
-            raise ValueError("addresses is empty; give the address of a viewer, tcp://host:port")
-        self.name = name
-        self.outbox = Outbox(queue_bytes)
-        self.troubles = Troubles()
-        self._queue_bytes = queue_bytes
-        self._squeezed = False
-        self._sender = PublisherThread(
-            self.outbox,
-            self.troubles,
-            addresses=self.addresses,
+        self.options = PublisherOptions(
+            addresses=(addresses,) if isinstance(addresses, str) else tuple(addresses),
             name=name,
             security=security,
             transport=transport,
             arena_bytes=arena_bytes,
+            queue_bytes=queue_bytes,
             encrypt=encrypt,
             on_want=on_want,
         )
+        self.name = name
+        self.outbox = Outbox(queue_bytes)
+        self.reports = Reports(logger, name) if reports is None else reports
+        self._thread = PublisherThread(self.outbox, self.reports, self.options)
+
+    def __repr__(self) -> str:
+        return f"<Publisher {self.name}: {self.state}, {self.outbox}>"
 
     def start(self) -> None:
         """Start the thread; it connects, and goes on trying for as long as it takes."""
-        self._sender.start()
+        self._thread.start()
 
     def put(self, entry: Item | Entry, policy: Policy = "latest") -> None:
         """Queue an item or an entry that will become one. Never blocks, never raises."""
-        whole = ItemEntry(entry, policy) if isinstance(entry, Item) else entry
-        if reason := self.outbox.without_layer(whole.layer):
-            self.outbox.refuse(whole.layer, reason)
-            self._sender.tell(whole.layer, UnsendableItem(reason, getattr(whole, "key", "")))
-        elif self.outbox.put(whole):
-            self._sender.wake()
+        if isinstance(entry, Item):
+            entry = ItemEntry(entry, policy)
+        if refusal := self.outbox.refusal(entry.layer):
+            self.outbox.refuse(entry.layer, refusal.reason)
+            key = getattr(entry, "key", "")
+            self.reports.error(refusal.reason, refusal, layer=entry.layer, key=key)
+        elif self.outbox.put(entry):
+            self._thread.wake()
 
     def save_batch(
         self,
@@ -149,71 +148,57 @@ class Publisher:
         2
         """
         if policy not in get_args(Policy):
-            raise ValueError(f"policy={policy!r} is none of {', '.join(get_args(Policy))}")
+            raise ValueError(f"policy={policy!r} is unknown; use {', '.join(get_args(Policy))}")
         for item in items_of(values, positions, layer, kind):
             self.put(item, policy)
 
-    def refuse(self, layer: str, reason: str, key: object, error: BaseException) -> None:
-        """Count an output that could not even be queued, and tell the viewer why."""
-        self.outbox.refuse(layer, reason)
-        self.troubles.note(layer, reason, key, error)
-
     def declare(self, layers: Iterable[LayerSpec]) -> None:
         """Tell the receiver which layers will be filled, now and after each reconnection."""
-        self._sender.declare(layers)
+        self._thread.declare(layers)
 
     def pause(self, paused: bool) -> None:
         """Hold no values while the worker is short of memory."""
-        if paused != self._sender.paused:
-            # At once for what comes next; what waits is let go of by the thread, since that
-            # takes time and this is called on an event loop.
-            self.outbox.withhold = "worker-paused" if paused else ""
-            self._sender.pause(paused)
+        # At once for what comes next; what waits is let go of by the thread, since that takes
+        # time and this is called on an event loop.
+        if self.outbox.pause(paused):
+            self._thread.wake()
 
     def squeeze(self, squeezed: bool) -> None:
-        """Hold little while the worker is near its limits of memory: what is on its way now."""
-        if squeezed != self._squeezed:
-            self._squeezed = squeezed
-            self.outbox.full = "worker-memory" if squeezed else "queue-full"
-            self.outbox.budget = min(self._queue_bytes, SQUEEZED) if squeezed else self._queue_bytes
-            if squeezed:
-                self._sender.forget()
-
-    def refuses(self, nbytes: int, policy: Policy) -> str:
-        """Why a value of so many bytes that cannot be found again has no room; empty if it has."""
-        return self.outbox.refuses(nbytes, policy)
+        """Hold little while the worker is near its limits of memory."""
+        if self.outbox.squeeze(squeezed):
+            self._thread.wake()
 
     @property
     def layers(self) -> Mapping[str, LayerSpec]:
         """The layers declared."""
-        return self._sender.layers
+        return self._thread.layers
 
     @property
     def state(self) -> str:
         """``"connecting"``, ``"connected"`` or ``"closed"``."""
-        return self._sender.state
+        return self._thread.state
 
     @property
     def transport(self) -> str:
         """``"shared-memory"`` or ``"inline"``; empty while it is not connected."""
-        return self._sender.transport
+        return self._thread.transport
 
     def memory(self) -> dict[str, int]:
-        """Bytes that it holds of its process: values that wait, values on the way, the arena."""
+        """Return the bytes that are held: values that wait, values on the way, the arena."""
         return {
             "queued_bytes": self.outbox.nbytes,
             "sent_bytes": self.outbox.away,
-            "arena_bytes": self._sender.arena_bytes,
+            "arena_bytes": self._thread.arena_bytes,
             "queued": len(self.outbox),
         }
 
     def counts(self) -> list[Count]:
-        """The publisher's side of the ledger, per layer."""
+        """Return the publisher's side of the ledger, a count for each layer."""
         return self.outbox.counts()
 
     def close(self, timeout: float = 1.5) -> None:
-        """Send what can be sent within ``timeout`` seconds, say BYE and end the thread."""
-        self._sender.close(timeout)
+        """Send as much as can be sent in ``timeout`` seconds, say BYE and end the thread."""
+        self._thread.close(timeout)
 
     def __enter__(self) -> Publisher:
         self.start()

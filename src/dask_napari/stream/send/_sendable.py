@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 import numpy.typing as npt
 
-from dask_napari.model import AXES_LIMIT, NAME_LIMIT, TASK_KEY_LIMIT, Item, LayerSpec
+from dask_napari.model import (
+    AXES_LIMIT,
+    NAME_LIMIT,
+    TASK_KEY_LIMIT,
+    Item,
+    LayerSpec,
+    Refusal,
+    Reports,
+    contain,
+)
 from dask_napari.stream.wire import arrays_of, payload_size
 from dask_napari.stream.wire import messages as wire
 
@@ -29,21 +38,10 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(wire.ItemHeader)
 
 
-class UnsendableItem(ValueError):
-    """An item that cannot travel.
-
-    Parameters
-    ----------
-    reason : str
-        Why, as it is counted.
-    key : object
-        Key of its task.
-    """
-
-    def __init__(self, reason: str, key: object) -> None:
-        super().__init__(f"it does not fit into a message ({reason})")
-        self.reason = reason
-        self.key = key
+def unsendable(reason: str, layer: str, key: str = "") -> Refusal:
+    """Return the refusal of an output that cannot travel."""
+    detail = f"the output does not fit into a message ({reason})"
+    return Refusal(reason, detail, layer=layer, key=key)
 
 
 def oversize(item: Item, frame: int) -> str:
@@ -81,7 +79,7 @@ def oversize(item: Item, frame: int) -> str:
 
 
 def _unreadable(item: Item, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> str:
-    """Why the other side could not read an item's header, found by reading it here."""
+    """Return why the receiver could not read an item's header, found by reading it here."""
     try:
         headers = [wire.ArrayHeader(n, a.dtype.str, a.shape, 0, a.nbytes) for n, a in arrays]
         header = _encoder.encode(wire.ItemHeader(item.seq, item.meta, headers))
@@ -90,13 +88,14 @@ def _unreadable(item: Item, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> s
         _decoder.decode(header)
     except UnicodeEncodeError:  # parts of a file's name that is not UTF-8
         return "name that is not Unicode"
-    except Exception:  # whatever a user's own types raise
+    except Exception as error:
+        contain(error, foreign=True)  # users' own types
         return "value that cannot be sent"
     return ""
 
 
 def _plain(item: Item, frame: int) -> bool:
-    """Whether one look shows that an item fits, as nearly all do: all in it is short and plain."""
+    """Return whether an item obviously fits, as nearly all do: all in it is short and plain."""
     position, made, known = item.position, item.provenance, item.calibration
     if item.arrays or item.options:
         return False
@@ -137,22 +136,20 @@ def _names(item: Item) -> Iterator[str]:
             yield coordinate
 
 
-def declarations(
-    layers: Iterable[LayerSpec], refused: Callable[..., None]
-) -> Iterator[list[LayerSpec]]:
-    """Yield what is said of layers in groups that fit into a message.
+def declarations(layers: Iterable[LayerSpec], reports: Reports) -> Iterator[list[LayerSpec]]:
+    """Yield layers in groups that fit into a message.
 
     Parameters
     ----------
     layers : iterable of LayerSpec
         The layers.
-    refused : callable
-        Told of a layer that cannot travel, as ``layer=`` and ``error=``.
+    reports : Reports
+        Told of layers that cannot travel.
 
     Examples
     --------
     >>> layers = [LayerSpec("cells", "labels")]
-    >>> [[layer.name for layer in group] for group in declarations(layers, print)]
+    >>> [[layer.name for layer in group] for group in declarations(layers, Reports())]
     [['cells']]
     """
     group: list[LayerSpec] = []
@@ -164,7 +161,8 @@ def declarations(
             if len(encoded) > GROUP_BYTES:
                 raise ValueError(f"{len(encoded)} bytes of options; {GROUP_BYTES} at most")
         except Exception as error:  # the others are declared all the same
-            refused(layer=layer.name, error=error)
+            reports.error("layer", error, layer=layer.name)
+            contain(error, foreign=True)  # options are users' values
             continue
         if group and size + len(encoded) > GROUP_BYTES:
             yield group

@@ -1,4 +1,4 @@
-"""A batch on its way through the socket: whole where the link is fast, else in pieces."""
+"""Splitting of batches: sent at once where the link is fast, else in pieces."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from dask_napari.stream.wire import messages as wire
 
 
 class OutgoingBatch:
-    """The payload frames of a batch, and how much of them has been sent.
+    """Payload frames of a batch, and how much of them has been sent.
 
     Parameters
     ----------
     items : sequence of Item
         Numbered already.
     encode : callable
-        May compress an array.
+        Compresses an array, or leaves it alone.
 
     Examples
     --------
     >>> image = np.arange(200_000, dtype=np.uint8)
-    >>> parcel = OutgoingBatch([Item("raw", "image", image)], lambda item, array: ("", array))
-    >>> [(offset, piece.nbytes) for offset, piece in iter(lambda: parcel.cut(150_000), None)]
+    >>> batch = OutgoingBatch([Item("raw", "image", image)], lambda item, array: ("", array))
+    >>> [(offset, piece.nbytes) for offset, piece in iter(lambda: batch.cut(150_000), None)]
     [(0, 150000), (150000, 50000)]
-    >>> parcel.left
+    >>> batch.left
     0
     """
 
@@ -38,6 +38,9 @@ class OutgoingBatch:
         self.sent = 0
         self._frame = 0
         self._offset = 0
+
+    def __repr__(self) -> str:
+        return f"<OutgoingBatch: {self.sent} of {self.size} bytes sent>"
 
     @property
     def left(self) -> int:
@@ -50,17 +53,17 @@ class OutgoingBatch:
             frame = self.frames[self._frame]
             piece = frame[self._offset : self._offset + most]
             if piece.nbytes:
-                at = self.sent
+                offset = self.sent
                 self._offset += piece.nbytes
                 self.sent += piece.nbytes
-                return at, piece
+                return offset, piece
             self._frame, self._offset = self._frame + 1, 0
         return None
 
     def rest(
         self, epoch: int, number: int, counts: list[wire.Count]
     ) -> tuple[wire.Batch, list[npt.NDArray[np.uint8]]]:
-        """Return the batch and the frames that go with it: all, or none if they went ahead."""
+        """Return the batch with all frames, or with none if they were sent in pieces before."""
         ahead = tuple(frame.nbytes for frame in self.frames) if self.sent else ()
         batch = wire.Batch(epoch, number, self.headers, counts, None, ahead)
         return batch, [] if ahead else self.frames

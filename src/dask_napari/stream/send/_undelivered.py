@@ -1,18 +1,17 @@
-"""What was made of an entry and has to be sent again, with the way to make it anew."""
+"""Items that did not arrive: sent again over the next connection, or made anew for it."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 
-from dask_napari.model import Item, Policy
-from dask_napari.stream.send._outbox import Dropped, Entry, Outbox
+from dask_napari.model import Item, Policy, Refusal
+from dask_napari.stream.send._outbox import Entry, Outbox
 
 
 class RetriedEntry:
-    """The entry of an item that was taken out of the outbox and did not arrive.
+    """Entry of an item that was taken out of the outbox and did not arrive.
 
-    Like any entry it can let go of its value, and then has the entry that the item was made of
-    make it once more.
+    Once it has let go of the item, the entry that the item was made of makes it once more.
 
     Parameters
     ----------
@@ -22,12 +21,12 @@ class RetriedEntry:
     Examples
     --------
     >>> import numpy as np
-    >>> again = RetriedEntry(Item("cells", "labels", np.zeros((2, 2), "uint8"), {"t": 0}))
-    >>> again.nbytes, again.forget()  # the item is nowhere else
+    >>> entry = RetriedEntry(Item("cells", "labels", np.zeros((2, 2), "uint8"), {"t": 0}))
+    >>> entry.nbytes, entry.forget()  # nobody else has the item
     (4, False)
     """
 
-    __slots__ = ("_item", "_reason", "_slot", "_source", "layer", "nbytes", "policy", "seq")
+    __slots__ = ("_item", "_place", "_reason", "_source", "layer", "nbytes", "policy", "seq")
 
     def __init__(self, item: Item) -> None:
         self.layer: str = item.layer
@@ -35,20 +34,23 @@ class RetriedEntry:
         self.policy: Policy = "keep"
         self.seq = item.seq
         self._item: Item | None = item
-        self._slot = item.place
+        self._place = item.place
         self._source: tuple[Entry, int] | None = item.source
         self._reason = ""
 
-    def place(self) -> Hashable:
-        """Identity of the place that it will fill."""
-        return self._slot
+    def __repr__(self) -> str:
+        return f"<RetriedEntry {self.seq} for {self.layer!r}, {self.nbytes} bytes held>"
 
-    def items(self) -> Sequence[Item | Dropped]:
-        """Return the item, or make it once more. Raises :class:`Dropped`."""
+    def place(self) -> Hashable:
+        """Return the identity of the place that the item fills."""
+        return self._place
+
+    def items(self) -> Sequence[Item | Refusal]:
+        """Return the item, or make it once more. Raises :class:`Refusal`."""
         if self._item is not None:
             return (self._item,)
         if self._source is None:
-            raise Dropped(self._reason)
+            raise Refusal(self._reason)
         entry, number = self._source
         part = entry.items()[number]
         if isinstance(part, Item):
@@ -56,7 +58,7 @@ class RetriedEntry:
         return (part,)
 
     def forget(self) -> bool:
-        """Let go of the item; false if it could not be made once more."""
+        """Let go of the item; return false, and keep it, if it cannot be made once more."""
         if self._item is not None:
             if self._source is None or not self._source[0].forget():
                 return False
@@ -64,21 +66,21 @@ class RetriedEntry:
         return True
 
     def give_up(self, reason: str) -> None:
-        """Let go of the item for good if need be; ``reason`` is counted unless it has arrived."""
+        """Let go of the item, if need be for good: ``reason`` is counted unless it has arrived."""
         if not self.forget():
             self._item, self._source, self.nbytes = None, None, 0
             self._reason = reason
 
 
 class Undelivered:
-    """What broken connections did not deliver, until the next one does.
+    """Items that broken connections did not deliver, until the next one does.
 
-    Its values count against the outbox's budget, as those that are away.
+    Their values count against the outbox's budget.
 
     Parameters
     ----------
     outbox : Outbox
-        Where it is queued again.
+        Where they are queued again.
 
     Examples
     --------
@@ -98,26 +100,30 @@ class Undelivered:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of values that it holds."""
+        """Bytes of values that are held."""
         return sum(entry.nbytes for entry in self._entries)
 
     def add(self, items: Iterable[Item]) -> None:
-        """Keep what was sent and not acknowledged."""
+        """Keep items that were sent and not acknowledged."""
         self._entries += map(RetriedEntry, items)
-        self._outbox.away = self.nbytes
+        self._outbox.account_away(self.nbytes)
 
-    def let_go(self, *, no_values: bool) -> None:
+    def forget(self, *, everything: bool) -> None:
         """Let go of values beyond the budget, or of all that can be made once more."""
+        if not self._entries:
+            return
         outbox = self._outbox
+        away = self.nbytes
         for entry in self._entries:
             held = entry.nbytes
-            if no_values:
+            if everything:
                 entry.forget()
-            if outbox.held > outbox.budget:
+            if outbox.nbytes + away > outbox.budget:
                 entry.give_up(outbox.full)
-            outbox.away -= held - entry.nbytes
+            away -= held - entry.nbytes
+        outbox.account_away(away)
 
     def resend(self, received: int) -> None:
-        """Queue again what a receiver does not have that has all up to a number."""
+        """Queue the items again but for those up to a number, which the receiver has."""
         entries, self._entries = self._entries, []
         self._outbox.unsend(entry for entry in entries if entry.seq > received)

@@ -15,21 +15,18 @@ from dask_napari.stream.wire import messages as wire
 
 
 class ConnectionLost(Exception):
-    """The connection ended.
+    """End of a connection.
 
     Parameters
     ----------
     reason : str
         What people are told.
-    again : bool
-        Whether to come back at once.
     final : bool
         Whether only people can mend it.
     """
 
-    def __init__(self, reason: str, *, again: bool = False, final: bool = False) -> None:
+    def __init__(self, reason: str, *, final: bool = False) -> None:
         super().__init__(reason)
-        self.again = again
         self.final = final
 
 
@@ -43,10 +40,12 @@ class PublisherSocket:
     address : str
         ``ipc://`` or ``tcp://`` address of a receiver.
     security : Security or None
-        Its keys.
+        Keys of the receiver.
 
     Attributes
     ----------
+    address : str
+        Address of the receiver.
     heard, spoke : float
         When the last message came and went, on the monotonic clock.
     ended : bool
@@ -56,7 +55,7 @@ class PublisherSocket:
     def __init__(
         self, context: zmq.Context[zmq.Socket[bytes]], address: str, security: Security | None
     ) -> None:
-        self._address = address
+        self.address = address
         self._socket = context.socket(zmq.DEALER)
         # Credit bounds what is queued, so ZeroMQ's own limit would only add a way to block.
         self._socket.setsockopt(zmq.SNDHWM, 0)
@@ -70,6 +69,9 @@ class PublisherSocket:
         self._socket.connect(address)
         self.heard = self.spoke = time.monotonic()
         self.ended = False
+
+    def __repr__(self) -> str:
+        return f"<PublisherSocket to {self.address}{': ended' if self.ended else ''}>"
 
     def register(self, poller: zmq.Poller) -> None:
         """Have a poller wait for messages, and for the end."""
@@ -113,10 +115,10 @@ class PublisherSocket:
                 message = wire.decode_from_receiver(frames[0])
             except wire.ForeignMessage as stranger:
                 raise ConnectionLost(
-                    f"{self._address}: {complaint(stranger)}", final=True
+                    f"{self.address}: {complaint(stranger)}", final=True
                 ) from stranger
             except wire.MalformedMessage as error:
-                raise ConnectionLost(f"{self._address} sent a {error}", final=True) from error
+                raise ConnectionLost(f"{self.address} sent a {error}", final=True) from error
             yield message
         self.ended = bool(ended)
 

@@ -1,0 +1,229 @@
+"""The batches of one connection: sent while there is credit, kept until they are acknowledged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dask_napari.model import Item, Reports
+from dask_napari.stream.send._batching import BATCH_BYTES, BatchBuilder
+from dask_napari.stream.send._compression import LinkCompression
+from dask_napari.stream.send._handshake import Agreement
+from dask_napari.stream.send._in_flight import InFlight
+from dask_napari.stream.send._link_rate import LEAST_PIECE, LinkRate
+from dask_napari.stream.send._outbox import Outbox
+from dask_napari.stream.send._publisher_socket import PublisherSocket
+from dask_napari.stream.send._splitting import OutgoingBatch
+from dask_napari.stream.shm import Arena, Slot
+from dask_napari.stream.wire import MESSAGE, as_it_is, cost_of, pack, payload_size
+from dask_napari.stream.wire import messages as wire
+
+ARENA_WINDOW: Final = 8 << 20
+"""Bytes of slots that may be with the receiver, and two batches whatever their size. It copies a
+batch in under a millisecond, so two keep both ends busy; more would only spread the same copies
+over memory that is not in the processor's cache (64 MiB in flight cost a third of the speed)."""
+
+SMALL_BATCHES: Final = 3
+"""Messages on the way while which a small batch waits. Over a long link the third part of its
+trip is added to an item's at most; nearby they are acknowledged before the next item comes."""
+
+
+class BatchSender:
+    """Take items out of the outbox and send them, as fast as the receiver's credit allows.
+
+    Parameters
+    ----------
+    socket : PublisherSocket
+        Way to the receiver.
+    outbox : Outbox
+        Where outputs wait.
+    reports : Reports
+        Told of outputs that cannot be shown.
+    numbers : iterator of int
+        Gives the sequence numbers of items.
+
+    Attributes
+    ----------
+    publishers : int
+        Publishers that share the receiver, as far as it has told.
+    arena : Arena or None
+        The shared memory of the connection.
+    counted_at : float
+        When counts were last sent, on the monotonic clock.
+    """
+
+    def __init__(
+        self, socket: PublisherSocket, outbox: Outbox, reports: Reports, numbers: Iterator[int]
+    ) -> None:
+        self.publishers = 1
+        self.arena: Arena | None = None
+        self.counted_at = time.monotonic()
+        self._socket = socket
+        self._outbox = outbox
+        self._numbers = numbers
+        self._epoch = self._credit = self._frame = self._number = 0
+        self._builder = BatchBuilder(outbox, reports)
+        self._link = LinkRate()
+        self._in_flight = InFlight(self._link)
+        self._outgoing: OutgoingBatch | None = None
+        self._compression = LinkCompression(socket.address, self._link)
+
+    def __repr__(self) -> str:
+        return (
+            f"<BatchSender: batch {self._number}, {len(self._in_flight)} messages on their way, "
+            f"credit {self._credit}>"
+        )
+
+    def begin(self, agreement: Agreement) -> None:
+        """Send from now on, on the terms of the handshake."""
+        welcome = agreement.welcome
+        self._epoch, self._frame = welcome.epoch, welcome.frame
+        self._credit += welcome.credit
+        self.arena = agreement.arena
+
+    def grant(self, credit: wire.Credit) -> None:
+        """Take credit and acknowledgements from the receiver."""
+        self._credit += credit.nbytes
+        self.publishers = max(1, credit.publishers)
+        for slot in self._in_flight.acknowledge(credit.acknowledged, self._socket.heard):
+            if self.arena is not None:
+                self.arena.free(slot.offset, slot.generation)
+
+    def pump(self) -> bool:
+        """Send batches while there is credit, room and something to send.
+
+        Returns
+        -------
+        bool
+            Whether anything was sent.
+        """
+        progress = False
+        while self._credit > 0 and not self._window_full:
+            # As Nagle's algorithm: while small batches are on the way, the next one may grow. A
+            # receiver that is busy with many publishers acknowledges later and so gets fewer,
+            # larger messages from each.
+            if self._builder.little and len(self._in_flight) >= SMALL_BATCHES:
+                break
+            if not self._builder.form(self._batch_bytes, self._frame):
+                self._link.starve()
+                break
+            if not self._send_formed():
+                break
+            progress = True
+        return progress
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the next batch waits for the receiver."""
+        return self._credit <= 0 or self._window_full or bool(self._builder.batch)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being sent or unacknowledged."""
+        return self._builder.idle and not self._in_flight
+
+    @property
+    def away(self) -> int:
+        """Bytes of items that were made and not acknowledged."""
+        return self._in_flight.nbytes + self._builder.nbytes
+
+    def unsent(self) -> list[Item]:
+        """Hand over the items that were made but never sent."""
+        self._outgoing = None
+        return self._builder.take_back()
+
+    def unacknowledged(self) -> list[Item]:
+        """Hand over the items that were sent and may not have arrived, oldest first."""
+        return self._in_flight.take_back()
+
+    def close(self) -> None:
+        """Give the arena up."""
+        if self.arena is not None:
+            self.arena.close()
+            self.arena = None
+
+    @property
+    def _batch_bytes(self) -> int:
+        # On a slow link, no more than it carries in a moment: the first item waits for the last.
+        return BATCH_BYTES if self.arena else min(BATCH_BYTES, self._link.window // 2)
+
+    @property
+    def _window_full(self) -> bool:
+        if self._in_flight.nbytes and self._in_flight.nbytes >= self._outbox.budget:
+            return True
+        if self.arena is not None:
+            return self._link.flying >= ARENA_WINDOW and len(self._in_flight) > 1
+        return self._link.flying > 0 and self._link.room < LEAST_PIECE
+
+    def _send_formed(self) -> bool:
+        """Send the formed batch or a piece of it; return false if it has to wait."""
+        if self.arena is not None:
+            size = payload_size(self._builder.batch)
+            if 0 < size <= self.arena.capacity:
+                return self._send_slot(self.arena, size)
+        self._send_inline()
+        return True
+
+    def _send_slot(self, arena: Arena, size: int) -> bool:
+        slot = arena.allocate(size)
+        if slot is None:
+            return False  # all slots are with the receiver; its CREDIT brings them back
+        self._assign_numbers()
+        headers = pack(self._builder.batch, arena.view(slot))
+        header = wire.SlotHeader(slot.offset, slot.nbytes, slot.generation)
+        self._dispatch(
+            wire.Batch(self._epoch, self._number + 1, headers, self._count_sent(), header),
+            slot=slot,
+        )
+        return True
+
+    def _send_inline(self) -> None:
+        outgoing = self._outgoing
+        if outgoing is None:
+            self._assign_numbers()
+            items = self._builder.batch
+            # A batch too large for the arena stays within the host.
+            encode = as_it_is if self.arena else self._compression.encoder(items, self.publishers)
+            outgoing = self._outgoing = OutgoingBatch(items, encode)
+        room, most = (MESSAGE, MESSAGE) if self.arena else (self._link.room, self._link.piece)
+        split = outgoing.sent or outgoing.left > min(MESSAGE, room)
+        if split and (cut := outgoing.cut(min(MESSAGE, most))):
+            offset, piece = cut
+            part = wire.PayloadPart(self._epoch, self._number + 1, outgoing.size, offset)
+            self._dispatch(part, piece)
+            return
+        batch, frames = outgoing.rest(self._epoch, self._number + 1, self._count_sent())
+        self._outgoing = None
+        self._dispatch(batch, *frames)
+
+    def _assign_numbers(self) -> None:
+        for item in self._builder.batch:
+            item.seq = next(self._numbers)
+
+    def _count_sent(self) -> list[wire.Count]:
+        # With the batch itself and not before: the counts of a STATUS between its pieces must
+        # not include what has not arrived.
+        for item in self._builder.batch:
+            self._outbox.sent(item.layer)
+        self.counted_at = time.monotonic()
+        return self._outbox.counts(changed=True)
+
+    def _dispatch(
+        self,
+        message: wire.Batch | wire.PayloadPart,
+        *frames: npt.NDArray[np.uint8],
+        slot: Slot | None = None,
+    ) -> None:
+        nbytes = sum(frame.nbytes for frame in frames) if slot is None else slot.nbytes
+        self._number = message.number
+        cost = nbytes
+        items: list[Item] = []
+        if isinstance(message, wire.Batch):
+            cost += message.expansion
+            items = self._builder.take()
+        self._in_flight.add(message.number, nbytes, items, slot, time.monotonic())
+        self._credit -= cost_of(cost, self._socket.send(message, *frames), len(items))

@@ -1,0 +1,49 @@
+"""The options of a publisher, checked once and handed down whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from dask_napari.stream.auth import Security
+
+Transport = Literal["auto", "shared-memory", "inline"]
+"""``auto``: by shared memory if a probe shows that memory is shared, else inline."""
+
+
+def check_transport(transport: str) -> None:
+    """Refuse an unknown transport.
+
+    Raises
+    ------
+    ValueError
+        With the known ones.
+
+    Examples
+    --------
+    >>> check_transport("shared-memory")
+    """
+    if transport not in get_args(Transport):
+        raise ValueError(
+            f"transport={transport!r} is unknown; use 'auto', 'shared-memory' or 'inline'"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublisherOptions:
+    """Where a publisher sends, how, and how much it holds; see :class:`Publisher`."""
+
+    addresses: tuple[str, ...]
+    name: str
+    security: Security | None = None
+    transport: Transport = "auto"
+    arena_bytes: int = 64 << 20
+    queue_bytes: int = 128 << 20
+    encrypt: bool = False
+    on_want: Callable[[], None] | None = None
+
+    def __post_init__(self) -> None:
+        check_transport(self.transport)
+        if not self.addresses:
+            raise ValueError("addresses is empty; give the address of a viewer, tcp://host:port")
