@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "canvas.pixels": {"model", "catalog", "canvas"},
     "canvas.elements": {"model", "catalog", "canvas"},
     "viewer": {"model", "canvas", "catalog", "system", "stream.auth", "viewer.app"},
-    "viewer.storage": {"model", "canvas", "canvas.pixels", "stream.receive", "viewer"},
+    "viewer.storage": {"model", "system", "canvas", "canvas.pixels", "stream.receive", "viewer"},
     "viewer.layers": {
         "model",
         "canvas",

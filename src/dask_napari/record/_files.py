@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from dask_napari.model import AnyArray, Refusal
+from dask_napari.system import free_bytes
 
 ELEMENTS: Final = "elements"
 """Folder of the arrays that no image holds: a file of arrays (``.npz``) for each item."""
@@ -67,8 +68,7 @@ def refusal_of(error: OSError) -> Refusal:
 
 def check_room(folder: Path, nbytes: int) -> None:
     """Raise ``OSError`` if the disk has no room for so many bytes and the reserve."""
-    disk = os.statvfs(folder)
-    if disk.f_bavail * disk.f_frsize < nbytes + RESERVE:
+    if free_bytes(folder) < nbytes + RESERVE:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 

@@ -1,14 +1,38 @@
-"""What differs between operating systems."""
+"""Everything that differs between operating systems."""
 
 from __future__ import annotations
 
+from dask_napari.system._disk import (
+    allocated_bytes,
+    file_system,
+    free_bytes,
+    punch_hole,
+    read_at,
+    unnamed_file,
+    write_at,
+)
+from dask_napari.system._memory import (
+    PAGE_BYTES,
+    SHARED_MEMORY,
+    map_file,
+    private_memory,
+    reserve,
+)
 from dask_napari.system._parent_watch import ParentWatch
 from dask_napari.system._private_directories import (
     DIRECTORY_NAME,
     IPC_LIMIT,
     RuntimeDirectory,
     bases,
+    private_directories,
+)
+from dask_napari.system._user_files import (
+    UntrustedFileError,
+    is_own,
+    is_own_alone,
     lock,
+    open_own,
+    own_paths,
     prefix,
     still_named,
 )
@@ -17,11 +41,29 @@ from dask_napari.system._wakeup import Wakeup
 __all__ = [
     "DIRECTORY_NAME",
     "IPC_LIMIT",
+    "PAGE_BYTES",
+    "SHARED_MEMORY",
     "ParentWatch",
     "RuntimeDirectory",
+    "UntrustedFileError",
     "Wakeup",
+    "allocated_bytes",
     "bases",
+    "file_system",
+    "free_bytes",
+    "is_own",
+    "is_own_alone",
     "lock",
+    "map_file",
+    "open_own",
+    "own_paths",
     "prefix",
+    "private_directories",
+    "private_memory",
+    "punch_hole",
+    "read_at",
+    "reserve",
     "still_named",
+    "unnamed_file",
+    "write_at",
 ]

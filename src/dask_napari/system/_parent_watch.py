@@ -1,4 +1,4 @@
-"""The leash: a viewer that was started by a process ends with it, even if its window hangs."""
+"""The end of a viewer with the process that started it, even if its window hangs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ GRACE: Final = 1.0
 being opened, or drawn, need not be waited for."""
 
 CLEANUP: Final = 0.5
-"""Seconds for the cleanup after that: on a busy host a receiver may be deep in its messages. What
-it leaves then, the sinks sweep when their connection ends."""
+"""Seconds for the cleanup after that: on a busy host a receiver may be deep in its messages. The
+sinks sweep what it leaves then, when their connections end."""
 
 
 class ParentWatch:
     """End this process some seconds after its standard input has been hung up.
 
-    A thread, so that it works before there is an event loop and while that is busy.
+    A thread does it, so that it works before there is an event loop and while that is busy.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class ParentWatch:
 
     def __init__(self) -> None:
         self.cleanup: Callable[[], None] | None = None
-        thread = threading.Thread(target=self._wait, name="dask-napari-leash", daemon=True)
+        thread = threading.Thread(target=self._wait, name="dask-napari-parent-watch", daemon=True)
         thread.start()
 
     def _wait(self) -> None:

@@ -1,9 +1,8 @@
-"""A private directory for a receiver's socket, held by a lock for its owner's life."""
+"""Private directories for the sockets of receivers, locked for their owners' lives."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import secrets
@@ -12,21 +11,17 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from dask_napari.system._user_files import is_own, lock, own_paths, prefix, still_named
+
 IPC_LIMIT: Final = 107
 """Bytes of a Unix socket's path on Linux (``sun_path`` less its end; unix(7))."""
-
 
 DIRECTORY_NAME: Final = re.compile(r"dask-napari-[0-9]+-[0-9a-f]{12}")
 """Names of private directories: user, twelve random hexadecimal digits."""
 
 
-def prefix() -> str:
-    """Return what the names of this user's segments and directories begin with."""
-    return f"dask-napari-{os.getuid()}-"
-
-
 def base() -> Path:
-    """Where private directories are made: ``$XDG_RUNTIME_DIR`` or that of temporary files.
+    """Return where private directories are made: ``$XDG_RUNTIME_DIR`` or that of temporary files.
 
     Raises
     ------
@@ -42,7 +37,7 @@ def base() -> Path:
 
 
 def bases() -> list[Path]:
-    """Every directory that :func:`base` may be for this user, as the environment changes."""
+    """Return each directory that :func:`base` may be for this user, as the environment changes."""
     found: list[Path] = []
     # There may be none, or no file descriptor to try them.
     with contextlib.suppress(OSError):
@@ -53,40 +48,25 @@ def bases() -> list[Path]:
         if (
             runtime.is_absolute()
             and runtime.is_dir()
-            and runtime.stat().st_uid == os.getuid()
+            and is_own(runtime.stat())
             and os.access(runtime, os.W_OK | os.X_OK)
         ):
             found.insert(0, runtime)
     return found
 
 
-def lock(descriptor: int, *, shared: bool = False) -> bool:
-    """Lock an open file or directory for as long as it is open; false if another holds it.
-
-    The kernel gives the lock back when its owner ends, however it ends: that is how the janitor
-    tells what a crash has left from what is in use. A shared lock only looks: any number may
-    have it, none while the owner lives.
-    """
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def still_named(descriptor: int, path: Path) -> bool:
-    """Whether ``path`` still is the open file; not if a janitor came before the lock did."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except FileNotFoundError:
-        return False
+def private_directories() -> list[Path]:
+    """Return the private directories of this user, whatever the environment of this process."""
+    # A worker that ssh or a batch system started may not know of the session's directory.
+    session = Path(f"/run/user/{os.getuid()}")
+    folders = dict.fromkeys((*bases(), session))
+    return [path for folder in folders for path in own_paths(folder, DIRECTORY_NAME)]
 
 
 class RuntimeDirectory:
-    """A directory that only this user can enter, removed when its owner closes it.
+    """Directory that only this user can enter, removed when its owner closes it.
 
-    Of an owner that was killed, the janitor removes it.
+    The janitor removes that of an owner that was killed.
 
     Parameters
     ----------
@@ -108,8 +88,11 @@ class RuntimeDirectory:
             self.path.mkdir(mode=0o700)
             self._descriptor = self._hold()
 
+    def __repr__(self) -> str:
+        return f"<RuntimeDirectory {self.path}{'' if self._descriptor >= 0 else ': closed'}>"
+
     def _hold(self) -> int:
-        """Descriptor of the directory, locked; -1 if a janitor came before the lock."""
+        """Open and lock the directory; return -1 if a janitor came before the lock."""
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -125,7 +108,7 @@ class RuntimeDirectory:
         return descriptor if held else -1
 
     def socket(self, name: str) -> str:
-        """Address of a socket in the directory.
+        """Return the address of a socket in the directory.
 
         Raises
         ------

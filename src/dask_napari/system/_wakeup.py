@@ -7,7 +7,7 @@ import socket
 
 
 class Wakeup:
-    """A flag with a file descriptor that a :class:`zmq.Poller` can watch.
+    """Flag with a file descriptor that a :class:`zmq.Poller` can watch.
 
     A ZeroMQ inproc pair would do too, but its sockets must not be used from several threads,
     and items are put from the event loop as well as from task threads.
@@ -26,7 +26,7 @@ class Wakeup:
         self._write.setblocking(False)
 
     def fileno(self) -> int:
-        """File descriptor that is readable while the flag is set."""
+        """Return the file descriptor that is readable while the flag is set."""
         return self._read.fileno()
 
     def set(self) -> None:

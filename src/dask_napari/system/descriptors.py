@@ -16,7 +16,7 @@ WANTED: Final = 65_536
 
 
 class TooFewDescriptors(OSError):
-    """No descriptors are left; the text says what to do."""
+    """Error where no descriptors are left; the text says what to do."""
 
 
 def require(number: int = NEEDED) -> None:
@@ -24,7 +24,7 @@ def require(number: int = NEEDED) -> None:
 
     Raises
     ------
-    TooFew
+    TooFewDescriptors
         If they cannot.
 
     Examples

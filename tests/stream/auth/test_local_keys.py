@@ -32,7 +32,6 @@ QUIET = 0.5
 def private(tmp_path, monkeypatch) -> Path:
     """Viewers of others, and of other tests, are not looked at."""
     monkeypatch.setattr("dask_napari.system._private_directories.bases", lambda: [tmp_path])
-    monkeypatch.setattr("dask_napari.stream.auth.local_keys.bases", lambda: [tmp_path])
     return tmp_path
 
 

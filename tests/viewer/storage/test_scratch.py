@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dask_napari.viewer.storage._scratch import NoScratch, Scratch, disk_folder, file_system
+from dask_napari.system import file_system
+from dask_napari.viewer.storage._scratch import NoScratch, Scratch, disk_folder
 
 
 def pattern(n: int, shape=(300, 500), dtype="uint16") -> np.ndarray:

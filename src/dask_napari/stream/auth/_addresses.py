@@ -9,9 +9,11 @@ import socket
 import stat
 from pathlib import Path
 
+from dask_napari.system import is_own, is_own_alone
+
 
 def reachable(address: str) -> bool:
-    """Whether it is worth connecting to an address.
+    """Return whether an address is worth connecting to.
 
     An ``ipc://`` socket must exist on this host and belong to this user. Whether the two ends
     share memory is not decided here: that is probed.
@@ -27,11 +29,11 @@ def reachable(address: str) -> bool:
         status = os.stat(address.removeprefix("ipc://"))
     except (OSError, ValueError):
         return False
-    return stat.S_ISSOCK(status.st_mode) and status.st_uid == os.getuid()
+    return stat.S_ISSOCK(status.st_mode) and is_own(status)
 
 
 def taken(address: str) -> bool:
-    """Whether somebody listens on an ``ipc://`` address; ZeroMQ would take it over unasked.
+    """Return whether somebody listens on an ``ipc://`` address; ZeroMQ would take it over unasked.
 
     Examples
     --------
@@ -55,7 +57,7 @@ _TCP = re.compile(r"tcp://(\[[^\]\s]+\]|[^:/\[\]\s]+):([0-9]{1,5}|\*)")
 
 
 def is_private(address: str) -> bool:
-    """Whether an address is a socket in a directory that only this user can enter.
+    """Return whether an address is a socket in a directory that only this user can enter.
 
     Both ends look at the same directory, and so agree.
 
@@ -70,11 +72,11 @@ def is_private(address: str) -> bool:
         status = Path(address.removeprefix("ipc://")).parent.stat()
     except (OSError, ValueError):
         return False
-    return status.st_uid == os.getuid() and not stat.S_IMODE(status.st_mode) & 0o077
+    return is_own_alone(status)
 
 
 def is_local(address: str) -> bool:
-    """Whether no other host can reach an address: ipc, or the loopback interface.
+    """Return whether no other host can reach an address: ipc, or the loopback interface.
 
     Examples
     --------

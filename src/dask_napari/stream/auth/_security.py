@@ -62,7 +62,7 @@ class Security:
     def __post_init__(self) -> None:
         # No value is named: messages are logged.
         if not isinstance(self.token, str) or not self.token:
-            raise ValueError("the token is empty or no text; use Security.generate()")
+            raise ValueError("the token is empty or not text; use Security.generate()")
         for key in (self.server_key, self.server_secret):
             if not isinstance(key, str) or (key and not _Z85_KEY.fullmatch(key)):
                 raise ValueError("a key is not 40 characters of Z85; use Security.generate()")
@@ -87,7 +87,7 @@ class Security:
         return Security(self.token, self.server_key)
 
     def check_token(self, token: str) -> bool:
-        """Compare in a time that does not tell how much of it was right."""
+        """Compare a token with the right one, in a time that does not depend on the first."""
         # As bytes: text beyond ASCII is refused by `compare_digest`, and half a surrogate pair by
         # `encode`.
         given, right = (t.encode("utf-8", "surrogatepass") for t in (token, self.token))
@@ -120,12 +120,12 @@ class Security:
         socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
 
     def dumps(self) -> str:
-        """One line of JSON, for a channel that nobody else can read."""
+        """Return one line of JSON, for a channel that nobody else can read."""
         return json.dumps(asdict(self))
 
     @classmethod
     def loads(cls, text: str) -> Security:
-        """Read what :meth:`dumps` wrote.
+        """Return the keys that :meth:`dumps` wrote.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class Security:
 
     @classmethod
     def load(cls, path: str | Path) -> Security:
-        """Read what :meth:`save` wrote.
+        """Return the keys in a file that :meth:`save` wrote.
 
         Raises
         ------
@@ -216,7 +216,7 @@ def check_address(address: str, *, security: Security | None, insecure: bool) ->
         if not path.startswith("/"):
             raise ValueError(
                 f"address {address!r}: an ipc address is an absolute path on this host, "
-                "ipc:///run/user/1000/viewer.sock; use tcp://host:port for another host"
+                "ipc:///home/me/viewer.sock; use tcp://host:port for another host"
             )
         if len(os.fsencode(path)) > IPC_LIMIT:
             raise ValueError(

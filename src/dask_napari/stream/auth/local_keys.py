@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from dask_napari.stream.auth._addresses import is_local
 from dask_napari.stream.auth._security import Security
-from dask_napari.system import DIRECTORY_NAME, bases, lock, prefix
+from dask_napari.system import lock, open_own, private_directories
 
 FILE: Final = "keys.json"
 
@@ -54,46 +53,27 @@ def find(address: str) -> Security | None:
     """
     if not is_local(address):
         return None
-    for directory in _directories():
+    for directory in private_directories():
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            left = json.loads(_read(directory))
-            if any(_same(address, other) for other in left["addresses"]):
-                return Security.loads(left["keys"])
+            content = json.loads(_read(directory))
+            if any(_same(address, other) for other in content["addresses"]):
+                return Security.loads(content["keys"])
     return None
 
 
-def _directories() -> Iterator[Path]:
-    # A worker that ssh or a batch system started may not know of the session's directory.
-    session = Path(f"/run/user/{os.getuid()}")
-    for folder in dict.fromkeys((*bases(), session)):
-        with contextlib.suppress(OSError):
-            for name in sorted(os.listdir(folder)):
-                if name.startswith(prefix()) and DIRECTORY_NAME.fullmatch(name):
-                    yield folder / name
-
-
 def _read(directory: Path) -> bytes:
-    """Content of the file in a directory that is this user's alone, and whose owner lives."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(directory, flags | os.O_DIRECTORY)
+    """Read the file in a directory that is this user's alone, and whose owner lives."""
+    descriptor = open_own(directory, directory=True, alone=True)
     try:
-        _check(descriptor)
         if lock(descriptor, shared=True):
             raise ValueError("its viewer has ended")
-        file = os.open(FILE, flags | os.O_NONBLOCK, dir_fd=descriptor)
+        file = open_own(FILE, alone=True, parent=descriptor)
         try:
-            _check(file)
             return os.read(file, SIZE_LIMIT)
         finally:
             os.close(file)
     finally:
         os.close(descriptor)
-
-
-def _check(descriptor: int) -> None:
-    status = os.fstat(descriptor)
-    if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
-        raise PermissionError("not this user's alone")
 
 
 def _same(ours: str, theirs: object) -> bool:

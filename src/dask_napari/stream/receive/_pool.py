@@ -7,9 +7,7 @@ memory for what comes next.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import mmap
 import threading
 import weakref
 from collections import deque
@@ -20,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.stream.shm import Allocator
+from dask_napari.system import private_memory
 
 HUGE_PAGE: Final = 2 << 20
 
@@ -42,12 +41,7 @@ class _Slab:
     """A piece of memory, and what of it is lent."""
 
     def __init__(self, nbytes: int) -> None:
-        # Private: shared memory, Python's default, gets no huge pages on most systems.
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        self.memory = mmap.mmap(-1, nbytes, flags=flags)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            with contextlib.suppress(OSError):  # a kernel without them
-                self.memory.madvise(mmap.MADV_HUGEPAGE)
+        self.memory = private_memory(nbytes)
         self.space = Allocator(nbytes)
         self.nbytes = nbytes
         self.room = nbytes  # no request above this can succeed; spares searches in vain

@@ -33,8 +33,12 @@ class Allocator:
         self._holes: list[tuple[int, int]] = [(0, self.size)]  # offset, length; ordered, apart
         self._used: dict[int, int] = {}
 
+    def __repr__(self) -> str:
+        used, holes = len(self._used), len(self._holes)
+        return f"<Allocator: {used} ranges in use, {holes} holes, {self.free_bytes} bytes free>"
+
     def allocate(self, nbytes: int) -> int | None:
-        """Offset of ``nbytes`` free bytes, or None if no hole is large enough.
+        """Return the offset of ``nbytes`` free bytes, or None if no hole is large enough.
 
         Raises
         ------
@@ -55,7 +59,7 @@ class Allocator:
         return None
 
     def free(self, offset: int) -> bool:
-        """Take a range back; false if it was not handed out."""
+        """Take a range back; return false if it was not handed out."""
         length = self._used.pop(offset, None)
         if length is None:
             return False

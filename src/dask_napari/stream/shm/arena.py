@@ -12,7 +12,6 @@ import mmap
 import os
 import re
 import secrets
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,10 +20,20 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.stream.shm._allocator import Allocator
-from dask_napari.system import lock, prefix, still_named
+from dask_napari.system import (
+    PAGE_BYTES,
+    SHARED_MEMORY,
+    UntrustedFileError,
+    lock,
+    map_file,
+    open_own,
+    prefix,
+    reserve,
+    still_named,
+)
 
-DIRECTORY: Final = Path("/dev/shm")
-"""Where Linux keeps shared memory, as files."""
+DIRECTORY = SHARED_MEMORY
+"""Where arenas are made; tests take another."""
 
 HEADER: Final = 4096
 """Bytes before the slots: a page, so that slots are aligned to pages."""
@@ -38,12 +47,12 @@ NAME: Final = re.compile(r"dask-napari-[0-9]+-[A-Za-z0-9-]{1,70}-[0-9a-f]{8}")
 
 
 class ArenaError(OSError):
-    """Shared memory that cannot be had or is not what it is said to be."""
+    """Error of shared memory that cannot be had, or that a peer describes wrongly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A part of an arena; ``generation`` tells its uses apart."""
+    """Part of an arena; ``generation`` tells its uses apart."""
 
     offset: int
     nbytes: int
@@ -73,7 +82,7 @@ def _unavailable(directory: Path, nbytes: int, error: OSError) -> ArenaError:
 
 
 class Arena:
-    """The owner's side; made by :meth:`create`.
+    """The owner's side of a segment; made by :meth:`create`.
 
     Attributes
     ----------
@@ -102,21 +111,24 @@ class Arena:
         self.name = path.name
         self.size = size
         self.token = secrets.token_bytes(TOKEN_BYTES)
-        # The mapping holds the file open by a descriptor of its own, and with it the lock.
-        memory = mmap.mmap(descriptor, size)
+        memory = map_file(descriptor, size, writable=True)
         self._memory: mmap.mmap | None = memory
         self._bytes = np.frombuffer(memory, np.uint8)
         # Touched now: a first touch costs 2-4 us a page, which is the whole price of a copy.
-        self._bytes[:: mmap.PAGESIZE] = 0
+        self._bytes[::PAGE_BYTES] = 0
         memory[: len(MAGIC)] = MAGIC
         memory[len(MAGIC) : len(MAGIC) + TOKEN_BYTES] = self.token
         self._slots = Allocator(size - HEADER)
         self._generations: dict[int, int] = {}
         self._count = 0
 
+    def __repr__(self) -> str:
+        state = f"{len(self._generations)} slots in use" if self._memory else "closed"
+        return f"<Arena {self.name}: {self.size} bytes, {state}>"
+
     @classmethod
     def create(cls, owner: str, nbytes: int, directory: Path | None = None) -> Arena:
-        """Make a segment that is really there, and lock it for the owner's life.
+        """Make a segment, reserve its memory and lock it for the owner's life.
 
         Parameters
         ----------
@@ -137,7 +149,7 @@ class Arena:
         if nbytes <= 0:
             raise ValueError(f"arena of {nbytes} bytes; give it some, 64 MiB for instance")
         directory = DIRECTORY if directory is None else directory
-        size = HEADER + -(-nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+        size = HEADER + -(-nbytes // PAGE_BYTES) * PAGE_BYTES
         while True:
             path = directory / f"{prefix()}{owner}-{secrets.token_hex(4)}"
             if not NAME.fullmatch(path.name):
@@ -149,8 +161,7 @@ class Arena:
                 raise _unavailable(directory, nbytes, error) from error
             try:
                 if lock(descriptor) and still_named(descriptor, path):
-                    # Reserves the memory now; a sparse file would be a SIGBUS when written.
-                    os.posix_fallocate(descriptor, 0, size)
+                    reserve(descriptor, size)
                     return cls(path, descriptor, size)
                 path.unlink(missing_ok=True)  # a janitor looked at it before it was locked
             except BaseException as error:
@@ -180,7 +191,7 @@ class Arena:
         return Slot(HEADER + offset, nbytes, self._count)
 
     def free(self, offset: int, generation: int) -> bool:
-        """Take a slot back; false if it is not this use of it that is over."""
+        """Take a slot back; return false if another use of it has begun."""
         offset -= HEADER
         if self._generations.get(offset) != generation:
             return False
@@ -204,12 +215,12 @@ class Arena:
 
 
 class ArenaReader:
-    """The receiver's side: a read-only map of somebody's arena; made by :meth:`attach`.
+    """The receiver's side: a read-only map of a peer's arena; made by :meth:`attach`.
 
     Attributes
     ----------
     token : bytes
-        What the owner wrote in the header; naming it proves that the memory is shared.
+        Random bytes that the owner wrote; naming them proves that the memory is shared.
 
     Notes
     -----
@@ -224,9 +235,12 @@ class ArenaReader:
         self._bytes = np.frombuffer(memory, np.uint8)
         self.token = bytes(memory[len(MAGIC) : len(MAGIC) + TOKEN_BYTES])
 
+    def __repr__(self) -> str:
+        return f"<ArenaReader: {self._bytes.nbytes} bytes{'' if self._memory else ', closed'}>"
+
     @classmethod
     def attach(cls, name: str, size: int, directory: Path | None = None) -> ArenaReader:
-        """Map a segment by the name that a peer gave; nothing of it is believed.
+        """Map a segment by the name that a peer gave, believing nothing.
 
         Raises
         ------
@@ -236,23 +250,16 @@ class ArenaReader:
         directory = DIRECTORY if directory is None else directory
         if not NAME.fullmatch(name):
             raise ArenaError(errno.EINVAL, "not the name of an arena")
-        # Not to be kept waiting by a pipe of that name.
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            descriptor = os.open(directory / name, flags)
+            descriptor = open_own(directory / name, alone=True)
+        except UntrustedFileError as error:
+            raise ArenaError(error.errno, f"the arena {error.strerror}") from error
         except OSError as error:
             raise ArenaError(error.errno, "the arena is not visible here") from error
         try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise ArenaError(errno.EINVAL, "the arena is not a file")
-            if status.st_uid != os.getuid():
-                raise ArenaError(errno.EPERM, "the arena belongs to another user")
-            if status.st_mode & 0o077:
-                raise ArenaError(errno.EPERM, "the arena is open to other users")
-            if status.st_size != size or size < HEADER:
-                raise ArenaError(errno.EINVAL, "the arena is not of the size that was said")
-            memory = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
+            if os.fstat(descriptor).st_size != size or size < HEADER:
+                raise ArenaError(errno.EINVAL, "the arena is of another size than the peer says")
+            memory = map_file(descriptor, size, writable=False)
         except ArenaError:
             raise
         except OSError as error:
@@ -265,7 +272,7 @@ class ArenaReader:
         return cls(memory)
 
     def view(self, offset: int, nbytes: int) -> npt.NDArray[np.uint8]:
-        """Bytes of a slot, read-only.
+        """Return the bytes of a slot, read-only.
 
         Raises
         ------

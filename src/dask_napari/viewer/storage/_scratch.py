@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import tempfile
@@ -13,7 +12,16 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import psutil
+
+from dask_napari.system import (
+    allocated_bytes,
+    file_system,
+    free_bytes,
+    punch_hole,
+    read_at,
+    unnamed_file,
+    write_at,
+)
 
 RESERVE: Final = 1 << 30
 """Bytes of the disk that are left free: others need it too, Dask's own spilling first."""
@@ -27,9 +35,6 @@ PAGE: Final = 4096
 
 IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 """File systems that would keep in memory what is to leave it."""
-
-# fallocate(2): the file keeps its length, and the range becomes a hole.
-_PUNCH_HOLE: Final = 0x02 | 0x01
 
 
 class NoScratch(OSError):
@@ -50,15 +55,6 @@ class _Segment:
     file: Any
     end: int = 0
     live: int = 0
-
-
-def file_system(path: Path) -> str:
-    """Type of the file system that a path is on, ``"ext4"`` for instance; empty if not known."""
-    path = path.resolve()
-    mounts = psutil.disk_partitions(all=True)
-    over = [mount for mount in mounts if path.is_relative_to(mount.mountpoint)]
-    # The last of those with the longest path: mounts may lie on top of each other.
-    return max(over, key=lambda mount: len(mount.mountpoint)).fstype if over else ""
 
 
 def disk_folder(candidates: Iterable[Path] | None = None) -> Path:
@@ -91,8 +87,8 @@ def disk_folder(candidates: Iterable[Path] | None = None) -> Path:
 class Scratch:
     """Write arrays to disk and read them back.
 
-    The files have no name (``O_TMPFILE``): nobody else can open them, and the kernel removes
-    them when this process ends, after a ``SIGKILL`` too. Safe for threads, but for :meth:`close`.
+    The files have no name, so that nothing of them is left when this process ends. Safe for
+    threads, but for :meth:`close`.
 
     Parameters
     ----------
@@ -125,7 +121,6 @@ class Scratch:
         self._segment_bytes = segment_bytes
         self._segments: dict[int, _Segment] = {}
         self._last = -1
-        self._punch = _hole_puncher()
 
     def write(self, array: npt.NDArray[Any]) -> Extent:
         """Write an array; one thread at a time.
@@ -138,8 +133,7 @@ class Scratch:
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         number, segment = self._segment()
         descriptor = segment.file.fileno()
-        disk = os.fstatvfs(descriptor)
-        free = disk.f_bavail * disk.f_frsize
+        free = free_bytes(descriptor)
         if free - data.nbytes < self._reserve:
             raise OSError(
                 errno.ENOSPC,
@@ -147,10 +141,8 @@ class Scratch:
                 f"{self._reserve / 1e9:.1f} GB are left to others",
             )
         extent = Extent(number, segment.end, data.nbytes)
-        done = 0
         try:
-            while done < data.nbytes:
-                done += os.pwrite(descriptor, data[done:].data, extent.offset + done)
+            write_at(descriptor, data, extent.offset)
         except OSError:
             os.ftruncate(descriptor, extent.offset)
             raise
@@ -162,7 +154,7 @@ class Scratch:
     def _segment(self) -> tuple[int, _Segment]:
         segment = self._segments.get(self._last)
         if segment is None or segment.end >= self._segment_bytes:
-            file = tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115
+            file = unnamed_file(self.folder)
             self._last += 1
             segment = self._segments[self._last] = _Segment(file)
         return self._last, segment
@@ -175,14 +167,8 @@ class Scratch:
         OSError
             If it cannot be read.
         """
-        data = into.reshape(-1).view(np.uint8)
         descriptor = self._segments[extent.segment].file.fileno()
-        done = 0
-        while done < data.nbytes:
-            got = os.preadv(descriptor, [data[done:].data], extent.offset + done)
-            if not got:
-                raise OSError(errno.EIO, f"a file of this viewer in {self.folder} is too short")
-            done += got
+        read_at(descriptor, into.reshape(-1).view(np.uint8), extent.offset)
         return into
 
     def free(self, extent: Extent) -> None:
@@ -197,14 +183,13 @@ class Scratch:
             os.ftruncate(segment.file.fileno(), 0)
             segment.end = 0
         else:
-            self._punch(segment.file.fileno(), extent.offset, -(-extent.nbytes // PAGE) * PAGE)
+            punch_hole(segment.file.fileno(), extent.offset, -(-extent.nbytes // PAGE) * PAGE)
 
     @property
     def allocated(self) -> int:
         """Bytes that the files take on the disk."""
         return sum(
-            os.fstat(segment.file.fileno()).st_blocks * 512
-            for segment in list(self._segments.values())
+            allocated_bytes(segment.file.fileno()) for segment in list(self._segments.values())
         )
 
     def close(self) -> None:
@@ -219,15 +204,3 @@ class Scratch:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _hole_puncher() -> Any:
-    """``fallocate`` for holes: Python has it without modes. Without it, files only shrink whole."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    function = getattr(libc, "fallocate64", None) or getattr(libc, "fallocate", None)
-    if function is None:
-        return lambda descriptor, offset, nbytes: -1
-    function.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-    function.restype = ctypes.c_int
-    # A file system that cannot says so by the result, and nothing is lost but space.
-    return lambda descriptor, offset, nbytes: function(descriptor, _PUNCH_HOLE, offset, nbytes)

@@ -1,0 +1,104 @@
+"""Files of this user: whose they are, and whether their owner lives."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import stat
+from pathlib import Path
+
+
+class UntrustedFileError(OSError):
+    """File that another user could have made; ``strerror`` says why, after "it"."""
+
+
+def prefix() -> str:
+    """Return the beginning of the names of this user's segments and directories."""
+    return f"dask-napari-{os.getuid()}-"
+
+
+def own_paths(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
+    """Return what lies in a folder under this user's names; none if it cannot be read.
+
+    Whole names are compared: what a user calls dask-napari-1000-results is not ours.
+    """
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    return [folder / n for n in names if n.startswith(prefix()) and pattern.fullmatch(n)]
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Return whether a file belongs to this user."""
+    return status.st_uid == os.getuid()
+
+
+def is_own_alone(status: os.stat_result) -> bool:
+    """Return whether a file belongs to this user and is closed to all others."""
+    return is_own(status) and not stat.S_IMODE(status.st_mode) & 0o077
+
+
+def open_own(
+    path: str | Path, *, directory: bool = False, alone: bool = False, parent: int | None = None
+) -> int:
+    """Open a file or directory of this user for reading; return its descriptor.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where the file is.
+    directory : bool
+        Whether it is a directory.
+    alone : bool
+        Whether it must be closed to other users.
+    parent : int, optional
+        Descriptor of the directory that a relative path begins in.
+
+    Raises
+    ------
+    UntrustedFileError
+        If it is something else, or another user's, or open to others.
+    OSError
+        If it cannot be opened, or is a link.
+    """
+    # Not to be kept waiting by a pipe of that name.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags | (os.O_DIRECTORY if directory else 0), dir_fd=parent)
+    status = os.fstat(descriptor)
+    wrong = ""
+    if not directory and not stat.S_ISREG(status.st_mode):
+        wrong = "is not a file"
+    elif not is_own(status):
+        wrong = "belongs to another user"
+    elif alone and not is_own_alone(status):
+        wrong = "is open to other users"
+    if wrong:
+        os.close(descriptor)
+        raise UntrustedFileError(errno.EPERM, wrong)
+    return descriptor
+
+
+def lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock an open file or directory for as long as it is open; return false if another holds it.
+
+    The kernel gives the lock back when its owner ends, however it ends: that is how the janitor
+    tells what a crash has left from what is in use. A shared lock only looks: any number may
+    have it, none while the owner lives.
+    """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def still_named(descriptor: int, path: Path) -> bool:
+    """Return whether ``path`` still is the open file; not if a janitor came before the lock."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
