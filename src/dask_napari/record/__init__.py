@@ -5,9 +5,8 @@ Needs zarr: ``pip install dask-napari[record]``.
 
 from __future__ import annotations
 
-from dask_napari.record._reader import Record
+from dask_napari.record._reader import Record, replay
 from dask_napari.record._recorder import Recorder
-from dask_napari.record._replay import replay
 
 __all__ = [
     "Record",

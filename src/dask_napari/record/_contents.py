@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
-import numpy as np
 
 from dask_napari.model import PIXEL_KINDS, Item, PlaceKey
 from dask_napari.record._files import ELEMENTS, PART, new_name, read_attributes, remove
 from dask_napari.record._image import Image
 from dask_napari.record._journal import JournalLine, JournalReader
-from dask_napari.record._ome_zarr import KEY, ImageFamily, family_of
+from dask_napari.record._ome_zarr import KEY, family_of
 
 IMAGES_LIMIT: Final = 4096
 """Images of a record; nobody opens more of them one by one, and each takes memory. What would need
@@ -84,35 +83,23 @@ class Contents:
         self._orders.setdefault((family.meta.layer, family.meta.part, frozenset(order)), order)
         return image
 
-    def family(self, item: Item) -> ImageFamily | None:
-        """Return the family of an item's image, None if OME-Zarr cannot hold it.
+    def image(self, item: Item, fill: float = 0.0, *, create: bool = True) -> Image | None:
+        """Return an image that has room for an item, a new one if need be. Raises OSError.
 
-        Axes are in the order in which the first item of their layer named them.
+        Axes of positions are in the order in which the first item of their layer named them.
         """
         if item.kind not in PIXEL_KINDS:
             return None
         key = item.layer, item.part, frozenset(item.at)
-        return family_of(item, self._orders.setdefault(key, tuple(item.at)))
-
-    def image(self, item: Item, fill: float) -> Image | None:
-        """Return an image that has room for an item, a new one if need be. Raises OSError."""
-        family = self.family(item)
+        family = family_of(item, self._orders.setdefault(key, tuple(item.at)))
         if family is None:
             return None
-        image = self._image_with_room(item, family)
-        if image is None and len(self.images) < IMAGES_LIMIT and Image.can_begin_with(item):
+        images = self._families.get(msgspec.json.encode(family), ())
+        image = next((image for image in images if image.fits(item)), None)
+        create = create and len(self.images) < IMAGES_LIMIT and Image.can_begin_with(item)
+        if image is None and create:
             values = map(str, family.meta.position.values())
             taken = {"OME", ELEMENTS, "zarr", *(path.name for path in self.root.iterdir())}
             name = new_name(" ".join([item.name, *values]), taken)
             image = self._admit(name, Image.create(self.root, name, item, family, fill))
         return image
-
-    def has_image_for(self, line: JournalLine) -> bool:
-        """Return whether an item among the elements has room in an image by now."""
-        item = line.item(np.broadcast_to(np.zeros((), line.dtype), line.shape), {})
-        family = self.family(item)
-        return bool(not line.image and family and self._image_with_room(item, family))
-
-    def _image_with_room(self, item: Item, family: ImageFamily) -> Image | None:
-        images = self._families.get(msgspec.json.encode(family), ())
-        return next((image for image in images if image.fits(item)), None)

@@ -40,11 +40,9 @@ UNSAFE: Final = re.compile(r"[^\w.+-]+", re.ASCII)
 
 FULL: Final = "disk-full"
 REASONS: Final = {
-    errno.ENOSPC: FULL,
-    errno.EDQUOT: FULL,
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), FULL),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "disk-permission"),
     errno.EROFS: "disk-read-only",
-    errno.EACCES: "disk-permission",
-    errno.EPERM: "disk-permission",
 }
 REMEDIES: Final = {
     FULL: "make room there; what comes after that is recorded again",
@@ -129,8 +127,7 @@ def encode_arrays(arrays: Iterable[AnyArray], *, compress: bool) -> memoryview:
     Arrays are numbered, since names of features may be any text; the journal has the names.
     """
     file = io.BytesIO()
-    save = np.savez_compressed if compress else np.savez
-    save(file, *arrays)
+    (np.savez_compressed if compress else np.savez)(file, *arrays)
     return file.getbuffer()
 
 

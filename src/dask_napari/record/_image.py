@@ -23,10 +23,9 @@ from numcodecs import Blosc, Zstd
 from zarr.codecs import BloscCodec, ZstdCodec
 
 from dask_napari.model import AnyArray, Item
-from dask_napari.record._coordinate_index import CoordinateIndex
 from dask_napari.record._files import part_of, read_attributes, remove, write_group, write_json
 from dask_napari.record._journal import JournalLine
-from dask_napari.record._ome_zarr import KEY, ImageFamily, multiscales
+from dask_napari.record._ome_zarr import KEY, CoordinateIndex, ImageFamily, multiscales
 
 FIRST: Final = "0"
 """Name of the array in its group; another once the array was sorted."""
@@ -224,13 +223,12 @@ class Image:
             return
         values = {name: index.values() for name, index in self._indices.items()}
         translate = () if self._moving else self.info.translate
-        ours = {
-            "image": msgspec.to_builtins(self.info),
-            "coordinates": {
-                name: {"axes": list(index.names), "values": values[name]}
-                for name, index in self._indices.items()
-            },
-        }
         ome = multiscales(self.info.family, self.folder.name, translate, values)
+        coordinates = {
+            axis.name: {"axes": axis.names, "values": values[axis.name]}
+            for axis in self.axes
+            if axis.names
+        }
+        ours = {"image": self.info, "coordinates": coordinates}
         write_group(self.folder.parent, {"ome": ome, KEY: ours})
         self._described = True

@@ -88,16 +88,12 @@ class RecordSession:
         return f"<RecordSession {len(self._sessions)} of {self._path}>"
 
     def save(
-        self,
-        ledger: Ledger,
-        layers: Mapping[str, LayerSpec],
-        images: Collection[str],
-        *,
-        closed: bool,
+        self, ledger: Ledger, layers: list[LayerSpec], images: Collection[str], *, closed: bool
     ) -> None:
         """Write what is new; layers of earlier sessions stay. Raises OSError."""
-        for name, spec in layers.items():
-            self._layers[name] = msgspec.to_builtins(replace(spec, options=to_json(spec.options)))
+        for spec in layers:
+            plain_spec = replace(spec, options=to_json(spec.options))
+            self._layers[spec.name] = msgspec.to_builtins(plain_spec)
         session = self._sessions[-1]
         session["ledger"] = plain(ledger)
         if closed:

@@ -150,7 +150,7 @@ class Recorder:
     def save(self, *, closed: bool = False) -> None:
         """Write coordinates, ledger and layers; a disk that is full only delays them."""
         self._save_at = time.monotonic() + SAVE_INTERVAL
-        images, layers = self.store.contents.images, self.receiver.layers()
+        images, layers = self.store.contents.images, list(self.receiver.layers().values())
         try:
             for image in images.values():
                 image.describe()

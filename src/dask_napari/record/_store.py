@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from msgspec.structs import replace
 
 from dask_napari.model import Item, LayerSpec, Refusal, contain
@@ -210,11 +211,11 @@ class Store:
 
     def finish(self) -> None:
         """Sort the images of a record, and write their metadata. Raises OSError."""
-        # Chunks that came before the one that told the size of all others.
-        for line in [
-            line for line in JournalReader(self.path) if self.contents.has_image_for(line)
-        ]:
-            self.put([read_item(self.path, line)])
+        for line in JournalReader(self.path):
+            item = line.item(np.broadcast_to(np.zeros((), line.dtype), line.shape), {})
+            if not line.image and self.contents.image(item, create=False):
+                # A chunk that came before the one that told the size of all others.
+                self.put([read_item(self.path, line)])
         self.contents = Contents(self.path)  # without coordinates whose items were replaced
         try:
             self._sort()
