@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dask_napari.model import Reports, reason_of
+from dask_napari.model import Reports, contain, reason_of
 from dask_napari.sink import dask_internals
 from dask_napari.stream.send import Publisher
 from dask_napari.tap import CompiledTap, TapSet
@@ -18,21 +19,7 @@ if TYPE_CHECKING:
 class SinkContext:
     """Worker, taps that select, publisher that sends, and reports of what went wrong.
 
-    Parameters
-    ----------
-    worker : distributed.Worker
-        Worker whose outputs are streamed.
-    publisher : Publisher
-        Sender of the outputs.
-    taps : TapSet
-        Active taps.
-    reports : Reports
-        The sink's; logs each cause once.
-
-    Attributes
-    ----------
-    taps : TapSet
-        Active taps; they change.
+    The taps change: :attr:`taps` are those that are active now.
     """
 
     def __init__(
@@ -81,3 +68,8 @@ class SinkContext:
         reason = reason or reason_of(error)
         self.reports.error(reason, error, layer=layer, key=key)
         return reason
+
+    def failed(self, error: BaseException, key: object = "") -> None:
+        """Report an error of this package, with its traceback; raise it in strict mode."""
+        self.reports.error(reason_of(error), error, key=key, traceback=True, level=logging.ERROR)
+        contain(error)

@@ -34,8 +34,7 @@ class FinishedTasks:
         except BaseException as error:
             # SystemExit too: Dask would take one as the end of the worker. The task has succeeded
             # and stays so.
-            self._context.report(error, key=key)
-            contain(error)
+            self._context.failed(error, key)
 
     def _select(self, key: Any) -> None:
         context, taps = self._context, self._context.taps

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from dask_napari import config
-from dask_napari.model import contain
 from dask_napari.sink import dask_internals
 from dask_napari.sink._context import SinkContext
 from dask_napari.stream.wire import LEAST_ARENA
@@ -43,8 +42,7 @@ class MemoryWatch:
             used = dask_internals.process_memory(context.worker)
             context.publisher.squeeze(used > self._unhindered)
         except Exception as error:
-            context.report(error, reason="memory not seen")
-            contain(error)
+            context.failed(error)
 
     def close(self) -> None:
         """Stop the checks."""

@@ -24,18 +24,7 @@ class ReleasedOutput(Refusal):
 class Output:
     """Output of a task before it is an item; an :class:`~dask_napari.stream.Entry` of the outbox.
 
-    It is placed and coerced on the publisher's thread.
-
-    Parameters
-    ----------
-    context : SinkContext
-        Told of errors and notes.
-    tap : CompiledTap
-        As what kind, onto which layer.
-    key : object
-        Key of the task.
-    nbytes : int
-        Bytes held for it.
+    It is placed and coerced on the publisher's thread. The context is told of errors and notes.
     """
 
     __slots__ = ("_context", "_placement", "key", "layer", "nbytes", "policy", "tap")
@@ -117,20 +106,8 @@ class Output:
 class TaskOutput(Output):
     """Output that a tap selected; its value may be forgotten and read from the worker again.
 
-    Made on the event loop, where it must cost next to nothing.
-
-    Parameters
-    ----------
-    context : SinkContext
-        Context of the worker that holds the output.
-    tap : CompiledTap
-        The tap that selected it.
-    task : TaskState
-        The task.
-    value : object
-        The output, or None to read it when it is needed.
-    chunk : tuple, optional
-        Key of the chunk that the output is; the task's if not given.
+    Made on the event loop, where it must cost next to nothing. Without a value it is read when it
+    is needed; ``chunk`` is the key of the chunk that the output is, if that is not the task's.
     """
 
     __slots__ = ("_chunk", "_task", "_value")
@@ -186,18 +163,7 @@ class TaskOutput(Output):
 class ShownValue(Output):
     """Value that a task showed by itself, as a snapshot; it cannot be found again.
 
-    Parameters
-    ----------
-    context : SinkContext
-        Told of errors and notes.
-    tap : CompiledTap
-        As what kind, onto which layer.
-    value : object
-        The snapshot.
-    where : Placement or callable
-        Where it belongs, or what finds that out.
-    provenance : Provenance
-        The task that showed it.
+    ``where`` is where it belongs, or a function that finds that out.
     """
 
     __slots__ = ("_provenance", "_value", "_where")

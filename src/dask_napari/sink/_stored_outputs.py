@@ -6,7 +6,6 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from dask_napari.model import contain
 from dask_napari.sink import dask_internals
 from dask_napari.sink._chunk_owners import is_source_stored
 from dask_napari.sink._context import SinkContext
@@ -86,8 +85,7 @@ class StoredOutputs:
                 if not is_source_stored(context.taps, tap, task):
                     context.publisher.put(TaskOutput(context, tap, task, None))
         except BaseException as error:
-            context.report(error, key=task.key)
-            contain(error)
+            context.failed(error, task.key)
 
 
 def _uncounted(*_: object) -> None:

@@ -36,16 +36,8 @@ class TaskValues:
     ) -> bool:
         """Put a value of the running task into the queue.
 
-        Parameters
-        ----------
-        value : object
-            The value.
-        tap : CompiledTap
-            As what kind, onto which layer; its selection does not matter.
-        where : Placement or callable, optional
-            Where it belongs; without one, its own coordinates say it, or the order of arrival.
-        copy : callable
-            Makes the copy, which several sinks may share.
+        Without ``where`` its own coordinates place it, or the order of arrival. The selection of
+        the tap does not matter. Several sinks may share the copy.
 
         Returns
         -------
@@ -86,16 +78,7 @@ class TaskValues:
     ) -> None:
         """Put a chunk of a watched array into the queue, from the task that passes it on.
 
-        Parameters
-        ----------
-        source : str
-            Name of the array that is watched.
-        numbers : tuple of int
-            Number of the chunk along each axis.
-        block : object
-            The chunk.
-        copy : callable
-            Makes the copy, which several sinks may share.
+        The chunk has a number along each axis; several sinks may share the copy.
         """
         worker, taps = self._context.worker, self._context.taps
         watching = taps.watching(source)
