@@ -15,7 +15,8 @@ out, so does the position.
 
 from __future__ import annotations
 
-from dask_napari.placement._conventions import (
+from dask_napari.placement import Convention
+from dask_napari.placement.microscopes import (
     CELLVOYAGER,
     IMAGEXPRESS,
     INCELL,
@@ -23,7 +24,6 @@ from dask_napari.placement._conventions import (
     MUVI,
     OPERA_PHENIX,
     OPERETTA,
-    Convention,
     named,
     names,
     register,

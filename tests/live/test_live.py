@@ -251,7 +251,7 @@ def test_a_tap_that_is_wrong_is_told_at_the_call(client):
         for wrong, match in (
             ({"kind": "picture"}, "kind"),
             ({"at": "{well"}, "pattern"),
-            ({"at": "nothing"}, "names no axis"),
+            ({"at": "nothing"}, "has no axis"),
             ({"at": "{well}", "axes": {"channel": "layer"}}, "channel"),
         ):
             with pytest.raises(ValueError, match=match):

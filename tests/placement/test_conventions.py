@@ -277,9 +277,9 @@ def test_ones_own_convention_is_registered_and_travels_whole():
     ("name", "matcher", "words"),
     [
         ("incell", "{well}", "'incell' is a convention already"),
-        ("", "{well}", "no name"),
-        ("{well}", "{well}", "no name"),
-        ("mine", 3, "neither a pattern nor a Convention"),
+        ("", "{well}", "cannot name a convention"),
+        ("{well}", "{well}", "cannot name a convention"),
+        ("mine", 3, "give a pattern or a Convention"),
         ("mine", "well", "names no axis"),
     ],
 )
@@ -295,7 +295,7 @@ def test_what_cannot_be_registered(name, matcher, words):
         ([], "names no axis"),
         (["plate"], "names no axis"),
         (["(?P<well>"], "cannot be read"),
-        ([["(?P<well>A)", 3]], "part 3 is no regular expression"),
+        ([["(?P<well>A)", 3]], "part 3 cannot be used"),
     ],
 )
 def test_what_is_no_convention(forms, words):

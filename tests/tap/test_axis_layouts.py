@@ -7,7 +7,7 @@ import yaml
 from dask_napari.model import PLATES, LayerSpec, Layout
 from dask_napari.stream.wire.messages import Taps, decode_from_publisher, encode
 from dask_napari.tap import Axis, channels, mosaic
-from dask_napari.tap._axis_layouts import PLATE_GUTTER, read
+from dask_napari.tap._axis_layouts import PLATE_GUTTER, axes_by_name
 
 
 @pytest.mark.parametrize("wells", PLATES)
@@ -38,24 +38,24 @@ def test_mosaics(arguments, layout):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"plate": 95}, "plate=95 is none of 6, 12, 24, 48, 96, 384, 1536"),
+        ({"plate": 95}, "plate=95 is not a plate; give one of 6, 12, 24, 48, 96, 384, 1536"),
         ({"plate": True}, "plate=True"),
-        ({"plate": 96, "grid": (2, 2)}, "plate= and grid= each say"),
-        ({"plate": 96, "order": "row"}, "plate= and order= each say"),
-        ({"places": {1: (0, 0)}, "order": "stage"}, "places= and order='stage' each say"),
-        ({"grid": (2, 2), "order": "stage"}, "order='stage' and grid= each say"),
+        ({"plate": 96, "grid": (2, 2)}, "plate= and grid= both place"),
+        ({"plate": 96, "order": "row"}, "plate= and order= both place"),
+        ({"places": {1: (0, 0)}, "order": "stage"}, "places= and order='stage' both place"),
+        ({"grid": (2, 2), "order": "stage"}, "order='stage' and grid= both place"),
         ({"order": "spiral"}, "order='spiral' is none of"),
         ({"order": "snak"}, "did you mean 'snake'"),
-        ({"grid": 3}, "not .rows, columns."),
-        ({"grid": (1, 2, 3)}, "not .rows, columns."),
+        ({"grid": 3}, "give .rows, columns."),
+        ({"grid": (1, 2, 3)}, "give .rows, columns."),
         ({"grid": (0, 2)}, "0 rows"),
-        ({"grid": (2.5, 2)}, "2.5 for a whole number"),
-        ({"gutter": -0.1}, "less than nothing"),
+        ({"grid": (2.5, 2)}, "2.5 in it; give whole numbers"),
+        ({"gutter": -0.1}, "is negative"),
         ({"gutter": "wide"}, "gutter"),
         ({"gutter": 0.1, "order": "stage"}, "gutter="),
         ({"places": {}}, "places="),
         ({"places": [(0, 0)]}, "places="),
-        ({"places": {1: (0, 0, 0)}}, r"place of 1 is \(0, 0, 0\), not \(y, x\)"),
+        ({"places": {1: (0, 0, 0)}}, r"place of 1 is \(0, 0, 0\); give \(y, x\)"),
         ({"places": {1: "ab"}}, "place of 1"),
         ({"places": {1: (0, float("nan"))}}, "place of 1.*finite"),
     ],
@@ -114,11 +114,11 @@ def test_a_list_of_names_starts_at_first():
     ("arguments", "words"),
     [
         ({"names": "DAPI"}, "names='DAPI'"),
-        ({"names": {1: 3}}, "3 is not a channel's name"),
-        ({"names": {1: ""}}, "'' is not a channel's name"),
+        ({"names": {1: 3}}, "3 cannot name a channel"),
+        ({"names": {1: ""}}, "'' cannot name a channel"),
         ({"colors": "blue"}, "colors='blue'"),
-        ({"colors": {1: "#12"}}, "'#12' is neither"),
-        ({"colors": {1: (1, 0, 0)}}, "neither a name"),
+        ({"colors": {1: "#12"}}, "'#12' is unknown"),
+        ({"colors": {1: (1, 0, 0)}}, "give a name such as 'blue'"),
         ({"ome": 3}, "OME-XML as text, not a int"),
         ({"ome": "plate.ome.tif"}, "not OME-XML"),
         ({"first": "1"}, "first='1'"),
@@ -158,9 +158,9 @@ WELLS = mosaic("well", plate=96)
     ],
 )
 def test_ways_to_name_axes(given, expected):
-    assert read(given) == expected
-    assert list(read(given)) == list(expected)
-    assert read(read(given)) == expected
+    assert axes_by_name(given) == expected
+    assert list(axes_by_name(given)) == list(expected)
+    assert axes_by_name(axes_by_name(given)) == expected
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_ways_to_name_axes(given, expected):
         ({"well": "mosaik"}, "mode 'mosaik' of 'well'"),
         ({"well": ["mosaic"]}, "mode"),
         ({"field": WELLS}, "'field' is given the layout of axis 'well'"),
-        ([WELLS, "well"], "'well' is there twice"),
-        ([3], "3 is neither"),
+        ([WELLS, "well"], "'well' is given twice"),
+        ([3], "3 cannot be used"),
         (3, "axes=3"),
         ({3: "slider"}, "axis 3 is not a name"),
         ({"well": {"plate": 96}}, "say mode: mosaic"),
@@ -180,7 +180,7 @@ def test_ways_to_name_axes(given, expected):
 )
 def test_axes_that_cannot_be(given, words):
     with pytest.raises((TypeError, ValueError), match=words):
-        read(given)
+        axes_by_name(given)
 
 
 def test_axes_of_a_configuration_file():
@@ -190,7 +190,7 @@ def test_axes_of_a_configuration_file():
       channel: {mode: layer, names: {1: DAPI, 2: tubulin}, colors: {tubulin: "#00ff00"}}
       t: slider
     """
-    assert read(yaml.safe_load(text)) == {
+    assert axes_by_name(yaml.safe_load(text)) == {
         "well": mosaic("well", plate=384),
         "field": mosaic("field", grid=(2, None), order="snake", gutter=0.05),
         "channel": channels("channel", {1: "DAPI", 2: "tubulin"}, {"tubulin": "#00ff00"}),

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dask_napari.tap._channel_colors import KNOWN, checked, color_of, exactly, ome_channels
+from dask_napari.tap._channel_colors import (
+    KNOWN,
+    checked_color,
+    color_of,
+    colors_by_spelling,
+    ome_channels,
+)
 
 NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 
@@ -41,7 +47,7 @@ def test_usual_colours(name, color):
 
 @given(st.sampled_from(sorted(KNOWN)), st.sampled_from([str, str.lower, str.upper]))
 def test_a_known_name_has_its_colour_however_it_is_written(name, written):
-    assert color_of(written(name)) == exactly()[written(name)] == KNOWN[name]
+    assert color_of(written(name)) == colors_by_spelling()[written(name)] == KNOWN[name]
 
 
 @given(st.text())
@@ -94,5 +100,5 @@ def test_xml_that_cannot_be_used_is_refused(xml, words):
 
 @pytest.mark.parametrize("color", ["#12345", "#12345g", "", "#", "1blue", 3, None, (1, 0, 0)])
 def test_what_is_no_colour_is_refused(color):
-    with pytest.raises((TypeError, ValueError), match="neither a name"):
-        checked(color)
+    with pytest.raises((TypeError, ValueError), match="give a name such as 'blue'"):
+        checked_color(color)

@@ -1,8 +1,9 @@
-"""Placement: names, patterns, conventions, chunks and coordinates say where an output belongs."""
+"""Placement: names, patterns, conventions, chunks and coordinates give outputs their places."""
 
 from __future__ import annotations
 
 from dask_napari.placement._chunk_grid import ChunkGrid
+from dask_napari.placement._convention import Convention
 from dask_napari.placement._matching import Matcher
 from dask_napari.placement._patterns import compiled, names_in, names_of_key, references_in
 from dask_napari.placement._placements import Placement
@@ -20,6 +21,7 @@ from dask_napari.placement.dask_arrays import is_array, title_of, variables
 
 __all__ = [
     "ChunkGrid",
+    "Convention",
     "Matcher",
     "Placement",
     "Size",

@@ -20,7 +20,7 @@ Split = tuple[tuple[int, tuple[Coordinate, ...]], ...]
 
 @dataclass(frozen=True)
 class ChunkGrid:
-    """Name, chunk sizes, axes and coordinates of a dask array; small, and travels with a tap.
+    """Geometry of a dask array: name, chunk sizes, axes and coordinates; small, to travel in a tap.
 
     Parameters
     ----------
@@ -62,12 +62,12 @@ class ChunkGrid:
     source: str = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Without what was worked out from it.
+        # Without the cached properties.
         return type(self), tuple(getattr(self, entry.name) for entry in dataclasses.fields(self))
 
     @property
     def ndim(self) -> int:
-        """How many axes the array has."""
+        """Number of axes of the array."""
         return len(self.sizes)
 
     @functools.cached_property
@@ -88,12 +88,12 @@ class ChunkGrid:
 
     @property
     def count(self) -> int:
-        """How many chunks have something in them."""
+        """Number of chunks that are not empty."""
         return math.prod(sum(size > 0 for size in sizes) for sizes in self.sizes)
 
     @property
     def items(self) -> int:
-        """How many items the chunks make."""
+        """Number of items that the chunks make."""
         along = dict(self.split)
         return math.prod(
             sum(size if axis in along else size > 0 for size in sizes)
@@ -105,7 +105,7 @@ class ChunkGrid:
         return tuple(tuple(itertools.accumulate(sizes, initial=0)) for sizes in self.sizes)
 
     def __contains__(self, key: object) -> bool:
-        """Whether a task of this key makes a chunk that has something in it."""
+        """Return whether a task of this key makes a chunk that is not empty."""
         if not isinstance(key, tuple) or len(key) != self.ndim + 1 or key[0] != self.name:
             return False
         # Dask has keys such as ("getitem-1f3a", 0.9, 0) for the rims of chunks.
@@ -115,7 +115,7 @@ class ChunkGrid:
         )
 
     def placement(self, key: tuple[Any, ...]) -> Placement:
-        """Where a chunk belongs."""
+        """Return the place of the chunk that the task of a key makes."""
         numbers = key[1:]
         starts = [starts[n] for n, starts in zip(numbers, self._starts, strict=True)]
         shape = tuple(sizes[n] for n, sizes in zip(numbers, self.sizes, strict=True))

@@ -1,4 +1,4 @@
-"""What patterns and conventions have in common: reading names, and saying why one does not fit."""
+"""Matchers: read positions from names, and explain why a name does not match."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_EXPLAINED = 256
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """How far a name fits, and what comes then.
+    """Mismatch of a name: how far it fits, and what is expected then.
 
     Attributes
     ----------
@@ -27,9 +27,9 @@ class Mismatch:
     parts : int
         Parts of the pattern that fit.
     matched : str
-        What of the name they fit.
+        Beginning of the name that they fit.
     expected : str
-        What should follow, in words.
+        Description of the next part.
 
     Examples
     --------
@@ -50,14 +50,14 @@ class Mismatch:
 
 
 class Matcher(ABC):
-    """Reads positions from names.
+    """Reader of positions from names.
 
     Attributes
     ----------
     title : str
-        What it is called in messages.
+        Name of the matcher in messages.
     fields : tuple of str
-        The axes that it may find.
+        The axes that it may find, in order.
     """
 
     title: str
@@ -65,14 +65,14 @@ class Matcher(ABC):
 
     @abstractmethod
     def match(self, name: str) -> dict[str, Coordinate] | None:
-        """Read a position from one name, or return None."""
+        """Return the position in a file name, path, URL or key, None if it does not match."""
 
     @abstractmethod
     def mismatch(self, name: str) -> Mismatch:
-        """Return how far a name that does not match fits."""
+        """Return how far a name fits, to explain why it does not match."""
 
     def first(self, names: Iterable[str]) -> dict[str, Coordinate] | None:
-        """Read a position from the first name that matches, or return None."""
+        """Return the position in the first name that matches, None if none does."""
         for name in names:
             found = self.match(name)
             if found is not None:
@@ -80,7 +80,7 @@ class Matcher(ABC):
         return None
 
     def explain(self, names: Iterable[str]) -> str:
-        """Say of the name that comes nearest why it does not match; empty without names."""
+        """Return why the name that comes nearest does not match; empty without names."""
         found = (self.mismatch(name) for name in itertools.islice(names, _MOST_EXPLAINED))
         nearest = max(found, key=lambda m: (m.parts, len(m.matched)), default=None)
         return "" if nearest is None else str(nearest)

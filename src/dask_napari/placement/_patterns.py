@@ -17,7 +17,7 @@ import parse  # type: ignore[import-untyped]
 from dask_napari.model import Coordinate
 from dask_napari.placement._matching import Matcher, Mismatch, stem, tail
 
-# What a task argument may hold is not ours to bound: look at the first names only.
+# Arguments of tasks may hold any number of names: the first ones are read.
 _MOST_NAMES = 64
 _MOST_LEAVES = 1024
 _DEEPEST = 4
@@ -25,7 +25,7 @@ _END = "the end of the name"
 
 
 class Pattern(Matcher):
-    """A format pattern such as ``"{plate}_{well}_s{field:d}_w{channel:d}.tif"``.
+    """Format pattern such as ``"{plate}_{well}_s{field:d}_w{channel:d}.tif"``.
 
     Each named field becomes an axis; ``{}`` stands for text that does not matter. Types are
     those of ``str.format``: ``:d`` makes an integer, ``:f`` and ``:g`` a number, no type
@@ -74,7 +74,11 @@ class Pattern(Matcher):
         return Pattern, (self.text,)
 
     def match(self, name: str) -> dict[str, Coordinate] | None:
-        """Read a position from one name, or return None."""
+        """Return the position in a file name, path, URL or key, None if it does not match.
+
+        As many of its last ``/`` components are compared as the pattern has, with and without a
+        suffix such as ``.tif`` or ``.ome.tif``.
+        """
         for candidate in self._candidates(name):
             found = self._parser.parse(candidate)
             if found is not None:
@@ -82,8 +86,10 @@ class Pattern(Matcher):
         return None
 
     def mismatch(self, name: str) -> Mismatch:
-        """Return how far a name that does not match fits."""
-        nearest = max(map(self._fits, self._candidates(name)), key=lambda found: found.parts)
+        """Return how far a name fits, to explain why it does not match."""
+        nearest = max(
+            map(self._mismatch, self._candidates(name)), key=lambda mismatch: mismatch.parts
+        )
         return dataclasses.replace(nearest, name=tail(name, self._slashes + 1))
 
     def _candidates(self, name: str) -> tuple[str, str]:
@@ -93,16 +99,16 @@ class Pattern(Matcher):
         # last field. One with a dot was written for the whole name.
         return (last, bare) if self._names_suffix else (bare, last)
 
-    def _fits(self, name: str) -> Mismatch:
+    def _mismatch(self, name: str) -> Mismatch:
         steps, matched = self._steps, ""
         for number, step in enumerate(steps):
-            # Text may be of any length: how much of the name it takes, what follows it tells.
+            # Text may be of any length: the next step tells how much of the name it takes.
             if not step.open and step.exact.parse(name) is not None:
-                after = steps[number + 1].words if number + 1 < len(steps) else _END
+                after = steps[number + 1].description if number + 1 < len(steps) else _END
                 return Mismatch(name, number + 1, name, after)
             found = step.begin.parse(name)
             if found is None:
-                return Mismatch(name, number, matched, step.words)
+                return Mismatch(name, number, matched, step.description)
             if not step.open:
                 matched = name[: found.spans[len(found.fixed) - 1][0]]
         return Mismatch(name, len(steps), matched, _END)
@@ -118,28 +124,28 @@ class Pattern(Matcher):
             if field is not None:
                 text += f"{{{field}:{spec}}}" if spec else f"{{{field}}}"
                 name = f" for {field!r}" if field else ""
-                steps.append(_step(text, f"{before}{_words(spec or '')}{name}", open=not spec))
+                steps.append(_step(text, f"{before}{_described(spec or '')}{name}", open=not spec))
                 # "P1A01" lacks the underscore after the plate, and not the plate.
                 before = "" if spec else f"text{name} and then "
         return steps
 
 
 class _Step(NamedTuple):
-    """The beginning of a pattern, alone and with anything after it; and what ends it."""
+    """Beginning of a pattern, alone and with any text behind it, and a description of its end."""
 
     exact: Any
     begin: Any
-    words: str
+    description: str
     open: bool
 
 
-def _step(text: str, words: str, *, open: bool = False) -> _Step:
+def _step(text: str, description: str, *, open: bool = False) -> _Step:
     exact, begin = (parse.compile(text + rest, case_sensitive=True) for rest in ("", "{}"))
-    return _Step(exact, begin, words, open)
+    return _Step(exact, begin, description, open)
 
 
-def _words(spec: str) -> str:
-    """Say what a format specification stands for."""
+def _described(spec: str) -> str:
+    """Return a description of a format specification."""
     if not spec:
         return "text"
     kind = re.search(r"(t?[A-Za-z%])?$", spec)
@@ -184,7 +190,15 @@ def references_in(value: object) -> Iterator[str]:
 
 
 def names_of_key(key: object, prefix: str = "") -> Iterator[str]:
-    """Yield the names that a Dask key goes by."""
+    """Yield the names of a Dask key, without the task's name (the prefix) too.
+
+    A tuple is read as a path of its elements, then element by element.
+
+    Examples
+    --------
+    >>> list(names_of_key(("read", "A01.tif"))), list(names_of_key("segment-A01", "segment"))
+    (['read/A01.tif', 'read', 'A01.tif'], ['A01', 'segment-A01'])
+    """
     if isinstance(key, tuple):
         yield "/".join(map(str, key))
         for part in key:
@@ -204,7 +218,7 @@ def names_of_key(key: object, prefix: str = "") -> Iterator[str]:
 
 
 def _leaves(value: object, depth: int = 0) -> Iterator[object]:
-    """Yield what is in containers, the first of many and not too deep."""
+    """Yield the elements of containers, the first of many and not too deep."""
     # Graph nodes for nested arguments ("List", "Dict") are containers of a kind of their own;
     # their arguments are in ``args``.
     if isinstance(value, Mapping):
@@ -222,7 +236,7 @@ def _leaves(value: object, depth: int = 0) -> Iterator[object]:
 
 
 def _fields(text: str) -> tuple[str, ...]:
-    """Return the named fields of a pattern in order; ValueError if there are none."""
+    """Return the named fields of a pattern in order; refuse a pattern without any."""
     try:
         named = [field for _, field, _, _ in string.Formatter().parse(text) if field]
     except ValueError as error:
@@ -242,7 +256,7 @@ def _fields(text: str) -> tuple[str, ...]:
 
 
 def _literals(text: str) -> str:
-    """Return what a pattern says outside its fields."""
+    """Return the text of a pattern outside its fields."""
     return "".join(literal for literal, _, _, _ in string.Formatter().parse(text))
 
 

@@ -1,4 +1,4 @@
-"""Placement: where an output belongs, and the parts that it falls into."""
+"""Placements: positions of outputs, and of chunks in their arrays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dask_napari.model import PIXEL_KINDS, Coordinate, Item, Position, Refusal
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where an output belongs.
+    """Place of an output: its position, and that of a chunk in its array.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Placement:
     leading: bool = False
 
     def identity(self, key: object) -> Hashable:
-        """What two placements have in common if one output replaces the other."""
+        """Return the identity of the place: outputs of one identity replace each other."""
         if not self.position and not self.array_shape:
             return str(key)
         first = tuple(coordinates[0] for _, _, coordinates in self.split)
@@ -85,8 +85,8 @@ class Placement:
         if more < 0 or (more and not self.leading):
             raise Refusal(
                 "chunk shape",
-                f"a chunk with {spatial} spatial axes has no place at {self.origin}; give one"
-                " entry an axis",
+                f"a chunk with {spatial} spatial axes does not fit the origin {self.origin}; give"
+                " one entry an axis",
             )
         item.amend(
             origin=(*(0,) * more, *self.origin),

@@ -1,16 +1,16 @@
-"""Positions with slices, which name a tile of a larger image."""
+"""Positions with slices, which place a tile in a larger image."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
 
-from dask_napari.model._position import plain_position
+from dask_napari.model import plain_position
 from dask_napari.placement._placements import Placement
 
 
 def placement_of_slices(value: object) -> Placement:
-    """Return a position in which slices say where in a larger image a tile lies.
+    """Return the placement that a position describes, with slices for a tile of a larger image.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def _ends(axis: object, value: slice) -> tuple[int, int]:
         start, stop = 0, 0
     if not 0 <= start < stop or value.step not in (None, 1):
         raise ValueError(
-            f"{value!r} of axis {axis!r} says no place; give slice(start, stop) in pixels of the"
-            " whole image"
+            f"{value!r} of axis {axis!r} is not a range of pixels; give slice(start, stop) in"
+            " pixels of the whole image"
         )
     return start, stop

@@ -1,6 +1,6 @@
-"""Dask arrays, and what xarray wraps around them: the geometry of their chunks.
+"""Dask arrays, bare or in xarray: the geometry of their chunks.
 
-Neither library is imported before the user did: who has an array has its library.
+Neither library is imported: whoever has an array has imported its library.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dask_napari.placement._chunk_grid import ChunkGrid, Split
 from dask_napari.placement._xarray_coordinates import calibration_of, is_labelled, position_of
 
 TOKEN = re.compile(r"-[0-9a-f]{16,}$")
-"""What Dask appends to the names of arrays."""
+"""Token that Dask appends to the names of arrays."""
 
 # napari's own rule for guessing colour; a smaller image says rgb=True.
 _RGB_SIDE = 30
@@ -45,7 +45,7 @@ def variables(dataset: Any) -> dict[str, Any]:
 
 
 def title_of(array: Any) -> str:
-    """Return what an array is called: the xarray name, or the dask name without its token."""
+    """Return the title of an array: the xarray name, or the dask name without its token."""
     if is_labelled(array):
         return str(array.name) if array.name is not None else title_of(array.data)
     return TOKEN.sub("", array.name) or "dask"
@@ -77,7 +77,7 @@ def chunks_of(
             f"DataArray {title_of(array)!r} is in memory already; call .chunk() to compute it in"
             " chunks"
             if is_labelled(array)
-            else f"{array!r} is no dask array"
+            else f"{array!r} is not a dask array; give one"
         )
     _check(dask_array, title_of(array), kind)
     dims = _dims(array, dims)
@@ -109,7 +109,7 @@ def chunks_of(
 
 
 def _name(array: Any) -> str:
-    """Name with which the keys of an array's chunks will begin."""
+    """Return the name with which the keys of an array's chunks will begin."""
     # With query planning (`array.query-planning`) it is known after the optimization only.
     name: str = (array.optimize() if hasattr(array, "expr") else array).name
     return name
@@ -156,7 +156,7 @@ def _dims(array: Any, given: Sequence[str]) -> tuple[str, ...]:
 
 
 def _is_rgb(array: Any, kind: Kind, rgb: bool | None, text: Iterable[int]) -> bool:
-    """Whether the last axis is colour; decided once, since chunks at the rim may look different."""
+    """Return whether the last axis is colour; for all chunks, since those at the rim are small."""
     last = array.ndim - 1
     fits = array.ndim >= 3 and array.shape[-1] in (3, 4) and array.numblocks[-1] == 1
     if rgb and not (fits and kind == "image"):
@@ -171,16 +171,16 @@ def _is_rgb(array: Any, kind: Kind, rgb: bool | None, text: Iterable[int]) -> bo
 
 
 def _split(found: dict[int, tuple[Coordinate, ...]], ndim: int) -> Split:
-    """Which axes become axes of the position: text before numbers, and two axes always remain."""
+    """Return the axes that become axes of the position: text before numbers; two axes remain."""
     found = {axis: entry for axis, entry in found.items() if axis < ndim}
-    # Kept as they are first: uneven numbers, the last axes before the others.
+    # These remain axes first: those of uneven numbers, and the last before the others.
     order: Callable[[int], tuple[bool, int]] = lambda axis: (isinstance(found[axis][0], str), -axis)  # noqa: E731
     kept = sorted(found, key=order)[: max(0, 2 - (ndim - len(found)))]
     return tuple((axis, entry) for axis, entry in sorted(found.items()) if axis not in kept)
 
 
 def _categories(array: Any, dim: str) -> tuple[Coordinate, ...]:
-    """Coordinates of a dimension that name its elements; empty if it counts or measures."""
+    """Return coordinates that name the elements of a dimension; empty if they count or measure."""
     coordinate = array.coords.get(dim)
     if coordinate is None or coordinate.ndim != 1 or coordinate.chunks is not None:
         return ()

@@ -1,4 +1,4 @@
-"""How the axes of a position are laid out: what a tap is told, checked at the call."""
+"""Layouts of the axes of positions, as taps take them; checked at the call."""
 
 from __future__ import annotations
 
@@ -16,31 +16,36 @@ from dask_napari.model import (
     Order,
     arguments,
 )
-from dask_napari.tap import _channel_colors
+from dask_napari.tap._channel_colors import (
+    checked_color,
+    color_of,
+    colors_by_spelling,
+    ome_channels,
+)
 
 PLATE_GUTTER: Final = 0.06
 """Share of a well; enough to tell wells apart at any zoom."""
 
 MosaicOrder = Order | Literal["meander"]
-"""How the tiles of a mosaic follow each other; a meander is another word for a snake."""
+"""Order in which a mosaic is filled; a meander is another word for a snake."""
 
 _ORDERS: Final = (*ORDERS, "meander")
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """How one axis is laid out.
+    """Layout of one axis.
 
     :func:`mosaic` and :func:`channels` make one; a tap takes them as ``axes``.
 
     Attributes
     ----------
     name : str
-        The axis.
+        Name of the axis.
     mode : {"slider", "layer", "mosaic"}
         A slider, one layer a coordinate, or side by side in space.
     layout : Layout, optional
-        What more there is to say.
+        Details of the mode.
     """
 
     name: str
@@ -51,7 +56,7 @@ class Axis:
 AxisLayouts = (
     Axis | str | Sequence[Axis | str] | Mapping[str, AxisMode | Axis | Mapping[str, Any]] | None
 )
-"""What a tap takes as ``axes``."""
+"""The forms in which a tap takes its ``axes``."""
 
 
 def mosaic(
@@ -77,7 +82,7 @@ def mosaic(
         for as many as are needed.
     order : {"row", "column", "snake", "meander", "column-snake", "stage"}, optional
         How a grid is filled: row by row (the default), column by column, or turning around at
-        the end of each row (``"meander"`` is the same as ``"snake"``) or column. ``"stage"``
+        the end of each row (``"meander"`` is another name) or column. ``"stage"``
         takes the translation of each item instead: of the tap, of the output's coordinates.
     places : mapping of coordinate to tuple of float, optional
         Where each coordinate lies, y and x in world units.
@@ -92,7 +97,7 @@ def mosaic(
     Raises
     ------
     ValueError, TypeError
-        If an argument cannot be used, or two say different things.
+        If an argument cannot be used, or two contradict each other.
 
     Examples
     --------
@@ -103,11 +108,12 @@ def mosaic(
     >>> mosaic("field", places={1: (0, 0), 2: (0, 650.5)}).layout.places["2"]
     (0.0, 650.5)
     """
-    _name(axis)
-    _one_way(axis, plate=plate, grid=grid, places=places, order=order)
+    _check_name(axis)
+    _check_one_way(axis, plate=plate, grid=grid, places=places, order=order)
     if plate is not None and (isinstance(plate, bool) or plate not in PLATES):
         raise ValueError(
-            f"mosaic {axis!r}: plate={plate!r} is none of {', '.join(map(str, PLATES))} wells"
+            f"mosaic {axis!r}: plate={plate!r} is not a plate; give one of"
+            f" {', '.join(map(str, PLATES))} wells"
         )
     if order is not None:
         arguments.one_of("order", order, _ORDERS)
@@ -116,10 +122,10 @@ def mosaic(
         gutter = PLATE_GUTTER if plate else 0.0
     space = arguments.number(f"mosaic {axis!r}: gutter", gutter)
     if space < 0:
-        raise ValueError(f"mosaic {axis!r}: gutter={gutter!r} is less than nothing")
+        raise ValueError(f"mosaic {axis!r}: gutter={gutter!r} is negative")
     if space and (places is not None or order == "stage"):
         raise ValueError(
-            f"mosaic {axis!r}: gutter= is for plates and grids; places in the world have their own"
+            f"mosaic {axis!r}: gutter= is for plates and grids; places in the world leave their own"
         )
     return Axis(
         axis,
@@ -153,12 +159,12 @@ def channels(
     axis : str
         The axis, for instance ``"channel"``.
     names : mapping of coordinate to str, or sequence of str, optional
-        What coordinates are called; a sequence names those from ``first`` on.
+        Names of coordinates; a sequence names those from ``first`` on.
     colors : mapping of coordinate or name to str, optional
         A colour that napari knows, or ``"#rrggbb"``.
     ome : str, optional
-        OME-XML, whose first image names the channels and their colours; for instance what
-        ``tifffile.TiffFile(path).ome_metadata`` returns. What ``names`` and ``colors`` say wins.
+        OME-XML, whose first image names the channels and their colours; for instance
+        ``tifffile.TiffFile(path).ome_metadata``. ``names`` and ``colors`` win over it.
     first : int
         Coordinate of the first channel of ``ome`` or of a sequence of names.
 
@@ -178,51 +184,57 @@ def channels(
     >>> axis.layout.names["2"], axis.layout.colors["1"], axis.layout.colors["2"]
     ('actin', 'blue', '#ff8800')
     """
-    _name(axis)
+    _check_name(axis)
     if isinstance(first, bool) or not isinstance(first, int):
-        raise TypeError(f"channels {axis!r}: first={first!r} is not a whole number")
-    called: dict[str, str] = {}
-    painted: dict[str, str] = {}
-    if ome is not None:
-        if not isinstance(ome, str):
-            raise TypeError(
-                f"channels {axis!r}: ome= takes OME-XML as text, not a {type(ome).__name__}; of a"
-                " file it is tifffile.TiffFile(path).ome_metadata, of ome_types it is .to_xml()"
-            )
-        for number, (name, color) in enumerate(_ome(ome), first):
-            if name:
-                called[str(number)] = name
-            if color:
-                painted[str(number)] = painted[name or str(number)] = color
-    given = _colors(axis, colors)
-    called.update(_names(axis, names, first))
-    painted.update(given)
-    for coordinate, name in called.items():
-        # Said of the coordinate, said of its name, said by its metadata, known of its name.
-        color = given.get(coordinate) or given.get(name) or painted.get(coordinate) or _known(name)
+        raise TypeError(f"channels {axis!r}: first={first!r} is not a whole number; give one")
+    of_ome = [] if ome is None else _ome_channels(axis, ome)
+    name_of: dict[str, str] = {}
+    color_by: dict[str, str] = {}  # by coordinate or by name
+    for number, (name, color) in enumerate(of_ome, first):
+        if name:
+            name_of[str(number)] = name
         if color:
-            painted[coordinate] = color
-    if not called:
-        # Coordinates that are names themselves: which, is not known here.
-        painted = {**_usual(), **painted}
-    return Axis(axis, "layer", Layout(names=called, colors=painted))
+            color_by[str(number)] = color_by[name or str(number)] = color
+    given = _colors(axis, colors)
+    name_of.update(_names(axis, names, first))
+    color_by.update(given)
+    for coordinate, name in name_of.items():
+        color = (
+            given.get(coordinate)
+            or given.get(name)
+            or color_by.get(coordinate)  # of the metadata
+            or color_of(name)
+        )
+        if color:
+            color_by[coordinate] = color
+    if not name_of:
+        # Coordinates may be names themselves; which ones is unknown before they come.
+        color_by = {**colors_by_spelling(), **color_by}
+    return Axis(axis, "layer", Layout(names=name_of, colors=color_by))
 
 
-# `colors` is also a parameter of `channels`, by the word that users look for.
-_ome = _channel_colors.ome_channels
-_known = _channel_colors.color_of
-_usual = _channel_colors.exactly
-_color = _channel_colors.checked
+def _ome_channels(axis: str, ome: object) -> list[tuple[str, str]]:
+    if not isinstance(ome, str):
+        raise TypeError(
+            f"channels {axis!r}: ome= takes OME-XML as text, not a {type(ome).__name__}; of a file"
+            " it is tifffile.TiffFile(path).ome_metadata, of ome_types it is .to_xml()"
+        )
+    return ome_channels(ome)
 
 
-def read(given: AxisLayouts) -> dict[str, Axis]:
-    """Return what a tap was told of its axes, by name and in order.
+def axes_by_name(given: AxisLayouts) -> dict[str, Axis]:
+    """Return the axes of a tap by name and in order.
+
+    They are given as axes, names of sliders, or a mapping of name to mode, to Axis, or, as
+    configuration files have it, to a mapping of ``mode`` and the arguments of :func:`mosaic` or
+    :func:`channels`.
 
     Examples
     --------
-    >>> read({"well": {"mode": "mosaic", "plate": 96}, "channel": "layer"})["well"].layout.plate
-    96
-    >>> read(["time", mosaic("field", grid=(2, 2))])["time"].mode
+    >>> axes = axes_by_name({"well": {"mode": "mosaic", "plate": 96}, "channel": "layer"})
+    >>> axes["well"].layout.plate, axes["channel"].mode
+    (96, 'layer')
+    >>> axes_by_name(["time", mosaic("field", grid=(2, 2))])["time"].mode
     'slider'
     """
     if given is None:
@@ -235,33 +247,34 @@ def read(given: AxisLayouts) -> dict[str, Axis]:
         found = [_entry(entry, "slider") if isinstance(entry, str) else entry for entry in given]
     else:
         raise TypeError(
-            f"axes={given!r} is neither a mapping of axis to mode nor mosaic(...) or channels(...)"
+            f"axes={given!r} cannot be used; give a mapping of axis to mode, mosaic(...) or"
+            " channels(...)"
         )
     axes: dict[str, Axis] = {}
     for axis in found:
         if not isinstance(axis, Axis):
-            raise TypeError(f"axes: {axis!r} is neither an axis's name nor mosaic() or channels()")
+            raise TypeError(f"axes: {axis!r} cannot be used; give a name, mosaic() or channels()")
         if axis.name in axes:
-            raise ValueError(f"axes: {axis.name!r} is there twice; an axis has one mode")
+            raise ValueError(f"axes: {axis.name!r} is given twice; an axis has one mode")
         axes[axis.name] = axis
     return axes
 
 
 def _entry(name: str, entry: object) -> Axis:
-    _name(name)
+    _check_name(name)
     if isinstance(entry, Axis):
         if entry.name != name:
             raise ValueError(f"axes: {name!r} is given the layout of axis {entry.name!r}")
         return entry
     if isinstance(entry, Mapping):
-        return _spelled_out(name, dict(entry))
+        return _from_mapping(name, dict(entry))
     if entry not in AXIS_MODES:
-        raise ValueError(f"axes: mode {entry!r} of {name!r} is none of {AXIS_MODES}")
+        raise ValueError(f"axes: mode {entry!r} of {name!r} is unknown; give one of {AXIS_MODES}")
     return Axis(name, entry)  # type: ignore[arg-type]
 
 
-def _spelled_out(name: str, entry: dict[str, Any]) -> Axis:
-    """Return an axis as configuration files write it."""
+def _from_mapping(name: str, entry: dict[str, Any]) -> Axis:
+    """Return the axis that a configuration file describes."""
     mode = entry.pop("mode", "slider")
     if not entry:
         return _entry(name, mode)
@@ -277,29 +290,31 @@ def _spelled_out(name: str, entry: dict[str, Any]) -> Axis:
         raise TypeError(f"axes: {name!r}: {error}") from error
 
 
-def _name(axis: object) -> None:
+def _check_name(axis: object) -> None:
     if not isinstance(axis, str) or not axis:
-        raise TypeError(f"axis {axis!r} is not a name")
+        raise TypeError(f"axis {axis!r} is not a name; give some text")
 
 
-def _one_way(axis: str, *, plate: object, grid: object, places: object, order: object) -> None:
-    """Refuse arguments that each say where the tiles lie."""
+def _check_one_way(
+    axis: str, *, plate: object, grid: object, places: object, order: object
+) -> None:
+    """Refuse two arguments that both place the tiles."""
     ways = {"plate=": plate, "places=": places}
     ways["order='stage'" if order == "stage" else "order="] = order
     ways["grid="] = grid
-    said = [way for way, value in ways.items() if value is not None]
-    if len(said) > 1 and set(said) != {"grid=", "order="}:
-        raise ValueError(
-            f"mosaic {axis!r}: {' and '.join(said)} each say where the tiles lie; give one"
-        )
+    given = [way for way, value in ways.items() if value is not None]
+    if len(given) > 1 and set(given) != {"grid=", "order="}:
+        raise ValueError(f"mosaic {axis!r}: {' and '.join(given)} both place the tiles; give one")
 
 
 def _grid(axis: str, grid: object) -> tuple[int, int]:
     if not isinstance(grid, list | tuple) or len(grid) != 2:
-        raise TypeError(f"mosaic {axis!r}: grid={grid!r} is not (rows, columns)")
+        raise TypeError(f"mosaic {axis!r}: grid={grid!r} is not a size; give (rows, columns)")
     for length in grid:
         if length is not None and (isinstance(length, bool) or not isinstance(length, int)):
-            raise TypeError(f"mosaic {axis!r}: grid={grid!r} has {length!r} for a whole number")
+            raise TypeError(
+                f"mosaic {axis!r}: grid={grid!r} has {length!r} in it; give whole numbers"
+            )
         if length is not None and length < 1:
             raise ValueError(
                 f"mosaic {axis!r}: grid={grid!r} has {length!r} rows or columns; None stands for"
@@ -312,12 +327,14 @@ def _places(axis: str, places: object) -> dict[str, tuple[float, float]]:
     if places is None:
         return {}
     if not isinstance(places, Mapping) or not places:
-        raise TypeError(f"mosaic {axis!r}: places={places!r} is not {{coordinate: (y, x)}}")
+        raise TypeError(
+            f"mosaic {axis!r}: places={places!r} cannot be used; give {{coordinate: (y, x)}}"
+        )
     found: dict[str, tuple[float, float]] = {}
     for coordinate, place in places.items():
         where = f"mosaic {axis!r}: place of {coordinate!r}"
         if isinstance(place, str) or not hasattr(place, "__len__") or len(place) != 2:
-            raise TypeError(f"{where} is {place!r}, not (y, x)")
+            raise TypeError(f"{where} is {place!r}; give (y, x)")
         found[str(coordinate)] = (
             arguments.number(where, place[0]),
             arguments.number(where, place[1]),
@@ -329,14 +346,19 @@ def _names(axis: str, names: object, first: int) -> dict[str, str]:
     if isinstance(names, list | tuple):
         names = dict(enumerate(names, first))
     if not isinstance(names, Mapping | None):
-        raise TypeError(f"channels {axis!r}: names={names!r} is not {{coordinate: name}}")
+        raise TypeError(
+            f"channels {axis!r}: names={names!r} cannot be used; give {{coordinate: name}}"
+        )
     for name in (names or {}).values():
         if not isinstance(name, str) or not name:
-            raise TypeError(f"channels {axis!r}: {name!r} is not a channel's name")
+            raise TypeError(f"channels {axis!r}: {name!r} cannot name a channel; give some text")
     return {str(coordinate): name for coordinate, name in (names or {}).items()}
 
 
 def _colors(axis: str, given: object) -> dict[str, str]:
     if not isinstance(given, Mapping | None):
-        raise TypeError(f"channels {axis!r}: colors={given!r} is not {{coordinate or name: color}}")
-    return {str(entry): _color(color) for entry, color in (given or {}).items()}
+        raise TypeError(
+            f"channels {axis!r}: colors={given!r} cannot be used; give"
+            " {coordinate or name: color}"
+        )
+    return {str(entry): checked_color(color) for entry, color in (given or {}).items()}

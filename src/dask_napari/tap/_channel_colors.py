@@ -1,4 +1,4 @@
-"""Colours of channels: those that people expect of a dye's name, and those in OME metadata."""
+"""Colours of channels: by the names of dyes, and in OME metadata."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}|[A-Za-z][A-Za-z0-9 _-]*")
 
 
 def color_of(name: str) -> str:
-    """Return the usual colour of a channel by its name, empty if the name says nothing.
+    """Return the usual colour of a channel by its name, empty if the name is unknown.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def color_of(name: str) -> str:
     ''
     """
     words = [word.casefold() for word in re.split(r"[\W_]+", name) if word]
-    # The longest first: "Cy5.5" is not "Cy5", nor is "Texas Red" red by its second word only.
+    # The longest first: "Cy5.5" differs from "Cy5", and "Texas Red" is one dye.
     for length in range(len(words), 0, -1):
         for start in range(len(words) - length + 1):
             found = _PLAIN.get("".join(words[start : start + length]))
@@ -55,12 +55,12 @@ def color_of(name: str) -> str:
     return ""
 
 
-def exactly() -> dict[str, str]:
-    """Return the usual colours by each common way to write a name, for whoever compares text.
+def colors_by_spelling() -> dict[str, str]:
+    """Return the usual colours by each common spelling of a name, for lookups by text.
 
     Examples
     --------
-    >>> exactly()["dapi"], exactly()["DAPI"]
+    >>> colors_by_spelling()["dapi"], colors_by_spelling()["DAPI"]
     ('blue', 'blue')
     """
     return {
@@ -70,17 +70,16 @@ def exactly() -> dict[str, str]:
     }
 
 
-def checked(color: object) -> str:
-    """Return a colour, or refuse what is none."""
-    if not isinstance(color, str):
-        raise TypeError(f"color {color!r} is neither a name such as 'blue' nor '#rrggbb'")
-    if not _COLOR.fullmatch(color):
-        raise ValueError(f"color {color!r} is neither a name such as 'blue' nor '#rrggbb'")
-    return color
+def checked_color(color: object) -> str:
+    """Return a colour; refuse values that are neither a name nor ``"#rrggbb"``."""
+    if isinstance(color, str) and _COLOR.fullmatch(color):
+        return color
+    error = ValueError if isinstance(color, str) else TypeError
+    raise error(f"color {color!r} is unknown; give a name such as 'blue', or '#rrggbb'")
 
 
 def ome_channels(xml: str) -> list[tuple[str, str]]:
-    """Return name and colour of the channels of the first image in OME-XML; empty if not said.
+    """Return name and colour of the channels of the first image in OME-XML, as far as given.
 
     Entities and document types are refused: OME-XML has none, and they can make a short text
     fill all memory.
@@ -120,5 +119,5 @@ def _rgb(color: str | None) -> str:
     try:
         number = int(color)
     except ValueError:
-        raise ValueError(f"ome= has Color={color!r}, which is no whole number") from None
+        raise ValueError(f"ome= has Color={color!r}, which is not a whole number") from None
     return f"#{(number >> 8) & 0xFFFFFF:06x}"

@@ -91,10 +91,10 @@ class PlacementRule:
 
 def _convention(name: str) -> Matcher:
     # Imported late: most taps need no convention, and a worker should start fast.
-    from dask_napari import conventions
+    from dask_napari.placement import microscopes
 
     try:
-        return conventions.named(name)
+        return microscopes.named(name)
     except ValueError as error:
         raise ValueError(
             f"at={name!r} names no axis in braces, as '{{well}}_s{{field:d}}.tif' does, and {error}"

@@ -21,7 +21,7 @@ from dask_napari.model import (
     arguments,
 )
 from dask_napari.placement import ChunkGrid, Matcher
-from dask_napari.tap._axis_layouts import Axis, AxisLayouts, read
+from dask_napari.tap._axis_layouts import Axis, AxisLayouts, axes_by_name
 from dask_napari.tap._compiled_tap import CompiledTap
 from dask_napari.tap._placement_rule import At, PlacementRule
 from dask_napari.tap._selectors import Select, selector_of
@@ -159,7 +159,7 @@ class Tap:
         fill = arguments.number("fill", self.fill)
         if fill and self.kind != "image":
             raise ValueError(f"fill={self.fill!r} is for images, and kind is {self.kind!r}")
-        axes = read(self.axes)
+        axes = axes_by_name(self.axes)
         if pattern is not None and grid is None:  # an array has axes of its own
             _check_axes(axes, pattern)
         modes: dict[str, AxisMode] = {name: axis.mode for name, axis in axes.items()}
