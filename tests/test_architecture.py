@@ -345,15 +345,12 @@ RIDDLES = re.compile(
 NOT_YET_PLAIN: dict[str, int] = {
     "canvas": 24,
     "cli": 1,
-    "coerce": 18,
     "config": 1,
     "live": 2,
     "model": 10,
-    "placement": 8,
     "record": 4,
     "stream": 38,
     "system": 3,
-    "tap": 2,
     "viewer": 37,
 }
 """First lines of docstrings that begin with a pronoun, or say what something is not."""

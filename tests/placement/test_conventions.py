@@ -246,8 +246,8 @@ def test_a_tap_takes_a_convention_or_its_name():
     ("at", "words"),
     [
         ("opera-fenix", "did you mean 'opera-phenix'"),
-        ("plate.tif", "names no axis.*there are opera-phenix, operetta"),
-        ("", "names no axis"),
+        ("plate.tif", "has no axes.*there are opera-phenix, operetta"),
+        ("", "has no axes"),
     ],
 )
 def test_a_name_that_is_no_convention(at, words):
@@ -280,7 +280,7 @@ def test_ones_own_convention_is_registered_and_travels_whole():
         ("", "{well}", "cannot name a convention"),
         ("{well}", "{well}", "cannot name a convention"),
         ("mine", 3, "give a pattern or a Convention"),
-        ("mine", "well", "names no axis"),
+        ("mine", "well", "has no axes"),
     ],
 )
 def test_what_cannot_be_registered(name, matcher, words):
@@ -292,8 +292,8 @@ def test_what_cannot_be_registered(name, matcher, words):
 @pytest.mark.parametrize(
     ("forms", "words"),
     [
-        ([], "names no axis"),
-        (["plate"], "names no axis"),
+        ([], "has no axes"),
+        (["plate"], "has no axes"),
         (["(?P<well>"], "cannot be read"),
         ([["(?P<well>A)", 3]], "part 3 cannot be used"),
     ],

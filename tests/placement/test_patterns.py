@@ -71,9 +71,9 @@ def test_case_counts():
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("", "names no axis"),
-        ("plate.tif", "names no axis"),
-        ("{}", "names no axis"),
+        ("", "has no axes"),
+        ("plate.tif", "has no axes"),
+        ("{}", "has no axes"),
         ("{well", "cannot be read"),
         ("well}", "cannot be read"),
         ("{a:zz}", "zz"),

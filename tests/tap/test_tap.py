@@ -73,7 +73,7 @@ def test_select_by_dask_collection():
         ({"copy": "deep"}, "copy='deep'"),
         ({"layer": ""}, "layer=''"),
         ({"layer": 3}, "layer=3"),
-        ({"at": "plate.tif"}, "names no axis"),
+        ({"at": "plate.tif"}, "has no axis"),
         ({"at": 3}, "at=3 cannot place outputs; give a pattern"),
         ({"at": SITE, "axes": {"wells": "slider"}}, "no axis 'wells'.*plate, well"),
         ({"at": SITE, "axes": {"well": "mosaik"}}, "mode 'mosaik'"),

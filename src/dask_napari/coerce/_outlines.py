@@ -97,7 +97,7 @@ def _type_name(given: object) -> str:
 
 
 def guessed_type(data: AnyArray) -> str:
-    """Return the type of a shape of which only the vertices are known.
+    """Return the type that the vertices of a shape suggest.
 
     One vertex is a point, two are a line. More are a polygon, unless they are a contour that
     does not close, as ``skimage.measure.find_contours`` returns at the border of an image.

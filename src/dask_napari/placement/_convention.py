@@ -1,4 +1,4 @@
-"""Conventions for file names: regular expressions in parts, of which each is explained."""
+"""Conventions for file names: regular expressions in parts, each with a description."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Convention(Matcher):
                 raise ValueError(f"{self.title}: {form.text!r} cannot be read: {error}") from error
         if not groups:
             raise ValueError(
-                f"{self.title} names no axis; name groups, as in '(?P<well>[A-P][0-9]+)'"
+                f"{self.title} has no axes; name groups, as in '(?P<well>[A-P][0-9]+)'"
             )
         self.fields = tuple(dict.fromkeys(map(_axis, groups)))
 

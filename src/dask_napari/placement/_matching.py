@@ -86,17 +86,17 @@ class Matcher(ABC):
         return "" if nearest is None else str(nearest)
 
     def check(self, names: Iterable[str]) -> None:
-        """Refuse names of which none matches; an empty list is not judged.
+        """Check that at least one of the names matches; an empty list passes.
 
         Parameters
         ----------
         names : iterable of str
-            Names that it will meet.
+            Names of the tasks to come.
 
         Raises
         ------
         ValueError
-            If there are names and none of them matches; of the nearest it says why.
+            If none of the names matches; the text explains the nearest one.
         """
         names = list(names)
         if names and self.first(names) is None:

@@ -249,8 +249,7 @@ def _fields(text: str) -> tuple[str, ...]:
             )
     if not named:
         raise ValueError(
-            f"pattern {text!r} names no axis; write each in braces, as in"
-            " '{well}_s{field:d}.tif'"
+            f"pattern {text!r} has no axes; write each in braces, as in '{{well}}_s{{field:d}}.tif'"
         )
     return tuple(dict.fromkeys(named))
 

@@ -68,7 +68,7 @@ class PlacementRule:
 
     @property
     def by_value(self) -> bool:
-        """Whether the place of an output depends on its value."""
+        """True if the place of an output depends on its value."""
         if self.at is None:
             return self.grid is None
         return not isinstance(self.at, Matcher | Placement)
@@ -97,7 +97,7 @@ def _convention(name: str) -> Matcher:
         return microscopes.named(name)
     except ValueError as error:
         raise ValueError(
-            f"at={name!r} names no axis in braces, as '{{well}}_s{{field:d}}.tif' does, and {error}"
+            f"at={name!r} has no axis in braces, as '{{well}}_s{{field:d}}.tif' has, and {error}"
         ) from None
 
 

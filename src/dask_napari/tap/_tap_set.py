@@ -71,7 +71,7 @@ class TapSet:
         return f"<TapSet: {', '.join(tap.layer for tap in self.taps) or 'empty'}>"
 
     def _add_array(self, name: str, entries: list[tuple[int, ChunkGrid]]) -> None:
-        """Index the taps on one array, of which one a layer is enough."""
+        """Index the taps on one array: one for each layer is enough."""
         kept: dict[str, int] = {}
         # A tap that is in the graph too sees more chunks than one by keys alone.
         for index, grid in sorted(entries, key=lambda entry: not entry[1].source):
