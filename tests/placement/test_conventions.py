@@ -246,8 +246,8 @@ def test_a_tap_takes_a_convention_or_its_name():
     ("at", "words"),
     [
         ("opera-fenix", "did you mean 'opera-phenix'"),
-        ("plate.tif", "has no axes.*there are opera-phenix, operetta"),
-        ("", "has no axes"),
+        ("plate.tif", "has no axis.*there are opera-phenix, operetta"),
+        ("", "has no axis"),
     ],
 )
 def test_a_name_that_is_no_convention(at, words):

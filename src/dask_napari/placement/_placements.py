@@ -19,8 +19,8 @@ class Placement:
     position : Position
         Axis -> coordinate; may be empty.
     origin, array_shape : tuple of int
-        Of a chunk, see :class:`~dask_napari.model._item.Item`; empty for outputs that are not chunks. One
-        entry an axis that is neither split nor colour.
+        Of a chunk, see :class:`~dask_napari.model.Item`; empty for other outputs. One entry an
+        axis that is neither split nor colour.
     shape : tuple of int
         Of the chunk, axes that are split and colour included; empty if it is not known.
     split : tuple of (int, str, tuple)
