@@ -46,23 +46,8 @@ def open_own(
 ) -> int:
     """Open a file or directory of this user for reading; return its descriptor.
 
-    Parameters
-    ----------
-    path : str or Path
-        Where the file is.
-    directory : bool
-        Whether it is a directory.
-    alone : bool
-        Whether it must be closed to other users.
-    parent : int, optional
-        Descriptor of the directory that a relative path begins in.
-
-    Raises
-    ------
-    UntrustedFileError
-        If it is something else, or another user's, or open to others.
-    OSError
-        If it cannot be opened, or is a link.
+    A relative path begins in the open directory ``parent``; with ``alone``, others must have no
+    access. Raises :class:`UntrustedFileError`, or OSError for a link or what cannot be opened.
     """
     # Not to be kept waiting by a pipe of that name.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK

@@ -104,7 +104,9 @@ class Security:
         if not self.encrypted:
             return
         if not self.server_secret:
-            raise ValueError("this Security has no secret key; a viewer needs the whole of it")
+            raise ValueError(
+                "this Security has no secret key; a viewer needs both halves of the keys"
+            )
         # ZeroMQ keeps for each endpoint what was set when it was bound.
         socket.setsockopt(zmq.CURVE_SERVER, not is_private(address))
         if not is_private(address):

@@ -1,4 +1,4 @@
-"""Keys that a viewer leaves on its host for sinks of the same user, in its private directory.
+"""Keys that a viewer leaves on its host for sinks of its user, in its private directory.
 
 So that a viewer on the loopback interface lets no other user in, and its own user need not carry
 keys about: the file is of mode 0600, in a directory of mode 0700, and goes with the viewer.
@@ -24,17 +24,7 @@ SIZE_LIMIT: Final = 64 << 10
 
 
 def leave(directory: Path, addresses: Sequence[str], security: Security) -> None:
-    """Write the clients' half of the keys for the sinks of this user.
-
-    Parameters
-    ----------
-    directory : Path
-        The viewer's private directory.
-    addresses : sequence of str
-        Where the viewer listens.
-    security : Security
-        Its keys.
-    """
+    """Write the clients' half of a viewer's keys into its private directory."""
     text = json.dumps({"addresses": list(addresses), "keys": security.client().dumps()})
     descriptor = os.open(directory / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -35,17 +35,6 @@ trip is added to an item's at most; nearby they are acknowledged before the next
 class BatchSender:
     """Take items out of the outbox and send them, as fast as the receiver's credit allows.
 
-    Parameters
-    ----------
-    socket : PublisherSocket
-        Way to the receiver.
-    outbox : Outbox
-        Where outputs wait.
-    reports : Reports
-        Told of outputs that cannot be shown.
-    numbers : iterator of int
-        Gives the sequence numbers of items.
-
     Attributes
     ----------
     publishers : int
@@ -94,13 +83,7 @@ class BatchSender:
                 self.arena.free(slot.offset, slot.generation)
 
     def pump(self) -> bool:
-        """Send batches while there is credit, room and something to send.
-
-        Returns
-        -------
-        bool
-            Whether anything was sent.
-        """
+        """Send batches while credit, room and items last; return whether any was sent."""
         progress = False
         while self._credit > 0 and not self._window_full:
             # As Nagle's algorithm: while small batches are on the way, the next one may grow. A

@@ -22,12 +22,7 @@ SMALL: Final = 256 << 10
 class BatchBuilder:
     """Take outputs out of the outbox and make the items of one batch after the other.
 
-    Parameters
-    ----------
-    outbox : Outbox
-        Where outputs come from, and where those that cannot be sent are counted.
-    reports : Reports
-        Told of outputs that cannot be shown.
+    Outputs that cannot be sent are counted in the outbox and reported.
 
     Examples
     --------

@@ -16,15 +16,7 @@ TUNNEL: Final = 100e6
 
 
 class LinkCompression:
-    """The codecs of one connection over a socket.
-
-    Parameters
-    ----------
-    address : str
-        Address of the receiver.
-    link : LinkRate
-        Estimate of the way to the receiver.
-    """
+    """Codecs of one connection, chosen by the rate of its link."""
 
     def __init__(self, address: str, link: LinkRate) -> None:
         self._link = link
@@ -33,15 +25,7 @@ class LinkCompression:
         self._compressor = Compressor()
 
     def encoder(self, items: Sequence[Item], publishers: int) -> Encode:
-        """Return the codec of a batch, by the rate of the link as it is now.
-
-        Parameters
-        ----------
-        items : sequence of Item
-            The batch.
-        publishers : int
-            Publishers that share the receiver.
-        """
+        """Return the codec of a batch for a receiver that so many publishers share."""
         rate = self._link.limit
         if not self._may_pay(rate, publishers):
             rate = 0.0

@@ -26,24 +26,7 @@ STATUS_INTERVAL: Final = 0.25
 
 
 class Connection:
-    """A publisher's connection to one receiver, used by the publisher's thread alone.
-
-    Parameters
-    ----------
-    context : zmq.Context
-        Owned by the publisher.
-    address : str
-        ``ipc://`` or ``tcp://`` address of a receiver.
-    options : PublisherOptions
-        The publisher's, with the keys for this address.
-    outbox : Outbox
-        Where outputs wait.
-    reports : Reports
-        Told of outputs that cannot be shown; the receiver is told all of it.
-    numbers : iterator of int
-        Gives the sequence numbers of items.
-    patience : float
-        Seconds for the handshake.
+    """Connection of a publisher to one receiver, used by the publisher's thread alone.
 
     Attributes
     ----------
@@ -94,13 +77,7 @@ class Connection:
         self._socket.register(poller)
 
     def receive(self) -> None:
-        """Handle all messages that have come.
-
-        Raises
-        ------
-        ConnectionLost
-            If the receiver does not want this publisher, speaks another wire or has ended.
-        """
+        """Handle all messages that have come. Raises :class:`ConnectionLost`."""
         for message in self._socket.receive():
             self._handle(message)
         if self._socket.ended and not self.closed:
@@ -133,12 +110,9 @@ class Connection:
             self._socket.send(wire.Taps(headers))
 
     def tick(self) -> float:
-        """Send what time asks for; return the seconds until the next call is due.
+        """Send counts and signs of life that are due; return the seconds until the next are.
 
-        Raises
-        ------
-        ConnectionLost
-            If the receiver has been silent for too long.
+        Raises :class:`ConnectionLost` if the receiver has been silent for too long.
         """
         now = time.monotonic()
         silent = now - self._socket.heard

@@ -16,33 +16,17 @@ from dask_napari.stream.wire import messages as wire
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Terms on which a receiver takes batches.
-
-    Attributes
-    ----------
-    welcome : Welcome
-        The receiver's terms.
-    arena : Arena or None
-        The shared memory, if both ends see it.
-    inline_because : str
-        Why there is no shared memory although it was asked for.
-    """
+    """Terms on which a receiver takes batches."""
 
     welcome: wire.Welcome
     arena: Arena | None = None
+    """The shared memory, if both ends see it."""
     inline_because: str = ""
+    """Why there is no shared memory although it was asked for."""
 
 
 class Handshake:
-    """Introduce a publisher to a receiver and find out whether they share memory.
-
-    Parameters
-    ----------
-    socket : PublisherSocket
-        Way to the receiver.
-    options : PublisherOptions
-        The publisher's.
-    """
+    """Introduce a publisher to a receiver and find out whether they share memory."""
 
     def __init__(self, socket: PublisherSocket, options: PublisherOptions) -> None:
         self._socket = socket
@@ -73,10 +57,8 @@ class Handshake:
     def receive(self, message: wire.Welcome | wire.Probe) -> Agreement | None:
         """Handle an answer; return the terms once both ends know them.
 
-        Raises
-        ------
-        ConnectionLost
-            If the receiver speaks another wire, or shared memory is a must and cannot be had.
+        Raises :class:`ConnectionLost` if the receiver speaks another wire, or if shared memory is
+        a must and cannot be had.
         """
         if isinstance(message, wire.Probe):
             return self._finish(message) if self._arena and message.epoch == self.epoch else None

@@ -23,12 +23,7 @@ class InFlight:
     """Queue of batches and parts on their way, oldest first.
 
     Their items stay referenced until they are acknowledged, so that a connection that breaks
-    loses none of them.
-
-    Parameters
-    ----------
-    link : LinkRate
-        Learns from the acknowledgements.
+    loses none of them; the link's rate is learnt from the acknowledgements.
 
     Examples
     --------
@@ -54,21 +49,7 @@ class InFlight:
     def add(
         self, number: int, nbytes: int, items: list[Item], slot: Slot | None, now: float
     ) -> None:
-        """Note that a message was sent.
-
-        Parameters
-        ----------
-        number : int
-            Number of the message, one more than that of the last.
-        nbytes : int
-            Bytes of the payload.
-        items : list of Item
-            Items that arrive with the message; none with a part.
-        slot : Slot or None
-            Where the payload lies, if not in the message.
-        now : float
-            Seconds on the link's clock.
-        """
+        """Note that a message was sent: its payload, its slot, and the items that it completes."""
         self.nbytes += sum(item.nbytes for item in items)
         self._messages.append(_SentMessage(number, items, slot, self._link.sent(nbytes, now)))
 

@@ -80,7 +80,7 @@ class LinkRate:
 
     @property
     def limit(self) -> float:
-        """The rate, if the link and not the sender is what limits it; 0 while that is not known.
+        """The rate, if the link and not the sender limits it; 0 while that is not known.
 
         As in BBR, a link is full when to have more on the way has not brought more for a while.
         """

@@ -193,13 +193,7 @@ class Outbox:
     # -- the side of the tasks -------------------------------------------------------------
 
     def put(self, entry: Entry) -> bool:
-        """Take an entry; never blocks and never fails.
-
-        Returns
-        -------
-        bool
-            Whether the publisher's thread should be woken.
-        """
+        """Take an entry; return whether to wake the publisher's thread. Never fails or blocks."""
         with self._lock:
             tally = self._tally(entry.layer)
             tally.selected += 1
@@ -366,7 +360,7 @@ class Outbox:
                     self._ready[place] = entry
 
     def unsend(self, entries: Iterable[Entry]) -> None:
-        """Queue again what was sent but did not arrive, in front of the others."""
+        """Queue entries that were sent and did not arrive again, in front of the others."""
         entries = list(entries)
         with self._lock:
             for entry in entries:
@@ -376,12 +370,9 @@ class Outbox:
         self.unpop(entries)
 
     def forget(self) -> bool:
-        """Let go of values that can be found again, if no values or few may be held now.
+        """Let go of values that can be found again, if few or none may be held now.
 
-        Returns
-        -------
-        bool
-            Whether that is so; then the caller lets go of its own.
+        Returns whether that is so; then the caller lets go of its own.
         """
         with self._lock:
             due = self._must_forget or self.withholds != ""

@@ -15,15 +15,7 @@ from dask_napari.stream.wire import messages as wire
 
 
 class ConnectionLost(Exception):
-    """End of a connection.
-
-    Parameters
-    ----------
-    reason : str
-        What people are told.
-    final : bool
-        Whether only people can mend it.
-    """
+    """End of a connection; ``final`` if only people can mend the reason."""
 
     def __init__(self, reason: str, *, final: bool = False) -> None:
         super().__init__(reason)
@@ -31,16 +23,7 @@ class ConnectionLost(Exception):
 
 
 class PublisherSocket:
-    """A DEALER socket to one receiver, used by one thread.
-
-    Parameters
-    ----------
-    context : zmq.Context
-        Owned by the caller.
-    address : str
-        ``ipc://`` or ``tcp://`` address of a receiver.
-    security : Security or None
-        Keys of the receiver.
+    """DEALER socket to one receiver, used by one thread.
 
     Attributes
     ----------
@@ -81,12 +64,7 @@ class PublisherSocket:
     def send(self, message: wire.Message, *frames: npt.NDArray[np.uint8]) -> int:
         """Send a message, never waiting; return the bytes of its header.
 
-        Parameters
-        ----------
-        message : Message
-            For the first frame.
-        *frames : ndarray of uint8
-            Payload; it must not change until it is sent.
+        Frames must not change until they are sent.
         """
         self.spoke = time.monotonic()
         header = wire.encode(message)
@@ -97,13 +75,7 @@ class PublisherSocket:
         return len(header)
 
     def receive(self) -> Iterator[wire.FromReceiver]:
-        """Give all messages that have come.
-
-        Raises
-        ------
-        ConnectionLost
-            If one is not of this wire.
-        """
+        """Give all messages that have come. Raises :class:`ConnectionLost` if one is foreign."""
         ended = self._monitor.poll(0)  # looked at before the last messages are read
         while True:
             try:

@@ -34,15 +34,6 @@ BYE_TIME: Final = 0.3
 class PublisherThread:
     """Empty an outbox into one receiver, from a thread of its own.
 
-    Parameters
-    ----------
-    outbox : Outbox
-        Where outputs wait.
-    reports : Reports
-        Told of errors; the receiver is told all of it.
-    options : PublisherOptions
-        Where to send, and how.
-
     Attributes
     ----------
     state : str

@@ -45,14 +45,7 @@ def unsendable(reason: str, layer: str, key: str = "") -> Refusal:
 
 
 def oversize(item: Item, frame: int) -> str:
-    """Return why an item is too large for the wire, empty if it is not.
-
-    Parameters
-    ----------
-    item : Item
-        What is to be sent.
-    frame : int
-        Bytes of the largest frame that the receiver takes.
+    """Return why an item does not fit into a message, its frame included; empty if it does.
 
     Examples
     --------
@@ -96,10 +89,10 @@ def _unreadable(item: Item, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> s
 
 def _plain(item: Item, frame: int) -> bool:
     """Return whether an item obviously fits, as nearly all do: all in it is short and plain."""
-    position, made, known = item.position, item.provenance, item.calibration
+    position, provenance, calibration = item.position, item.provenance, item.calibration
     if item.arrays or item.options:
         return False
-    if (numbers := (*known.scale, *known.translate)) and not (
+    if (numbers := (*calibration.scale, *calibration.translate)) and not (
         len(numbers) <= AXES_LIMIT and all(type(number) is float for number in numbers)
     ):
         return False
@@ -117,9 +110,17 @@ def _plain(item: Item, frame: int) -> bool:
         elif type(value) is not float and not (type(value) is int and LEAST < value < MOST):
             return False
     text = "".join(
-        (made.key, made.worker, item.layer, *position, *texts, *known.axes, *known.units)
+        (
+            provenance.key,
+            provenance.worker,
+            item.layer,
+            *position,
+            *texts,
+            *calibration.axes,
+            *calibration.units,
+        )
     )
-    few = len(position) <= AXES_LIMIT and 0 <= made.run_id < MOST
+    few = len(position) <= AXES_LIMIT and 0 <= provenance.run_id < MOST
     return few and len(text) <= NAME_LIMIT and text.isascii()
 
 
@@ -137,14 +138,7 @@ def _names(item: Item) -> Iterator[str]:
 
 
 def declarations(layers: Iterable[LayerSpec], reports: Reports) -> Iterator[list[LayerSpec]]:
-    """Yield layers in groups that fit into a message.
-
-    Parameters
-    ----------
-    layers : iterable of LayerSpec
-        The layers.
-    reports : Reports
-        Told of layers that cannot travel.
+    """Yield layers in groups that fit into a message; report those that cannot travel.
 
     Examples
     --------

@@ -11,12 +11,7 @@ from dask_napari.stream.send._outbox import Entry, Outbox
 class RetriedEntry:
     """Entry of an item that was taken out of the outbox and did not arrive.
 
-    Once it has let go of the item, the entry that the item was made of makes it once more.
-
-    Parameters
-    ----------
-    item : Item
-        With its ``source``, if there is one.
+    The item may be forgotten, if it has a ``source``: the entry of which it is made once more.
 
     Examples
     --------
@@ -75,12 +70,7 @@ class RetriedEntry:
 class Undelivered:
     """Items that broken connections did not deliver, until the next one does.
 
-    Their values count against the outbox's budget.
-
-    Parameters
-    ----------
-    outbox : Outbox
-        Where they are queued again.
+    Their values count against the budget of the outbox, where they are queued again.
 
     Examples
     --------

@@ -14,23 +14,7 @@ from dask_napari.model import KINDS, PIXEL_KINDS, Coordinate, Item, Kind, Positi
 def items_of(
     values: Iterable[Any], positions: Iterable[Position], layer: str, kind: Kind
 ) -> list[Item]:
-    """Return an item for each value and position.
-
-    Parameters
-    ----------
-    values : iterable of Item or array
-        Items of the layer, or numeric arrays of at least two axes.
-    positions : iterable of Position
-        One a value; it takes the place of an item's own.
-    layer : str
-        The layer.
-    kind : Kind
-        What arrays are shown as.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If there are not as many positions as values, or one of either cannot be sent.
+    """Return an item for each value and position; see :meth:`Publisher.save_batch`.
 
     Examples
     --------
@@ -47,7 +31,7 @@ def items_of(
     if not isinstance(layer, str) or not layer:
         raise TypeError(f"layer={layer!r} is not a layer name; give some text")
     if kind not in KINDS:
-        raise ValueError(f"kind={kind!r} is none of {', '.join(map(repr, KINDS))}")
+        raise ValueError(f"kind={kind!r} is unknown; use {', '.join(map(repr, KINDS))}")
     return [
         _item(value, plain_position(position), layer, kind, number)
         for number, (value, position) in enumerate(zip(values, positions, strict=True))

@@ -12,13 +12,8 @@ GRAIN: Final = 64
 class Allocator:
     """Hand out ranges of a fixed space, the lowest that fits first.
 
-    Low addresses are used again and again, which keeps them in the processor's cache; with a
+    Low addresses are reused, which keeps them in the processor's cache; with a
     few hundred slots in flight a linear search costs less than any cleverer structure.
-
-    Parameters
-    ----------
-    size : int
-        Bytes of the space.
 
     Examples
     --------
@@ -38,13 +33,7 @@ class Allocator:
         return f"<Allocator: {used} ranges in use, {holes} holes, {self.free_bytes} bytes free>"
 
     def allocate(self, nbytes: int) -> int | None:
-        """Return the offset of ``nbytes`` free bytes, or None if no hole is large enough.
-
-        Raises
-        ------
-        ValueError
-            If ``nbytes`` is not positive.
-        """
+        """Return the offset of ``nbytes`` free bytes, or None if no hole is large enough."""
         if nbytes <= 0:
             raise ValueError(f"nbytes={nbytes} is not positive")
         need = -(-nbytes // GRAIN) * GRAIN

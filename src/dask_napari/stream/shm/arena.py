@@ -130,21 +130,8 @@ class Arena:
     def create(cls, owner: str, nbytes: int, directory: Path | None = None) -> Arena:
         """Make a segment, reserve its memory and lock it for the owner's life.
 
-        Parameters
-        ----------
-        owner : str
-            Goes into the name; letters, digits and hyphens.
-        nbytes : int
-            Bytes for slots.
-        directory : Path, optional
-            A tmpfs; ``/dev/shm`` if not given.
-
-        Raises
-        ------
-        ArenaError
-            If there is no shared memory, or not enough of it.
-        ValueError
-            If ``nbytes`` is not positive or ``owner`` is not usable in a name.
+        The owner goes into the name, as letters, digits and hyphens. Raises :class:`ArenaError` if
+        there is not enough shared memory.
         """
         if nbytes <= 0:
             raise ValueError(f"arena of {nbytes} bytes; give it some, 64 MiB for instance")
@@ -242,10 +229,7 @@ class ArenaReader:
     def attach(cls, name: str, size: int, directory: Path | None = None) -> ArenaReader:
         """Map a segment by the name that a peer gave, believing nothing.
 
-        Raises
-        ------
-        ArenaError
-            If the name is not an arena's, or there is none of this user and size.
+        Raises :class:`ArenaError` if it is not an arena of this user and size.
         """
         directory = DIRECTORY if directory is None else directory
         if not NAME.fullmatch(name):
@@ -272,13 +256,7 @@ class ArenaReader:
         return cls(memory)
 
     def view(self, offset: int, nbytes: int) -> npt.NDArray[np.uint8]:
-        """Return the bytes of a slot, read-only.
-
-        Raises
-        ------
-        ArenaError
-            If they are not all inside of the arena, or the arena is not as large any more.
-        """
+        """Return the bytes of a slot, read-only. Raises :class:`ArenaError` if they lie outside."""
         if offset < HEADER or nbytes < 0 or offset + nbytes > self._bytes.nbytes:
             raise ArenaError(errno.EFAULT, "slot outside of the arena")
         if self._memory is not None and self._memory.size() < self._bytes.nbytes:

@@ -26,27 +26,16 @@ LeftoverKind = Literal["segment", "directory"]
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Segment or directory of dask-napari's on this host.
-
-    Attributes
-    ----------
-    path : Path
-        Where it is.
-    kind : {"segment", "directory"}
-        An arena, or the directory of a receiver's socket.
-    nbytes : int
-        Memory that a segment takes.
-    age : float
-        Seconds since the last change.
-    alive : bool
-        Whether the owner lives.
-    """
+    """Segment of an arena, or directory of a receiver's socket, on this host."""
 
     path: Path
     kind: LeftoverKind
     nbytes: int
+    """Memory that a segment takes."""
     age: float
+    """Seconds since the last change."""
     alive: bool
+    """Whether the owner lives."""
 
 
 def _candidates() -> Iterator[tuple[Path, LeftoverKind]]:
