@@ -111,9 +111,13 @@ def test_each_session_of_a_worker_is_told_once_how_outputs_are_shown(client):
     client.run(listen)
     for session in (1, 2):
         with Headless() as viewer:
-            client.register_plugin(NapariSink(viewer.receiver.addresses, [Tap("phases")]))
+            receiver = viewer.receiver
+            client.register_plugin(NapariSink(receiver.addresses, [Tap("phases")]))
             wait(client.map(phases, range(5), pure=False))
             viewer.until_shown("phases", 5)
+            viewer.until(
+                lambda receiver=receiver: any("magnitude" in t.text for _, t in receiver.troubles())
+            )
             client.unregister_worker_plugin(SINK_NAME)
         (lines,) = client.run(lambda dask_worker: dask_worker.heard.lines).values()
         assert len(lines) == session
