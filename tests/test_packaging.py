@@ -37,7 +37,7 @@ def test_data_files_are_there(name):
         ("dask_napari.canvas", ["napari", "qtpy", "dask", "distributed", "zmq"]),
         ("dask_napari.tap", ["napari", "qtpy", "distributed"]),
         (
-            "dask_napari.coerce._coercion",
+            "dask_napari.coerce",
             ["pandas", "polars", "shapely", "roifile", "skimage", "xarray"],
         ),
         ("dask_napari.viewer.__main__", ["distributed"]),

@@ -1,4 +1,4 @@
-"""Shapes: polygons, rectangles, ellipses, lines and paths, from whatever describes them."""
+"""Shapes: polygons, rectangles, ellipses, lines and paths, in all forms that describe them."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def is_frame(value: object) -> bool:
     if hasattr(value, "column_names") and hasattr(value, "column"):
         return True
     rows = hasattr(value, "iloc") or hasattr(value, "to_series") or hasattr(value, "collect")
-    # Of the type: a LazyFrame would work out its columns when asked.
+    # The type is asked: a LazyFrame would compute its columns.
     return rows and hasattr(type(value), "columns")
 
 

@@ -35,7 +35,8 @@ class ChunkGrid:
     position : tuple of (str, int or float or str)
         Position of the whole array.
     calibration : Calibration
-        Of the axes that are neither split nor colour; ``translate`` is that of the whole array.
+        Calibration of the axes that are neither split nor colour; ``translate`` is that of the
+        whole array.
     rgb : bool
         Whether the last axis is colour.
     source : str
@@ -78,8 +79,8 @@ class ChunkGrid:
     @functools.cached_property
     def spatial(self) -> tuple[int, ...]:
         """The axes that are neither split nor colour."""
-        gone = {axis for axis, _ in self.split}
-        return tuple(axis for axis in range(self.ndim - self.rgb) if axis not in gone)
+        split = dict(self.split)
+        return tuple(axis for axis in range(self.ndim - self.rgb) if axis not in split)
 
     @functools.cached_property
     def array_shape(self) -> tuple[int, ...]:

@@ -19,10 +19,10 @@ class Placement:
     position : Position
         Axis -> coordinate; may be empty.
     origin, array_shape : tuple of int
-        Of a chunk, see :class:`~dask_napari.model.Item`; empty for other outputs. One entry an
+        Those of a chunk, see :class:`~dask_napari.model.Item`; empty for other outputs. One entry an
         axis that is neither split nor colour.
     shape : tuple of int
-        Of the chunk, axes that are split and colour included; empty if it is not known.
+        Shape of the chunk, with axes that are split and colour; empty if unknown.
     split : tuple of (int, str, tuple)
         Axes of the chunk that are axes of the position: number, name, and coordinates of the
         chunk's elements. The chunk becomes an item for each.

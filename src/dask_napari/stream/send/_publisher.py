@@ -117,7 +117,7 @@ class Publisher:
         """Queue several values of one layer, each at its position: all of them, or none.
 
         Never blocks. Values are held, not copied: do not write to them until they are sent.
-        :func:`dask_napari.coerce._coercion.coerce` makes an item of anything that can be shown.
+        :func:`dask_napari.coerce.coerce` makes an item of anything that can be shown.
 
         Parameters
         ----------
