@@ -19,7 +19,7 @@ class Placement:
     position : Position
         Axis -> coordinate; may be empty.
     origin, array_shape : tuple of int
-        Those of a chunk, see :class:`~dask_napari.model.Item`; empty for other outputs. One entry an
+        Those of a chunk, see :class:`~dask_napari.model.Item`; else empty. One entry an
         axis that is neither split nor colour.
     shape : tuple of int
         Shape of the chunk, with axes that are split and colour; empty if unknown.
