@@ -138,8 +138,9 @@ class Outbox:
         self._oldest: deque[Hashable] = deque()
         self._tallies: dict[str, _Tally] = {}
         self._changed: set[str] = set()
-        # Each is set by one method; what follows from them is worked out where it is needed.
+        # Each is set by one method; what follows from them is worked out from them alone.
         self._paused = self._alone = self._squeezed = False
+        self._allowed = budget  # the budget of the moment, or less than any entry
         self._must_forget = False
         self._awake = True
         self._closed = ""
@@ -154,6 +155,7 @@ class Outbox:
         """Hold no values while the worker is paused; return whether :meth:`forget` is due."""
         with self._lock:
             begins, self._paused = paused and not self._paused, paused
+            self._set_allowed()
             self._must_forget |= begins
             return begins
 
@@ -161,6 +163,7 @@ class Outbox:
         """Hold little near the worker's limits of memory; return whether :meth:`forget` is due."""
         with self._lock:
             begins, self._squeezed = squeezed and not self._squeezed, squeezed
+            self._set_allowed()
             self._must_forget |= begins
             return begins
 
@@ -168,6 +171,10 @@ class Outbox:
         """Hold no values while there has been no receiver for long. The publisher's thread."""
         with self._lock:
             self._alone = alone
+            self._set_allowed()
+
+    def _set_allowed(self) -> None:
+        self._allowed = -1 if self.withholds else self.budget
 
     def close(self, reason: str) -> None:
         """Drop everything that waits, and whatever comes from here on."""
@@ -204,10 +211,9 @@ class Outbox:
                 tally.drop("queue-full")
                 return False
             tally.queued += 1
-            withholds = self.withholds
-            over = self.held + entry.nbytes > self.budget or withholds
+            over = self._nbytes + self._bytes_away + entry.nbytes > self._allowed
             if over and not self._make_room(entry):
-                self._drop(entry, withholds or self.full)
+                self._drop(entry, self.withholds or self.full)
                 return False
             self._nbytes += entry.nbytes
             self._fresh_bytes += entry.nbytes
