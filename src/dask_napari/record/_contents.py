@@ -14,9 +14,8 @@ from dask_napari.record._image import Image
 from dask_napari.record._journal import JournalLine, JournalReader
 from dask_napari.record._ome_zarr import KEY, family_of
 
+# Nobody opens more images one by one, and each takes memory. More items lie among the elements.
 IMAGES_LIMIT: Final = 4096
-"""Images of a record; nobody opens more of them one by one, and each takes memory. What would need
-another one lies among the elements."""
 
 
 class RecordedItem(NamedTuple):

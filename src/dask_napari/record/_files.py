@@ -22,21 +22,15 @@ import numpy as np
 from dask_napari.model import AnyArray, Refusal
 from dask_napari.system import free_bytes
 
-ELEMENTS: Final = "elements"
-"""Folder of the arrays that no image holds: a file of arrays (``.npz``) for each item."""
+ELEMENTS: Final = "elements"  # folder of the arrays that no image holds, a file for each item
+PART: Final = ".part"  # suffix of files and folders that are being written
 
+# A layer may have a thousand characters of any kind, and file systems end at 255 bytes.
 NAME_LENGTH: Final = 60
-"""Characters of a name; a layer may have a thousand, and file systems end at 255 bytes."""
-
-RESERVE: Final = 4 << 20
-"""Bytes of the disk that items leave free, for the journal and the metadata: a full disk still
-gets its ledger."""
-
-PART: Final = ".part"
-"""Suffix of files and folders that are being written; readers pass over them."""
-
 UNSAFE: Final = re.compile(r"[^\w.+-]+", re.ASCII)
-"""Characters of a layer that names of files do not have."""
+
+# Bytes that items leave free, for the journal and the metadata: a full disk gets its ledger.
+RESERVE: Final = 4 << 20
 
 FULL: Final = "disk-full"
 REASONS: Final = {
@@ -51,22 +45,24 @@ REMEDIES: Final = {
 }
 
 
-def refusal_of(error: OSError) -> Refusal:
-    """Return the refusal of an item that the disk does not take, with the remedy.
+def refusal_of(error: Exception) -> Refusal:
+    """Return the refusal of an item, with the remedy where the disk does not take it.
 
     Examples
     --------
     >>> refusal_of(OSError(errno.EROFS, "read-only")).reason, refusal_of(OSError(errno.EIO, ""))
     ('disk-read-only', Refusal('disk: EIO', detail='items are not recorded meanwhile'))
     """
+    if not isinstance(error, OSError):
+        return Refusal(f"error: {type(error).__name__}", str(error))
     name = errno.errorcode.get(error.errno or 0, type(error).__name__)
     reason = REASONS.get(error.errno or 0, f"disk: {name}")
     return Refusal(reason, REMEDIES.get(reason, "items are not recorded meanwhile"))
 
 
-def check_room(folder: Path, nbytes: int) -> None:
+def check_room(folder: Path, nbytes: int, reserves: int = 1) -> None:
     """Raise ``OSError`` if the disk has no room for so many bytes and the reserve."""
-    if free_bytes(folder) < nbytes + RESERVE:
+    if free_bytes(folder) < nbytes + reserves * RESERVE:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
@@ -141,9 +137,7 @@ def read_arrays(path: Path) -> list[AnyArray]:
 
 
 def new_name(label: str, taken: Iterable[str]) -> str:
-    """Return a name of a folder that reminds of a label.
-
-    It differs from others on file systems that do not tell capital letters, too.
+    """Return a name that reminds of a label, and is new on file systems without capitals, too.
 
     Examples
     --------

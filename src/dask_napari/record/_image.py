@@ -27,11 +27,10 @@ from dask_napari.record._files import part_of, read_attributes, remove, write_gr
 from dask_napari.record._journal import JournalLine
 from dask_napari.record._ome_zarr import KEY, CoordinateIndex, ImageFamily, multiscales
 
-FIRST: Final = "0"
-"""Name of the array in its group; another once the array was sorted."""
+FIRST: Final = "0"  # name of the array in its group; another once the array was sorted
 
+# Bytes of a chunk; larger items are several. Blosc ends at 2 GiB, and a reader takes one whole.
 CHUNK_LIMIT: Final = 512 << 20
-"""Bytes of a chunk; larger items are several. Blosc ends at 2 GiB, and a reader takes one whole."""
 
 
 def chunk_shape(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
@@ -82,11 +81,7 @@ class Image:
 
     @classmethod
     def create(cls, root: Path, name: str, item: Item, family: ImageFamily, fill: float) -> Image:
-        """Create the image of a first item, in one step. Raises OSError.
-
-        Labels are compressed by zstd, which shrinks them a hundred times, images by Blosc (lz4
-        over shuffled bits), which is as fast as the disk.
-        """
+        """Create the image of a first item, in one step. Raises OSError."""
         info = ImageInfo(family, item.data.shape, item.calibration.translate)
         whole = (*item.array_shape, *info.item_shape[len(item.array_shape) :])
         shape, chunks = (
@@ -97,6 +92,7 @@ class Image:
         if dtype.kind in "iu":
             limits = np.iinfo(dtype)
             fill = min(max(int(fill) if math.isfinite(fill) else 0, limits.min), limits.max)
+        # zstd shrinks labels a hundred times; Blosc is as fast as the disk.
         blosc = BloscCodec(typesize=dtype.itemsize, cname="lz4", clevel=1, shuffle="bitshuffle")
         folder = part_of(root / name)
         remove(folder)  # of a recorder that was killed here
@@ -225,9 +221,8 @@ class Image:
         translate = () if self._moving else self.info.translate
         ome = multiscales(self.info.family, self.folder.name, translate, values)
         coordinates = {
-            axis.name: {"axes": axis.names, "values": values[axis.name]}
-            for axis in self.axes
-            if axis.names
+            name: {"axes": index.names, "values": values[name]}
+            for name, index in self._indices.items()
         }
         ours = {"image": self.info, "coordinates": coordinates}
         write_group(self.folder.parent, {"ome": ome, KEY: ours})

@@ -51,11 +51,6 @@ class Removal(msgspec.Struct, frozen=True):
     gone: list[int]
 
 
-_encoder = msgspec.json.Encoder()
-_lines: msgspec.json.Decoder[JournalLine] = msgspec.json.Decoder(JournalLine)
-_removals: msgspec.json.Decoder[Removal] = msgspec.json.Decoder(Removal)
-
-
 def meta_to_json(meta: ItemMeta) -> ItemMeta:
     """Return metadata that JSON can hold."""
     task = meta.provenance
@@ -116,9 +111,9 @@ class JournalReader:
     def _read(self) -> Iterator[JournalLine | Removal]:
         with open(self._file, "rb") as file:
             for text in file:
-                decoder = _removals if text.startswith(b'{"gone"') else _lines
+                kind: Any = Removal if text.startswith(b'{"gone"') else JournalLine
                 with contextlib.suppress(msgspec.DecodeError):  # of a line that a kill cut off
-                    yield decoder.decode(text)
+                    yield msgspec.json.decode(text, type=kind)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -147,7 +142,7 @@ class Journal:
 
     def append(self, lines: Iterable[JournalLine | Removal]) -> None:
         """Write lines, all or none. Raises OSError."""
-        self._write(b"".join(_encoder.encode(line) + b"\n" for line in lines))
+        self._write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
 
     def _write(self, data: bytes) -> None:
         try:

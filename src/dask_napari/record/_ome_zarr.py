@@ -19,27 +19,23 @@ from dask_napari.model import (
 )
 
 VERSION: Final = "0.5"
-
-KEY: Final = "dask-napari"
-"""Key of our own attributes, beside ``ome``."""
+KEY: Final = "dask-napari"  # of our own attributes, beside "ome"
 
 TIMES: Final = frozenset({"t", "time", "frame", "timepoint", "tp"})
 CHANNELS: Final = frozenset({"c", "ch", "channel", "channels", "wavelength"})
 
-FREE_LIMIT: Final = 256
-"""Indices that may stay free below a whole number that is its own index."""
+FREE_LIMIT: Final = 256  # indices that may stay free below a whole number that is its own
 
 _PREFIXES: Final = (
     *("", "yocto", "zepto", "atto", "femto", "pico", "nano", "micro", "milli", "centi", "deci"),
     *("hecto", "kilo", "mega", "giga", "tera", "peta", "exa", "zetta", "yotta"),
 )
+# That OME-Zarr names.
 UNITS: Final = {
     "space": {f"{prefix}meter" for prefix in _PREFIXES}
     | {"angstrom", "foot", "inch", "mile", "parsec", "yard"},
     "time": {f"{prefix}second" for prefix in _PREFIXES} | {"day", "hour", "minute"},
 }
-"""Units that OME-Zarr names."""
-
 SYMBOLS: Final = {
     **dict.fromkeys(("um", "µm", "μm", "micron"), "micrometer"),
     **{"nm": "nanometer", "mm": "millimeter", "cm": "centimeter", "m": "meter"},
@@ -106,13 +102,11 @@ def family_of(item: Item, order: Sequence[str] = ()) -> ImageFamily | None:
         time = ImageAxis(times[0], "time", names=(times[0],))
         split.remove(times[0])
     channels = [name for name in split if name.casefold() in CHANNELS]
-    others = [name for name in split if name not in channels]
-    if further is None and others:
-        further = ImageAxis(",".join(others), "", names=tuple(others))
-        split = channels
-    elif further is None and channels:
-        further = ImageAxis(channels[0], "channel", names=(channels[0],))
-        split = channels[1:]
+    others = tuple(name for name in split if name not in channels)
+    if further is None and split:
+        merged = others or (channels[0],)
+        further = ImageAxis(",".join(merged), "" if others else "channel", names=merged)
+        split = [name for name in split if name not in merged]
     axes = tuple(axis for axis in (time, further, *space) if axis is not None)
     if len({axis.name for axis in axes}) != len(axes):
         return None

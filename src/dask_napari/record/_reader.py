@@ -18,32 +18,10 @@ from dask_napari.record._journal import JournalLine, JournalReader
 from dask_napari.record._record_group import check_record, layers_of
 from dask_napari.stream.send import Publisher
 
+# Items that wait to be read. They are read when their turn comes: memory is the stream's own, and
+# a viewer that is slower than the disk only makes the reader wait.
 QUEUE_LENGTH: Final = 256
-"""Items that wait to be read; they are read when their turn comes, so that memory is the stream's
-own, and a viewer that is slower than the disk only makes this wait."""
-
-POLL_INTERVAL: Final = 0.02
-"""Seconds between looks at how many there are."""
-
-
-def read_item(
-    root: Path, line: JournalLine, open_array: Callable[..., Any] = zarr.open_array
-) -> Item:
-    """Read the item of a line, and nothing beside the record. Raises OSError, ValueError."""
-    for path in (line.file, line.image):
-        if path.startswith("/") or ".." in path.split("/"):
-            raise ValueError(f"{path} is not in the record")
-    found = read_arrays(root / line.file) if line.file else []
-    arrays = dict(zip(line.arrays, found, strict=True))
-    if not line.image:
-        return line.item(arrays.pop("data"), arrays)
-    index: list[int | slice] = list(line.start)
-    for length, dim in zip(line.shape, line.order, strict=True):
-        index[dim] = slice(line.start[dim], line.start[dim] + length)
-    array = open_array(str(root / line.image), mode="r")
-    # Axes are in the order of the array; each goes to its rank there.
-    data = np.asarray(array[tuple(index)]).transpose(np.argsort(np.argsort(line.order)))
-    return line.item(np.ascontiguousarray(data), arrays)
+POLL_INTERVAL: Final = 0.02  # seconds between looks at how many there are
 
 
 class Record:
@@ -80,8 +58,21 @@ class Record:
         return f"<Record {self.path}: {len(self)} items{'' if self.closed else ', not closed'}>"
 
     def item(self, line: JournalLine) -> Item:
-        """Read the item that a line describes."""
-        return read_item(self.path, line, self._open_array)
+        """Read the item of a line, and nothing beside the record. Raises OSError, ValueError."""
+        for path in (line.file, line.image):
+            if path.startswith("/") or ".." in path.split("/"):
+                raise ValueError(f"{path} is not in the record")
+        found = read_arrays(self.path / line.file) if line.file else []
+        arrays = dict(zip(line.arrays, found, strict=True))
+        if not line.image:
+            return line.item(arrays.pop("data"), arrays)
+        index: list[int | slice] = list(line.start)
+        for length, dim in zip(line.shape, line.order, strict=True):
+            index[dim] = slice(line.start[dim], line.start[dim] + length)
+        array = self._open_array(str(self.path / line.image), mode="r")
+        # Axes are in the order of the array; each goes to its rank there.
+        data = np.asarray(array[tuple(index)]).transpose(np.argsort(np.argsort(line.order)))
+        return line.item(np.ascontiguousarray(data), arrays)
 
     def items(self) -> Iterator[Item]:
         """Read all items, one after the other."""

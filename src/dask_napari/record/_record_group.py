@@ -19,8 +19,7 @@ from dask_napari.record._journal import NAME, from_json, to_json
 from dask_napari.record._ome_zarr import KEY, VERSION
 from dask_napari.stream.receive import plain
 
-LAYOUT: Final = 1
-"""Raised when an older version cannot read a record."""
+LAYOUT: Final = 1  # raised when an older version cannot read a record
 
 
 def check_record(path: Path) -> dict[str, Any]:
@@ -34,19 +33,13 @@ def check_record(path: Path) -> dict[str, Any]:
     if "layout" not in attributes or not (path / NAME).is_file():
         raise ValueError(f"{path} is not a record of dask-napari")
     if attributes["layout"] != LAYOUT:
-        raise ValueError(
-            f"{path} was made by dask-napari {attributes.get('software')}, whose layout this "
-            "version does not know; read it with that version"
-        )
+        by = f"dask-napari {attributes.get('software')}"
+        raise ValueError(f"{path} has a layout that this version cannot read; read it with {by}")
     return attributes
 
 
 def create_record(path: Path, *, append: bool = False, overwrite: bool = False) -> None:
-    """Create the group of a record, or check that there is one.
-
-    Raises OSError if something is there that may not be written over, or it cannot be written;
-    ValueError if what is there is not a record.
-    """
+    """Create the group of a record, or check that there is one. Raises OSError, ValueError."""
     if path.exists() and overwrite:
         check_record(path)  # nothing else is ever removed
         shutil.rmtree(path)

@@ -18,17 +18,12 @@ from dask_napari.stream.receive import Board, Receiver
 
 logger = logging.getLogger(__name__)
 
+# Written together, with one or two writes to the journal; what was taken is still in memory.
 ROUND_ITEMS: Final = 256
-"""Items written together, with one or two writes to the journal for all of them."""
-
 ROUND_BYTES: Final = 64 << 20
-"""Bytes written together; what is taken from the board is still in memory."""
 
-POLL_INTERVAL: Final = 0.1
-"""Seconds between looks for the end, for requests and for publishers that have ended."""
-
-SAVE_INTERVAL: Final = 5.0
-"""Seconds between ledgers in the attributes: what a record that is killed has of it."""
+POLL_INTERVAL: Final = 0.1  # seconds between looks for the end, and for requests
+SAVE_INTERVAL: Final = 5.0  # seconds between ledgers: the last one of a record that is killed
 
 
 class Recorder:

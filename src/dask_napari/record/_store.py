@@ -1,10 +1,8 @@
 """A record that is written: items in, chunks and lines of the journal out; and its end.
 
-While a record grows, nothing is moved: each item gets the next index. At the end, the chunks of an
-image whose coordinates are not in order get names in a second array, by hard links, which copy
-nothing. The journal that names the new arrays then replaces the old one in one step, and only after
-that are the old arrays removed. So whatever ends the process, all items are there, sorted or not;
-closing the record again does what is left to do.
+While a record grows, nothing is moved. At the end, images whose coordinates are not in order get
+a second array, whose chunks are hard links. The journal that names it replaces the old one in one
+step, and only then is the first array removed: all items are there, whatever ends the process.
 """
 
 from __future__ import annotations
@@ -13,10 +11,11 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from msgspec.structs import replace
@@ -25,8 +24,6 @@ from dask_napari.model import Item, LayerSpec, Refusal, contain
 from dask_napari.record._contents import Contents, RecordedItem
 from dask_napari.record._files import (
     ELEMENTS,
-    FULL,
-    RESERVE,
     check_room,
     encode_arrays,
     part_of,
@@ -35,21 +32,14 @@ from dask_napari.record._files import (
     write_part,
 )
 from dask_napari.record._image import Image
-from dask_napari.record._journal import (
-    NAME,
-    Journal,
-    JournalLine,
-    JournalReader,
-    Removal,
-    meta_to_json,
-)
-from dask_napari.record._reader import read_item
+from dask_napari.record._journal import NAME, Journal, JournalLine, Removal, meta_to_json
+from dask_napari.record._reader import Record
 from dask_napari.record._record_group import check_record, create_record, write_attributes
 
 logger = logging.getLogger(__name__)
 
+# Threads that compress and write; both let go of the GIL, and a disk takes a few at once.
 WRITERS: Final = 4
-"""Threads that compress and write; both let go of the GIL, and a disk takes a few at once."""
 
 
 @dataclass(slots=True)
@@ -92,20 +82,14 @@ class ItemDraft:
             remove(part_of(path))
             if not self.overwrites:
                 remove(path)
-        if isinstance(error, OSError):
-            self.refusal = refusal_of(error)
-        else:
-            self.refusal = Refusal(f"error: {type(error).__name__}", str(error))
+        self.refusal = refusal_of(error)
+        if not isinstance(error, OSError):
             logger.error("an item of %r cannot be recorded", self.item.layer, exc_info=error)
             contain(error)
 
 
 class Store:
-    """Write items into a record; one thread at a time.
-
-    Raises OSError if it is there and ``append`` is not given, or it cannot be written; ValueError
-    if what is there is not a record.
-    """
+    """Write items into a record; one thread at a time. Raises OSError, ValueError."""
 
     def __init__(self, path: Path, *, append: bool = False, overwrite: bool = False) -> None:
         self.path = path
@@ -141,25 +125,25 @@ class Store:
     def _draft(self, item: Item) -> ItemDraft:
         draft = ItemDraft(self.path, item)
         try:
-            # More than for one item, once it was full: else it is full and not full in turns.
-            check_room(self.path, RESERVE if self._trouble == FULL else 0)
+            # More than for one item after a refusal: else the disk is full and not full in turns.
+            check_room(self.path, 0, reserves=2 if self._trouble else 1)
             self.contents.last += 1
             arrays, data, spec = item.arrays, item.data, self.specs.get(item.layer)
-            line = JournalLine(
-                self.contents.last, meta_to_json(item.meta), data.shape, data.dtype.str
-            )
+            where: dict[str, Any] = {"publisher": item.publisher}
             if image := self.contents.image(item, spec.fill if spec else 0.0):
                 start, block, draft.image = image.place(item), image.block(data), image
                 for name, slices in image.chunks(start, data.shape):
                     draft.files[f"{image.path}/{name}"] = partial(image.encode, block[slices])
-                line = replace(line, image=image.path, start=start, order=image.order)
+                where |= {"image": image.path, "start": start, "order": image.order}
             else:
                 arrays = {"data": data, **arrays}
             if arrays:
-                line = replace(line, file=f"{ELEMENTS}/{line.id}.npz", arrays=tuple(arrays))
-                compress = item.kind == "labels"
-                draft.files[line.file] = partial(encode_arrays, arrays.values(), compress=compress)
-            draft.line = replace(line, publisher=item.publisher)
+                file, labels = f"{ELEMENTS}/{self.contents.last}.npz", item.kind == "labels"
+                draft.files[file] = partial(encode_arrays, arrays.values(), compress=labels)
+                where |= {"file": file, "arrays": tuple(arrays)}
+            draft.line = JournalLine(
+                self.contents.last, meta_to_json(item.meta), data.shape, data.dtype.str, **where
+            )
             old = self.contents.items.get(item.place)
             draft.overwrites = old is not None and not draft.files.keys().isdisjoint(old.files)
         except Exception as error:  # one bad item must not end the record
@@ -211,11 +195,13 @@ class Store:
 
     def finish(self) -> None:
         """Sort the images of a record, and write their metadata. Raises OSError."""
-        for line in JournalReader(self.path):
+        record = Record(self.path)
+        for line in record.lines:
             item = line.item(np.broadcast_to(np.zeros((), line.dtype), line.shape), {})
             if not line.image and self.contents.image(item, create=False):
                 # A chunk that came before the one that told the size of all others.
-                self.put([read_item(self.path, line)])
+                with suppress(OSError, ValueError):
+                    self.put([record.item(line)])
         self.contents = Contents(self.path)  # without coordinates whose items were replaced
         try:
             self._sort()
@@ -228,8 +214,7 @@ class Store:
 
     def _sort(self) -> None:
         """Link the chunks of images into sorted arrays, and replace the journal. Raises OSError."""
-        images: dict[str, Image] = {}
-        arrays: dict[str, tuple[str, list[dict[int, int]]]] = {}
+        sorted_arrays: dict[str, tuple[Image, str, list[dict[int, int]]]] = {}
         for image in self.contents.images.values():
             orders = image.orders()
             if orders == [[*range(length)] for length in image.shape]:
@@ -238,25 +223,24 @@ class Store:
             remove(folder)  # of a recorder that was killed here
             folder.mkdir()
             image.copy_metadata(folder, [len(order) for order in orders])
-            images[image.path] = image
             indices = [{old: new for new, old in enumerate(order)} for order in orders]
-            arrays[image.path] = f"{folder.parent.name}/{folder.name}", indices
+            sorted_arrays[image.path] = image, f"{folder.parent.name}/{folder.name}", indices
 
         def moved(line: JournalLine) -> JournalLine:
-            if line.image not in arrays:
+            if line.image not in sorted_arrays:
                 return line
-            path, indices = arrays[line.image]
+            _, path, indices = sorted_arrays[line.image]
             start = tuple(new[at] for new, at in zip(indices, line.start, strict=True))
             return replace(line, image=path, start=start)
 
-        lines = JournalReader(self.path)
+        lines = Record(self.path).lines
         for line in lines:
-            if line.image in images:
-                new, chunks = moved(line), images[line.image].chunks
+            if line.image in sorted_arrays:
+                new, chunks = moved(line), sorted_arrays[line.image][0].chunks
                 both = chunks(line.start, line.shape), chunks(new.start, line.shape)
                 for (old_name, _), (new_name, _) in zip(*both, strict=True):
                     os.link(self.path / line.image / old_name, self.path / new.image / new_name)
-        if images:
+        if sorted_arrays:
             self.journal.replace(map(moved, lines))
 
     def close(self) -> None:
