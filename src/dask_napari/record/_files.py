@@ -25,12 +25,9 @@ from dask_napari.system import free_bytes
 ELEMENTS: Final = "elements"  # folder of the arrays that no image holds, a file for each item
 PART: Final = ".part"  # suffix of files and folders that are being written
 
-# A layer may have a thousand characters of any kind, and file systems end at 255 bytes.
-NAME_LENGTH: Final = 60
+NAME_LENGTH: Final = 60  # a layer may have a thousand characters, and file systems end at 255
 UNSAFE: Final = re.compile(r"[^\w.+-]+", re.ASCII)
-
-# Bytes that items leave free, for the journal and the metadata: a full disk gets its ledger.
-RESERVE: Final = 4 << 20
+RESERVE: Final = 4 << 20  # bytes that items leave free: a full disk gets its ledger
 
 FULL: Final = "disk-full"
 REASONS: Final = {

@@ -193,8 +193,7 @@ class Image:
             full = np.full(self._chunk, dtype.type(self._metadata["fill_value"]), dtype)
             full[tuple(map(slice, block.shape))] = block
             block = full
-        encoded: bytes = self._codec.encode(np.ascontiguousarray(block, dtype))
-        return encoded
+        return bytes(self._codec.encode(np.ascontiguousarray(block, dtype)))
 
     def orders(self) -> list[list[int]]:
         """Return the indices along each axis in the order of their coordinates."""
@@ -220,10 +219,7 @@ class Image:
         values = {name: index.values() for name, index in self._indices.items()}
         translate = () if self._moving else self.info.translate
         ome = multiscales(self.info.family, self.folder.name, translate, values)
-        coordinates = {
-            name: {"axes": index.names, "values": values[name]}
-            for name, index in self._indices.items()
-        }
+        coordinates = {k: {"axes": v.names, "values": values[k]} for k, v in self._indices.items()}
         ours = {"image": self.info, "coordinates": coordinates}
         write_group(self.folder.parent, {"ome": ome, KEY: ours})
         self._described = True

@@ -213,8 +213,7 @@ def multiscales(
 ) -> dict[str, Any]:
     """Return the attributes ``ome`` of an image of one level.
 
-    The translation is empty where it differs from item to item; ``coordinates`` are those along
-    the axes that are made of positions.
+    The translation is empty where items differ; coordinates are of axes made of positions.
     """
     axes, scales, translations = [], [], []
     known = family.meta.calibration

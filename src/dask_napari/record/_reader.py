@@ -9,17 +9,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import zarr
+from msgspec.structs import replace
 
-from dask_napari.model import Item, Policy, Refusal
+from dask_napari.model import Item, LayerSpec, Policy, Refusal
 from dask_napari.record._files import read_arrays, read_attributes
-from dask_napari.record._journal import JournalLine, JournalReader
-from dask_napari.record._record_group import check_record, layers_of
+from dask_napari.record._journal import JournalLine, JournalReader, from_json
+from dask_napari.record._record_group import check_record
 from dask_napari.stream.send import Publisher
 
-# Items that wait to be read. They are read when their turn comes: memory is the stream's own, and
-# a viewer that is slower than the disk only makes the reader wait.
+# Items that wait to be read; they are read when their turn comes, so that memory is bounded.
 QUEUE_LENGTH: Final = 256
 POLL_INTERVAL: Final = 0.02  # seconds between looks at how many there are
 
@@ -51,7 +52,8 @@ class Record:
         self.closed = bool(attributes.get("closed"))
         self.sessions: list[dict[str, Any]] = attributes.get("sessions", [])
         self.lines = JournalReader(self.path)
-        self.layers = layers_of(attributes)
+        layers = (msgspec.convert(each, LayerSpec) for each in attributes.get("layers", []))
+        self.layers = [replace(spec, options=from_json(spec.options)) for spec in layers]
         self._open_array = cache(zarr.open_array)
 
     def __repr__(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from dask_napari._version import __version__
 from dask_napari.model import LayerSpec, Ledger
 from dask_napari.record._files import ELEMENTS, read_attributes, write_group
-from dask_napari.record._journal import NAME, from_json, to_json
+from dask_napari.record._journal import NAME, to_json
 from dask_napari.record._ome_zarr import KEY, VERSION
 from dask_napari.stream.receive import plain
 
@@ -91,16 +91,8 @@ class RecordSession:
         session["ledger"] = plain(ledger)
         if closed:
             session["ended"] = time.time()
-        ours = {
-            **{"layout": LAYOUT, "software": __version__, "closed": closed},
-            **{"layers": list(self._layers.values()), "sessions": self._sessions},
-        }
+        ours = {"layout": LAYOUT, "software": __version__, "closed": closed}
+        ours |= {"layers": list(self._layers.values()), "sessions": self._sessions}
         if (text := msgspec.json.encode([ours, sorted(images)])) != self._saved:
             write_attributes(self._path, ours, images)
             self._saved = text
-
-
-def layers_of(attributes: Mapping[str, Any]) -> list[LayerSpec]:
-    """Return the layers that the attributes of a record name."""
-    found = (msgspec.convert(each, LayerSpec) for each in attributes.get("layers", []))
-    return [replace(spec, options=from_json(spec.options)) for spec in found]

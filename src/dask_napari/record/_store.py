@@ -24,6 +24,7 @@ from dask_napari.model import Item, LayerSpec, Refusal, contain
 from dask_napari.record._contents import Contents, RecordedItem
 from dask_napari.record._files import (
     ELEMENTS,
+    FULL,
     check_room,
     encode_arrays,
     part_of,
@@ -38,8 +39,7 @@ from dask_napari.record._record_group import check_record, create_record, write_
 
 logger = logging.getLogger(__name__)
 
-# Threads that compress and write; both let go of the GIL, and a disk takes a few at once.
-WRITERS: Final = 4
+WRITERS: Final = 4  # threads that compress and write; both let go of the GIL
 
 
 @dataclass(slots=True)
@@ -118,15 +118,14 @@ class Store:
         drafts = [self._draft(item) for item in items]
         list(self._pool.map(ItemDraft.write, drafts))
         self._commit([draft for draft in drafts if not draft.refusal])
-        refusals = [draft.refusal for draft in drafts]
-        self._log(refusals)
-        return refusals
+        self._log([draft.refusal for draft in drafts])
+        return [draft.refusal for draft in drafts]
 
     def _draft(self, item: Item) -> ItemDraft:
         draft = ItemDraft(self.path, item)
         try:
-            # More than for one item after a refusal: else the disk is full and not full in turns.
-            check_room(self.path, 0, reserves=2 if self._trouble else 1)
+            # More than for one item, once it was full: else it is full and not full in turns.
+            check_room(self.path, 0, reserves=2 if self._trouble == FULL else 1)
             self.contents.last += 1
             arrays, data, spec = item.arrays, item.data, self.specs.get(item.layer)
             where: dict[str, Any] = {"publisher": item.publisher}
