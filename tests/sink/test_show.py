@@ -22,7 +22,7 @@ BAD = [
     ({"layer": "a", "at": {}}, "is no position"),
     ({"layer": "a", "at": "{well}"}, "is no position"),
     ({"layer": "a", "at": {"t": None}}, "coordinate None"),
-    ({"layer": "a", "at": {"y": slice(5, 5)}}, "says no place"),
+    ({"layer": "a", "at": {"y": slice(5, 5)}}, "is not a range of pixels"),
     ({"layer": "a", "axes": {"t": "layers"}}, "mode 'layers'"),
     ({"layer": "a", "options": {"colourmap": "red"}}, "did you mean 'colormap'"),
     ({"layer": "a", "policy": "newest"}, "policy='newest'"),
