@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dask_napari.canvas import CanvasAxes, CanvasAxis, split
+from dask_napari.canvas import CanvasAxes, CanvasAxis, split_position
 from dask_napari.model import natural_key
 
 MIXED = st.one_of(
@@ -56,6 +56,6 @@ def test_spatial_names_replace_the_default_ones():
 
 def test_layer_axes_go_into_the_name():
     modes = {"channel": "layer", "well": "slider"}
-    name, sliders, layers = split("raw", {"well": "A01", "channel": 1}, modes)
+    name, sliders, layers = split_position("raw", {"well": "A01", "channel": 1}, modes)
     assert (name, sliders, layers) == ("raw [1]", {"well": "A01"}, {"channel": 1})
-    assert split("raw", {"t": 0}, modes) == ("raw", {"t": 0}, {})
+    assert split_position("raw", {"t": 0}, modes) == ("raw", {"t": 0}, {})

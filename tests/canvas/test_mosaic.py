@@ -135,14 +135,14 @@ def test_sliders_and_a_mosaic_together():
     canvas = Canvas(axes, mosaic=mosaic)
     canvas.put({"t": 0, "well": "A1"}, np.full((2, 2), 1, "uint8"))
     canvas.put({"t": 1, "well": "B3"}, np.full((2, 2), 2, "uint8"))
-    change = canvas.put({"t": 1, "well": "A1"}, np.full((2, 2), 3, "uint8"))
+    result = canvas.put({"t": 1, "well": "A1"}, np.full((2, 2), 3, "uint8"))
     assert axes.names == ("t",)
     assert canvas.shape == (2, 4, 6)
     assert canvas[0][:2, :2].tolist() == [[1, 1], [1, 1]]
     assert canvas[1][2:, 4:].tolist() == [[2, 2], [2, 2]]
     assert canvas[1, 0].tolist() == [3, 3, 0, 0, 0, 0]
-    assert canvas.seen(change.place, (1,))
-    assert not canvas.seen(change.place, (0,))
+    assert canvas.is_seen(result.key, (1,))
+    assert not canvas.is_seen(result.key, (0,))
     assert sorted((laid.position["t"], laid.position["well"]) for laid in canvas.blocks()) == [
         (0, "A1"),
         (1, "A1"),

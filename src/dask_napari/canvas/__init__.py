@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from dask_napari.canvas._axes import CanvasAxes, CanvasAxis
-from dask_napari.canvas._changes import CanvasPlace, Change, Signature
-from dask_napari.canvas._layer_split import split
-from dask_napari.canvas._mosaic import Cell, Heading, Mosaic, TileLayout
-from dask_napari.canvas.elements._blocks import Block, Rows
-from dask_napari.canvas.elements._ragged_canvas import RaggedCanvas
-from dask_napari.canvas.pixels._canvas import Canvas, Laid
-from dask_napari.canvas.pixels._tiles import Held, Hold
-from dask_napari.canvas.pixels._views import CanvasView, Level
+from dask_napari.canvas._layer_names import split_position
+from dask_napari.canvas._mosaic import Mosaic
+from dask_napari.canvas._mosaic_axis import Cell, TileLayout
+from dask_napari.canvas._positions import PositionIndex, PositionKey, PutResult
 
 __all__ = [
-    "Block",
-    "Canvas",
     "CanvasAxes",
     "CanvasAxis",
-    "CanvasPlace",
-    "CanvasView",
     "Cell",
-    "Change",
-    "Heading",
-    "Held",
-    "Hold",
-    "Laid",
-    "Level",
     "Mosaic",
-    "RaggedCanvas",
-    "Rows",
-    "Signature",
+    "PositionIndex",
+    "PositionKey",
+    "PutResult",
     "TileLayout",
-    "split",
+    "split_position",
 ]

@@ -9,13 +9,25 @@ from typing import Any
 from dask_napari.model import SPATIAL, Coordinate, natural_key, plain_coordinate
 
 
+def spatial_names(count: int) -> tuple[str, ...]:
+    """Return the usual names of spatial axes.
+
+    Examples
+    --------
+    >>> spatial_names(2), spatial_names(4)
+    (('y', 'x'), ('dim4', 'z', 'y', 'x'))
+    """
+    extra = tuple(f"dim{count - n}" for n in range(max(0, count - len(SPATIAL))))
+    return (*extra, *SPATIAL[max(0, len(SPATIAL) - count) :])
+
+
 class CanvasAxis:
-    """The coordinates known on one axis, in the order in which a slider shows them.
+    """Coordinates known on one axis, in the order in which a slider shows them.
 
     Parameters
     ----------
     name : str
-        What the slider is called.
+        Name of the slider.
     arrival : bool
         Keep coordinates in the order of arrival instead of their natural order.
 
@@ -33,7 +45,7 @@ class CanvasAxis:
         self.arrival = arrival
         self._coordinates: list[Coordinate] = []
         self._keys: list[Any] = []  # sort keys, or nothing for the order of arrival
-        self._known: dict[Coordinate, int] = {}  # value: turn of arrival
+        self._known: dict[Coordinate, int] = {}  # number of arrival by coordinate
 
     def add(self, coordinate: Coordinate) -> int | None:
         """Make a coordinate known; return the index it gets, or None if it was known."""
@@ -54,21 +66,21 @@ class CanvasAxis:
         return index
 
     def index(self, coordinate: Coordinate) -> int:
-        """Return where a coordinate is on the slider.
+        """Return the index of a coordinate on the slider.
 
         Raises
         ------
         KeyError
-            If it is not known.
+            If the coordinate is not known.
         """
         try:
-            turn = self._known[coordinate]
+            number = self._known[coordinate]
         except KeyError:
             raise KeyError(f"no {coordinate!r} on axis {self.name!r}") from None
-        return turn if self.arrival else bisect_left(self._keys, natural_key(coordinate))
+        return number if self.arrival else bisect_left(self._keys, natural_key(coordinate))
 
-    def turn(self, coordinate: Coordinate) -> int:
-        """Return when a known coordinate arrived, from 0; unlike its index that never changes."""
+    def arrival_number(self, coordinate: Coordinate) -> int:
+        """Return the number of a known coordinate in the order of arrival, which never changes."""
         return self._known[coordinate]
 
     def ranks(self) -> list[int]:
@@ -103,9 +115,12 @@ class CanvasAxis:
     def __len__(self) -> int:
         return len(self._coordinates)
 
+    def __repr__(self) -> str:
+        return f"<CanvasAxis {self.name!r}: {len(self)} coordinates>"
+
 
 class CanvasAxes:
-    """The slider axes and the spatial axes shared by the canvases of one viewer.
+    """Slider axes and spatial axes shared by the canvases of one viewer.
 
     The array axes of every canvas are the sliders, in :attr:`names` order, followed by the
     spatial axes. An axis that turns up late goes to the front, which is where napari puts new
@@ -153,7 +168,7 @@ class CanvasAxes:
         clean = {name: plain_coordinate(name, value) for name, value in position.items()}
         fresh = [name for name in clean if name not in self._axes]
         if fresh:
-            rank = {name: turn for turn, name in enumerate(order)}
+            rank = {name: n for n, name in enumerate(order)}
             fresh.sort(key=lambda name: rank.get(name, len(rank)))  # stable: else as named
             for name in fresh:
                 self._axes[name] = CanvasAxis(name, arrival=name in self._arrival)
@@ -172,7 +187,7 @@ class CanvasAxes:
 
         Canvases with fewer spatial axes than another one are repeated along those they lack.
         """
-        labels = tuple(names) if len(names) == len(shape) else self._default_names(len(shape))
+        labels = tuple(names) if len(names) == len(shape) else spatial_names(len(shape))
         grew = False
         if len(shape) > len(self.spatial):
             self.spatial = (*labels[: len(shape) - len(self.spatial)], *self.spatial)
@@ -180,7 +195,7 @@ class CanvasAxes:
             grew = True
         # A block that brings names gives them to axes that had only the default ones.
         if names and labels != self.spatial[-len(labels) :]:
-            old = self._default_names(len(self.spatial))
+            old = spatial_names(len(self.spatial))
             at = len(self.spatial) - len(labels)
             if self.spatial[at:] == old[at:]:
                 self.spatial = (*self.spatial[:at], *labels)
@@ -193,11 +208,6 @@ class CanvasAxes:
         self._extent = extent
         self.version += grew
         return grew
-
-    @staticmethod
-    def _default_names(count: int) -> tuple[str, ...]:
-        extra = tuple(f"dim{count - turn}" for turn in range(max(0, count - len(SPATIAL))))
-        return (*extra, *SPATIAL[len(SPATIAL) - min(count, len(SPATIAL)) :])
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -231,3 +241,7 @@ class CanvasAxes:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __repr__(self) -> str:
+        sliders = ", ".join(f"{axis.name}: {len(axis)}" for axis in self)
+        return f"<CanvasAxes {sliders}; {' '.join(self.spatial)} {self.extent}>"

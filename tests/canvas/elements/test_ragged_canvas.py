@@ -67,7 +67,7 @@ def table(rows) -> set[tuple[float, ...]]:
 @given(PUTS)
 def test_it_is_the_table_of_all_elements(puts):
     canvas, elements = fill(puts), reference(puts)
-    assert table(canvas.all()) == elements
+    assert table(canvas.all_rows()) == elements
     assert canvas.size == len(elements)
 
 
@@ -82,7 +82,7 @@ def test_what_is_seen_is_the_part_of_the_table_at_the_steps(puts, data):
         for each in elements
         if all(step is None or step == each[turn] for turn, step in enumerate(at))
     }
-    assert table(canvas.seen([*at, None, None])) == here
+    assert table(canvas.rows_at([*at, None, None])) == here
 
 
 @given(PUTS)
@@ -92,7 +92,7 @@ def test_rows_keep_their_place_while_the_state_is_the_same(puts):
     before = None
     for number, (position, count) in enumerate(puts):
         canvas.put(position, block(count, number))
-        rows = canvas.all()
+        rows = canvas.all_rows()
         if before is not None and before[0] == canvas.state:
             kept = before[1]
             np.testing.assert_array_equal(rows.coordinates[: len(kept)], kept)
@@ -106,7 +106,9 @@ def test_the_order_of_arrival_does_not_matter(order):
         number = COORDINATES["well"].index(well) * 10 + COORDINATES["t"].index(t)
         canvas.put({"well": well, "t": t}, block(2, number), order=("well", "t"))
     wells = sorted(COORDINATES["well"], key=natural_key)
-    for row, number in zip(canvas.all().coordinates, canvas.all().columns["n"], strict=True):
+    for row, number in zip(
+        canvas.all_rows().coordinates, canvas.all_rows().columns["n"], strict=True
+    ):
         well, t = divmod(int(number) // 10, 10)
         assert wells[int(row[0])] == COORDINATES["well"][well]
         assert row[1] == t
@@ -121,11 +123,11 @@ def test_replaced_rows_are_let_go_of(puts):
     for number, (place, count) in enumerate(puts):
         count = count * 300  # so that it has something to let go of
         last[place] = number
-        change = canvas.put({"p": place}, block(count, number * 1000))
-        assert change.replaced == (place in {p for p, _ in puts[:number]})
-    numbers = {int(n) // 10_000 for n in canvas.all().columns["n"]}
+        result = canvas.put({"p": place}, block(count, number * 1000))
+        assert result.replaced == (place in {p for p, _ in puts[:number]})
+    numbers = {int(n) // 10_000 for n in canvas.all_rows().columns["n"]}
     assert numbers == {number for number in last.values() if puts[number][1]}
-    assert len(canvas._rows) <= 2 * len(canvas) + 1024 + 4 * 300
+    assert len(canvas._table) <= 2 * len(canvas) + 1024 + 4 * 300
 
 
 def test_a_column_along_a_slider_becomes_its_index():
@@ -138,21 +140,21 @@ def test_a_column_along_a_slider_becomes_its_index():
         {}, Block(np.array([[10, 1, 1], [20, 2, 2], [25, 3, 3], [30, 4, 4.0]]), ("t", "y", "x"))
     )
     assert axes["t"].coordinates == (10, 20, 25, 30)
-    assert canvas.all().coordinates[:, 0].tolist() == [0, 1, 2, 3]
-    assert canvas.seen((1, None, None)).coordinates.tolist() == [[1, 2, 2]]
+    assert canvas.all_rows().coordinates[:, 0].tolist() == [0, 1, 2, 3]
+    assert canvas.rows_at((1, None, None)).coordinates.tolist() == [[1, 2, 2]]
     # Sub-frame times lie between frames, and make no steps of their own.
     canvas.put({}, Block(np.array([[22.5, 1, 1]]), ("t", "y", "x")))
     assert len(axes["t"]) == 4
-    assert canvas.all().coordinates[-1, 0] == pytest.approx(1.5)
+    assert canvas.all_rows().coordinates[-1, 0] == pytest.approx(1.5)
 
 
 def test_a_named_axis_that_is_not_of_space_makes_a_slider():
     canvas = RaggedCanvas(CanvasAxes())
-    change = canvas.put({"well": "A"}, Block(np.array([[4, 1, 1], [2, 1, 1.0]]), ("t", "y", "x")))
-    assert change.grew
+    result = canvas.put({"well": "A"}, Block(np.array([[4, 1, 1], [2, 1, 1.0]]), ("t", "y", "x")))
+    assert result.grew
     assert canvas.axes.labels == ("well", "t", "y", "x")
     assert canvas.axes["t"].coordinates == (2, 4)
-    assert canvas.measured == {"t"}
+    assert canvas.slider_columns == {"t"}
 
 
 def test_elements_of_a_plane_are_where_one_looks_in_a_stack():
@@ -161,8 +163,8 @@ def test_elements_of_a_plane_are_where_one_looks_in_a_stack():
     stack.put({"t": 0}, np.zeros((3, 4, 5), "u1"))
     canvas = RaggedCanvas(axes)
     canvas.put({"t": 0}, block(1, 0))
-    assert canvas.seen((0, 2, None, None)).coordinates.tolist() == [[0, 2, 0, 0]]
-    assert canvas.all().coordinates[:, 1].tolist() == [0, 1, 2]
+    assert canvas.rows_at((0, 2, None, None)).coordinates.tolist() == [[0, 2, 0, 0]]
+    assert canvas.all_rows().coordinates[:, 1].tolist() == [0, 1, 2]
 
 
 def test_elements_in_depth_make_room_for_it():
@@ -176,13 +178,13 @@ def test_blocks_side_by_side_at_one_place():
     canvas = RaggedCanvas(CanvasAxes())
     for tile in range(3):
         canvas.put({"t": 0}, block(1, 0), tile=tile, shift=(0, 100.0 * tile))
-    assert canvas.all().coordinates[:, 2].tolist() == [0, 100, 200]
+    assert canvas.all_rows().coordinates[:, 2].tolist() == [0, 100, 200]
     generation = canvas.generation
     canvas.relayout(lambda tile: (10.0 * tile, 0.0))
     assert canvas.generation > generation
-    assert canvas.all().coordinates[:, 1:].tolist() == [[0, 0], [10, 0], [20, 0]]
+    assert canvas.all_rows().coordinates[:, 1:].tolist() == [[0, 0], [10, 0], [20, 0]]
     assert canvas.put({"t": 0}, block(2, 1), tile=1, shift=(1.0, 0.0)).replaced
-    assert canvas.all().coordinates[:, 1:].tolist() == [[0, 0], [20, 0], [11, 10], [12, 11]]
+    assert canvas.all_rows().coordinates[:, 1:].tolist() == [[0, 0], [20, 0], [11, 10], [12, 11]]
 
 
 def test_columns_may_differ_between_blocks():
@@ -191,7 +193,7 @@ def test_columns_may_differ_between_blocks():
     canvas.put({"t": 0}, Block(at, columns={"area": np.array([3]), "name": np.array(["a"])}))
     canvas.put({"t": 1}, Block(at, columns={"area": np.array([0.5])}))
     canvas.put({"t": 2}, Block(at, columns={"name": np.array(["longer"]), "ok": np.array([True])}))
-    columns = canvas.all().columns
+    columns = canvas.all_rows().columns
     np.testing.assert_array_equal(columns["area"], [3, 0.5, np.nan])
     assert columns["name"].tolist() == ["a", "", "longer"]
     np.testing.assert_array_equal(columns["ok"], [np.nan, np.nan, 1])
@@ -227,5 +229,5 @@ def test_the_cost_of_a_block_does_not_grow_with_their_number():
     sizes = set()
     for number in range(3000):
         canvas.put({"p": number}, block(3, number))
-        sizes.add(len(canvas._rows._buffers[".0"]))
+        sizes.add(len(canvas._table._places._buffers[".0"]))
     assert len(sizes) <= 7  # each a copy of all rows: 256, 512, ... 16 384

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dask_napari.canvas import CanvasAxes
-from dask_napari.canvas.pixels import Canvas
+from dask_napari.canvas.pixels import Canvas, CanvasView
 
 
 @st.composite
@@ -49,11 +49,9 @@ def test_a_canvas_of_all_chunks_is_the_array(made, known, data):
 
 @given(chunked(), st.integers(1, 4))
 def test_a_level_is_every_other_element_whatever_the_chunks(made, level):
-    from dask_napari.canvas.pixels import Level
-
     whole, slices = made
     canvas = Canvas(CanvasAxes())
-    view = Level(canvas, level)
+    view = CanvasView(canvas, level=level)
     for part in slices:
         origin = tuple(int(s.start) for s in part)
         canvas.put({"t": 0}, whole[part], origin=origin, array_shape=whole.shape)
@@ -92,9 +90,7 @@ def test_colour_has_levels_too():
     canvas = Canvas(CanvasAxes(), colour=3)
     canvas.put({}, picture)
     assert canvas.shape_at(1) == (2, 3, 3)
-    from dask_napari.canvas.pixels import Level
-
-    np.testing.assert_array_equal(np.asarray(Level(canvas, 1)), picture[::2, ::2])
+    np.testing.assert_array_equal(np.asarray(CanvasView(canvas, level=1)), picture[::2, ::2])
 
 
 def test_large_canvases_have_levels_down_to_a_screen():

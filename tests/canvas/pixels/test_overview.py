@@ -61,8 +61,8 @@ def test_what_comes_is_added_and_nothing_else_is_drawn():
         for x in range(0, 64, 4):
             canvas.put({}, np.full((4, 4), 1, "u1"), origin=(0, x), array_shape=(4, 64))
         before = canvas.levels[-1][:].copy()
-        kept = canvas._overview
+        kept = canvas._renderer._overview
         canvas.put({}, np.full((4, 4), 9, "u1"), origin=(0, 48), array_shape=(4, 64))
         after = np.asarray(canvas.levels[-1][:])
-        assert canvas._overview is kept
+        assert canvas._renderer._overview is kept
         assert (before.max(), after.max()) == (1, 9)

@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dask_napari.canvas.pixels._array_handles import InMemoryArray
 from dask_napari.canvas.pixels._planes import INDEX_ABOVE, Plane
-from dask_napari.canvas.pixels._tiles import HeldInMemory, Tile
+from dask_napari.canvas.pixels._tiles import Tile
 
 SIDE = 40
 
@@ -22,13 +23,13 @@ def planes(draw):
         y, x = draw(st.integers(0, SIDE - 1)), draw(st.integers(0, SIDE - 1))
         h, w = draw(st.integers(1, min(9, SIDE - y))), draw(st.integers(1, min(9, SIDE - x)))
         block = np.arange(1, h * w + 1, dtype=np.int32).reshape(h, w) + 1000 * n
-        replaced = plane.put(((), (y, x)), Tile(HeldInMemory(block), (y, x)))
+        replaced = plane.put(((), (y, x)), Tile(InMemoryArray(block), (y, x)))
         assert not replaced or n
         dense[y : y + h, x : x + w] = block
         if replaced:  # what an earlier, larger tile left there is gone
             return plane, None
         if draw(st.booleans()):  # with and without a grid of cells that is kept up to date
-            list(plane.seen((range(SIDE), range(SIDE))))
+            list(plane.tiles_near((range(SIDE), range(SIDE))))
     return plane, dense
 
 
@@ -56,7 +57,7 @@ def test_a_window_shows_what_the_dense_array_has(made, rows, columns, level):
     picture = np.zeros(expected.shape, np.int32)
     plane.draw(picture, window, level)
     np.testing.assert_array_equal(picture, expected)
-    sole = plane.sole(window, level)
+    sole = plane.only_tile(window, level)
     if sole is not None:
         np.testing.assert_array_equal(sole, expected)
 
@@ -64,17 +65,17 @@ def test_a_window_shows_what_the_dense_array_has(made, rows, columns, level):
 def test_the_only_tile_of_a_window_is_handed_out_without_a_copy():
     block = np.arange(16).reshape(4, 4)
     plane = Plane()
-    plane.put(((), (0, 0)), Tile(HeldInMemory(block), (0, 0)))
-    plane.put(((), (0, 4)), Tile(HeldInMemory(block), (0, 4)))
-    inside = plane.sole((range(4), range(1, 3)))
+    plane.put(((), (0, 0)), Tile(InMemoryArray(block), (0, 0)))
+    plane.put(((), (0, 4)), Tile(InMemoryArray(block), (0, 4)))
+    inside = plane.only_tile((range(4), range(1, 3)))
     assert np.shares_memory(inside, block)
-    assert plane.sole((range(4), range(3, 5))) is None
-    assert plane.sole((range(4), range(7, 9))) is None
+    assert plane.only_tile((range(4), range(3, 5))) is None
+    assert plane.only_tile((range(4), range(7, 9))) is None
 
 
 def test_a_tile_without_an_axis_is_the_same_all_along_it():
     plane = Plane()
-    plane.put(((), (0, 0)), Tile(HeldInMemory(np.ones((2, 2), int)), (0, 0)))
+    plane.put(((), (0, 0)), Tile(InMemoryArray(np.ones((2, 2), int)), (0, 0)))
     picture = np.zeros((3, 2, 2), int)
     plane.draw(picture, (range(3), range(2), range(2)))
     assert picture.all()
@@ -84,10 +85,10 @@ def test_only_tiles_near_a_window_are_looked_at():
     plane = Plane()
     for n in range(1000):
         start = (4 * (n // 100), 4 * (n % 100))
-        plane.put(((), start), Tile(HeldInMemory(np.zeros((4, 4))), start))
-    assert len(list(plane.seen((range(5, 7), range(9, 11))))) == 1
-    assert len(list(plane.seen((range(2, 4), range(4, 6)), level=1))) == 1
-    assert len(list(plane.seen((range(0), range(9))))) == 0
+        plane.put(((), start), Tile(InMemoryArray(np.zeros((4, 4))), start))
+    assert len(list(plane.tiles_near((range(5, 7), range(9, 11))))) == 1
+    assert len(list(plane.tiles_near((range(2, 4), range(4, 6)), level=1))) == 1
+    assert len(list(plane.tiles_near((range(0), range(9))))) == 0
 
 
 def test_levels_are_made_once_and_again_after_a_move():
@@ -95,9 +96,9 @@ def test_levels_are_made_once_and_again_after_a_move():
 
     def hold(array, level=0):
         held.append(level)
-        return HeldInMemory(array)
+        return InMemoryArray(array)
 
-    tile = Tile(HeldInMemory(np.arange(64).reshape(8, 8)), (0, 0), hold)
+    tile = Tile(InMemoryArray(np.arange(64).reshape(8, 8)), (0, 0), hold)
     assert tile.at(2).tolist() == [[0, 4], [32, 36]]
     assert tile.at(2) is tile.at(2)
     assert held == [1, 2]

@@ -176,7 +176,7 @@ def test_tiny_blocks_alone_do_not_stop_the_stream(store):
 
 def test_canvases_share_the_limit_and_show_what_they_would(store):
     axes = CanvasAxes()
-    bounded = [Canvas(axes, hold=store.hold) for _ in range(2)]
+    bounded = [Canvas(axes, store=store.hold) for _ in range(2)]
     free = [Canvas(axes) for _ in range(2)]
     for n in range(48):
         picture = np.random.default_rng(n).integers(0, 255, (1024, 512), np.uint8)
@@ -190,14 +190,14 @@ def test_canvases_share_the_limit_and_show_what_they_would(store):
 
 
 def test_laying_blocks_out_again_reads_nothing_back(store):
-    canvas = Canvas(CanvasAxes(), hold=store.hold)
+    canvas = Canvas(CanvasAxes(), store=store.hold)
     for t in range(40):
         canvas.put({"t": t}, block(t).reshape(1024, 1024))
     assert store.settle(30)
     reads = []
     read = store._scratch.read
     store._scratch.read = lambda *a: reads.append(1) or read(*a)
-    other = Canvas(CanvasAxes(), hold=store.hold)
+    other = Canvas(CanvasAxes(), store=store.hold)
     for laid in canvas.blocks():
         other.put({"z": laid.position["t"]}, laid.block)
     assert reads == []

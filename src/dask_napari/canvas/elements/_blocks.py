@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,9 @@ class Block:
     axes : tuple of str
         Names of the D axes; empty for the usual ones, ``(z,) y, x``.
     columns : dict of str to numpy.ndarray
-        More of each row, such as features.
+        Other values of each row, such as features.
     extra : object
-        What else belongs to the block as a whole; it is handed back with the rows.
+        Data of the block that is handed back with the rows.
     """
 
     coordinates: npt.NDArray[Any]
@@ -36,14 +36,31 @@ class Block:
 
 @dataclass(slots=True, eq=False)
 class Span:
-    """Where the rows of a block are in the buffers."""
+    """Rows of a block in the table.
+
+    Attributes
+    ----------
+    start, stop : int
+        First row, and the one after the last.
+    extra : object
+        See :attr:`Block.extra`.
+    axes : tuple
+        Sliders along which the block has coordinates, and its number of spatial axes.
+    tile : hashable
+        Which of several blocks side by side in space it is.
+    shift : tuple of float
+        Where its pixel (0, 0) lies, y and x in pixels.
+    """
 
     start: int
     stop: int
     extra: Any
-    kind: tuple[frozenset[str], int] = (frozenset(), 0)
+    axes: tuple[frozenset[str], int] = (frozenset(), 0)
     tile: Hashable = None
     shift: tuple[float, float] = (0.0, 0.0)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,11 +74,11 @@ class Rows:
     columns : dict of str to numpy.ndarray
         The columns of the blocks.
     source : numpy.ndarray
-        Which row of the canvas each row is; repeated ones are there several times.
+        Number of each row in the table; repeated rows are there several times.
     spans : list of Span
         The blocks, with their rows among these; empty where rows are repeated or picked.
     extras : list
-        What the blocks brought with them, see :attr:`Block.extra`.
+        Data of the blocks, see :attr:`Block.extra`.
     """
 
     coordinates: Floats
@@ -74,11 +91,10 @@ class Rows:
         return len(self.coordinates)
 
 
-def moved(spans: list[Span]) -> list[Span]:
-    """Return the spans as they lie one after the other."""
+def consecutive(spans: list[Span]) -> list[Span]:
+    """Return copies of spans that lie one after the other."""
     result, start = [], 0
     for span in spans:
-        stop = start + span.stop - span.start
-        result.append(Span(start, stop, span.extra, span.kind, span.tile, span.shift))
-        start = stop
+        result.append(replace(span, start=start, stop=start + len(span)))
+        start += len(span)
     return result

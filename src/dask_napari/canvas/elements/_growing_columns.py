@@ -1,4 +1,4 @@
-"""Columns that grow: the rows of many blocks one after the other, and cheap to append to."""
+"""Columns of many blocks, one after the other, and cheap to append to."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ CAPACITY: Final = 256
 """Rows that a buffer has room for at first; it doubles from there."""
 
 
-def blank(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Any]:
-    """Return what stands for "no value" in a column, and the type that can hold it.
+def missing_value(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Any]:
+    """Return the value that stands for none in a column, and the type that can hold it.
 
     Examples
     --------
-    >>> blank(np.dtype("int64")), blank(np.dtype("<U3"))
+    >>> missing_value(np.dtype("int64")), missing_value(np.dtype("<U3"))
     ((dtype('float64'), nan), (dtype('<U3'), np.str_('')))
     """
     if dtype.kind in "biu":
@@ -29,14 +29,14 @@ def blank(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Any]:
     return np.dtype(object), None
 
 
-def common(one: np.dtype[Any], other: np.dtype[Any]) -> np.dtype[Any]:
+def common_type(one: np.dtype[Any], other: np.dtype[Any]) -> np.dtype[Any]:
     """Return the type that holds values of both; text and numbers stay what they are.
 
     Examples
     --------
-    >>> common(np.dtype("int32"), np.dtype("float32"))
+    >>> common_type(np.dtype("int32"), np.dtype("float32"))
     dtype('float64')
-    >>> common(np.dtype("int32"), np.dtype("<U3"))
+    >>> common_type(np.dtype("int32"), np.dtype("<U3"))
     dtype('O')
     """
     if one == other:
@@ -46,11 +46,11 @@ def common(one: np.dtype[Any], other: np.dtype[Any]) -> np.dtype[Any]:
 
 
 class GrowingColumns:
-    """Arrays of one length, by name, that are appended to together.
+    """Named arrays of one length that are appended to together.
 
     Appending costs what the new rows cost, whatever the number of rows already there
     (amortised: the buffers double). A block that lacks a column, or brings a new one, leaves
-    blanks: NaN, or empty text.
+    missing values: NaN, or empty text.
 
     Examples
     --------
@@ -67,6 +67,9 @@ class GrowingColumns:
 
     def __len__(self) -> int:
         return self._length
+
+    def __repr__(self) -> str:
+        return f"<GrowingColumns {len(self)} rows of {list(self._buffers)}>"
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         return self._buffers[name][: self._length]
@@ -102,7 +105,7 @@ class GrowingColumns:
         for name in {**self._buffers, **block}:
             values = block.get(name)
             buffer = self._room(name, stop, values, full=stop - start == stop)
-            buffer[start:stop] = blank(buffer.dtype)[1] if values is None else values
+            buffer[start:stop] = missing_value(buffer.dtype)[1] if values is None else values
 
     def _room(
         self, name: str, stop: int, values: npt.NDArray[Any] | None, *, full: bool
@@ -111,11 +114,13 @@ class GrowingColumns:
         old = self._buffers.get(name)
         if old is None:
             assert values is not None
-            dtype = values.dtype if full else common(values.dtype, blank(values.dtype)[0])
+            dtype = (
+                values.dtype if full else common_type(values.dtype, missing_value(values.dtype)[0])
+            )
             tail = values.shape[1:]
         else:
-            new = blank(old.dtype)[0] if values is None else values.dtype
-            dtype, tail = common(old.dtype, new), old.shape[1:]
+            new = missing_value(old.dtype)[0] if values is None else values.dtype
+            dtype, tail = common_type(old.dtype, new), old.shape[1:]
         if old is not None and old.dtype == dtype and len(old) >= stop:
             return old
         size = CAPACITY if old is None else max(CAPACITY, len(old))
@@ -125,7 +130,7 @@ class GrowingColumns:
         if old is not None:
             buffer[: self._length] = old[: self._length]
         elif self._length:
-            buffer[: self._length] = blank(dtype)[1]
+            buffer[: self._length] = missing_value(dtype)[1]
         self._buffers[name] = buffer
         return buffer
 

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dask_napari.canvas._axes import CanvasAxes
-from dask_napari.canvas._changes import Change, Signature
-from dask_napari.canvas.elements._blocks import Block, Floats, Rows, Span, moved
-from dask_napari.canvas.elements._growing_columns import GrowingColumns
+from dask_napari.canvas._positions import PositionIndex, PositionKey, PutResult, position_key
+from dask_napari.canvas.elements._blocks import Block, Rows, Span
+from dask_napari.canvas.elements._element_table import ElementTable
+from dask_napari.canvas.elements._gathering import ViewIndices, gather
 from dask_napari.canvas.elements._slider_columns import admit, is_slider, names_of
-from dask_napari.model import Coordinate, plain_coordinate
-
-At = Sequence[float | None]
-"""Where one looks: an index for each axis of the viewer, None for all of an axis."""
-
-MEASURED: Final = -1.0
-"""Code of a row that has its coordinate on a slider axis in a column of its own. Otherwise the
-code is the turn in which the coordinate arrived; none at all means "repeated along it"."""
-
-MIN_DEAD: Final = 1024
-"""Rows of replaced blocks that are worth the work of letting go of them."""
-
-MAX_REPEATED: Final = 2_000_000
-"""Rows that repetition may make; more would take the memory, and nobody could see them."""
 
 
 class RaggedCanvas:
@@ -52,11 +38,11 @@ class RaggedCanvas:
     Examples
     --------
     >>> canvas = RaggedCanvas(CanvasAxes())
-    >>> change = canvas.put({"t": 7}, Block(np.array([[1.0, 2.0]]), columns={"n": np.array([5])}))
-    >>> change = canvas.put({"t": 5}, Block(np.array([[3.0, 4.0], [5.0, 6.0]])))
-    >>> canvas.all().coordinates.tolist()
+    >>> result = canvas.put({"t": 7}, Block(np.array([[1.0, 2.0]]), columns={"n": np.array([5])}))
+    >>> result = canvas.put({"t": 5}, Block(np.array([[3.0, 4.0], [5.0, 6.0]])))
+    >>> canvas.all_rows().coordinates.tolist()
     [[1.0, 1.0, 2.0], [0.0, 3.0, 4.0], [0.0, 5.0, 6.0]]
-    >>> canvas.seen((1, None, None)).columns["n"].tolist()
+    >>> canvas.rows_at((1, None, None)).columns["n"].tolist()
     [5.0]
     """
 
@@ -68,16 +54,19 @@ class RaggedCanvas:
         """Grows with every change of rows that were there before; not when rows are appended."""
         self.numbering = 0
         """Grows when rows get other numbers (:attr:`Rows.source`)."""
-        self.space = 0
+        self.n_spatial = 0
         """Number of spatial axes of the block that has the most."""
-        self.measured: set[str] = set()
+        self.slider_columns: set[str] = set()
         """Slider axes along which blocks have columns."""
-        self._places: dict[Signature, dict[tuple[Coordinate, ...], dict[Hashable, Span]]] = {}
-        self._rows = GrowingColumns()
-        self._features = GrowingColumns()
-        self._dead = 0
-        self._kinds: dict[tuple[frozenset[str], int], int] = {}  # rows by the axes they have
-        self._shifted = False
+        self._tiles: PositionIndex[dict[Hashable, Span]] = PositionIndex(axes)
+        self._table = ElementTable()
+        self._counts: dict[tuple[frozenset[str], int], int] = {}  # rows by the axes they have
+
+    def __len__(self) -> int:
+        return self._table.n_live
+
+    def __repr__(self) -> str:
+        return f"<RaggedCanvas {self._tiles}, {len(self)} elements>"
 
     # -- blocks ------------------------------------------------------------------------------
 
@@ -89,8 +78,8 @@ class RaggedCanvas:
         order: Sequence[str] = (),
         tile: Hashable = None,
         shift: tuple[float, float] = (0.0, 0.0),
-    ) -> Change:
-        """Lay a block at a position; an earlier one there is replaced.
+    ) -> PutResult:
+        """Put a block at a position; an earlier one there is replaced.
 
         Parameters
         ----------
@@ -116,26 +105,27 @@ class RaggedCanvas:
         if not np.isfinite(coordinates).all():
             raise ValueError("coordinates that are not finite numbers")
         names = names_of(block.axes, coordinates.shape[1])
-        inner = [names[turn] for turn in self.inner(block.axes, len(names))]
-        measured = [name for name in names if name not in inner]
+        inner = [names[column] for column in self.spatial_columns(block.axes, len(names))]
         if len(inner) < 2:
             raise ValueError(f"axes {names} leave fewer than two axes in space")
-        columns = dict(block.columns)
-        self._features.check(len(coordinates), columns)
-        where = {name: plain_coordinate(name, value) for name, value in position.items()}
+        self._table.features.check(len(coordinates), block.columns)
+        key = position_key(position)
+        sliders = dict(zip(*key, strict=True))
         before = self.axes.version
-        admit(self.axes, where, order, coordinates, names, measured, inner)
-        place = tuple(sorted(where)), tuple(where[name] for name in sorted(where))
-        rows = self._row_columns(where, coordinates, names, inner, shift)
-        kind = frozenset((*where, *measured)), len(inner)
-        span = Span(0, len(coordinates), block.extra, kind, tile, shift)
-        replaced = self._store(place, span, rows, columns)
-        self.measured.update(measured)
-        self.space = max(self.space, len(inner))
-        return Change(place, self.axes.version != before, replaced)
+        admit(
+            self.axes, {name: sliders[name] for name in position}, order, coordinates, names, inner
+        )
+        places = self._table.place_columns(self.axes, sliders, coordinates, names, inner, shift)
+        outer = [name for name in names if name not in inner]
+        span_axes = frozenset((*sliders, *outer)), len(inner)
+        span = Span(0, len(coordinates), block.extra, span_axes, tile, shift)
+        replaced = self._replace(key, span, places, block.columns)
+        self.slider_columns.update(outer)
+        self.n_spatial = max(self.n_spatial, len(inner))
+        return PutResult(key, self.axes.version != before, replaced)
 
-    def inner(self, axes: tuple[str, ...], count: int) -> list[int]:
-        """Return which columns of coordinates lie in space; the others are along sliders.
+    def spatial_columns(self, axes: tuple[str, ...], count: int) -> list[int]:
+        """Return the columns of coordinates that lie in space; the others are along sliders.
 
         Parameters
         ----------
@@ -144,92 +134,38 @@ class RaggedCanvas:
         count : int
             Number of columns.
         """
-        names = names_of(axes, count)
         return [
-            turn
-            for turn, name in enumerate(names)
+            column
+            for column, name in enumerate(names_of(axes, count))
             if not is_slider(self.axes, name, named=bool(axes))
         ]
 
-    def _row_columns(
+    def _replace(
         self,
-        where: Mapping[str, Coordinate],
-        coordinates: Floats,
-        names: tuple[str, ...],
-        inner: Sequence[str],
-        shift: tuple[float, float],
-    ) -> dict[str, npt.NDArray[Any]]:
-        """Return the columns that say where the rows are.
-
-        Columns of space are numbered from the last axis, ``.0`` being x: that number stays when
-        axes come later. Sliders have a code, ``#name``, and their own values, ``=name``.
-        """
-        n = len(coordinates)
-        rows: dict[str, npt.NDArray[Any]] = {"live": np.ones(n, bool)}
-        for turn, name in enumerate(reversed(inner)):
-            rows[f".{turn}"] = coordinates[:, names.index(name)]
-        for name, value in where.items():
-            rows["#" + name] = np.full(n, self.axes[name].turn(value), np.float64)
-        for name in names:
-            if name not in inner:
-                rows["#" + name] = np.full(n, MEASURED)
-                rows["=" + name] = coordinates[:, names.index(name)]
-        if any(shift) or self._shifted:
-            self._shifted = True
-            rows["shift"] = np.tile(np.asarray(shift, np.float64), (n, 1))
-        return rows
-
-    def _store(
-        self,
-        place: tuple[Signature, tuple[Coordinate, ...]],
+        key: PositionKey,
         span: Span,
-        rows: Mapping[str, npt.NDArray[Any]],
-        columns: Mapping[str, npt.NDArray[Any]],
+        places: Mapping[str, Any],
+        features: Mapping[str, Any],
     ) -> bool:
-        """Write the rows of a block, over those of an earlier one or at the end."""
-        tiles = self._places.setdefault(place[0], {}).setdefault(place[1], {})
+        """Write a block in the place of an earlier one; return whether there was one."""
+        tiles = self._tiles.get(key)
+        if tiles is None:
+            tiles = {}
+            self._tiles.set(key, tiles)
         old = tiles.get(span.tile)
-        length = span.stop
+        self._table.write(span, old, places, features)
+        tiles[span.tile] = span
         self.version += 1
+        self._counts[span.axes] = self._counts.get(span.axes, 0) + len(span)
         if old is not None:
             self.generation += 1
-            self._count(old, -1)
-        if old is not None and old.stop - old.start == length:
-            span.start, span.stop = old.start, old.stop
-            self._rows.replace(old.start, rows, length)
-            self._features.replace(old.start, columns, length)
-        else:
-            if old is not None:
-                self._rows["live"][old.start : old.stop] = False
-                self._dead += old.stop - old.start
-            span.start = len(self._rows)
-            span.stop = span.start + length
-            self._rows.append(length, rows)
-            self._features.append(length, columns)
-        tiles[span.tile] = span
-        self._count(span, 1)
-        if self._dead > max(MIN_DEAD, len(self._rows) // 2):
-            self._compact()
+            self._counts[old.axes] -= len(old)
+        self.numbering += self._table.compact(self._spans())
         return old is not None
 
-    def _count(self, span: Span, sign: int) -> None:
-        self._kinds[span.kind] = self._kinds.get(span.kind, 0) + sign * (span.stop - span.start)
-
-    def _compact(self) -> None:
-        """Let go of the rows of blocks that were replaced."""
-        live = self._rows["live"].copy()
-        before = np.concatenate(([0], np.cumsum(live)))
-        for span in self._spans():
-            span.start, span.stop = int(before[span.start]), int(before[span.stop])
-        self._rows.keep(live)
-        self._features.keep(live)
-        self._dead = 0
-        self.numbering += 1
-
     def _spans(self) -> Iterator[Span]:
-        for places in self._places.values():
-            for tiles in places.values():
-                yield from tiles.values()
+        for tiles in self._tiles.values():
+            yield from tiles.values()
 
     def relayout(self, shift: Callable[[Hashable], tuple[float, float]]) -> None:
         """Move all blocks in space.
@@ -239,30 +175,21 @@ class RaggedCanvas:
         shift : callable
             From a block's ``tile`` to where its pixel (0, 0) lies, y and x in pixels.
         """
-        elsewhere = []
+        moved = []
         for span in self._spans():
-            there = shift(span.tile)
-            if there != span.shift:
-                span.shift = there
-                elsewhere.append(span)
-        if not elsewhere:
-            return
-        if not self._shifted:
-            self._shifted = True
-            self._rows.add("shift", np.zeros((len(self._rows), 2)))
-        shifts = self._rows["shift"]
-        for span in elsewhere:
-            shifts[span.start : span.stop] = span.shift
-        self.version += 1
-        self.generation += 1
+            target = shift(span.tile)
+            if target != span.shift:
+                span.shift = target
+                moved.append(span)
+        if moved:
+            self._table.shift(moved)
+            self.version += 1
+            self.generation += 1
 
     @property
     def n_blocks(self) -> int:
         """Number of blocks."""
-        return sum(1 for _ in self._spans())
-
-    def __len__(self) -> int:
-        return len(self._rows) - self._dead
+        return sum(map(len, self._tiles.values()))
 
     # -- as a table --------------------------------------------------------------------------
 
@@ -272,18 +199,18 @@ class RaggedCanvas:
         return len(self.axes.labels)
 
     @property
-    def repeats(self) -> bool:
+    def has_repeats(self) -> bool:
         """Whether a block lacks an axis of the viewer, and is repeated along it."""
         return any(
-            count and (not kind[0].issuperset(self.axes.names) or kind[1] < len(self.axes.spatial))
-            for kind, count in self._kinds.items()
+            count and (not sliders.issuperset(self.axes.names) or space < len(self.axes.spatial))
+            for (sliders, space), count in self._counts.items()
         )
 
     @property
     def size(self) -> int:
         """Number of elements with all their repetitions."""
         total = 0
-        for (sliders, space), count in self._kinds.items():
+        for (sliders, space), count in self._counts.items():
             for axis in self.axes:
                 count *= 1 if axis.name in sliders else len(axis)
             for length in self.axes.extent[: len(self.axes.spatial) - space]:
@@ -293,138 +220,31 @@ class RaggedCanvas:
 
     @property
     def state(self) -> tuple[int, ...]:
-        """Differs whenever what :meth:`all` returns may differ, but for rows at the end."""
-        moving = (*self.axes.shape, *self.axes.extent) if self.repeats else ()
-        # Between the coordinates of a column others may appear, and then it is elsewhere.
-        known = tuple(len(self.axes[name]) for name in sorted(self.measured))
-        return self.generation, self.axes.structure, self.axes.shifts, *known, *moving
+        """Numbers that change when :meth:`all_rows` does, unless rows are only added at its end."""
+        repeats = (*self.axes.shape, *self.axes.extent) if self.has_repeats else ()
+        # Between the coordinates of a column others may appear, which shifts its indices.
+        known = tuple(len(self.axes[name]) for name in sorted(self.slider_columns))
+        return self.generation, self.axes.structure, self.axes.shifts, *known, *repeats
 
-    def sees(self, place: tuple[Signature, tuple[Coordinate, ...]], at: At) -> bool:
-        """Return whether any row of a place can be seen from somewhere."""
-        for name, coordinate in zip(*place, strict=True):
-            index = at[self.axes.names.index(name)]
-            if index is None or name in self.measured:
-                continue
-            if self.axes[name].index(coordinate) != round(index):
-                return False
-        return True
+    def is_seen(self, key: PositionKey, indices: ViewIndices) -> bool:
+        """Return whether any row at a position may be seen at an index of each axis."""
+        return self._tiles.is_seen(key, indices, self.slider_columns)
 
-    def all(self) -> Rows:
+    def all_rows(self) -> Rows:
         """Return the elements of all places, in the order of arrival."""
-        everywhere: list[float | None] = [None] * self.ndim
-        source = np.arange(len(self._rows))
-        if self._dead:
-            source = source[self._rows["live"]]
-        return self._gather(source, everywhere, [])
+        return gather(self._table, self.axes, self._table.live, [None] * self.ndim, [])
 
-    def seen(self, at: At) -> Rows:
-        """Return the elements that are seen from somewhere.
+    def rows_at(self, indices: ViewIndices) -> Rows:
+        """Return the elements that are seen at an index of each axis.
 
         Parameters
         ----------
-        at : sequence of float or None
+        indices : sequence of float or None
             Index on each axis of the viewer; None for all of the axis. On axes in space it only
             says where blocks that lack the axis are to be seen.
         """
-        spans = [span for signature in self._places for span in self._at(signature, at)]
-        spans.sort(key=lambda span: span.start)
+        tiles = self._tiles.at(indices, self.slider_columns)
+        spans = sorted((s for each in tiles for s in each.values()), key=lambda span: span.start)
         ranges = [np.arange(span.start, span.stop) for span in spans]
         source = np.concatenate(ranges) if ranges else np.empty(0, np.intp)
-        return self._gather(source, at, spans)
-
-    def _at(self, signature: Signature, at: At) -> Iterator[Span]:
-        """The blocks of one signature that are seen."""
-        where: list[float | None] = []
-        for name in signature:
-            index = at[self.axes.names.index(name)]
-            where.append(None if name in self.measured else index)
-        places = self._places[signature]
-        fixed = [index for index in where if index is not None]
-        if len(fixed) == len(where):
-            coordinates = self._coordinates(signature, fixed)
-            if coordinates is not None:
-                yield from places.get(coordinates, {}).values()
-            return
-        for coordinates, tiles in places.items():
-            if self.sees((signature, coordinates), at):
-                yield from tiles.values()
-
-    def _coordinates(
-        self, signature: Signature, indices: Sequence[float]
-    ) -> tuple[Coordinate, ...] | None:
-        axes = [self.axes[name] for name in signature]
-        rounded = [round(index) for index in indices]
-        if any(not 0 <= index < len(axis) for axis, index in zip(axes, rounded, strict=True)):
-            return None
-        return tuple(axis[index] for axis, index in zip(axes, rounded, strict=True))
-
-    def _gather(self, source: npt.NDArray[np.intp], at: At, spans: list[Span]) -> Rows:
-        """Return rows of the canvas in the axes of the viewer."""
-        extras = [span.extra for span in spans if span.extra is not None]
-        n_sliders, ndim = len(self.axes), self.ndim
-        leading: list[tuple[Floats, int]] = []
-        mask = np.ones(len(source), bool)
-        for turn, name in enumerate(self.axes.names):
-            column = self._indices(name, source)
-            index = at[turn]
-            if index is not None:
-                # What lies between two steps is seen at the nearer one.
-                mask &= ~(np.abs(column - index) > 0.5)
-            leading.append((column, len(self.axes[name])))
-        if not mask.all():
-            source = source[mask]
-            leading = [(column[mask], length) for column, length in leading]
-            spans = []
-        coordinates = np.empty((len(source), ndim))
-        for turn, (column, _) in enumerate(leading):
-            coordinates[:, turn] = column
-        for turn in range(ndim - n_sliders):
-            name = f".{turn}"
-            known = name in self._rows.names
-            coordinates[:, ndim - 1 - turn] = self._rows[name][source] if known else np.nan
-        if self._shifted and "shift" in self._rows.names:
-            coordinates[:, -2:] += np.nan_to_num(self._rows["shift"][source])
-        lengths = [*self.axes.shape, *self.axes.extent]
-        for axis in range(ndim):
-            lacking = np.isnan(coordinates[:, axis])
-            if not lacking.any():
-                continue
-            index = at[axis]
-            if index is not None:
-                coordinates[lacking, axis] = index
-                continue
-            times = np.where(lacking, lengths[axis], 1)
-            if times.sum() > MAX_REPEATED:
-                coordinates[lacking, axis] = 0.0
-                continue
-            again = np.repeat(np.arange(len(source)), times)
-            turns = np.arange(len(again)) - np.repeat(np.cumsum(times) - times, times)
-            coordinates, source = coordinates[again], source[again]
-            coordinates[lacking[again], axis] = turns[lacking[again]]
-            spans = []
-        columns = {name: self._features[name][source] for name in self._features.names}
-        return Rows(coordinates, columns, source, moved(spans), extras)
-
-    def _indices(self, name: str, source: npt.NDArray[np.intp]) -> Floats:
-        """Return where rows lie on a slider; NaN for those that are repeated along it."""
-        if "#" + name not in self._rows.names:
-            return np.full(len(source), np.nan)
-        codes = self._rows["#" + name][source]
-        ranks = np.asarray(self.axes[name].ranks(), np.float64)
-        indices = np.full(len(source), np.nan)
-        coded = codes >= 0
-        indices[coded] = ranks[codes[coded].astype(np.intp)]
-        measured = codes == MEASURED
-        if measured.any():
-            known = [
-                (float(value), index)
-                for index, value in enumerate(self.axes[name].coordinates)
-                if not isinstance(value, str)
-            ]
-            values = self._rows["=" + name][source][measured]
-            if known:
-                numbers, places = np.asarray(known).T
-                indices[measured] = np.interp(values, numbers, places)
-            else:
-                indices[measured] = 0.0
-        return indices
+        return gather(self._table, self.axes, source, indices, spans)

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from dask_napari.canvas._axes import CanvasAxes
+from dask_napari.canvas._axes import CanvasAxes, spatial_names
 from dask_napari.canvas.elements._blocks import Floats
 from dask_napari.model import SPATIAL, Coordinate
 
@@ -27,8 +27,7 @@ def names_of(given: tuple[str, ...], count: int) -> tuple[str, ...]:
     ('z', 'y', 'x')
     """
     if not given:
-        extra = tuple(f"dim{count - turn}" for turn in range(max(0, count - len(SPATIAL))))
-        return (*extra, *SPATIAL[max(0, len(SPATIAL) - count) :])
+        return spatial_names(count)
     if len(given) != count or len(set(given)) != count:
         raise ValueError(f"{count} columns of coordinates, but axes {given}")
     return given
@@ -43,36 +42,51 @@ def is_slider(axes: CanvasAxes, name: str, *, named: bool) -> bool:
 
 def admit(
     axes: CanvasAxes,
-    where: Mapping[str, Coordinate],
+    position: Mapping[str, Coordinate],
     order: Sequence[str],
     coordinates: Floats,
     names: tuple[str, ...],
-    measured: Sequence[str],
     inner: Sequence[str],
 ) -> None:
-    """Make the axes know what the block has."""
-    first = dict(where)
-    series: dict[str, list[Coordinate]] = {}
-    for name in measured:
-        values = coordinates[:, names.index(name)]
-        series[name] = steps_of(axes, name, values)
-        if name not in first and series[name]:
-            first[name] = series[name][0]
+    """Make the coordinates of a block known to the axes.
+
+    Parameters
+    ----------
+    axes : CanvasAxes
+        The axes of the viewer.
+    position : mapping of str to coordinate
+        Position of the block on the sliders.
+    order : sequence of str
+        Preferred order of sliders that were not seen before.
+    coordinates : numpy.ndarray
+        A row for each element.
+    names : tuple of str
+        Names of the columns.
+    inner : sequence of str
+        Names of those that lie in space.
+    """
+    first = dict(position)
+    steps: dict[str, list[Coordinate]] = {}
+    for column, name in enumerate(names):
+        if name not in inner:
+            steps[name] = steps_of(axes, name, coordinates[:, column])
+            if name not in first and steps[name]:
+                first[name] = steps[name][0]
     axes.admit(first, order)
-    for name, wholes in series.items():
-        for value in wholes:
+    for name, values in steps.items():
+        for value in values:
             if name in axes and value not in axes[name]:
                 axes.admit({name: value})
     depth = [1] * len(inner)
-    for turn, name in enumerate(inner[:-2]):
-        column = coordinates[:, names.index(name)]
-        if len(column):
-            depth[turn] = int(np.clip(np.floor(column.max()) + 1, 1, MAX_DEPTH))
+    for n, name in enumerate(inner[:-2]):
+        depths = coordinates[:, names.index(name)]
+        if len(depths):
+            depth[n] = int(np.clip(np.floor(depths.max()) + 1, 1, MAX_DEPTH))
     axes.admit_space(depth, inner)
 
 
 def steps_of(axes: CanvasAxes, name: str, values: Floats) -> list[Coordinate]:
-    """Return the coordinates that values on a slider axis need.
+    """Return the coordinates that a slider must have for values along it.
 
     Whole numbers are frames, and get a place on the slider. What lies between frames is
     drawn between them: sub-frame values must not make a slider of thousands.

@@ -1,16 +1,16 @@
-"""Canvases of images and labels: sparse, growing, lazily sliced."""
+"""Canvases of images and labels."""
 
 from __future__ import annotations
 
-from dask_napari.canvas.pixels._canvas import Canvas, Laid
-from dask_napari.canvas.pixels._tiles import Held, Hold
-from dask_napari.canvas.pixels._views import CanvasView, Level
+from dask_napari.canvas.pixels._array_handles import ArrayHandle, StoreArray
+from dask_napari.canvas.pixels._canvas import Canvas, PlacedBlock
+from dask_napari.canvas.pixels._lazy_arrays import CanvasView, LazyArray
 
 __all__ = [
+    "ArrayHandle",
     "Canvas",
     "CanvasView",
-    "Held",
-    "Hold",
-    "Laid",
-    "Level",
+    "LazyArray",
+    "PlacedBlock",
+    "StoreArray",
 ]

@@ -1,4 +1,4 @@
-"""Which types of elements a canvas takes, and the type that holds them all."""
+"""Types of elements: those that a canvas takes, and the type that holds them all."""
 
 from __future__ import annotations
 

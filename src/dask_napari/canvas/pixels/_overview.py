@@ -1,4 +1,4 @@
-"""The coarsest level of a plane as one picture, to which each new tile is added as it comes."""
+"""Overview: the coarsest level of a plane as one picture, to which new tiles are added."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dask_napari.canvas.pixels._tiles import Tile, Window
 
 
 class Overview:
-    """What a viewer asks for at each redraw of a large canvas, kept rather than drawn anew.
+    """Picture of a plane at the coarsest level, kept since each redraw of a large canvas needs it.
 
     Parameters
     ----------
     plane : Plane
-        Of which it is a picture.
+        The plane that is drawn.
     level : int
-        Of the pyramid.
+        Level of the pyramid.
     picture : numpy.ndarray
         Blank; the spatial axes, then colour if there is one.
     window : tuple of range
@@ -27,10 +27,10 @@ class Overview:
     Examples
     --------
     >>> import numpy as np
-    >>> from dask_napari.canvas.pixels._tiles import HeldInMemory
+    >>> from dask_napari.canvas.pixels._array_handles import InMemoryArray
     >>> plane = Plane()
     >>> overview = Overview(plane, 1, np.zeros((1, 2), int), (range(1), range(2)))
-    >>> tile = Tile(HeldInMemory(np.array([[7, 8]])), (0, 2))
+    >>> tile = Tile(InMemoryArray(np.array([[7, 8]])), (0, 2))
     >>> overview.add(tile, plane.put(((), (0, 2)), tile)), overview.picture.tolist()
     (True, [[0, 7]])
     """
@@ -43,8 +43,11 @@ class Overview:
         self.version = plane.version
         plane.draw(picture, window, level)
 
-    def shows(self, plane: Plane, level: int, window: Window, dtype: object) -> bool:
-        """Whether this is what is asked for, as it is now."""
+    def __repr__(self) -> str:
+        return f"<Overview {self.picture.shape}, level {self.level}, of {self.plane}>"
+
+    def is_current(self, plane: Plane, level: int, window: Window, dtype: object) -> bool:
+        """Return whether the overview is the picture of a plane as it is now."""
         return (
             self.plane is plane
             and self.version == plane.version
@@ -54,13 +57,13 @@ class Overview:
         )
 
     def add(self, tile: Tile, old: Tile | None) -> bool:
-        """Draw a tile that was put on the plane, for an old one; false if that takes more."""
+        """Draw a tile that was put on the plane; false if the overview has to be drawn anew."""
         if old is not None:
             if (old.start, old.shape) != (tile.start, tile.shape):
                 return False
-            # It keeps the turn of the one that it replaces, so that others may lie on it.
+            # The tile keeps the number of the one that it replaces, so that others may lie on it.
             where = tuple(map(range, tile.start, tile.end))
-            if any(other is not tile for other in self.plane.within(where)):
+            if any(other is not tile for other in self.plane.tiles_in(where)):
                 return False
         tile.draw(self.picture, self.window, self.level)
         return True

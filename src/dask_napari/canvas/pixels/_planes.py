@@ -1,9 +1,9 @@
-"""A plane: the tiles that lie at one place of the sliders, and how they are drawn."""
+"""Plane: the tiles at one position on the sliders, and how they are drawn."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any, Final
 
@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from dask_napari.canvas.pixels._tiles import Tile, Window
 
-Key = tuple[tuple[Any, ...], tuple[int, ...]]
-"""Cell in the mosaic and origin of a tile: what tells the tiles of a plane apart."""
+TileKey = tuple[tuple[Any, ...], tuple[int, ...]]
+"""Cell in the mosaic and origin of a tile, by which the tiles of a plane are told apart."""
 
 INDEX_ABOVE: Final = 16
 """Tiles of a plane above which a grid of cells tells which are in a window; few are faster
@@ -20,17 +20,17 @@ without."""
 
 
 class Plane:
-    """Tiles, found by where they lie; later ones lie on top.
+    """Tiles at one position on the sliders, found by where they lie; later ones lie on top.
 
     Tiles with fewer axes than a window are the same all along those they lack.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from dask_napari.canvas.pixels._tiles import HeldInMemory
+    >>> from dask_napari.canvas.pixels._array_handles import InMemoryArray
     >>> plane = Plane()
-    >>> old = plane.put(((), (0, 0)), Tile(HeldInMemory(np.ones((2, 2))), (0, 0)))
-    >>> old = plane.put(((), (0, 2)), Tile(HeldInMemory(np.full((2, 2), 2.0)), (0, 2)))
+    >>> old = plane.put(((), (0, 0)), Tile(InMemoryArray(np.ones((2, 2))), (0, 0)))
+    >>> old = plane.put(((), (0, 2)), Tile(InMemoryArray(np.full((2, 2), 2.0)), (0, 2)))
     >>> picture = np.zeros((1, 3))
     >>> plane.draw(picture, (range(0, 1), range(1, 4)))
     >>> picture.tolist()
@@ -40,16 +40,16 @@ class Plane:
     __slots__ = ("_cells", "_pitch", "tiles", "version")
 
     def __init__(self) -> None:
-        self.tiles: dict[Key, Tile] = {}
+        self.tiles: dict[TileKey, Tile] = {}
         self.version = -1
-        """Of the mosaic by which the tiles lie."""
-        self._cells: dict[tuple[int, ...], list[Key]] | None = None
+        """Version of the mosaic by which the tiles lie."""
+        self._cells: dict[tuple[int, ...], list[TileKey]] | None = None
         self._pitch: tuple[int, ...] = ()
 
-    def put(self, key: Key, tile: Tile) -> Tile | None:
-        """Lay a tile; return the one that it replaces."""
+    def put(self, key: TileKey, tile: Tile) -> Tile | None:
+        """Add a tile; return the one that it replaces."""
         old = self.tiles.get(key)
-        tile.turn = len(self.tiles) if old is None else old.turn
+        tile.number = len(self.tiles) if old is None else old.number
         self.tiles[key] = tile
         if old is None and self._cells is not None:
             self._enter(key, tile)
@@ -57,12 +57,18 @@ class Plane:
             self._cells = None
         return old
 
-    def moved(self) -> None:
-        """Forget where tiles were, after they have been moved."""
+    def __repr__(self) -> str:
+        return f"<Plane of {len(self.tiles)} tiles>"
+
+    def rearrange(self, start_of: Callable[[TileKey], tuple[int, ...]], version: int) -> None:
+        """Move all tiles to where a version of the mosaic puts them."""
+        for key, tile in self.tiles.items():
+            tile.move(start_of(key))
+        self.version = version
         self._cells = None
 
-    def seen(self, window: Window, level: int = 0) -> Iterable[Tile]:
-        """Tiles that may lie in a window, in the order in which they came."""
+    def tiles_near(self, window: Window, level: int = 0) -> Iterable[Tile]:
+        """Return the tiles that may lie in a window, in the order in which they came."""
         if not all(map(len, window)):
             return ()
         if len(self.tiles) <= INDEX_ABOVE:
@@ -78,7 +84,7 @@ class Plane:
         if math.prod(map(len, spans)) > len(self.tiles):
             return self.tiles.values()
         found = {key for cell in product(*spans) for key in self._cells.get(cell, ())}
-        return sorted((self.tiles[key] for key in found), key=lambda tile: tile.turn)
+        return sorted((self.tiles[key] for key in found), key=lambda tile: tile.number)
 
     def _make_cells(self) -> None:
         tiles = self.tiles.values()
@@ -89,7 +95,7 @@ class Plane:
         for key, tile in self.tiles.items():
             self._enter(key, tile)
 
-    def _enter(self, key: Key, tile: Tile) -> None:
+    def _enter(self, key: TileKey, tile: Tile) -> None:
         assert self._cells is not None
         ndim = len(self._pitch)
         if len(tile.shape) < ndim:
@@ -100,9 +106,9 @@ class Plane:
         for cell in product(*spans):
             self._cells.setdefault(cell, []).append(key)
 
-    def sole(self, window: Window, level: int = 0) -> npt.NDArray[Any] | None:
-        """Return a part of the only tile in a window if it fills it, without a copy."""
-        tiles = iter(self.seen(window, level))
+    def only_tile(self, window: Window, level: int = 0) -> npt.NDArray[Any] | None:
+        """Return the part of a tile that fills a window alone, without a copy; else None."""
+        tiles = iter(self.tiles_near(window, level))
         only = None
         for tile in tiles:
             cut = tile.cut(window, level)
@@ -116,11 +122,11 @@ class Plane:
         tile, source = only
         return tile.at(level)[source]
 
-    def within(self, window: Window) -> Iterator[Tile]:
-        """Tiles of which some element lies in a window."""
-        return (tile for tile in self.seen(window) if tile.cut(window, 0) is not None)
+    def tiles_in(self, window: Window) -> Iterator[Tile]:
+        """Yield the tiles that have elements in a window."""
+        return (tile for tile in self.tiles_near(window) if tile.cut(window, 0) is not None)
 
     def draw(self, picture: npt.NDArray[Any], window: Window, level: int = 0) -> None:
         """Draw the tiles that lie in a window."""
-        for tile in self.seen(window, level):
+        for tile in self.tiles_near(window, level):
             tile.draw(picture, window, level)

@@ -2,67 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-
-class Held(Protocol):
-    """An array in somebody's keeping: in memory, or where it can be read back from."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of each axis."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the elements."""
-
-    def get(self) -> npt.NDArray[Any]:
-        """Return the array, which must not be written to."""
-
-
-class HeldInMemory:
-    """An array that is kept as it is."""
-
-    __slots__ = ("_array",)
-
-    def __init__(self, array: npt.NDArray[Any], level: int = 0) -> None:
-        self._array = array
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of each axis."""
-        return self._array.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the elements."""
-        return self._array.dtype
-
-    def get(self) -> npt.NDArray[Any]:
-        """Return the array."""
-        return self._array
-
-
-class Hold(Protocol):
-    """Takes an array into keeping; ``level`` is above 0 for a coarser copy."""
-
-    def __call__(self, array: npt.NDArray[Any], level: int = 0) -> Held:
-        """Return what keeps it."""
-
+from dask_napari.canvas.pixels._array_handles import ArrayHandle, InMemoryArray, StoreArray
 
 Window = tuple[range, ...]
-"""What is looked at along each spatial axis; steps are positive."""
+"""Indices that are looked at along each spatial axis; steps are positive."""
 
 Cut = tuple[tuple[slice, ...] | None, tuple[slice, ...]]
-"""Where in a window, and from where in a tile, elements go; the first is None if it is all of the
-window."""
+"""Parts of a window and of a tile that are the same elements; the first is None if it is all of
+the window."""
 
 
 class Tile:
-    """A block and where it lies.
+    """Block of a canvas, and where in space it lies.
 
     Level ``k`` takes every ``2**k``-th element of the canvas along the last two spatial axes,
     counted from the corner of the canvas, not of the tile. So the levels of tiles join without
@@ -70,69 +26,83 @@ class Tile:
 
     Parameters
     ----------
-    block : Held
-        The spatial axes, then colour if there is one.
+    array : ArrayHandle
+        The block: the spatial axes, then colour if there is one.
     start : tuple of int
         Where its first element lies, one entry a spatial axis of the block.
-    hold : callable
-        Takes coarser copies of the block into keeping.
+    store : callable
+        Stores coarser copies of the block.
+
+    Attributes
+    ----------
+    number : int
+        How many tiles came before it; tiles that overlap are drawn in this order.
+    array_shape : tuple of int
+        Shape of the array that the block is a chunk of.
+    stage : tuple of float, optional
+        The block's own statement of its place: y and x in world units.
+    limits : tuple of float, optional
+        Contrast limits that fit the block, as given with it.
 
     Examples
     --------
-    >>> tile = Tile(HeldInMemory(np.arange(6).reshape(1, 6)), (0, 3))
+    >>> tile = Tile(InMemoryArray(np.arange(6).reshape(1, 6)), (0, 3))
     >>> tile.start_at(1), tile.at(1).tolist()  # columns 4, 6 and 8
     ((0, 2), [[1, 3, 5]])
     """
 
     __slots__ = (
         "_coarser",
-        "_hold",
+        "_store",
+        "array",
         "array_shape",
-        "held",
         "limits",
+        "number",
         "shape",
         "stage",
         "start",
-        "turn",
     )
 
     def __init__(
         self,
-        block: Held,
+        array: ArrayHandle,
         start: tuple[int, ...],
-        hold: Hold = HeldInMemory,
+        store: StoreArray = InMemoryArray,
+        *,
+        array_shape: tuple[int, ...] = (),
+        stage: tuple[float, float] | None = None,
+        limits: tuple[float, float] | None = None,
     ) -> None:
+        self.array = array
         self.start = start
-        self.shape: tuple[int, ...] = block.shape[: len(start)]
-        self.turn = 0
-        """How many came before it; tiles that overlap are drawn in this order."""
-        self.array_shape: tuple[int, ...] = ()
-        """Shape of the array that it is a chunk of."""
-        self.stage: tuple[float, float] | None = None
-        """Where it is by its own account."""
-        self.limits: tuple[float, float] | None = None
-        """Contrast limits that fit it, by the account of who put it here."""
-        self.held = block
-        self._hold = hold
-        self._coarser: list[Held] = []
+        self.shape: tuple[int, ...] = array.shape[: len(start)]
+        self.number = 0
+        self.array_shape = array_shape
+        self.stage = stage
+        self.limits = limits
+        self._store = store
+        self._coarser: list[ArrayHandle] = []
+
+    def __repr__(self) -> str:
+        return f"<Tile {self.shape} at {self.start}, {len(self._coarser)} coarser levels>"
 
     @property
     def end(self) -> tuple[int, ...]:
-        """Where it ends along each axis."""
+        """End of the tile along each axis."""
         return tuple(at + n for at, n in zip(self.start, self.shape, strict=True))
 
     def move(self, start: tuple[int, ...]) -> None:
-        """Let it lie somewhere else."""
+        """Move the tile to another start."""
         if start != self.start:
             self.start = start
             self._coarser = []  # other elements fall on the coarser grids now
 
     def start_at(self, level: int) -> tuple[int, ...]:
-        """Where its first element lies at a level."""
+        """Return the start of the tile at a level."""
         return (*self.start[:-2], *(-(-at >> level) for at in self.start[-2:]))
 
     def at(self, level: int) -> npt.NDArray[Any]:
-        """Return its elements at a level."""
+        """Return the elements of the tile at a level."""
         # Each level from the one before: all of them together cost little more than the first.
         while len(self._coarser) < level:
             depth = len(self._coarser)
@@ -140,34 +110,34 @@ class Tile:
             first = [2 * to - at for at, to in zip(finer[-2:], coarser[-2:], strict=True)]
             skip = (slice(None),) * (len(self.start) - 2)
             part = self.at(depth)[(*skip, slice(first[0], None, 2), slice(first[1], None, 2))]
-            self._coarser.append(self._hold(np.ascontiguousarray(part), depth + 1))
-        return (self._coarser[level - 1] if level else self.held).get()
+            self._coarser.append(self._store(np.ascontiguousarray(part), depth + 1))
+        return (self._coarser[level - 1] if level else self.array).get()
 
     def cut(self, window: Window, level: int) -> Cut | None:
-        """What of it lies in a window, None if nothing does."""
+        """Return the part of the tile that lies in a window, None if nothing does."""
         own = len(self.start)
         target: list[slice] = [slice(None)] * (len(window) - own)
         source: list[slice] = []
-        whole = True
+        fills = True
         start = self.start_at(level) if level else self.start
-        for turn, part in enumerate(window[len(window) - own :]):
-            at, length = start[turn], self.shape[turn]
-            if level and turn >= own - 2:
-                end = self.start[turn] + length
+        for axis, part in enumerate(window[len(window) - own :]):
+            at, length = start[axis], self.shape[axis]
+            if level and axis >= own - 2:
+                end = self.start[axis] + length
                 length = -(-end >> level) - at
             step = part.step
             first = max(0, -(-(at - part.start) // step))
             last = min(len(part), -(-(at + length - part.start) // step))
             if first >= last:
                 return None
-            whole &= first == 0 and last == len(part)
+            fills &= first == 0 and last == len(part)
             target.append(slice(first, last))
             begin = part.start + first * step - at
             source.append(slice(begin, begin + (last - first - 1) * step + 1, step))
-        return (None if whole else tuple(target)), tuple(source)
+        return (None if fills else tuple(target)), tuple(source)
 
     def draw(self, picture: npt.NDArray[Any], window: Window, level: int) -> None:
-        """Draw it into the picture of a window, as far as it lies there."""
+        """Draw the part of the tile that lies in a window into the picture of the window."""
         cut = self.cut(window, level)
         if cut is not None:
             target, source = cut

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from dask_napari.canvas import Mosaic, TileLayout, split
+from dask_napari.canvas import Mosaic, TileLayout, split_position
 from dask_napari.model import (
     PIXEL_KINDS,
     PLATES,
@@ -111,7 +111,7 @@ class Modes:
         modes = {axis: self.mode(axis, spec) for axis in position}
         layouts = spec.layouts if spec else {}
         names = {axis: layout.names for axis, layout in layouts.items()}
-        name, rest, layers = split(item.name, position, modes, names)
+        name, rest, layers = split_position(item.name, position, modes, names)
         if spec and spec.sizes == "separate" and item.kind in PIXEL_KINDS:
             size = item.array_shape or item.data.shape[: item.data.ndim - item.rgb]
             name += f" ({' x '.join(map(str, size))})"

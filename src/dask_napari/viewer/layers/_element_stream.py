@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec.structs import replace
 
-from dask_napari.canvas import CanvasPlace, Cell
+from dask_napari.canvas import Cell, PositionKey
 from dask_napari.canvas.elements import Block, RaggedCanvas, Rows
 from dask_napari.model import Item, Once
 from dask_napari.viewer._viewpoint import viewpoint
@@ -78,7 +78,7 @@ class ElementStream(LayerStream):
         super().__init__(around, start)
         self.canvas = RaggedCanvas(self.axes)
         self.limits = [FeatureLimits(colour, start.options) for colour in self.colours]
-        self._items: dict[tuple[CanvasPlace, Cell], Item] = {}
+        self._items: dict[tuple[PositionKey, Cell], Item] = {}
         self._first = Once()
         self._not_before = 0.0
         self._laid_out = self.mosaic.version
@@ -113,7 +113,7 @@ class ElementStream(LayerStream):
         """Whether the layer holds only what is seen."""
         # napari has no elements that are there at every depth, so that those without a z are
         # put where one looks.
-        return self.canvas.size > self.limit or self.canvas.space < len(self.axes.spatial)
+        return self.canvas.size > self.limit or self.canvas.n_spatial < len(self.axes.spatial)
 
     # -- what is the same for all ------------------------------------------------------------
 
@@ -125,21 +125,21 @@ class ElementStream(LayerStream):
                 raise CannotShow(f"feature {name} has {len(column)} values")
         cell = self.mosaic.cell(position)
         moved = bool(cell) and self._admit(cell, item)
-        change = self.canvas.put(
+        result = self.canvas.put(
             {axis: at for axis, at in position.items() if axis not in self.mosaic.axes},
             block,
             order=tuple(self.spec.axes) if self.spec else (),
             tile=cell,
             shift=self._shift(cell),
         )
-        self._items[change.place, cell] = item
+        self._items[result.key, cell] = item
         self._calibrate(block.axes)
-        self.grew |= change.grew or moved
-        if self.canvas.sees(change.place, self.at()):
+        self.grew |= result.grew or moved
+        if self.canvas.is_seen(result.key, self.at()):
             self._in_view += 1
             self.touched = True
         self.touched |= not self.large
-        return change.grew or moved
+        return result.grew or moved
 
     def items(self) -> Iterator[Item]:
         """What was put, with all that is needed to put it elsewhere."""
@@ -190,7 +190,7 @@ class ElementStream(LayerStream):
 
     def _calibrate(self, axes: tuple[str, ...]) -> None:
         """Leave the axes out that became sliders: an index has no scale."""
-        inner = [turn for turn, name in enumerate(axes) if name not in self.canvas.measured]
+        inner = [turn for turn, name in enumerate(axes) if name not in self.canvas.slider_columns]
         fields = {
             name: tuple(values[turn] for turn in inner)
             for name in ("axes", "scale", "translate", "units")
@@ -227,7 +227,7 @@ class ElementStream(LayerStream):
         if not self.large:
             return ("all", canvas.version, *canvas.state), canvas.state
         at = self.at()
-        if canvas.space == len(self.axes.spatial):
+        if canvas.n_spatial == len(self.axes.spatial):
             n = len(self.axes)
             # Blocks are as deep as they are: in space all of them is loaded.
             at = [*at[:n], *(0.0 if index is not None else None for index in at[n:])]
@@ -235,7 +235,7 @@ class ElementStream(LayerStream):
 
     def rows(self) -> Rows:
         """Return what the layer should hold."""
-        return self.canvas.seen(self.at()) if self.large else self.canvas.all()
+        return self.canvas.rows_at(self.at()) if self.large else self.canvas.all_rows()
 
     def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the napari layer up to date; true if it was redrawn."""

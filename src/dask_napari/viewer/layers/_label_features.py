@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.canvas import CanvasAxes, CanvasPlace, Signature
+from dask_napari.canvas import CanvasAxes, PositionIndex, PositionKey
 from dask_napari.canvas.elements import GrowingColumns
 from dask_napari.model import FEATURE, Coordinate
 from dask_napari.viewer._viewpoint import viewpoint
@@ -38,17 +38,20 @@ class LabelFeatures:
     def __init__(self, viewer: napari.viewer.Viewer, axes: CanvasAxes) -> None:
         self._viewer = viewer
         self._axes = axes
-        self._tables: dict[Signature, dict[tuple[Coordinate, ...], dict[Hashable, Table]]] = {}
+        self._tables: PositionIndex[dict[Hashable, Table]] = PositionIndex(axes)
         self._version = 0
         self._shown: tuple[object, ...] | None = None
         self.ambiguous = False
         """Whether tiles side by side use the same numbers, for which napari has one row each."""
 
-    def put(self, place: CanvasPlace, tile: Hashable, table: Table) -> None:
+    def put(self, key: PositionKey, tile: Hashable, table: Table) -> None:
         """Take the table of an item; one without features takes that of an earlier one away."""
-        if not table and not self._tables:
+        if not table and not len(self._tables):
             return
-        tiles = self._tables.setdefault(place[0], {}).setdefault(place[1], {})
+        tiles = self._tables.get(key)
+        if tiles is None:
+            tiles = {}
+            self._tables.set(key, tiles)
         tiles.pop(tile, None)
         self._version += 1
         if table:
@@ -58,16 +61,14 @@ class LabelFeatures:
 
     def arrays(self, position: Mapping[str, Coordinate], tile: Hashable) -> Table:
         """Return the table of an item, as the arrays of an item."""
-        for signature, places in self._tables.items():
-            if set(signature) <= set(position):
-                table = places.get(tuple(position[name] for name in signature), {}).get(tile)
-                if table is not None:
-                    return {FEATURE + name: column for name, column in table.items()}
+        for tiles in self._tables.covering(position):
+            if tile in tiles:
+                return {FEATURE + name: column for name, column in tiles[tile].items()}
         return {}
 
     def apply(self, layer: Labels) -> None:
         """Give a layer the table of what is seen."""
-        if not self._tables:
+        if not len(self._tables):
             return
         at = viewpoint(self._viewer, self._axes)[: len(self._axes)]
         wanted = (self._version, self._axes.structure, self._axes.shifts, *at)
@@ -82,13 +83,7 @@ class LabelFeatures:
         """The tables of one place; those of several would have labels in common."""
         if any(index is None for index in at):
             return {}
-        where = {
-            axis.name: axis[round(index)]
-            for axis, index in zip(self._axes, at, strict=True)
-            if index is not None
-        }
-        for signature in sorted(self._tables, key=len, reverse=True):
-            tiles = self._tables[signature].get(tuple(where[name] for name in signature))
+        for tiles in self._tables.at(at):
             if tiles:
                 table = _joined(list(tiles.values()))
                 self.ambiguous |= not table

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dask_napari.canvas import CanvasAxes, Mosaic
-from dask_napari.canvas.pixels import Hold
+from dask_napari.canvas.pixels import StoreArray
 from dask_napari.model import Calibration, Item, LayerSpec
 from dask_napari.viewer.layers._creation import made_with
 from dask_napari.viewer.layers._layer_notes import LayerNotes
@@ -42,7 +42,7 @@ class LayerContext:
         Sliders and spatial axes.
     mosaic : Mosaic
         Where tiles lie.
-    hold : Hold
+    hold : StoreArray
         Takes blocks into keeping.
     notes : LayerNotes
         What is said of how things are shown.
@@ -51,7 +51,7 @@ class LayerContext:
     viewer: napari.viewer.Viewer
     axes: CanvasAxes
     mosaic: Mosaic
-    hold: Hold
+    hold: StoreArray
     notes: LayerNotes
 
 

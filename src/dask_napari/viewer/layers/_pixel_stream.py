@@ -10,8 +10,8 @@ import numpy as np
 from msgspec.structs import replace
 from napari.layers import Image, Labels
 
-from dask_napari.canvas import Change
-from dask_napari.canvas.pixels import Canvas, Held
+from dask_napari.canvas import PutResult
+from dask_napari.canvas.pixels import ArrayHandle, Canvas
 from dask_napari.model import Item, ItemMeta
 from dask_napari.viewer.layers._contrast import RunningContrast
 from dask_napari.viewer.layers._label_features import LabelFeatures
@@ -29,7 +29,7 @@ class HeldItem(Item):
     """An item that is in a canvas's keeping; its ``data`` has shape and type alone."""
 
     __slots__ = ("held", "limits")
-    held: Held
+    held: ArrayHandle
     limits: tuple[float, float] | None
 
 
@@ -53,7 +53,7 @@ class PixelStream(LayerStream):
             fill=start.spec.fill if start.spec else 0.0,
             mosaic=self.mosaic,
             pixel=(abs(scale[-2]), abs(scale[-1])),
-            hold=around.hold,
+            store=around.hold,
         )
         follows = item.kind == "image" and not item.rgb and "contrast_limits" not in start.options
         self.contrast = RunningContrast(fixed=not follows)
@@ -68,7 +68,7 @@ class PixelStream(LayerStream):
         dtype = self.canvas.dtype if self.canvas.n_blocks else None
         limits = self._measure(item)
         held = item.held if isinstance(item, HeldItem) else None
-        change = self.canvas.put(
+        result = self.canvas.put(
             position,
             item.data if held is None else held,
             origin=item.origin,
@@ -89,12 +89,12 @@ class PixelStream(LayerStream):
         self.contrast.extend(limits)
         if self.features is not None:
             cell = self.mosaic.cell(position)
-            self.features.put(change.place, (cell, item.origin), item.features)
-        self.grew |= change.grew
-        if self.layer is None or steps is None or self.canvas.seen(change.place, steps):
-            self.touched |= self._in_view(change)
+            self.features.put(result.key, (cell, item.origin), item.features)
+        self.grew |= result.grew
+        if self.layer is None or steps is None or self.canvas.is_seen(result.key, steps):
+            self.touched |= self._in_view(result)
             self.thumbnail_due |= self.layer is not None
-        return change.grew
+        return result.grew
 
     def _measure(self, item: Item) -> tuple[float, float] | None:
         """Contrast limits that fit an item; what is on disk was measured before it went there."""
@@ -104,7 +104,7 @@ class PixelStream(LayerStream):
             return self.contrast.measure(item.held.get())
         return item.limits
 
-    def _in_view(self, change: Change) -> bool:
+    def _in_view(self, result: PutResult) -> bool:
         """Whether a change is on the screen, as far as that can be told."""
         layer = self.layer
         if layer is None or not layer.multiscale or len(self.viewer.dims.displayed) != 2:
@@ -114,7 +114,7 @@ class PixelStream(LayerStream):
         return all(
             at <= (last + 1) << level and at + length >= first << level
             for at, length, first, last in zip(
-                change.start[-2:], change.shape[-2:], *corners[:, -2:], strict=True
+                result.start[-2:], result.shape[-2:], *corners[:, -2:], strict=True
             )
         )
 

@@ -72,7 +72,7 @@ class ShapesStream(ElementStream):
         if not np.isfinite(item.data).all():
             raise CannotShow("shapes with vertices that are not finite")
         axes = item.calibration.axes
-        inner = self.canvas.inner(axes, item.data.shape[1])
+        inner = self.canvas.spatial_columns(axes, item.data.shape[1])
         vertices = np.empty(len(types), object)
         inside = item.data[:, inner].astype(np.float64)
         firsts = offsets[:-1]

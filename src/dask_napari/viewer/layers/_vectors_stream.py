@@ -30,7 +30,7 @@ class VectorsStream(ElementStream):
         if item.data.ndim != 3 or item.data.shape[1] != 2:
             raise CannotShow("vectors are (n, 2, D): start and projection")
         axes = item.calibration.axes
-        inner = self.canvas.inner(axes, item.data.shape[2])
+        inner = self.canvas.spatial_columns(axes, item.data.shape[2])
         projection = np.zeros((len(item.data), MAX_SPACE))
         projection[:, MAX_SPACE - len(inner) :] = item.data[:, 1][:, inner]
         if not np.isfinite(projection).all():

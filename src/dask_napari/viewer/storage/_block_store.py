@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.canvas.pixels import Held
+from dask_napari.canvas.pixels import ArrayHandle
 from dask_napari.model import Once
 from dask_napari.viewer.storage._scratch import Extent, Scratch
 
@@ -129,7 +129,7 @@ class BlockStore:
 
     # -- any thread --------------------------------------------------------------------------
 
-    def hold(self, array: npt.NDArray[Any], level: int = 0) -> Held:
+    def hold(self, array: npt.NDArray[Any], level: int = 0) -> ArrayHandle:
         """Take an array into keeping.
 
         Parameters

@@ -1,4 +1,4 @@
-"""Which layer a position belongs to, when some of its axes are one layer a value."""
+"""Names of layers, when some axes have one layer for each value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def split(
+def split_position(
     stream: str,
     position: Mapping[str, T],
     modes: Mapping[str, str],
@@ -25,7 +25,7 @@ def split(
     modes : mapping of str to str
         Axis name to ``"layer"`` or another mode.
     names : mapping of str to mapping of str to str, optional
-        For each axis, what a coordinate (as text) is called.
+        For each axis, the name of a coordinate (as text).
 
     Returns
     -------
@@ -37,7 +37,7 @@ def split(
     Examples
     --------
     >>> names = {"channel": {"1": "DAPI"}}
-    >>> split("raw", {"well": "A01", "channel": 1}, {"channel": "layer"}, names)
+    >>> split_position("raw", {"well": "A01", "channel": 1}, {"channel": "layer"}, names)
     ('raw [DAPI]', {'well': 'A01'}, {'channel': 1})
     """
     layers = {axis: at for axis, at in position.items() if modes.get(axis) == "layer"}

@@ -1,0 +1,176 @@
+"""One axis of the mosaic: its coordinates, and where each lies in the cell around it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from dask_napari.canvas._axes import CanvasAxis
+from dask_napari.model import PLATES, Coordinate, NoPlace, row_name, well
+
+YX = tuple[float, float]
+"""Lengths or a place along y and along x."""
+
+Cell = tuple[tuple[str, Coordinate], ...]
+"""Axis and coordinate of a tile, in the order of the mosaic's axes."""
+
+
+HEADING_GAP: Final = 0.03
+"""From the plate to the middle of its headings, as a share of it: some 20 pixels where all of a
+plate is in view, and the text is 15 high."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A name beside a row or a column of the mosaic; ``y`` and ``x`` in world units."""
+
+    text: str
+    y: float
+    x: float
+
+
+class TileLayout(Protocol):
+    """Layout of one axis; :class:`dask_napari.Layout` says what each field means."""
+
+    @property
+    def plate(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def columns(self) -> int: ...
+    @property
+    def order(self) -> str: ...
+    @property
+    def gutter(self) -> float: ...
+    @property
+    def places(self) -> Mapping[str, YX]: ...
+
+
+class MosaicAxis:
+    """Coordinates of one axis of a mosaic, in a grid or at places of their own.
+
+    Parameters
+    ----------
+    name : str
+        Name of the axis.
+    layout : TileLayout
+        How it is laid out.
+    """
+
+    def __init__(self, name: str, layout: TileLayout) -> None:
+        self.layout = layout
+        self.known = CanvasAxis(name)
+        self.stage: dict[Cell, dict[Coordinate, YX]] = {}
+        """By the cell around them, the coordinates that have places of their own."""
+        self._inner: YX = (0.0, 0.0)  # size of one cell
+        self._pitch: YX = (0.0, 0.0)  # from one cell to the next
+        self.extent: YX = (0.0, 0.0)
+
+    def __repr__(self) -> str:
+        grid = "places" if self.by_places else "{} x {}".format(*self.grid)
+        return f"<MosaicAxis {self.known.name!r}: {len(self.known)} coordinates, {grid}>"
+
+    def check(self, coordinate: Coordinate) -> None:
+        """Raise a NoPlace if the layout has no place for a coordinate."""
+        if self.layout.plate:
+            well(coordinate, self.layout.plate)
+        elif self.layout.places and str(coordinate) not in self.layout.places:
+            raise NoPlace(f"no place is known for this {self.known.name}")
+
+    def add(self, outer: Cell, coordinate: Coordinate, stage: YX | None) -> bool:
+        """Add a coordinate of the cell around it; true if others may lie elsewhere now."""
+        # A plate, and numbers in a grid that is given, have their places from the start.
+        base = self.base
+        changed = False
+        if self.known.add(coordinate) is not None and not self.layout.plate:
+            changed = self.base is None or self.base != base
+        if self.by_places:
+            place = self.layout.places.get(str(coordinate)) or stage or (0.0, 0.0)
+            places = self.stage.setdefault(outer, {})
+            changed |= places.get(coordinate) != place
+            places[coordinate] = place
+        return changed
+
+    def resize(self, inner: YX, round_up: Callable[[YX], YX]) -> None:
+        """Work out the extent, from the size of one cell."""
+        self._inner = inner
+        if self.by_places:
+            offsets = [
+                self.offset(outer, at) for outer, places in self.stage.items() for at in places
+            ]
+            y, x = max(y for y, _ in offsets), max(x for _, x in offsets)
+            self.extent = round_up((y + inner[0], x + inner[1]))
+        else:
+            gutter = self.layout.gutter
+            gap = round_up((gutter * inner[0], gutter * inner[1]))
+            self._pitch = inner[0] + gap[0], inner[1] + gap[1]
+            rows, columns = self.grid
+            self.extent = rows * self._pitch[0] - gap[0], columns * self._pitch[1] - gap[1]
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns."""
+        layout, count = self.layout, max(1, len(self.known))
+        if layout.plate:
+            return PLATES[layout.plate]
+        rows, columns = layout.rows, layout.columns
+        if not columns:
+            columns = math.ceil(count / rows) if rows else math.ceil(math.sqrt(count))
+        return max(rows, math.ceil(count / columns)), columns
+
+    @property
+    def base(self) -> int | None:
+        """First number of coordinates that number a grid: 1 for fields 1 to 9 of 3 x 3.
+
+        Such coordinates keep their place when others come late. None if they are of another kind.
+        """
+        size = self.layout.rows * self.layout.columns
+        if not size:
+            return None
+        base = 0 if 0 in self.known else 1
+        numbered = all(
+            isinstance(at, int) and 0 <= at - base < size for at in self.known.coordinates
+        )
+        return base if numbered else None
+
+    def grid_place(self, at: Coordinate) -> tuple[int, int]:
+        """Return row and column of a coordinate."""
+        if self.layout.plate:
+            return well(at, self.layout.plate)
+        rows, columns = self.grid
+        base = self.base
+        number = at - base if base is not None and isinstance(at, int) else self.known.index(at)
+        order = self.layout.order
+        if order in ("column", "column-snake"):
+            column, row = divmod(number, rows)
+            return (rows - 1 - row if order == "column-snake" and column % 2 else row), column
+        row, column = divmod(number, columns)
+        return row, (columns - 1 - column if order == "snake" and row % 2 else column)
+
+    @property
+    def by_places(self) -> bool:
+        """Whether tiles or the layout state the places of the coordinates."""
+        return self.layout.order == "stage" or bool(self.layout.places)
+
+    def offset(self, outer: Cell, at: Coordinate) -> YX:
+        """Return the place of a coordinate in the cell around it."""
+        if self.by_places:
+            places = self.stage[outer]
+            y, x = places[at]
+            return y - min(p[0] for p in places.values()), x - min(p[1] for p in places.values())
+        row, column = self.grid_place(at)
+        return row * self._pitch[0], column * self._pitch[1]
+
+    def headings(self) -> list[Heading]:
+        """Return the names of the rows and columns of a plate, centred beside them."""
+        if not self.layout.plate or not len(self.known):
+            return []
+        rows, columns = self.grid
+        (height, width), (dy, dx) = self._inner, self._pitch
+        away = -HEADING_GAP * max(self.extent)
+        beside_rows = [Heading(row_name(row), row * dy + height / 2, away) for row in range(rows)]
+        return beside_rows + [
+            Heading(str(column + 1), away, column * dx + width / 2) for column in range(columns)
+        ]

@@ -1,0 +1,121 @@
+"""Renderer: the pixels of the planes that are seen together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dask_napari.canvas.pixels._lazy_arrays import Selector
+from dask_napari.canvas.pixels._overview import Overview
+from dask_napari.canvas.pixels._planes import Plane
+from dask_napari.canvas.pixels._tiles import Tile, Window
+
+
+class Renderer:
+    """Drawing of planes, with an overview that is kept for the next redraw.
+
+    Parameters
+    ----------
+    colour : int
+        Length of the colour axis, 0 if there is none.
+    fill : float
+        Value of the elements without a block.
+    """
+
+    def __init__(self, colour: int, fill: float) -> None:
+        self.colour = colour
+        self.fill = fill
+        self._overview: Overview | None = None
+
+    def __repr__(self) -> str:
+        return f"<Renderer colour={self.colour} fill={self.fill}, {self._overview}>"
+
+    def background(self, lengths: Sequence[int], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+        """Return an array of the fill value, or of 0 where the type cannot hold the value."""
+        fill = np.array(self.fill)
+        if not fill or not np.can_cast(np.min_scalar_type(self.fill), dtype, "same_kind"):
+            return np.zeros(lengths, dtype)
+        return np.full(lengths, fill.astype(dtype), dtype)
+
+    def render(
+        self,
+        planes: list[Plane],
+        window: Window,
+        level: int,
+        dtype: np.dtype[Any],
+        coarsest: tuple[int, ...] = (),
+    ) -> npt.NDArray[Any]:
+        """Return the part of some planes that lies in a window.
+
+        Parameters
+        ----------
+        planes : list of Plane
+            Planes that are seen together, those on top first.
+        window : tuple of range
+            Part of each spatial axis.
+        level : int
+            Level of the pyramid.
+        dtype : numpy.dtype
+            Type of the elements.
+        coarsest : tuple of int
+            Shape in space, and colour, of the level if it is the coarsest one.
+        """
+        if len(planes) == 1:
+            if coarsest and len(window) == 2:
+                picture = self._overview_of(planes[0], level, dtype, coarsest)
+                return picture[tuple(map(_as_slice, window))]
+            tile = planes[0].only_tile(window, level)
+            if tile is not None:
+                return tile.astype(dtype, copy=False)
+        colour = [self.colour] if self.colour else []
+        picture = self.background([*map(len, window), *colour], dtype)
+        for plane in reversed(planes):
+            plane.draw(picture, window, level)
+        return picture
+
+    def _overview_of(
+        self, plane: Plane, level: int, dtype: np.dtype[Any], shape: tuple[int, ...]
+    ) -> npt.NDArray[Any]:
+        window = range(shape[0]), range(shape[1])
+        if self._overview is None or not self._overview.is_current(plane, level, window, dtype):
+            self._overview = Overview(plane, level, self.background(shape, dtype), window)
+        return self._overview.picture
+
+    def add(self, plane: Plane, tile: Tile, old: Tile | None) -> None:
+        """Draw a tile that was put on a plane into the overview of that plane."""
+        overview = self._overview
+        if overview is not None and overview.plane is plane and not overview.add(tile, old):
+            self._overview = None
+
+
+def upward_window(space: Sequence[Selector], colour: Sequence[Selector]) -> tuple[Window, Any]:
+    """Return selectors in space as ranges that run upwards, and the key that undoes the change.
+
+    Examples
+    --------
+    >>> upward_window((3, range(5, 1, -2)), ())
+    ((range(3, 4), range(3, 7, 2)), (0, slice(None, None, -1)))
+    """
+    window = tuple(_upwards(part) for part in space)
+    key = tuple(
+        0 if isinstance(part, int) else slice(None, None, -1 if part.step < 0 else None)
+        for part in space
+    )
+    return window, key + tuple(
+        part if isinstance(part, int) else _as_slice(part) for part in colour
+    )
+
+
+def _upwards(part: Selector) -> range:
+    if isinstance(part, int):
+        return range(part, part + 1)
+    return part if part.step > 0 else part[::-1]
+
+
+def _as_slice(part: range) -> slice:
+    """Return the slice that takes the indices of a range."""
+    # A range that runs down to 0 stops at -1, which a slice would read as "the last one".
+    return slice(part.start, part.stop if part.stop >= 0 else None, part.step)
