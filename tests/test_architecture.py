@@ -108,7 +108,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 NOT_YET_ALLOWED: dict[str, int] = {"viewer": 1}
 """Imports from rooms that a room must not import."""
 
-NOT_YET_BY_THE_FACE: dict[str, int] = {"canvas": 9, "stream": 17}
+NOT_YET_BY_THE_FACE: dict[str, int] = {"stream": 17}
 """Imports of private modules of another room."""
 
 NOT_YET_UNIQUE: set[str] = set()
@@ -343,7 +343,6 @@ RIDDLES = re.compile(
 )
 
 NOT_YET_PLAIN: dict[str, int] = {
-    "canvas": 24,
     "cli": 1,
     "config": 1,
     "live": 2,
@@ -377,7 +376,7 @@ def test_first_lines_are_plain():
 
 STATEFUL_ROOMS = {"stream", "sink", "live", "viewer", "canvas", "record"}
 
-NOT_YET_SHOWN: dict[str, int] = {"canvas": 8, "record": 3, "stream": 26, "viewer": 22}
+NOT_YET_SHOWN: dict[str, int] = {"record": 3, "stream": 26, "viewer": 22}
 """Classes with state whose instances a debugger shows by their addresses."""
 
 

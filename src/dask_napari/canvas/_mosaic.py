@@ -130,7 +130,7 @@ class Mosaic:
 
     @property
     def by_stage(self) -> bool:
-        """Whether the tiles of any axis state their own places."""
+        """True if the tiles of any axis state their own places."""
         return any(axis.layout.order == "stage" for axis in self._axes.values())
 
     @property

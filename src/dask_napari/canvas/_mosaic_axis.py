@@ -151,7 +151,7 @@ class MosaicAxis:
 
     @property
     def by_places(self) -> bool:
-        """Whether tiles or the layout state the places of the coordinates."""
+        """True if tiles or the layout state the places of the coordinates."""
         return self.layout.order == "stage" or bool(self.layout.places)
 
     def offset(self, outer: Cell, at: Coordinate) -> YX:

@@ -200,7 +200,7 @@ class RaggedCanvas:
 
     @property
     def has_repeats(self) -> bool:
-        """Whether a block lacks an axis of the viewer, and is repeated along it."""
+        """True if a block lacks an axis of the viewer, and is repeated along it."""
         return any(
             count and (not sliders.issuperset(self.axes.names) or space < len(self.axes.spatial))
             for (sliders, space), count in self._counts.items()
