@@ -13,7 +13,7 @@ import pytest
 from distributed import Client, LocalCluster, wait
 
 import cluster_tasks as tasks
-from dask_napari.model import Reports
+from dask_napari.model import REPORTS_LIMIT, Reports
 from dask_napari.sink import NapariSink
 from dask_napari.stream.receive import Board, Receiver
 from dask_napari.stream.wire import Limits
@@ -111,7 +111,7 @@ def test_any_error_is_counted_and_told_and_no_task_notices(client, where):
                 board.shown(board.take())
                 ledger = receiver.ledger()
                 dropped = {layer for layer in ledger if ledger[layer].dropped}
-                told = {trouble.layer for _, trouble in receiver.troubles()}
+                told = {trouble.layer for _, trouble in receiver.reports()}
                 wanted = {tap.layer for tap in chosen}
                 return (
                     not ledger.total.pending
@@ -122,10 +122,10 @@ def test_any_error_is_counted_and_told_and_no_task_notices(client, where):
                 )
 
             while not settled():
-                assert time.monotonic() < deadline, (receiver.ledger(), receiver.troubles())
+                assert time.monotonic() < deadline, (receiver.ledger(), receiver.reports())
                 threading.Event().wait(0.02)
             assert receiver.ledger().balanced
-            for _, trouble in receiver.troubles():
+            for _, trouble in receiver.reports():
                 assert "raised on purpose" in trouble.text
                 assert trouble.key
             assert set(client.scheduler_info()["workers"]) == workers
@@ -152,7 +152,7 @@ def test_an_error_is_logged_once_a_cause_with_the_task(client):
 
         def dropped(dask_worker: object) -> int:
             counts = dask_worker.plugins["dask-napari"].counts()["counts"]
-            return sum(sum(count["dropped"].values()) for count in counts)
+            return sum(tally.dropped.total() for tally in counts.values())
 
         deadline = time.monotonic() + DEADLINE
         while sum(client.run(dropped).values()) < 50:
@@ -177,7 +177,7 @@ def test_an_address_that_cannot_be_used_harms_no_task(client, address):
         futures = client.map(tasks.frame, range(6), key=keys)
         assert [int(frame[0, 0]) for frame in client.gather(futures)] == list(range(6))
         counts = client.run(lambda dask_worker: dask_worker.plugins["dask-napari"].counts())
-        selected = [c["selected"] for worker in counts.values() for c in worker["counts"]]
+        selected = [t.selected for worker in counts.values() for t in worker["counts"].values()]
         assert sum(selected) == 6
         assert all(worker["state"] == "connecting" for worker in counts.values())
     finally:
@@ -196,8 +196,8 @@ def test_causes_are_few_and_short_and_can_be_sent():
     reports.error("mute", Mute(), layer="l" * 5000, key=Mute())
     reports.error("half", "\udc80", key="\udc80")
     found = reports.all()
-    assert len(found) == wire.TROUBLES_LIMIT
+    assert len(found) == REPORTS_LIMIT
     assert found[-2].text == "Mute: <Mute>"
-    status = wire.Status(1, [], [wire.Trouble(r.layer, r.reason, r.key, r.text) for r in found])
+    status = wire.Status(1, {}, found)
     assert wire.decode_from_publisher(wire.encode(status)) == status
     assert not reports.fresh()

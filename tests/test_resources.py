@@ -67,7 +67,7 @@ if __name__ == "__main__":
             if len(seen) == 60 and total.selected == 60 and not total.pending:
                 break
             time.sleep(0.02)
-        told = [t.text for _, t in receiver.troubles()]
+        told = [t.text for _, t in receiver.reports()]
         found = {
             "right": all((r == n).all() and (seen[n] == n).all() for n, r in enumerate(results)),
             "shown": len(seen),

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from msgspec import inspect
 
-from dask_napari.model import ItemMeta, LayerSpec, check
+from dask_napari.model import REPORTS_LIMIT, ItemMeta, LayerSpec, Report, Tally, check
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import Board, plain
 from dask_napari.stream.receive._protocol import ReceiverProtocol
@@ -149,8 +149,8 @@ class Game:
             ItemMeta("good layer", "image", {"t": self.good}),
             [wire.ArrayHeader("data", "|u1", (2, 2), 0, 4)],
         )
-        count = wire.Count("good layer", self.good, self.good, 0, {}, 0)
-        batch = wire.Batch(self.epochs[GOOD], self.numbers[GOOD], [header], [count])
+        count = {"good layer": Tally(self.good, sent=self.good)}
+        batch = wire.Batch(self.epochs[GOOD], self.numbers[GOOD], [header], count)
         data = wire.encode(batch)
         self.credit[GOOD] -= cost_of(4, len(data), 1)
         self._receive(GOOD, data, bytes(4))
@@ -246,9 +246,9 @@ class Game:
                     layer = LayerSpec(f"layer {n}", "image", options={"colormap": "x" * 900})
                     self._receive(identity, wire.encode(wire.Taps([layer])))
                 case 4:
-                    trouble = wire.Trouble("raw", f"reason {n}", "key", "text")
-                    count = wire.Count(f"layer {n}", 1, 0, 0, {f"reason {n}": 1}, 0)
-                    self._receive(identity, wire.encode(wire.Status(epoch, [count], [trouble])))
+                    trouble = Report("raw", f"reason {n}", "key", "text")
+                    count = {f"layer {n}": Tally(1, dropped={f"reason {n}": 1})}
+                    self._receive(identity, wire.encode(wire.Status(epoch, count, [trouble])))
                 case _:
                     self._item(identity, n)
 
@@ -260,7 +260,7 @@ class Game:
         header = wire.ItemHeader(
             n, ItemMeta("raw", "points" if n % 2 else "image", {"t": n}), [array]
         )
-        batch = wire.Batch(self.epochs.get(identity, 0), number, [header] * 20, [])
+        batch = wire.Batch(self.epochs.get(identity, 0), number, [header] * 20, {})
         self._receive(identity, wire.encode(batch), b"" if n % 2 else bytes(3000))
 
     def _element(self, identity: bytes) -> None:
@@ -292,7 +292,7 @@ class Game:
             view = np.frombuffer(frames, "u1")
             self.arena.view(arenas.Slot(4096, len(view), 1))[:] = view
             slot = wire.SlotHeader(4096, len(frames), 1)
-        batch = wire.Batch(self.epochs.get(identity, 0), number, [header], [], slot)
+        batch = wire.Batch(self.epochs.get(identity, 0), number, [header], {}, slot)
         self._receive(identity, wire.encode(batch), frames)
 
     def _coded(self, identity: bytes) -> None:
@@ -323,7 +323,7 @@ class Game:
                 choices.pick(((), (0,), (2**53,), (1, 2))) if choices.seldom(8) else (len(data),)
             )
         number = self.numbers[identity] = self.numbers.get(identity, 0) + 1
-        batch = wire.encode(wire.Batch(epoch, number, [item], [], None, ahead))
+        batch = wire.encode(wire.Batch(epoch, number, [item], {}, None, ahead))
         self._receive(identity, batch, *([] if ahead else [data]))
 
     def _introduce(self, identity: bytes, role: str) -> None:
@@ -375,7 +375,7 @@ class Game:
             )
         number = self.numbers[identity] = self.numbers.get(identity, 0) + 1
         batch = wire.Batch(
-            self.epochs.get(identity, 0), number, [header] * (1 + choices.below(3)), [], slot
+            self.epochs.get(identity, 0), number, [header] * (1 + choices.below(3)), {}, slot
         )
         plain_batch = msgspec.to_builtins(batch)
         if choices.seldom(4):
@@ -433,7 +433,7 @@ class Game:
             "sources": (len(sources), limits.sources),
             # One more, where items of ended publishers are that there was no room for.
             "counts": (_counts(exchange), limits.tallies + 1),
-            "troubles": (max(len(s.troubles) for s in sources), wire.TROUBLES_LIMIT),
+            "troubles": (max(len(s.reports.all()) for s in sources), REPORTS_LIMIT),
             "reasons": (len(exchange.rejected), REASONS_LIMIT),
             # One message may cross each end of a peer's credit; peers that were given up too.
             "bytes": (
@@ -457,6 +457,8 @@ class Game:
         self._good_item()
         ledger = exchange.sources.ledger()
         wire.encode(wire.ReplyMessage(1, {"ledger": plain(ledger)}))
+        if dict(ledger.layers) != dict(exchange.sources.sums().layers):
+            raise Finding("the sums that are kept differ from those of the ledger's rows")
         good = ledger["good layer"]
         if good.selected < before + 1 or not self._arrived():
             raise Finding(f"the good peer's item did not arrive: {good}")

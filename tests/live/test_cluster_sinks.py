@@ -12,6 +12,7 @@ import cluster_tasks as tasks
 from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.live._viewer_endpoint import ViewerEndpoint
 from dask_napari.live._watch import _check_client
+from dask_napari.model import Tally
 from dask_napari.sink import NapariSink
 from dask_napari.stream.receive import ANY_IPC
 from dask_napari.tap import Tap
@@ -46,10 +47,11 @@ def test_what_is_selected_and_expected_is_counted(client, sinks):
     sinks.change(lambda taps: taps.added([Tap("frame", layer="raw"), Tap("nobody")]))
     futures = client.map(tasks.frame, range(5), pure=False)
     wait(futures)
-    ((count,),) = [
-        [count for count in worker["counts"] if count["selected"]] for worker in sinks.counts()
+    ((found,),) = [
+        [(layer, tally) for layer, tally in worker["counts"].items() if tally.selected]
+        for worker in sinks.counts()
     ]
-    assert (count["layer"], count["selected"], count["queued"]) == ("raw", 5, 5)
+    assert found == ("raw", Tally(selected=5, pending=5))
     assert sinks.expected() == {"raw": 5}
 
 

@@ -17,6 +17,7 @@ from distributed import Client, Event, LocalCluster, wait
 
 import cluster_tasks as tasks
 import dask_napari as dn
+from dask_napari.model import Tally
 from dask_napari.stream.shm import janitor
 from headless import DEADLINE, eventually
 
@@ -271,7 +272,7 @@ def test_wait_does_not_wait_for_a_worker_that_is_gone(client, monkeypatch):
         wait(client.map(tasks.frame, range(5), pure=False))
         counts = live._sinks.counts
         # Killed after it was asked, before it told the viewer what it had said.
-        gone = [{"name": "gone", "counts": [{"layer": "frame", "selected": 3}]}]
+        gone = [{"name": "gone", "counts": {"frame": Tally(selected=3)}}]
 
         def once() -> list[dict[str, object]]:
             monkeypatch.setattr(live._sinks, "counts", counts)

@@ -13,8 +13,8 @@ from dask_napari.model import (
     KINDS,
     SHAPE_TYPES,
     Calibration,
-    InvalidItem,
     Item,
+    Refusal,
     _item_checks,
     check,
 )
@@ -140,7 +140,7 @@ BAD = [
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda item: item.kind)
 def test_items_that_are_not(bad):
-    with pytest.raises(InvalidItem):
+    with pytest.raises(Refusal):
         check(bad)
 
 
@@ -156,7 +156,7 @@ def test_chunks_have_a_place_on_each_axis():
         ((0, 0), (-1, 9)),
     ]:
         chunk.amend(origin=origin, array_shape=whole)
-        with pytest.raises(InvalidItem):
+        with pytest.raises(Refusal):
             check(chunk)
 
 
@@ -202,15 +202,13 @@ def nearly(draw):
     return Item("a", draw(st.just(good.kind) | st.sampled_from(KINDS)), data, arrays=arrays)
 
 
-REASONS = set(
-    re.findall(r'raise InvalidItem\("([^"]+)"\)', Path(_item_checks.__file__).read_text())
-)
+REASONS = set(re.findall(r'raise Refusal\("([^"]+)"\)', Path(_item_checks.__file__).read_text()))
 
 
 def refusal(item):
     try:
         check(item)
-    except InvalidItem as error:
+    except Refusal as error:
         return str(error)
     return None
 
@@ -233,7 +231,7 @@ def test_shapes_lie_one_after_the_other(offsets, data):
     found = shapes(offsets, types)
     try:
         check(found)
-    except InvalidItem:
+    except Refusal:
         return
     pieces = np.split(XY, offsets[1:-1].astype(int))
     assert sum(map(len, pieces)) == len(XY)

@@ -156,8 +156,8 @@ def publisher(secret: str, name: str, transport: str, *addresses: str) -> None:
 
     def state() -> dict[str, Any]:
         counts = [
-            (c.selected, c.sent, c.coalesced, sum(c.dropped.values()), c.queued)
-            for c in sender.counts()
+            (c.selected, c.sent, c.coalesced, c.dropped.total(), c.pending)
+            for c in sender.counts().values()
         ]
         keys = ("selected", "sent", "coalesced", "dropped", "queued")
         total = dict(zip(keys, np.sum([(0,) * 5, *counts], axis=0).tolist(), strict=True))

@@ -136,7 +136,7 @@ def batch(
     nbytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
     array = wire.ArrayHeader("data", dtype, shape, 0, nbytes)
     header = wire.ItemHeader(number, ItemMeta(layer, kind, {"t": number}), [array])
-    return wire.encode(wire.Batch(epoch, number, [header], []))
+    return wire.encode(wire.Batch(epoch, number, [header], {}))
 
 
 def test_a_thousand_connections_that_say_nothing(descriptors, neighbour, good):
@@ -314,7 +314,7 @@ with Receiver("tcp://127.0.0.1:*", Board()) as receiver, zmq.Context() as contex
         os.truncate(path, 4096)
         array = wire.ArrayHeader("data", "|u1", (512, 1024), 0, 1 << 19)
         item = wire.ItemHeader(1, ItemMeta("raw", "image"), [array])
-        answer = ask(wire.Batch(epoch, 1, [item], [], wire.SlotHeader(1 << 19, 1 << 19, 1)))
+        answer = ask(wire.Batch(epoch, 1, [item], {}, wire.SlotHeader(1 << 19, 1 << 19, 1)))
         assert isinstance(answer, wire.Refused) and answer.again, answer
         end = time.monotonic() + 10  # it is counted after the answer
         while receiver.rejected["slot outside of the arena"] != 1:

@@ -121,7 +121,7 @@ def test_a_pickle_is_rejected_wherever_it_is_put(tmp_path, protocol):
             item = wire.ItemHeader(
                 1, ItemMeta("raw", "points", options={"colormap": evil}), [array]
             )
-            ask(wire.encode(wire.Batch(welcome.epoch, 1, [item], [])), evil)
+            ask(wire.encode(wire.Batch(welcome.epoch, 1, [item], {})), evil)
             welcome = ask(hello)
             assert isinstance(welcome, wire.Welcome)
         assert isinstance(ask(evil), wire.Refused)

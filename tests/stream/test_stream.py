@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import zmq
 
-from dask_napari.model import Item, ItemMeta, LayerSpec
+from dask_napari.model import Item, ItemMeta, LayerSpec, Tally
 from dask_napari.stream import Control, ViewerGone
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import Board, Receiver
@@ -186,8 +186,8 @@ def test_put_never_waits_for_a_viewer_that_is_not_there():
         for n in range(1000):
             publisher.put(image(n, (128, 128)))
         assert publisher.outbox.nbytes <= 1 << 20
-        (count,) = publisher.counts()
-        assert count.selected == 1000 == count.queued + sum(count.dropped.values())
+        (count,) = publisher.counts().values()
+        assert count.selected == 1000 == count.pending + sum(count.dropped.values())
     assert publisher.state == "closed"
 
 
@@ -370,7 +370,7 @@ def hostile_messages():
     header = wire.ItemHeader(
         1, ItemMeta("raw", "image"), [wire.ArrayHeader("data", "|u1", (8,), 0, 8)]
     )
-    batch = wire.Batch(1, 1, [header], [])
+    batch = wire.Batch(1, 1, [header], {})
     yield [b""]
     yield [b"\xff" * 100]
     yield []
@@ -506,13 +506,13 @@ def test_a_payload_that_went_ahead_in_parts_is_put_together(receiver, board):
         ItemMeta("raw", "image", {"t": 0}),
         [wire.ArrayHeader("data", "|u1", (300, 300), 0, 90_000, 1)],
     )
-    count = wire.Count("raw", 1, 1, 0, {}, 0)
+    count = {"raw": Tally(1, sent=1)}
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         epoch = known_peer(socket, receiver)
         for number, start in enumerate(range(0, len(data), 30_000), 1):
             part = wire.encode(wire.PayloadPart(epoch, number, len(data), start))
             socket.send_multipart([part, data[start : start + 30_000]])
-        batch = wire.Batch(epoch, 5, [header], [count], None, (10_000, 90_000))
+        batch = wire.Batch(epoch, 5, [header], count, None, (10_000, 90_000))
         socket.send(wire.encode(batch))
         eventually(lambda: len(board))
         (item,) = board.take()
@@ -535,9 +535,9 @@ def test_a_payload_that_went_ahead_in_parts_is_put_together(receiver, board):
         [wire.PayloadPart(0, 2, 100, 0)],
         [wire.PayloadPart(0, 1, 100, 0), wire.PayloadPart(0, 2, 100, 20)],
         [wire.PayloadPart(0, 1, 100, 0), wire.PayloadPart(0, 2, 200, 10)],
-        [wire.PayloadPart(0, 1, 100, 0), wire.Batch(0, 2, [], [], None, (100,))],
-        [wire.PayloadPart(0, 1, 10, 0), wire.Batch(0, 2, [], [], None, (20, 10))],
-        [wire.Batch(0, 1, [], [], None, (10,))],
+        [wire.PayloadPart(0, 1, 100, 0), wire.Batch(0, 2, [], {}, None, (100,))],
+        [wire.PayloadPart(0, 1, 10, 0), wire.Batch(0, 2, [], {}, None, (20, 10))],
+        [wire.Batch(0, 1, [], {}, None, (10,))],
     ],
 )
 def test_parts_that_do_not_fit_end_the_connection_and_nothing_else(receiver, board, parts):
@@ -572,7 +572,7 @@ def test_any_number_of_layers_may_be_declared_and_one_that_cannot_travel_stops_n
         declared = receiver.layers()
         assert sum(name.startswith("large") for name in declared) == 200
         assert receiver.exchange.epochs == 1
-        eventually(lambda: [trouble.layer for _, trouble in receiver.troubles()] == ["odd"])
+        eventually(lambda: [trouble.layer for _, trouble in receiver.reports()] == ["odd"])
 
 
 def test_a_client_can_ask_a_viewer_that_is_gone_as_often_as_it_likes():

@@ -9,9 +9,8 @@ import napari
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from dask_napari.model import Item, LayerSpec, Ledger
+from dask_napari.model import Item, LayerSpec, Ledger, Report
 from dask_napari.stream.receive import Board, PeerInfo, Request
-from dask_napari.stream.wire import Trouble
 from dask_napari.viewer.app._live_viewer import LiveViewer
 
 
@@ -25,7 +24,7 @@ class Source:
         self.addresses = ("tcp://127.0.0.1:5577",)
         self.found: list[PeerInfo] = []
         self.totals: dict[str, int] = {}
-        self.errors: list[tuple[str, Trouble]] = []
+        self.errors: list[tuple[str, Report]] = []
 
     def layers(self) -> dict[str, LayerSpec]:
         return self.specs
@@ -33,10 +32,13 @@ class Source:
     def ledger(self) -> Ledger:
         return Ledger(self.board.tallies())
 
+    def sums(self) -> Ledger:
+        return Ledger(layers=self.board.sums())
+
     def peers(self) -> list[PeerInfo]:
         return self.found
 
-    def troubles(self) -> list[tuple[str, Trouble]]:
+    def reports(self) -> list[tuple[str, Report]]:
         return self.errors
 
     def known(self) -> dict[str, int]:

@@ -8,9 +8,8 @@ import napari
 import numpy as np
 import pytest
 
-from dask_napari.model import Calibration, Item, LayerSpec, Provenance
+from dask_napari.model import Calibration, Item, LayerSpec, Provenance, Report
 from dask_napari.stream.receive import PeerInfo, Request
-from dask_napari.stream.wire import Trouble
 
 
 def item(value: int, layer: str = "raw", kind: str = "image", shape=(32, 48), **position) -> Item:
@@ -231,11 +230,11 @@ def test_the_dock_shows_why_the_workers_cannot_show_something(live, source):
     live.dock.refresh()
     assert not live.dock.troubles.text()
     source.errors = [
-        ("tcp://w1:1#a", Trouble("cells", "no position", "segment-1", "ValueError: <b>oops</b>")),
-        ("tcp://w2:1#b", Trouble("cells", "no position", "segment-2", "ValueError: again")),
-        ("tcp://w2:1#b", Trouble("", "inline", "", "without shared memory: no room")),
+        ("tcp://w1:1#a", Report("cells", "no position", "segment-1", "ValueError: <b>oops</b>")),
+        ("tcp://w2:1#b", Report("cells", "no position", "segment-2", "ValueError: again")),
+        ("tcp://w2:1#b", Report("", "inline", "", "without shared memory: no room")),
     ]
-    source.errors += [("w", Trouble("raw", f"cause {n}", "k", "text")) for n in range(9)]
+    source.errors += [("w", Report("raw", f"cause {n}", "k", "text")) for n in range(9)]
     live.dock.refresh()
     assert live.dock.troubles.text().count("\n") == 3
     del source.errors[3:]

@@ -1,45 +1,30 @@
-"""The ledger as the client sees it: settled or not, and balanced when the viewer is gone."""
+"""The ledger as the client sees it: what is selected, and balanced when the viewer is gone."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dask_napari.model import Ledger, Tally
-from dask_napari.stream.receive import BEYOND
 
 
-def settled(ledger: Ledger, workers: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether nothing is pending of what the workers had selected.
+def selected_by(workers: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Return how many outputs each worker has selected, over all layers.
 
     Parameters
     ----------
-    ledger : Ledger
-        The viewer's.
     workers : iterable of mapping
-        What :func:`~dask_napari.sink.worker_counts` said of each worker before.
+        What :func:`~dask_napari.sink.worker_counts` says of each worker.
 
     Examples
     --------
-    >>> worker = {"name": "w", "counts": [{"layer": "cells", "selected": 2}]}
-    >>> settled(Ledger({("w", "cells"): Tally(selected=1, shown=1)}), [worker])
-    False
+    >>> selected_by([{"name": "w", "counts": {"cells": Tally(selected=2), "raw": Tally(3)}}])
+    {'w': 5}
     """
-    if ledger.total.pending:
-        return False
-    return all(
-        _told(ledger, worker["name"], count["layer"], count["selected"])
+    return {
+        worker["name"]: sum(tally.selected for tally in worker["counts"].values())
         for worker in workers
-        for count in worker["counts"]
-    )
-
-
-def _told(ledger: Ledger, name: str, layer: str, selected: int) -> bool:
-    tally = ledger.tallies.get((name, layer))
-    if tally is None:  # there may be no room for it
-        return (name, BEYOND) in ledger.tallies
-    return tally.selected >= selected
+    }
 
 
 def without_viewer(seen: Ledger, workers: Iterable[Mapping[str, Any]]) -> Ledger:
@@ -55,28 +40,27 @@ def without_viewer(seen: Ledger, workers: Iterable[Mapping[str, Any]]) -> Ledger
     Examples
     --------
     >>> seen = Ledger({("w", "cells"): Tally(selected=3, shown=2, pending=1)})
-    >>> count = {"layer": "cells", "selected": 4, "coalesced": 0, "dropped": {}, "queued": 1}
-    >>> print(without_viewer(seen, [{"name": "w", "counts": [count]}]))
+    >>> worker = {"name": "w", "counts": {"cells": Tally(selected=4, sent=3, pending=1)}}
+    >>> print(without_viewer(seen, [worker]))
     cells: 4 selected = 2 shown + 0 coalesced + 1 dropped (viewer-gone: 1) + 1 pending
     """
     tallies = dict(seen.tallies)
     for worker in workers:
-        for count in worker["counts"]:
-            key = worker["name"], count["layer"]
-            tallies[key] = _tally(seen.tallies.get(key, Tally()), count)
+        for layer, counts in worker["counts"].items():
+            key = worker["name"], layer
+            tallies[key] = _joined(seen.tallies.get(key, Tally()), counts)
     return Ledger(tallies)
 
 
-def _tally(then: Tally, count: Mapping[str, Any]) -> Tally:
+def _joined(then: Tally, counts: Tally) -> Tally:
     tally = Tally(
-        selected=count["selected"],
+        selected=counts.selected,
         shown=then.shown,
-        coalesced=max(then.coalesced, count["coalesced"]),
-        dropped=Counter[str](count["dropped"]) | then.dropped,
-        pending=count["queued"],
+        coalesced=max(then.coalesced, counts.coalesced),
+        dropped=counts.dropped | then.dropped,
+        pending=counts.pending,
     )
-    accounted = tally.shown + tally.coalesced + tally.dropped.total() + tally.pending
-    gone = tally.selected - accounted
+    gone = tally.selected - tally.shown - tally.coalesced - tally.dropped.total() - tally.pending
     if gone > 0:
         tally.dropped["viewer-gone"] += gone
     return tally

@@ -8,11 +8,11 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
-from dask_napari.live._client_ledger import settled, without_viewer
+from dask_napari.live._client_ledger import selected_by, without_viewer
 from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.live._viewer_process import ViewerProcess
 from dask_napari.model import Ledger
@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 POLL_INTERVAL: Final = 1.0
 """Seconds between counts of known tasks and copies of the ledger; a person reads them."""
+
+LEDGER_SHARE: Final = 20
+"""Times as long as the last copy of the ledger took until the next one."""
 
 WAIT_INTERVAL: Final = 0.05
 """Seconds between looks at the ledger in ``wait``; each is one small message."""
@@ -204,20 +207,28 @@ class Live:
             If items are still pending; the text holds the ledger.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        selected = self._sinks.counts()
+        selected = selected_by(self._sinks.counts())
         checked = time.monotonic()
         while True:
-            ledger = self.ledger()
-            if not self.open or settled(ledger, selected):
-                return ledger
+            if not self.open or self._settled(selected):
+                return self.ledger()
             if time.monotonic() - checked > POLL_INTERVAL:
                 # A worker that was killed meanwhile had no time to tell the viewer of it all.
                 alive = {worker["name"] for worker in self._sinks.counts()}
-                selected = [worker for worker in selected if worker["name"] in alive]
+                selected = {name: n for name, n in selected.items() if name in alive}
                 checked = time.monotonic()
             if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError(f"items are still pending after {timeout} s:\n{ledger}")
+                text = f"items are still pending after {timeout} s:\n{self.ledger()}"
+                raise TimeoutError(text)
             self._closed.wait(WAIT_INTERVAL)
+
+    def _settled(self, selected: Mapping[str, int]) -> bool:
+        try:
+            return self._control.settled(selected)
+        except ViewerGone:
+            if self.open:
+                raise
+            return False
 
     def screenshot(self, path: str | Path) -> Path:
         """Save the window's picture, all that has arrived included, as a PNG file.
@@ -266,12 +277,16 @@ class Live:
 
     def _poll(self) -> None:
         """Tell the viewer how much there is to come, until it ends."""
-        while not self._closed.wait(POLL_INTERVAL):
+        nap = POLL_INTERVAL
+        while not self._closed.wait(nap):
             if not self._viewer.running:
                 break
             self._sinks.rejoin()
             try:
+                began = time.monotonic()
                 self._last_ledger = self._control.ledger()
+                # Of many workers with many layers, it keeps both ends busy for a while.
+                nap = max(POLL_INTERVAL, LEDGER_SHARE * (time.monotonic() - began))
                 if expected := self._sinks.expected():
                     self._control.request("known", expected)
             except (ViewerGone, RuntimeError) as error:

@@ -6,7 +6,7 @@ from dask_napari.model._bounds import AXES_LIMIT, NAME_LIMIT, TASK_KEY_LIMIT, Na
 from dask_napari.model._containment import contain, contained, is_strict
 from dask_napari.model._coordinates import SPATIAL, Coordinate, natural_key, plain_coordinate
 from dask_napari.model._item import FEATURE, SHAPE_TYPES, AnyArray, Item
-from dask_napari.model._item_checks import FARTHEST, InvalidItem, check, reachable
+from dask_napari.model._item_checks import FARTHEST, check, reachable
 from dask_napari.model._item_meta import Calibration, ItemMeta, PlaceKey, Provenance
 from dask_napari.model._layer import (
     AXIS_MODES,
@@ -23,12 +23,12 @@ from dask_napari.model._layer import (
     Sizes,
 )
 from dask_napari.model._layer_options import LAYER_OPTIONS, permitted
-from dask_napari.model._ledger import Ledger, Tally
+from dask_napari.model._ledger import REASONS_LIMIT, Ledger, Tally
 from dask_napari.model._once import Once
 from dask_napari.model._plates import PLATES, NoPlace, row_name, well
 from dask_napari.model._position import ARRIVAL_AXIS, Position, plain_position
 from dask_napari.model._refusal import Refusal, reason_of
-from dask_napari.model._reports import Report, Reports, described, shown
+from dask_napari.model._reports import REPORTS_LIMIT, Report, Reports, described, shown
 from dask_napari.model.arguments import unfit_name
 
 __all__ = [
@@ -43,6 +43,8 @@ __all__ = [
     "ORDERS",
     "PIXEL_KINDS",
     "PLATES",
+    "REASONS_LIMIT",
+    "REPORTS_LIMIT",
     "SHAPE_TYPES",
     "SIZES",
     "SPATIAL",
@@ -51,7 +53,6 @@ __all__ = [
     "AxisMode",
     "Calibration",
     "Coordinate",
-    "InvalidItem",
     "Item",
     "ItemMeta",
     "Kind",

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dask_napari.model._item import FEATURE, SHAPE_TYPES, AnyArray, Item
 from dask_napari.model._layer import PIXEL_KINDS
+from dask_napari.model._refusal import Refusal
 
 MOST_AXES: Final = 32
 """As many as numpy could have for long, and more than napari shows."""
@@ -38,10 +39,6 @@ and counts in whole numbers; it fails or hangs on coordinates beyond."""
 _LAST_CHARACTER: Final = 0x10FFFF
 
 
-class InvalidItem(ValueError):
-    """An item that is not what it declares; its text is one of a few reasons."""
-
-
 def check(item: Item) -> Item:
     """Return an item whose arrays agree with its kind, with each other and with its axes.
 
@@ -52,8 +49,8 @@ def check(item: Item) -> Item:
 
     Raises
     ------
-    BadItem
-        If they do not; the text holds nothing of the item.
+    Refusal
+        If they do not; the reason holds nothing of the item.
 
     Examples
     --------
@@ -62,14 +59,14 @@ def check(item: Item) -> Item:
     'points'
     >>> check(Item("a", "points", np.zeros((3,))))
     Traceback (most recent call last):
-    dask_napari.model._item_checks.InvalidItem: coordinates of another shape
+    dask_napari.model._refusal.Refusal: coordinates of another shape
     """
     own = _OWN.get(item.kind, frozenset())
     for name, array in item.arrays.items():
         if not name.startswith(FEATURE) and name not in own:
-            raise InvalidItem("an array that its kind does not have")
+            raise Refusal("an array that its kind does not have")
         if array.dtype.kind in _NUMBERS and array.dtype.itemsize not in _REAL:
-            raise InvalidItem("numbers of another size")
+            raise Refusal("numbers of another size")
     count, spatial = _CHECKS[item.kind](item)
     if item.arrays:
         _check_features(item, count)
@@ -80,15 +77,15 @@ def check(item: Item) -> Item:
 def _check_features(item: Item, count: int | None) -> None:
     for name, column in item.features.items():
         if not name:
-            raise InvalidItem("a feature without a name")
+            raise Refusal("a feature without a name")
         if column.ndim != 1 or column.dtype.kind not in _COLUMNS:
-            raise InvalidItem("features that are no column")
+            raise Refusal("features that are no column")
         if column.dtype.kind == "U" and column.size and _beyond(column):
-            raise InvalidItem("features of characters that are none")
+            raise Refusal("features of characters that are none")
         if count is None:
             count = len(column)
         if len(column) != count:
-            raise InvalidItem("features of another length")
+            raise Refusal("features of another length")
 
 
 def _beyond(column: AnyArray) -> bool:
@@ -101,44 +98,44 @@ def _check_axes(item: Item, spatial: int) -> None:
     known = item.calibration
     for entry in (known.axes, known.scale, known.translate, known.units):
         if entry and len(entry) != spatial:
-            raise InvalidItem("calibration of another number of axes")
+            raise Refusal("calibration of another number of axes")
     if not all(known.scale) or not all(map(math.isfinite, (*known.scale, *known.translate))):
-        raise InvalidItem("calibration that is not finite, or zero")
+        raise Refusal("calibration that is not finite, or zero")
     if item.kind not in PIXEL_KINDS or not (item.origin or item.array_shape):
         return
     if len(item.origin) != spatial or len(item.array_shape) not in (0, spatial):
-        raise InvalidItem("a chunk of another number of axes")
+        raise Refusal("a chunk of another number of axes")
     if min(item.origin) < 0 or min(item.array_shape, default=0) < 0:
-        raise InvalidItem("a chunk at a negative place")
+        raise Refusal("a chunk at a negative place")
 
 
 def _pixels(item: Item) -> tuple[int | None, int]:
     data = item.data
     if not 2 <= data.ndim <= MOST_AXES or not data.size:
-        raise InvalidItem("an image without pixels or axes")
+        raise Refusal("an image without pixels or axes")
     numbers = "iu" if item.kind == "labels" else _NUMBERS
     least = 4 if data.dtype.kind == "f" else 1
     if data.dtype.kind not in numbers or not least <= data.dtype.itemsize <= 8:
-        raise InvalidItem("pixels of a type that cannot be drawn")
+        raise Refusal("pixels of a type that cannot be drawn")
     if item.rgb and (item.kind != "image" or data.ndim < 3 or data.shape[-1] not in (3, 4)):
-        raise InvalidItem("colour without a colour axis")
+        raise Refusal("colour without a colour axis")
     if item.kind == "image":
         if item.arrays:
-            raise InvalidItem("an array that its kind does not have")
+            raise Refusal("an array that its kind does not have")
         return 0, data.ndim - item.rgb
     index = item.arrays.get(FEATURE + "index")
     if (index is None) != (not item.arrays) or (index is not None and index.dtype.kind not in "iu"):
-        raise InvalidItem("features of labels without their numbers")
+        raise Refusal("features of labels without their numbers")
     return None, data.ndim
 
 
 def _coordinates(data: AnyArray, ndim: int, least: int, most: int = MOST_AXES) -> None:
     if data.ndim != ndim or not least <= data.shape[-1] <= most:
-        raise InvalidItem("coordinates of another shape")
+        raise Refusal("coordinates of another shape")
     if data.dtype.kind != "f" or data.dtype.itemsize not in (4, 8):
-        raise InvalidItem("coordinates that are no floating point numbers")
+        raise Refusal("coordinates that are no floating point numbers")
     if not reachable(data).all():
-        raise InvalidItem("coordinates that are not finite, or too far away")
+        raise Refusal("coordinates that are not finite, or too far away")
 
 
 def reachable(data: AnyArray) -> npt.NDArray[np.bool_]:
@@ -161,7 +158,7 @@ def reachable(data: AnyArray) -> npt.NDArray[np.bool_]:
 
 def _plain(item: Item) -> None:
     if item.rgb:
-        raise InvalidItem("colour without a colour axis")
+        raise Refusal("colour without a colour axis")
 
 
 def _points(item: Item) -> tuple[int, int]:
@@ -175,22 +172,22 @@ def _shapes(item: Item) -> tuple[int, int]:
     _coordinates(item.data, 2, 2)
     offsets, types = item.arrays.get("offsets"), item.arrays.get("types")
     if offsets is None or types is None:
-        raise InvalidItem("shapes without offsets or types")
+        raise Refusal("shapes without offsets or types")
     if any(a.ndim != 1 or a.dtype.kind not in "iu" for a in (offsets, types)):
-        raise InvalidItem("offsets or types that are no numbers")
+        raise Refusal("offsets or types that are no numbers")
     if len(offsets) != len(types) + 1:
-        raise InvalidItem("offsets or types of another length")
+        raise Refusal("offsets or types of another length")
     if int(types.max(initial=0)) >= len(SHAPE_TYPES) or int(types.min(initial=0)) < 0:
-        raise InvalidItem("shapes of an unknown type")
+        raise Refusal("shapes of an unknown type")
     if int(offsets.max()) > len(item.data) or int(offsets.min()) < 0:
-        raise InvalidItem("offsets outside of the vertices")
+        raise Refusal("offsets outside of the vertices")
     offsets = offsets.astype(np.int64)
     if offsets[0] != 0 or offsets[-1] != len(item.data):
-        raise InvalidItem("offsets outside of the vertices")
+        raise Refusal("offsets outside of the vertices")
     counts = np.diff(offsets)
     chosen = types.astype(np.intp)
     if (counts < _LEAST[chosen]).any() or (counts > _MOST[chosen]).any():
-        raise InvalidItem("shapes of too few or too many vertices")
+        raise Refusal("shapes of too few or too many vertices")
     return len(types), item.data.shape[1]
 
 
@@ -199,13 +196,13 @@ def _tracks(item: Item) -> tuple[int, int]:
     _coordinates(item.data, 2, 4, 5)
     numbers = item.data[:, :2]
     if not np.array_equal(numbers, np.floor(numbers)) or (numbers < 0).any():
-        raise InvalidItem("tracks or times that are no whole numbers")
+        raise Refusal("tracks or times that are no whole numbers")
     graph = item.arrays.get("graph")
     if graph is not None:
         if graph.ndim != 2 or graph.shape[1] != 2 or graph.dtype.kind not in "iu":
-            raise InvalidItem("a graph that is no list of pairs")
+            raise Refusal("a graph that is no list of pairs")
         if not np.isin(graph, np.unique(numbers[:, 0])).all():
-            raise InvalidItem("a graph of tracks that are not there")
+            raise Refusal("a graph of tracks that are not there")
     return len(item.data), item.data.shape[1] - 1
 
 
@@ -213,7 +210,7 @@ def _vectors(item: Item) -> tuple[int, int]:
     _plain(item)
     _coordinates(item.data, 3, 2)
     if item.data.shape[1] != 2:
-        raise InvalidItem("coordinates of another shape")
+        raise Refusal("coordinates of another shape")
     return len(item.data), item.data.shape[2]
 
 
@@ -222,13 +219,13 @@ def _surface(item: Item) -> tuple[int, int]:
     _coordinates(item.data, 2, 2)
     faces, values = item.arrays.get("faces"), item.arrays.get("values")
     if faces is None or faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu":
-        raise InvalidItem("faces that are no triangles")
+        raise Refusal("faces that are no triangles")
     if faces.size and not 0 <= int(faces.min()) <= int(faces.max()) < len(item.data):
-        raise InvalidItem("faces of vertices that are not there")
+        raise Refusal("faces of vertices that are not there")
     if values is not None and (values.shape != (len(item.data),) or values.dtype.kind != "f"):
-        raise InvalidItem("values that do not fit the vertices")
+        raise Refusal("values that do not fit the vertices")
     if item.features:
-        raise InvalidItem("an array that its kind does not have")
+        raise Refusal("an array that its kind does not have")
     return 0, item.data.shape[1]
 
 

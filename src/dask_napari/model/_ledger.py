@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from dask_napari.model._bounds import Name, Natural
+
+REASONS_LIMIT: Final = 64
+"""Reasons for which one publisher drops items of one layer; it has a dozen."""
+
+REASON_LENGTH: Final = 200
+"""Characters of a reason."""
+
+if TYPE_CHECKING:
+    Drops = Counter[str]
+else:  # bounds for what comes from a wire, where there are no counters
+    Drops = Annotated[dict[Name, Natural], Meta(max_length=REASONS_LIMIT)]
 
 
-@dataclass(slots=True)
-class Tally:
-    """Counts of one layer of one publisher, in items.
+class Tally(msgspec.Struct, array_like=True):
+    """Counts of one layer, in items; those of a publisher, of a viewer or of both together.
 
     Attributes
     ----------
     selected : int
-        Outputs that a tap chose.
+        Outputs that a tap chose; in a viewer's own counts, items that arrived.
     shown : int
         Items that reached the canvas.
     coalesced : int
@@ -24,6 +39,8 @@ class Tally:
     pending : int
         Items still on their way. Counted from the queues, never derived from the others, so
         that :attr:`balanced` can find a mistake.
+    sent : int
+        Items that a publisher has handed over; the viewer counts what becomes of them.
 
     Examples
     --------
@@ -33,31 +50,93 @@ class Tally:
     False
     """
 
-    selected: int = 0
-    shown: int = 0
-    coalesced: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    pending: int = 0
+    selected: Natural = 0
+    shown: Natural = 0
+    coalesced: Natural = 0
+    dropped: Drops = {}  # type: ignore[assignment]
+    pending: Natural = 0
+    sent: Natural = 0
+
+    def __post_init__(self) -> None:
+        if type(self.dropped) is not Counter:
+            found = self.dropped
+            self.dropped = Counter.__new__(Counter)  # __init__ takes longer than all else here
+            if found:
+                self.dropped.update(found)
 
     @property
     def balanced(self) -> bool:
         """Whether every selected output is accounted for."""
-        accounted = self.shown + self.coalesced + self.dropped.total() + self.pending
-        return self.selected == accounted
+        ended = self.sent + self.shown + self.coalesced + self.dropped.total()
+        return self.selected == ended + self.pending
+
+    def drop(self, reason: str) -> None:
+        """Count an item as given up; reasons beyond a few count as "other".
+
+        Examples
+        --------
+        >>> tally = Tally(selected=1)
+        >>> tally.drop("queue-full")
+        >>> tally.dropped, tally.balanced
+        (Counter({'queue-full': 1}), True)
+        """
+        if reason not in self.dropped:
+            # A user's exceptions may be called anything.
+            reason = reason[:REASON_LENGTH].encode("utf-8", "replace").decode()
+            if reason not in self.dropped and len(self.dropped) >= REASONS_LIMIT - 1:
+                reason = "other"
+        self.dropped[reason] += 1
+
+    def add(self, other: Tally) -> None:
+        """Add other counts to these."""
+        self._change(other, 1)
+
+    def subtract(self, other: Tally) -> None:
+        """Take back counts that were added."""
+        self._change(other, -1)
+
+    def _change(self, other: Tally, sign: int) -> None:
+        self.selected += sign * other.selected
+        self.shown += sign * other.shown
+        self.coalesced += sign * other.coalesced
+        self.pending += sign * other.pending
+        self.sent += sign * other.sent
+        for reason, number in other.dropped.items():
+            self.dropped[reason] += sign * number
+            if not self.dropped[reason]:
+                del self.dropped[reason]
+
+    def copy(self) -> Tally:
+        """Return these counts as they are now."""
+        tally = Tally(self.selected, self.shown, self.coalesced)
+        tally.pending, tally.sent = self.pending, self.sent
+        if self.dropped:
+            tally.dropped.update(self.dropped)
+        return tally
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.selected + other.selected,
-            self.shown + other.shown,
-            self.coalesced + other.coalesced,
-            self.dropped + other.dropped,
-            self.pending + other.pending,
+        tally = self.copy()
+        tally.add(other)
+        return tally
+
+    def __str__(self) -> str:
+        reasons = ", ".join(f"{reason}: {n}" for reason, n in sorted(self.dropped.items()))
+        return (
+            f"{self.selected} selected = {self.shown} shown + {self.coalesced} coalesced"
+            f" + {self.dropped.total()} dropped{f' ({reasons})' if reasons else ''}"
+            f" + {self.pending} pending"
         )
 
 
-@dataclass(slots=True)
 class Ledger:
-    """Tallies per publisher and layer.
+    """Tallies per publisher and layer, or per layer alone.
+
+    Parameters
+    ----------
+    tallies : mapping of (str, str) to Tally
+        Counts by publisher and layer. A ledger by layer alone has none.
+    layers : mapping of str to Tally, optional
+        Sums over publishers, by layer; computed if not given.
 
     Examples
     --------
@@ -66,20 +145,34 @@ class Ledger:
     (2, 2, True)
     """
 
-    tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    def __init__(
+        self,
+        tallies: Mapping[tuple[str, str], Tally] | None = None,
+        *,
+        layers: Mapping[str, Tally] | None = None,
+    ) -> None:
+        self.tallies = dict(tallies or {})
+        if layers is None:
+            sums: dict[str, Tally] = {}
+            for (_, layer), tally in self.tallies.items():
+                sums.setdefault(layer, Tally()).add(tally)
+            layers = sums
+        self.layers = layers
+
+    def __repr__(self) -> str:
+        return f"<Ledger of {len(self.layers)} layers: {self.total}>"
 
     def __getitem__(self, layer: str) -> Tally:
-        """Tally of one layer over all publishers.
+        """Return the tally of one layer over all publishers.
 
         Raises
         ------
         KeyError
             If no publisher knows the layer.
         """
-        found = [tally for (_, name), tally in self.tallies.items() if name == layer]
-        if not found:
+        if layer not in self.layers:
             raise KeyError(f"no layer {layer!r} in the ledger; layers are {sorted(self.layers)}")
-        return sum(found, Tally())
+        return self.layers[layer]
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self.layers))
@@ -88,29 +181,19 @@ class Ledger:
         return layer in self.layers
 
     @property
-    def layers(self) -> set[str]:
-        """Names of the layers that anything was selected for."""
-        return {layer for _, layer in self.tallies}
-
-    @property
     def total(self) -> Tally:
         """Tally over all publishers and layers."""
-        return sum(self.tallies.values(), Tally())
+        total = Tally()
+        for tally in self.layers.values():
+            total.add(tally)
+        return total
 
     @property
     def balanced(self) -> bool:
         """Whether every tally is balanced."""
-        return all(tally.balanced for tally in self.tallies.values())
+        tallies = self.tallies or self.layers
+        return all(tally.balanced for tally in tallies.values())
 
     def __str__(self) -> str:
         """One line per layer, for people."""
-        lines = []
-        for layer in self:
-            tally = self[layer]
-            dropped = ", ".join(f"{reason}: {n}" for reason, n in sorted(tally.dropped.items()))
-            lines.append(
-                f"{layer}: {tally.selected} selected = {tally.shown} shown"
-                f" + {tally.coalesced} coalesced + {tally.dropped.total()} dropped"
-                f"{f' ({dropped})' if dropped else ''} + {tally.pending} pending"
-            )
-        return "\n".join(lines) or "nothing selected yet"
+        return "\n".join(f"{layer}: {self[layer]}" for layer in self) or "nothing selected yet"

@@ -150,7 +150,7 @@ def replay(
     pause = threading.Event()
 
     def sent() -> int:
-        return sum(count.sent for count in publisher.counts())
+        return sum(tally.sent for tally in publisher.counts().values())
 
     def wait(most: int) -> None:
         while len(publisher.outbox) > most and going_on():

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from distributed import WorkerPlugin
-from msgspec.structs import asdict
 
 from dask_napari import config
 from dask_napari.model import Reports
@@ -190,7 +189,7 @@ class NapariSink(WorkerPlugin):
             "addresses": list(self.addresses),
             "state": publisher.state if publisher else "closed",
             "transport": publisher.transport if publisher else "",
-            "counts": [asdict(count) for count in publisher.counts()] if publisher else [],
+            "counts": publisher.counts() if publisher else {},
         }
 
 

@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import zmq
@@ -143,7 +143,7 @@ class Control:
         return result
 
     def ledger(self, *, timeout: float = 10.0) -> Ledger:
-        """The viewer's ledger."""
+        """Return the viewer's ledger, by publisher and layer."""
         rows = self.request("ledger", timeout=timeout)["ledger"]
         return Ledger(
             {
@@ -151,6 +151,19 @@ class Control:
                 for name, layer, selected, shown, coalesced, dropped, pending in rows
             }
         )
+
+    def settled(self, selected: Mapping[str, int], *, timeout: float = 10.0) -> bool:
+        """Return whether the viewer knows of all that was selected, and nothing is pending.
+
+        Parameters
+        ----------
+        selected : mapping of str to int
+            Outputs that each publisher has selected, over all layers.
+        timeout : float
+            Seconds to wait for the answer.
+        """
+        answer = self.request("settled", dict(selected), timeout=timeout)
+        return bool(answer["settled"])
 
     def close(self) -> None:
         """Release the socket."""

@@ -7,25 +7,25 @@ import threading
 import numpy as np
 import pytest
 
-from dask_napari.model import Item, Ledger
+from dask_napari.model import Item, Ledger, Refusal, Tally
 from dask_napari.stream.receive import Board, Receiver
 from dask_napari.stream.receive._peers import KnownPublisher
-from dask_napari.stream.receive._publishers import Publishers
+from dask_napari.stream.receive._publishers import BEYOND, Publishers
 from dask_napari.stream.send import Publisher
-from dask_napari.stream.wire import Count, Limits, Rejected
+from dask_napari.stream.wire import Limits, Rejected
 
 
 def one_life(sources: Publishers, board: Board, name: str) -> KnownPublisher:
     """A publisher that selects five, of which two are shown, one waits and two were dropped."""
     source = sources.arrive(name, "host")
-    sources.count(source, [Count("cells", 5, 2, 0, {name: 2}, 1)])
+    sources.count(source, {"cells": Tally(5, dropped={name: 2}, pending=1, sent=2)})
     for t in range(2):
         item = Item("cells", "labels", np.zeros((2, 2), "u1"), {"t": t})
         item.publisher = name
         board.put(item)
         board.shown(board.take())
     source.items = 2
-    source.alive = False
+    sources.lose(source)
     return source
 
 
@@ -44,6 +44,51 @@ def test_any_number_of_publishers_come_and_go_and_the_ledger_stays_exact():
     assert len(ledger.tallies) <= 13
     assert len(board.tallies()) <= 12
     assert len(ledger.tallies["", "cells"].dropped) <= 65  # causes are few, whoever names them
+    assert sources.sums()["cells"] == tally
+
+
+def test_sums_by_layer_are_those_of_the_rows_whatever_happens():
+    board = Board()
+    sources = Publishers(Limits(sources=4, ended=1, tallies=6), board)
+
+    def check() -> None:
+        assert sources.sums().layers == sources.ledger().layers
+
+    for n in range(40):
+        source = sources.arrive(f"worker {n % 7}", "host")
+        sources.count(source, {"a": Tally(n, pending=n, sent=3), f"b{n % 3}": Tally(2, pending=2)})
+        check()
+        item = Item("a", "image", np.zeros((2, 2), "u1"), {"t": n}, publisher=source.name)
+        sources.receive(source, [item], {})
+        check()
+        for taken in board.take():
+            board.shown([taken]) if n % 3 else board.drop(taken, "why")
+        check()
+        sources.count(source, {"a": Tally(n + 2, dropped={f"reason {n % 4}": n}, pending=2)})
+        check()
+        if n % 2:
+            sources.lose(source)
+            check()
+
+
+def test_settled_is_what_has_been_told_and_is_not_pending():
+    board = Board()
+    sources = Publishers(Limits(tallies=2), board)
+    source = sources.arrive("w", "host")
+    sources.count(source, {"a": Tally(2, dropped={"x": 1}, sent=1), "b": Tally(3, sent=3)})
+    assert sources.settled({})
+    assert sources.settled({"w": 5})
+    assert not sources.settled({"w": 6})
+    assert not sources.settled({"w": 5, "v": 1})
+    board.put(Item("a", "image", np.zeros((2, 2), "u1"), publisher="w"))
+    assert not sources.settled({"w": 5})
+    board.shown(board.take())
+    # Of layers beyond what is counted, only how much was dropped is known.
+    sources.count(source, {"c": Tally(9, sent=9)})
+    assert not sources.settled({"w": 14})
+    sources.receive(source, [Refusal("impossible shape", layer="c")], {})
+    assert BEYOND in sources.sums()
+    assert sources.settled({"w": 14})
 
 
 def test_what_is_pending_or_alive_is_never_added_up():
@@ -53,7 +98,7 @@ def test_what_is_pending_or_alive_is_never_added_up():
     busy = one_life(sources, board, "busy")
     item = Item("cells", "labels", np.zeros((2, 2), "u1"), {"t": 9})
     item.publisher = "busy"
-    sources.count(busy, [Count("cells", 6, 3, 0, {"busy": 2}, 1)])
+    sources.count(busy, {"cells": Tally(6, dropped={"busy": 2}, pending=1, sent=3)})
     board.put(item)
     drawing = board.take()
     for n in range(20):
@@ -102,7 +147,7 @@ def test_a_publisher_that_was_added_up_starts_over_and_nothing_counts_twice():
         exchange = receiver.exchange
         with exchange.sources.lock:  # as after a long silence
             (peer,) = exchange.peers.values()
-            peer.source.alive = False
+            exchange.sources.lose(peer.source)
             exchange.peers.clear()
         with Publisher(receiver.addresses, name="new") as new:
             until(lambda: new.state == "connected")

@@ -111,7 +111,7 @@ def test_a_viewer_that_hangs_costs_no_more_than_the_budget_and_then_nothing(monk
             eventually(lambda: not any(array() is not None for array in arrays))
             os.kill(viewer.pid, signal.SIGCONT)
             assert viewer.stdout.readline().split() == [str(n), "True"]
-            assert sum(count.sent for count in publisher.counts()) == n
+            assert sum(count.sent for count in publisher.counts().values()) == n
     finally:
         viewer.kill()
         viewer.communicate()
@@ -121,9 +121,9 @@ def test_items_beyond_the_budget_are_counted():
     publisher = Publisher("tcp://127.0.0.1:1", name="me", queue_bytes=4 * MIB)
     for n in range(16):
         publisher.put(Item("raw", "image", np.zeros((1024, 512), np.uint16), {"t": n}), "keep")
-    (count,) = publisher.counts()
+    (count,) = publisher.counts().values()
     assert publisher.memory()["queued_bytes"] == 4 * MIB
-    assert (count.queued, count.dropped) == (4, {"queue-full": 12})
+    assert (count.pending, count.dropped) == (4, {"queue-full": 12})
 
 
 def test_near_the_limits_of_a_worker_little_is_held():

@@ -59,7 +59,7 @@ def test_one_item_that_cannot_travel_does_not_stop_the_others(name, transport, c
         def settled() -> object:
             board.shown(board.take())
             total = receiver.ledger().total
-            told = receiver.troubles()
+            told = receiver.reports()
             return total.selected == 3 and total.shown == 1 and not total.pending and told
 
         while not settled():
@@ -72,7 +72,7 @@ def test_one_item_that_cannot_travel_does_not_stop_the_others(name, transport, c
         assert not receiver.rejected
         assert receiver.exchange.epochs == 1
         # People are told, once: at the viewer and in the worker's log.
-        assert [trouble.reason for _, trouble in receiver.troubles()] == [reason]
+        assert [trouble.reason for _, trouble in receiver.reports()] == [reason]
         assert [record.getMessage().count(f"message ({reason})") for record in caplog.records] == [
             1
         ]
@@ -88,7 +88,7 @@ def test_a_full_batch_of_the_largest_that_pass_is_within_the_limit():
     )
     assert not oversize(item, 1 << 30)
     array = wire.ArrayHeader("data", "|u1", (4, 4), 0, 16)
-    batch = wire.Batch(1, 1, [wire.ItemHeader(1, item.meta, [array])] * 64, [])
+    batch = wire.Batch(1, 1, [wire.ItemHeader(1, item.meta, [array])] * 64, {})
     assert len(wire.encode(batch)) < wire.HEADER_LIMIT
     assert wire.decode_from_publisher(wire.encode(batch)) == batch
 

@@ -64,7 +64,7 @@ def test_nothing_is_queued_when_something_cannot_be_sent(values, positions, laye
     with pytest.raises((TypeError, ValueError), match=words):
         publisher.save_batch(values, positions, layer=layer, kind=kind)
     assert len(publisher.outbox) == 0
-    assert publisher.counts() == []
+    assert publisher.counts() == {}
 
 
 def test_an_unknown_policy_is_refused():

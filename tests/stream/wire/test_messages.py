@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dask_napari.model import LayerSpec
+from dask_napari.model import LayerSpec, Tally
 from dask_napari.stream.wire import messages as wire
 
 
@@ -17,8 +17,8 @@ from dask_napari.stream.wire import messages as wire
         wire.Hello(1, "0.1", "publisher", "w"),
         wire.Offer(1, "dask-napari-0-x", 64),
         wire.Taps([LayerSpec("a", "labels", {"well": "slider"})]),
-        wire.Batch(1, 2, [], [wire.Count("a", 1, 0, 0, {"full": 1}, 0)], wire.SlotHeader(0, 1, 2)),
-        wire.Bye(1, []),
+        wire.Batch(1, 2, [], {"a": Tally(1, dropped={"full": 1})}, wire.SlotHeader(0, 1, 2)),
+        wire.Bye(1, {}),
         wire.RequestMessage(1, "ledger"),
     ],
 )

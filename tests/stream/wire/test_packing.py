@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dask_napari.model import Calibration, InvalidItem, Item, ItemMeta, Provenance
+from dask_napari.model import Calibration, Item, ItemMeta, Provenance, Refusal
 from dask_napari.stream.wire import pack, pack_frames, payload_size, unpack
 from dask_napari.stream.wire._packing import rebuild
 from dask_napari.stream.wire.messages import ArrayHeader, ItemHeader
@@ -133,7 +133,7 @@ def lie(**changes: object) -> ItemHeader:
     ],
 )
 def test_a_header_that_does_not_fit_its_bytes_is_bad(header):
-    with pytest.raises(InvalidItem):
+    with pytest.raises(Refusal):
         unpack(header, [np.zeros(64, np.uint8)], "")
 
 

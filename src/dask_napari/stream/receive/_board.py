@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterable, Set
-from dataclasses import dataclass, field
+from typing import Final
 
 from dask_napari.model import Item, PlaceKey, Tally
 from dask_napari.stream.wire import ITEM_COST
 
-
-@dataclass(slots=True)
-class BoardTally:
-    """What became of the items of one publisher and layer since they were received."""
-
-    received: int = 0
-    shown: int = 0
-    coalesced: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    pending: int = 0
-
-    @property
-    def as_tally(self) -> Tally:
-        """The same counts as a :class:`~dask_napari.model._ledger.Tally`."""
-        return Tally(self.received, self.shown, self.coalesced, Counter(self.dropped), self.pending)
+_NOTHING: Final = Tally()
 
 
 class Board:
@@ -56,15 +42,21 @@ class Board:
         # Ordered: what was taken from the front of a plain dict is stepped over again each time.
         self._waiting: OrderedDict[PlaceKey, Item] = OrderedDict()
         self._nbytes = 0
-        self._tallies: dict[tuple[str, str], BoardTally] = {}
+        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._sums: dict[str, Tally] = {}  # by layer, so that nobody has to add rows up
         self._arrived = threading.Condition(self._lock)
 
-    def _tally(self, item: Item) -> BoardTally:
-        key = item.publisher, item.layer
-        try:
-            return self._tallies[key]
-        except KeyError:
-            return self._tallies.setdefault(key, BoardTally())
+    def __repr__(self) -> str:
+        return f"<Board: {len(self)} items wait, {self._nbytes} of {self.limit} bytes>"
+
+    def _counts(self, publisher: str, layer: str) -> tuple[Tally, Tally]:
+        """Return the counts to change: those of the publisher's layer, and the layer's sums."""
+        key = publisher, layer
+        tally = self._tallies.get(key)
+        if tally is None:
+            tally = self._tallies[key] = Tally()
+            self._sums.setdefault(layer, Tally())
+        return tally, self._sums[layer]
 
     def put(self, item: Item) -> None:
         """Add an item; one that waits for the same place is replaced and counted as coalesced."""
@@ -74,23 +66,23 @@ class Board:
             place, nbytes = item.place, item.nbytes
             replaced = self._waiting.get(place)
             self._waiting[place] = item
-            tally = self._tally(item)
-            tally.received += 1
-            tally.pending += 1
+            for counts in self._counts(item.publisher, item.layer):
+                counts.selected += 1
+                counts.pending += 1
             self._nbytes += nbytes
             if replaced is not None:
                 self._nbytes -= replaced.nbytes
-                old = self._tally(replaced)
-                old.coalesced += 1
-                old.pending -= 1
+                for counts in self._counts(replaced.publisher, replaced.layer):
+                    counts.coalesced += 1
+                    counts.pending -= 1
             self._arrived.notify()
 
     def reject(self, publisher: str, layer: str, reason: str) -> None:
         """Count an item that arrived but cannot be used as dropped."""
         with self._lock:
-            tally = self._tallies.setdefault((publisher, layer), BoardTally())
-            tally.received += 1
-            tally.dropped[reason] += 1
+            for counts in self._counts(publisher, layer):
+                counts.selected += 1
+                counts.drop(reason)
 
     def take(self, max_items: int | None = None, max_bytes: int | None = None) -> list[Item]:
         """Return waiting items, oldest first; they stay pending until reported.
@@ -120,16 +112,16 @@ class Board:
         """Report that taken items are on the canvas."""
         with self._lock:
             for item in items:
-                tally = self._tally(item)
-                tally.shown += 1
-                tally.pending -= 1
+                for counts in self._counts(item.publisher, item.layer):
+                    counts.shown += 1
+                    counts.pending -= 1
 
     def drop(self, item: Item, reason: str) -> None:
         """Report that a taken item could not be put on the canvas, and why."""
         with self._lock:
-            tally = self._tally(item)
-            tally.dropped[reason] += 1
-            tally.pending -= 1
+            for counts in self._counts(item.publisher, item.layer):
+                counts.drop(reason)
+                counts.pending -= 1
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until something waits; for consumers that have no event loop of their own."""
@@ -137,12 +129,22 @@ class Board:
             return self._arrived.wait_for(lambda: bool(self._waiting), timeout)
 
     def tallies(self) -> dict[tuple[str, str], Tally]:
-        """Copy of the counts per publisher and layer; ``selected`` is what was received."""
+        """Return the counts by publisher and layer; ``selected`` are items that arrived."""
         with self._lock:
-            return {key: tally.as_tally for key, tally in self._tallies.items()}
+            return {key: tally.copy() for key, tally in self._tallies.items()}
+
+    def sums(self) -> dict[str, Tally]:
+        """Return the counts by layer, over all publishers; ``selected`` are items that arrived."""
+        with self._lock:
+            return {layer: tally.copy() for layer, tally in self._sums.items()}
+
+    def tally(self, publisher: str, layer: str) -> Tally:
+        """Return the counts of one layer of one publisher."""
+        with self._lock:
+            return self._tallies.get((publisher, layer), _NOTHING).copy()
 
     def retire(self, publishers: Set[str]) -> dict[str, dict[str, Tally]]:
-        """Forget the counts of publishers of which nothing is pending.
+        """Forget the counts of publishers without pending items.
 
         Returns
         -------
@@ -153,7 +155,8 @@ class Board:
             busy = {name for (name, _), tally in self._tallies.items() if tally.pending}
             gone: dict[str, dict[str, Tally]] = {name: {} for name in publishers - busy}
             for name, layer in [key for key in self._tallies if key[0] in gone]:
-                gone[name][layer] = self._tallies.pop((name, layer)).as_tally
+                tally = gone[name][layer] = self._tallies.pop((name, layer))
+                self._sums[layer].subtract(tally)
             return gone
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dask_napari.model import Ledger
+from dask_napari.stream.receive._publishers import Publishers
 from dask_napari.stream.wire import Limits, Rejected
 from dask_napari.stream.wire import messages as wire
 
@@ -43,8 +44,8 @@ class Clients:
     ----------
     limits : Limits
         How many are remembered, and how much may wait.
-    ledger : callable
-        Returns the ledger that they ask for.
+    publishers : Publishers
+        Has the ledger that they ask for.
     trusted : bool
         Whether they have named a token; others are told the ledger and nothing else.
     post : callable
@@ -54,14 +55,14 @@ class Clients:
     def __init__(
         self,
         limits: Limits,
-        ledger: Callable[[], Ledger],
+        publishers: Publishers,
         post: Callable[[bytes, wire.Message], None],
         *,
         trusted: bool,
     ) -> None:
         self._trusted = trusted
         self._limits = limits
-        self._ledger = ledger
+        self._publishers = publishers
         self._post = post
         self._identities: dict[bytes, None] = {}  # in the order in which they last spoke
         self.requests: queue.Queue[Request] = queue.Queue(limits.requests)
@@ -111,7 +112,9 @@ class Clients:
             answer({}, f"a request of more than {ARGUMENTS_LIMIT} bytes")
             raise Rejected("request that is too large")
         if request.name == "ledger":
-            answer({"ledger": plain(self._ledger())}, "")
+            answer({"ledger": plain(self._publishers.ledger())}, "")
+        elif request.name == "settled":
+            answer({"settled": self._publishers.settled(_numbers(request.arguments))}, "")
         elif request.name == "known":
             self._learn(request.arguments)
             answer({}, "")
@@ -129,13 +132,17 @@ class Clients:
                 raise Rejected("too many requests") from None
 
     def _learn(self, known: dict[str, Any]) -> None:
-        for count in known.values():
-            if type(count) is not int or not 0 <= count <= _COUNT_LIMIT:
-                raise Rejected("counts that are not whole numbers")
-        merged = {**self.known, **known}
+        merged = {**self.known, **_numbers(known)}
         if len(merged) > self._limits.layers:
             raise Rejected("too many layers")
         self.known = merged
+
+
+def _numbers(arguments: dict[str, Any]) -> dict[str, int]:
+    for number in arguments.values():
+        if type(number) is not int or not 0 <= number <= _COUNT_LIMIT:
+            raise Rejected("counts that are not whole numbers")
+    return arguments
 
 
 def plain(ledger: Ledger) -> list[list[Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.model import PIXEL_KINDS, InvalidItem, Item, check
+from dask_napari.model import PIXEL_KINDS, Item, Refusal, check
 from dask_napari.stream.receive._peers import Peer
 from dask_napari.stream.receive._pool import BlockPool
 from dask_napari.stream.receive._reassembly import Reassembly
@@ -37,21 +37,21 @@ def sane(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     elif array.dtype.kind == "U" and array.size:
         codes = array.reshape(-1).view(array.dtype.str[0] + "u4")
         if codes.max() > sys.maxunicode:
-            raise InvalidItem("text that is not Unicode")
+            raise Refusal("text that is not Unicode")
     return array
 
 
 def _check_chunk(item: Item) -> None:
     """Refuse a chunk that lies outside of the array that it says it is from."""
     if any(length > AXIS_LIMIT for length in (*item.origin, *item.array_shape)):
-        raise InvalidItem("array that is too large")
+        raise Refusal("array that is too large")
     if item.array_shape and item.origin:
         shape = item.data.shape[: len(item.array_shape)]
         if not len(item.array_shape) == len(item.origin) == len(shape):
-            raise InvalidItem("chunk of another dimension than its array")
+            raise Refusal("chunk of another dimension than its array")
         for start, length, end in zip(item.origin, shape, item.array_shape, strict=True):
             if start + length > end:
-                raise InvalidItem("chunk outside of its array")
+                raise Refusal("chunk outside of its array")
 
 
 class BatchDecoder:
@@ -90,10 +90,8 @@ class BatchDecoder:
         except (ArenaError, ValueError) as error:
             raise Rejected("slot outside of the arena") from error
 
-    def items(
-        self, publisher: str, batch: wire.Batch, payload: Payload
-    ) -> list[Item | tuple[str, str]]:
-        """Items, or layer and reason of those that are malformed.
+    def items(self, publisher: str, batch: wire.Batch, payload: Payload) -> list[Item | Refusal]:
+        """Return the items, and for those that are malformed why.
 
         Parameters
         ----------
@@ -104,7 +102,7 @@ class BatchDecoder:
         payload : list of ndarray
             The bytes.
         """
-        found: list[Item | tuple[str, str]] = []
+        found: list[Item | Refusal] = []
         lent = batch.slot is not None or (len(batch.frames) > 0 and len(batch.items) > 1)
         for header in batch.items:
             try:
@@ -118,10 +116,11 @@ class BatchDecoder:
                     # Again: the owner of the slot could have changed it meanwhile, and napari
                     # follows these numbers to other places in memory.
                     check(item)
-            except InvalidItem as error:
-                found.append((header.meta.layer, str(error)))
-                continue
-            found.append(item)
+            except Refusal as refusal:
+                refusal.layer = header.meta.layer
+                found.append(refusal)
+            else:
+                found.append(item)
         return found
 
     def _allocate(self, nbytes: int) -> npt.NDArray[np.uint8]:

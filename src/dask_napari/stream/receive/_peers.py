@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from dataclasses import dataclass, field
 
-from dask_napari.model import Tally
+from dask_napari.model import Reports, Tally
 from dask_napari.stream.receive._reassembly import Reassembly
 from dask_napari.stream.shm import ArenaReader
-from dask_napari.stream.wire import Count, Trouble
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class KnownPublisher:
     """A publisher over all of its connections.
 
@@ -24,14 +22,18 @@ class KnownPublisher:
         Tells the publisher whether it is still known: another one means that it is not.
     seq : int
         Number of the last item that arrived.
-    counts : dict of str to Count
+    counts : dict of str to Tally
         The publisher's side of the ledger, by layer, as of its last message.
     alive : bool
         Whether it may still send; false after BYE and after too long a silence.
     layers : set of str
         Layers that it has counts or items of.
-    troubles : dict of (str, str) to Trouble
-        The last error of each cause, by layer and reason.
+    selected : int
+        Outputs that it has selected, over all layers.
+    uncounted : set of str
+        Layers that it has sent items of and no counts.
+    reports : Reports
+        The last error of each cause on it.
     """
 
     name: str
@@ -43,33 +45,25 @@ class KnownPublisher:
     transport: str = "inline"
     alive: bool = True
     heard: float = 0.0
-    counts: dict[str, Count] = field(default_factory=dict)
+    counts: dict[str, Tally] = field(default_factory=dict)
     layers: set[str] = field(default_factory=set)
-    troubles: dict[tuple[str, str], Trouble] = field(default_factory=dict)
+    selected: int = 0
+    uncounted: set[str] = field(default_factory=set)
+    reports: Reports = field(default_factory=Reports)
 
-    def tally(self, layer: str, here: Tally) -> Tally:
-        """Both sides of the ledger for one layer.
+    def __repr__(self) -> str:
+        state = "alive" if self.alive else "gone"
+        return f"<KnownPublisher {self.name} at {self.host}, {state}: {self.items} items>"
 
-        Parameters
-        ----------
-        layer : str
-            Name of the layer.
-        here : Tally
-            What became of the items that arrived, from the board.
-        """
-        there = self.counts.get(layer)
-        if there is None:
-            return here
-        dropped = Counter(there.dropped) + here.dropped
-        if not self.alive and there.queued:
-            dropped["worker-lost"] += there.queued
-        return Tally(
-            selected=there.selected,
-            shown=here.shown,
-            coalesced=there.coalesced + here.coalesced,
-            dropped=dropped,
-            pending=here.pending + (there.queued if self.alive else 0),
-        )
+    def side(self, layer: str) -> Tally:
+        """Return its side of the ledger for a layer; when it is gone, what it held is lost."""
+        counts = self.counts[layer]
+        if self.alive or not counts.pending:
+            return counts
+        lost = counts.copy()
+        lost.dropped["worker-lost"] += lost.pending
+        lost.pending = 0
+        return lost
 
 
 @dataclass(slots=True)

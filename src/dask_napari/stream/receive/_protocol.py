@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from dask_napari._version import __version__
-from dask_napari.model import Item
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive._board import Board
 from dask_napari.stream.receive._clients import Clients
 from dask_napari.stream.receive._decoding import BatchDecoder
 from dask_napari.stream.receive._peers import Peer
-from dask_napari.stream.receive._publishers import BEYOND, Publishers
+from dask_napari.stream.receive._publishers import Publishers
 from dask_napari.stream.shm import ArenaError, ArenaReader
 from dask_napari.stream.wire import Limits, Rejected, cost_of, refusal
 from dask_napari.stream.wire import messages as wire
@@ -63,7 +62,7 @@ class ReceiverProtocol:
     ) -> None:
         self.rejected: Counter[str] = Counter()
         self.sources = Publishers(limits, board)
-        self.clients = Clients(limits, self.sources.ledger, post, trusted=security is not None)
+        self.clients = Clients(limits, self.sources, post, trusted=security is not None)
         self.peers: dict[bytes, Peer] = {}
         self.withheld = False
         """Whether credit is owed that the board has no room for."""
@@ -140,17 +139,17 @@ class ReceiverProtocol:
                 self._part(peer, message, frames)
             case wire.Batch():
                 self._batch(peer, message, frames)
-            case wire.Status(counts=counts, troubles=troubles):
-                self.sources.complain(peer.source, troubles)
+            case wire.Status(counts=counts, reports=reports):
+                for report in reports:
+                    peer.source.reports.take(report)
                 self.sources.count(peer.source, counts)
             case wire.Ping():
                 self.send(identity, wire.Pong(peer.epoch))
             case wire.Offer():
                 self._offer(peer, message)
             case wire.Bye(counts=counts):
-                peer.source.alive = False
                 self.send(identity, wire.ByeAck(peer.epoch))
-                self.forget(peer)
+                self._lose(peer)
                 self.sources.count(peer.source, counts)
 
     # -- who is there ----------------------------------------------------------------------
@@ -239,7 +238,7 @@ class ReceiverProtocol:
             self.peers.pop(peer.identity, None)
 
     def _lose(self, peer: Peer) -> None:
-        peer.source.alive = False
+        self.sources.lose(peer.source)
         self.forget(peer)
 
     def expire(self) -> None:
@@ -254,7 +253,7 @@ class ReceiverProtocol:
             self._lose(peer)
         for source in self.sources:
             if source.alive and source.heard < limit:
-                source.alive = False
+                self.sources.lose(source)
 
     def close(self) -> None:
         """Let go of all arenas."""
@@ -309,27 +308,14 @@ class ReceiverProtocol:
             self._break_off(peer, str(error))
             raise
         nbytes = sum(part.nbytes for part in payload)
-        found = self._intake.items(peer.source.name, batch, payload)
         source = peer.source
-        # Refused as a whole, the batch would be sent again, for ever.
-        beyond = self.sources.admit(source, {header.meta.layer for header in batch.items})
-        # Both sides of the ledger change together, so that nobody reads one without the other.
+        outputs = self._intake.items(source.name, batch, payload)
+        # Refused altogether, the batch would be sent again, for ever.
         with self.sources.lock:
-            for each in found:
-                if beyond and (each.layer if isinstance(each, Item) else each[0]) in beyond:
-                    self.rejected["too many layers"] += 1
-                    self._board.reject(source.name, BEYOND, "too many layers")
-                elif isinstance(each, Item):
-                    self._board.put(each)
-                else:
-                    layer, reason = each
-                    self.rejected[reason] += 1
-                    self._board.reject(source.name, layer, f"malformed: {reason}")
+            self.rejected += self.sources.receive(source, outputs, batch.counts)
             source.seq = max([source.seq, *(header.seq for header in batch.items)])
-            source.items += len(batch.items)
             source.nbytes += nbytes
             peer.number = batch.number
-            self.sources.count(source, batch.counts)
         # What came ahead in parts was paid for with them.
         paid = (0 if batch.frames else nbytes) + batch.expansion
         self._spend(peer, cost_of(paid, len(frames[0]), len(batch.items)))

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
-from dask_napari.model import LayerSpec, Ledger, Tally, permitted
+from dask_napari.model import (
+    REASONS_LIMIT,
+    Item,
+    LayerSpec,
+    Ledger,
+    Refusal,
+    Report,
+    Tally,
+    permitted,
+)
 from dask_napari.stream.receive._board import Board
 from dask_napari.stream.receive._peers import KnownPublisher, PeerInfo
 from dask_napari.stream.wire import Limits, Rejected
-from dask_napari.stream.wire import messages as wire
 
 MOST: Final = 2**60
 """Of anything that is counted; hostile counts that add up to more would not fit into a message."""
 
 BEYOND: Final = "(layers without counts)"
 """Where items are counted as dropped whose layer there was no room for."""
+
+
+_NOTHING: Final = Tally()
 
 
 class Publishers:
@@ -43,17 +54,21 @@ class Publishers:
         self.lock = threading.RLock()
         self._limits = limits
         self._board = board
-        self._sources: dict[str, KnownPublisher] = {}
+        self._known: dict[str, KnownPublisher] = {}
         self._layers: dict[str, LayerSpec] = {}
         self._sizes: dict[str, int] = {}
         self._tallies = 0
         self._ended: dict[str, Tally] = {}
+        self._sums: dict[str, Tally] = {}  # the publishers' sides by layer, kept up to date
+
+    def __repr__(self) -> str:
+        return f"<Publishers: {len(self._known)} known, {len(self._layers)} layers declared>"
 
     def __iter__(self) -> Iterator[KnownPublisher]:
-        return iter(list(self._sources.values()))
+        return iter(list(self._known.values()))
 
     def arrive(self, name: str, host: str) -> KnownPublisher:
-        """Return the source of a publisher that connects.
+        """Return what is known of a publisher that connects.
 
         Raises
         ------
@@ -61,65 +76,121 @@ class Publishers:
             If too many are known already.
         """
         with self.lock:
-            source = self._sources.get(name)
-            if source is None:
+            publisher = self._known.get(name)
+            if publisher is None:
                 self._make_room()
-                source = self._sources[name] = KnownPublisher(name)
-            source.host, source.alive, source.transport = host, True, "inline"
-            return source
+                publisher = self._known[name] = KnownPublisher(name)
+            publisher.host, publisher.transport = host, "inline"
+            self._change(publisher, {}, alive=True)
+            return publisher
+
+    def lose(self, publisher: KnownPublisher) -> None:
+        """Give a publisher up, unless it comes again; what it still held counts as lost."""
+        with self.lock:
+            self._change(publisher, {}, alive=False)
+
+    def _change(
+        self, publisher: KnownPublisher, counts: Mapping[str, Tally], *, alive: bool
+    ) -> None:
+        """Replace counts of a publisher or its state, and keep the sums right."""
+        changed = counts.keys() if alive == publisher.alive else counts.keys() | publisher.counts
+        for layer in changed & publisher.counts.keys():
+            self._sums[layer].subtract(publisher.side(layer))
+        publisher.alive = alive
+        for layer, tally in counts.items():
+            publisher.selected += tally.selected - publisher.counts.get(layer, _NOTHING).selected
+        publisher.counts.update(counts)
+        publisher.uncounted.difference_update(counts)
+        for layer in changed:
+            self._sums.setdefault(layer, Tally()).add(publisher.side(layer))
 
     def _make_room(self) -> None:
         """Forget the oldest of those that have ended, if there are too many."""
-        full = len(self._sources) >= self._limits.sources
-        ended = [source for source in self._sources.values() if not source.alive]
+        full = len(self._known) >= self._limits.sources
+        ended = [publisher for publisher in self._known.values() if not publisher.alive]
         if full:
             self._add_up(ended)
         elif len(ended) > self._limits.ended:
             self._add_up(ended[: len(ended) // 2 + 1])  # not at each that comes: it takes a while
-        if len(self._sources) >= self._limits.sources:
+        if len(self._known) >= self._limits.sources:
             raise Rejected("too many publishers")
 
-    def _add_up(self, sources: list[KnownPublisher]) -> None:
+    def _add_up(self, ended: list[KnownPublisher]) -> None:
         """Forget publishers, but for the sums of their counts.
 
         One that comes back all the same is told that it is not known, and starts over.
         """
-        for name, here in self._board.retire({source.name for source in sources}).items():
-            source = self._sources.pop(name)
-            for layer in source.counts.keys() | here.keys():
-                tally = source.tally(layer, here.get(layer, Tally()))
-                self._ended[layer] = _capped(self._ended.get(layer, Tally()) + tally)
-        self._tallies = sum(len(s.layers) for s in self._sources.values()) + len(self._ended)
+        for name, arrived in self._board.retire({each.name for each in ended}).items():
+            publisher = self._known.pop(name)
+            for layer in publisher.counts.keys() | arrived.keys():
+                tally = _joined(publisher, layer, arrived.get(layer) or Tally())
+                self._ended[layer] = _capped(self._ended.get(layer, _NOTHING) + tally)
+            for layer in publisher.counts:
+                self._sums[layer].subtract(publisher.side(layer))
+        self._tallies = sum(len(each.layers) for each in self) + len(self._ended)
 
-    def admit(self, source: KnownPublisher, layers: Iterable[str]) -> frozenset[str]:
-        """Make layers of a source known; return those for whose counts there is no room."""
-        fresh = {layer for layer in layers if layer not in source.layers}
+    def admit(self, publisher: KnownPublisher, layers: Iterable[str]) -> frozenset[str]:
+        """Make layers of a publisher known; return those for whose counts there is no room."""
+        fresh = {layer for layer in layers if layer not in publisher.layers}
         if not fresh:
             return frozenset()
         with self.lock:
             if self._tallies + len(fresh) > self._limits.tallies:
-                self._add_up([s for s in self._sources.values() if not s.alive])
+                self._add_up([each for each in self if not each.alive])
             room = max(0, self._limits.tallies - self._tallies)
             known = set(sorted(fresh)[:room])
             self._tallies += len(known)
-            source.layers |= known
+            publisher.layers |= known
             return frozenset(fresh - known)
 
-    def count(self, source: KnownPublisher, counts: list[wire.Count]) -> None:
+    def count(self, publisher: KnownPublisher, counts: Mapping[str, Tally]) -> None:
         """Take over a publisher's side of the ledger, as far as there is room for its layers."""
-        beyond = self.admit(source, (count.layer for count in counts))
+        beyond = self.admit(publisher, counts)
         with self.lock:
-            source.counts.update((c.layer, c) for c in counts if c.layer not in beyond)
+            kept = {layer: tally for layer, tally in counts.items() if layer not in beyond}
+            self._change(publisher, kept, alive=publisher.alive)
 
-    def complain(self, source: KnownPublisher, troubles: list[wire.Trouble]) -> None:
-        """Remember a publisher's errors, the last ones of a few causes."""
+    def receive(
+        self,
+        publisher: KnownPublisher,
+        outputs: Sequence[Item | Refusal],
+        counts: Mapping[str, Tally],
+    ) -> Counter[str]:
+        """Put items on the board, and take over the counts that came with them.
+
+        Parameters
+        ----------
+        publisher : KnownPublisher
+            The sender.
+        outputs : sequence of Item or Refusal
+            The items of a batch, and why others cannot be used.
+        counts : mapping of str to Tally
+            The publisher's side of the ledger.
+
+        Returns
+        -------
+        Counter of str
+            Outputs that are not on the board, by reason.
+        """
+        rejected: Counter[str] = Counter()
+        beyond = self.admit(publisher, {output.layer for output in outputs})
+        # Both sides of the ledger change together, so that nobody reads one without the other.
         with self.lock:
-            for trouble in troubles:
-                cause = trouble.layer, trouble.reason
-                source.troubles.pop(cause, None)
-                source.troubles[cause] = trouble
-            while len(source.troubles) > wire.TROUBLES_LIMIT:
-                del source.troubles[next(iter(source.troubles))]
+            for output in outputs:
+                layer = BEYOND if output.layer in beyond else output.layer
+                if layer not in publisher.counts:
+                    publisher.uncounted.add(layer)
+                if layer is BEYOND:
+                    rejected["too many layers"] += 1
+                    self._board.reject(publisher.name, BEYOND, "too many layers")
+                elif isinstance(output, Item):
+                    self._board.put(output)
+                else:
+                    rejected[output.reason] += 1
+                    self._board.reject(publisher.name, layer, f"malformed: {output.reason}")
+            publisher.items += len(outputs)
+            self.count(publisher, counts)
+        return rejected
 
     def declare(self, layers: list[LayerSpec]) -> None:
         """Take over what taps say of their layers.
@@ -153,39 +224,83 @@ class Publishers:
             return dict(self._layers)
 
     def infos(self) -> list[PeerInfo]:
-        """The publishers as the dock shows them."""
+        """Return the publishers as the dock shows them."""
         with self.lock:
             return [
                 PeerInfo(s.name, s.host, s.transport, s.alive, s.items, s.nbytes)
-                for s in self._sources.values()
+                for s in self._known.values()
             ]
 
-    def troubles(self) -> list[tuple[str, wire.Trouble]]:
-        """Errors of all publishers, with their names."""
+    def reports(self) -> list[tuple[str, Report]]:
+        """Return what publishers report, with their names."""
         with self.lock:
-            return [(s.name, t) for s in self._sources.values() for t in s.troubles.values()]
+            return [(each.name, report) for each in self for report in each.reports.all()]
 
     def ledger(self) -> Ledger:
-        """The ledger of all publishers, both sides; those added up go by an empty name."""
+        """Return the ledger by publisher and layer; those added up go by an empty name."""
         with self.lock:
-            here = self._board.tallies()
-            keys = {*here, *((s.name, layer) for s in self._sources.values() for layer in s.counts)}
-            nothing = Tally()
-            return Ledger(
-                {("", layer): tally + Tally() for layer, tally in self._ended.items()}
-                | {
-                    (name, layer): source.tally(layer, here.get((name, layer), nothing))
-                    for name, layer in sorted(keys)
-                    if (source := self._sources.get(name))
-                }
-            )
+            arrived = self._board.tallies()
+            keys = {*arrived, *((each.name, layer) for each in self for layer in each.counts)}
+            rows = {("", layer): tally.copy() for layer, tally in self._ended.items()}
+            for name, layer in sorted(keys):
+                if (publisher := self._known.get(name)) is not None:
+                    here = arrived.get((name, layer)) or Tally()
+                    rows[name, layer] = _joined(publisher, layer, here)
+            return Ledger(rows)
+
+    def sums(self) -> Ledger:
+        """Return the ledger by layer, of sums that are kept: cheap however many publishers."""
+        with self.lock:
+            layers = self._board.sums()
+            for tally in layers.values():
+                tally.selected = 0  # the publishers know how many they have selected
+            for layer, tally in self._sums.items():
+                layers.setdefault(layer, Tally()).add(tally)
+            for layer, tally in self._ended.items():
+                layers.setdefault(layer, Tally()).add(tally)
+            for publisher in self._known.values():
+                for layer in publisher.uncounted:
+                    layers[layer].selected += self._board.tally(publisher.name, layer).selected
+            for tally in layers.values():
+                tally.sent = 0
+            return Ledger(layers=layers)
+
+    def settled(self, selected: Mapping[str, int]) -> bool:
+        """Return whether nothing is pending and all that publishers had selected is told.
+
+        Parameters
+        ----------
+        selected : mapping of str to int
+            Outputs that each publisher had selected when it was asked, over all layers. It tells
+            counts of all layers at once, so that a sum as large includes them all.
+        """
+        with self.lock:
+            if self.sums().total.pending:
+                return False
+            for name, number in selected.items():
+                publisher = self._known.get(name)
+                if publisher is None:
+                    if number:
+                        return False
+                elif publisher.selected < number and BEYOND not in publisher.uncounted:
+                    return False
+            return True
+
+
+def _joined(publisher: KnownPublisher, layer: str, arrived: Tally) -> Tally:
+    """Add a publisher's side of the ledger to the counts of the items that arrived."""
+    if layer in publisher.counts:
+        arrived.selected = 0  # the publisher knows how many it has selected
+        arrived.add(publisher.side(layer))
+        arrived.sent = 0
+    return arrived
 
 
 def _capped(tally: Tally) -> Tally:
     """The same with few reasons, of the rarest ones only the number, and no count too large."""
     dropped = tally.dropped
-    if len(dropped) > wire.REASONS_LIMIT:
-        dropped = Counter(dict(dropped.most_common(wire.REASONS_LIMIT - 1)))
+    if len(dropped) > REASONS_LIMIT:
+        dropped = Counter(dict(dropped.most_common(REASONS_LIMIT - 1)))
         dropped["other"] += tally.dropped.total() - dropped.total()
     return Tally(
         min(tally.selected, MOST),

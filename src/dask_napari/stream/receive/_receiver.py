@@ -14,7 +14,7 @@ from typing import Final
 
 import zmq
 
-from dask_napari.model import LayerSpec, Ledger
+from dask_napari.model import LayerSpec, Ledger, Report
 from dask_napari.stream.auth import Security, check_address, local_keys, taken
 from dask_napari.stream.receive._board import Board
 from dask_napari.stream.receive._clients import Request
@@ -208,12 +208,16 @@ class Receiver:
         return dict(self.exchange.clients.known)
 
     def ledger(self) -> Ledger:
-        """The ledger of all publishers, both sides."""
+        """Return the ledger by publisher and layer; with many of both it takes a while."""
         return self.exchange.sources.ledger()
 
-    def troubles(self) -> list[tuple[str, wire.Trouble]]:
-        """The last error of each cause, with the name of the publisher that has it."""
-        return self.exchange.sources.troubles()
+    def sums(self) -> Ledger:
+        """Return the ledger by layer alone, which is cheap however many publishers there are."""
+        return self.exchange.sources.sums()
+
+    def reports(self) -> list[tuple[str, Report]]:
+        """Return the last report of each cause, with the name of the publisher that sent it."""
+        return self.exchange.sources.reports()
 
     def want(self) -> None:
         """Ask all publishers for what is still in memory on their workers."""

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.model import Item, Reports
+from dask_napari.model import Item, Reports, Tally
 from dask_napari.stream.send._batching import BATCH_BYTES, BatchBuilder
 from dask_napari.stream.send._compression import LinkCompression
 from dask_napari.stream.send._handshake import Agreement
@@ -187,7 +187,7 @@ class BatchSender:
         for item in self._builder.batch:
             item.seq = next(self._numbers)
 
-    def _count_sent(self) -> list[wire.Count]:
+    def _count_sent(self) -> dict[str, Tally]:
         # With the batch itself and not before: the counts of a STATUS between its pieces must
         # not include what has not arrived.
         for item in self._builder.batch:

@@ -8,7 +8,7 @@ from typing import Final
 
 import zmq
 
-from dask_napari.model import LayerSpec, Report, Reports
+from dask_napari.model import LayerSpec, Report, Reports, Tally
 from dask_napari.stream.send._batch_sender import BatchSender
 from dask_napari.stream.send._handshake import Agreement, Handshake
 from dask_napari.stream.send._options import PublisherOptions
@@ -138,9 +138,8 @@ class Connection:
         self._outbox.counts(changed=True)
         self._send_status(self._outbox.counts(), self._reports.all())
 
-    def _send_status(self, counts: list[wire.Count], reports: list[Report]) -> None:
-        troubles = [wire.Trouble(r.layer, r.reason, r.key, r.text) for r in reports]
-        self._socket.send(wire.Status(self._handshake.epoch, counts, troubles))
+    def _send_status(self, counts: dict[str, Tally], reports: list[Report]) -> None:
+        self._socket.send(wire.Status(self._handshake.epoch, counts, reports))
 
     def bye(self) -> None:
         """Announce the end, once; :attr:`closed` turns true when the receiver has everything."""

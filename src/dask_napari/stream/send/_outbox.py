@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from dask_napari.model import Item, Policy, Refusal, contain, reason_of, unfit_name
+from dask_napari.model import Item, Policy, Refusal, Tally, contain, reason_of, unfit_name
 from dask_napari.stream.send._sendable import unsendable
-from dask_napari.stream.wire import REASONS_LIMIT, Count
 
 ENTRY_LIMIT: Final = 100_000
 """Entries held by key alone; at some 500 bytes each they take 50 MB at most."""
-
-REASON_LENGTH: Final = 200
-"""Characters of a reason for a drop."""
 
 LAYERS: Final = 1024
 """Layers of one publisher. A viewer draws 256; each has counts here, which travel together."""
@@ -83,23 +79,6 @@ class ItemEntry:
         return False
 
 
-@dataclass(slots=True)
-class _Tally:
-    selected: int = 0
-    sent: int = 0
-    coalesced: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    queued: int = 0
-
-    def drop(self, reason: str) -> None:
-        if reason not in self.dropped:
-            # A user's exceptions may be called anything.
-            reason = reason[:REASON_LENGTH].encode("utf-8", "replace").decode()
-            if reason not in self.dropped and len(self.dropped) >= REASONS_LIMIT - 1:
-                reason = "other"
-        self.dropped[reason] += 1
-
-
 class Outbox:
     """Bounded, coalescing queue between the tasks and the publisher's thread.
 
@@ -120,7 +99,7 @@ class Outbox:
     >>> item = Item("cells", "labels", np.zeros((2, 2), "uint8"), {"well": "A01"})
     >>> wake = [outbox.put(ItemEntry(item)) for _ in range(2)]
     >>> outbox.sort_intake()
-    >>> outbox.pop().items() == (item,), outbox.counts()[0].coalesced
+    >>> outbox.pop().items() == (item,), outbox.counts()["cells"].coalesced
     (True, 1)
     """
 
@@ -136,7 +115,7 @@ class Outbox:
         self._fresh_bytes = self._fresh = 0  # put since the intake was sorted
         self._serial = 0
         self._oldest: deque[Hashable] = deque()
-        self._tallies: dict[str, _Tally] = {}
+        self._tallies: dict[str, Tally] = {}
         self._changed: set[str] = set()
         # Each is set by one method; what follows from them is worked out from them alone.
         self._paused = self._alone = self._squeezed = False
@@ -210,7 +189,7 @@ class Outbox:
             if len(self._intake) + len(self._ready) >= self.limit:
                 tally.drop("queue-full")
                 return False
-            tally.queued += 1
+            tally.pending += 1
             over = self._nbytes + self._bytes_away + entry.nbytes > self._allowed
             if over and not self._make_room(entry):
                 self._drop(entry, self.withholds or self.full)
@@ -324,7 +303,7 @@ class Outbox:
         """Count a popped entry as sent."""
         with self._lock:
             tally = self._tally(layer)
-            tally.queued -= 1
+            tally.pending -= 1
             tally.sent += 1
 
     def split(self, entry: Entry, parts: Sequence[Item | Refusal]) -> list[Item]:
@@ -336,7 +315,7 @@ class Outbox:
                 return items
             tally = self._tally(entry.layer)
             tally.selected += len(parts) - 1
-            tally.queued += len(parts) - 1
+            tally.pending += len(parts) - 1
             for part in parts:
                 if isinstance(part, Refusal):
                     self._drop(entry, part.reason)
@@ -372,7 +351,7 @@ class Outbox:
             for entry in entries:
                 tally = self._tally(entry.layer)
                 tally.sent -= 1
-                tally.queued += 1
+                tally.pending += 1
         self.unpop(entries)
 
     def forget(self) -> bool:
@@ -404,17 +383,14 @@ class Outbox:
         """Begin the counts anew for another viewer, for which only what waits was selected."""
         with self._lock:
             for layer, tally in self._tallies.items():
-                self._tallies[layer] = _Tally(selected=tally.queued, queued=tally.queued)
+                self._tallies[layer] = Tally(selected=tally.pending, pending=tally.pending)
             self._changed = set(self._tallies)
 
-    def counts(self, *, changed: bool = False) -> list[Count]:
-        """Return counts of all layers, or of those changed since the last call with ``changed``."""
+    def counts(self, *, changed: bool = False) -> dict[str, Tally]:
+        """Return counts by layer: all, or those that changed since they were last asked for."""
         with self._lock:
             layers = self._changed if changed else self._tallies.keys()
-            counts: list[Count] = [
-                Count(layer, t.selected, t.sent, t.coalesced, dict(t.dropped), t.queued)
-                for layer, t in ((layer, self._tallies[layer]) for layer in layers)
-            ]
+            counts = {layer: self._tallies[layer].copy() for layer in layers}
             if changed:
                 self._changed = set()
             return counts
@@ -439,19 +415,19 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._intake) + len(self._ready)
 
-    def _tally(self, layer: str) -> _Tally:
+    def _tally(self, layer: str) -> Tally:
         self._changed.add(layer)
         try:
             return self._tallies[layer]
         except KeyError:
-            return self._tallies.setdefault(layer, _Tally())
+            return self._tallies.setdefault(layer, Tally())
 
     def _drop(self, entry: Entry, reason: str) -> None:
         tally = self._tally(entry.layer)
-        tally.queued -= 1
+        tally.pending -= 1
         tally.drop(reason)
 
     def _coalesce(self, entry: Entry) -> None:
         tally = self._tally(entry.layer)
-        tally.queued -= 1
+        tally.pending -= 1
         tally.coalesced += 1

@@ -8,13 +8,12 @@ from typing import Any, get_args
 
 import numpy.typing as npt
 
-from dask_napari.model import Item, Kind, LayerSpec, Policy, Position, Reports
+from dask_napari.model import Item, Kind, LayerSpec, Policy, Position, Reports, Tally
 from dask_napari.stream.auth import Security
 from dask_napari.stream.send._options import PublisherOptions, Transport
 from dask_napari.stream.send._outbox import Entry, ItemEntry, Outbox
 from dask_napari.stream.send._publisher_thread import PublisherThread
 from dask_napari.stream.send._value_batches import items_of
-from dask_napari.stream.wire import Count
 
 logger = logging.getLogger(__name__)
 
@@ -192,7 +191,7 @@ class Publisher:
             "queued": len(self.outbox),
         }
 
-    def counts(self) -> list[Count]:
+    def counts(self) -> dict[str, Tally]:
         """Return the publisher's side of the ledger, a count for each layer."""
         return self.outbox.counts()
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.model import Item
+from dask_napari.model import Item, Tally
 from dask_napari.stream.wire import Encode, pack_frames
 from dask_napari.stream.wire import messages as wire
 
@@ -61,7 +61,7 @@ class OutgoingBatch:
         return None
 
     def rest(
-        self, epoch: int, number: int, counts: list[wire.Count]
+        self, epoch: int, number: int, counts: dict[str, Tally]
     ) -> tuple[wire.Batch, list[npt.NDArray[np.uint8]]]:
         """Return the batch with all frames, or with none if they were sent in pieces before."""
         ahead = tuple(frame.nbytes for frame in self.frames) if self.sent else ()

@@ -24,11 +24,7 @@ from dask_napari.stream.wire._packing import (
     unpack,
 )
 from dask_napari.stream.wire.messages import (
-    REASONS_LIMIT,
-    TROUBLES_LIMIT,
-    Count,
     PayloadPart,
-    Trouble,
 )
 
 __all__ = [
@@ -36,15 +32,11 @@ __all__ = [
     "ITEM_COST",
     "LEAST_ARENA",
     "MESSAGE",
-    "REASONS_LIMIT",
-    "TROUBLES_LIMIT",
     "Compressor",
-    "Count",
     "Encode",
     "Limits",
     "PayloadPart",
     "Rejected",
-    "Trouble",
     "arrays_of",
     "as_it_is",
     "complaint",

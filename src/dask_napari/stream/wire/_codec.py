@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from numcodecs import blosc, zstd
 
+from dask_napari.model import Refusal
+
 Codec = Literal["", "zstd", "blosc"]
 """Name of a codec on the wire; the empty one leaves the bytes as they are."""
 
@@ -38,10 +40,6 @@ LEVEL: Final = 1
 Buffer = npt.NDArray[np.uint8]
 
 
-class CodecError(ValueError):
-    """Bytes that are not what they are said to be; the text names the reason."""
-
-
 def codec_for(kind: str) -> Codec:
     """The codec that does best for a kind of item.
 
@@ -58,7 +56,7 @@ def encode(codec: Codec, array: npt.NDArray[Any]) -> Buffer:
 
     Raises
     ------
-    CodecError
+    Refusal
         If there is no such codec.
 
     Examples
@@ -75,7 +73,7 @@ def encode(codec: Codec, array: npt.NDArray[Any]) -> Buffer:
             array.reshape(-1).view(np.uint8), b"lz4", 5, blosc.BITSHUFFLE, typesize=array.itemsize
         )
     else:
-        raise CodecError("codec that is not known")
+        raise Refusal("codec that is not known")
     return np.frombuffer(coded, np.uint8)
 
 
@@ -98,24 +96,24 @@ def decode(
 
     Raises
     ------
-    CodecError
+    Refusal
         If the codec is not known, or the data is not of it or of that size.
     """
     data = np.ascontiguousarray(data)
     size = _sizes.get(codec, _unknown)(data)
     if size != nbytes or not 0 < nbytes <= MOST:
-        raise CodecError("codec that makes another size than declared")
+        raise Refusal("codec that makes another size than declared")
     target = np.empty(nbytes, np.uint8) if allocate is None else allocate(nbytes)
     try:
         # Both fill no more than the target, and raise where they would have to.
         (zstd if codec == "zstd" else blosc).decompress(data, target)
     except (RuntimeError, ValueError) as error:
-        raise CodecError("codec whose data does not decode") from error
+        raise Refusal("codec whose data does not decode") from error
     return target
 
 
 def _unknown(data: Buffer) -> int:
-    raise CodecError("codec that is not known")
+    raise Refusal("codec that is not known")
 
 
 def _zstd_size(data: Buffer) -> int:
@@ -124,7 +122,7 @@ def _zstd_size(data: Buffer) -> int:
     descriptor = header[4]
     width = (descriptor >> 5 & 1, 2, 4, 8)[descriptor >> 6]
     if header[:4] != _ZSTD_MAGIC or not width:
-        raise CodecError("codec whose data does not decode")
+        raise Refusal("codec whose data does not decode")
     start = 5 + (not descriptor & 0x20) + (0, 1, 2, 4)[descriptor & 3]  # window, dictionary
     size = int.from_bytes(header[start : start + width], "little")
     return size + 256 if width == 2 else size
@@ -142,10 +140,10 @@ _BLOSC_HEADER: Final = 16
 def _blosc_size(data: Buffer) -> int:
     # version, version of the inner codec, flags, item size; decoded, block and coded size.
     if data.nbytes < _BLOSC_HEADER:
-        raise CodecError("codec whose data does not decode")
+        raise Refusal("codec whose data does not decode")
     *_, nbytes, _, coded = struct.unpack("<4B3I", data[:_BLOSC_HEADER].tobytes())
     if coded != data.nbytes:
-        raise CodecError("codec whose data does not decode")
+        raise Refusal("codec whose data does not decode")
     return int(nbytes)
 
 

@@ -11,24 +11,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.model import InvalidItem, Item, check, permitted
-from dask_napari.stream.wire._codec import CodecError, decode
+from dask_napari.model import Item, Refusal, check, permitted
+from dask_napari.stream.wire._codec import decode
 from dask_napari.stream.wire.messages import ArrayHeader, ItemHeader
-
-__all__ = [
-    "ALIGNMENT",
-    "DATA",
-    "JOIN_BELOW",
-    "InvalidItem",
-    "aligned",
-    "arrays_of",
-    "as_it_is",
-    "pack",
-    "pack_frames",
-    "payload_size",
-    "rebuild",
-    "unpack",
-]
 
 ALIGNMENT: Final = 64
 """Bytes; a cache line, and what the widest vector loads want."""
@@ -174,11 +159,11 @@ Allocate = Callable[[int], npt.NDArray[np.uint8]]
 @functools.lru_cache(_DTYPES)
 def _dtype(name: str) -> np.dtype[Any]:
     if not _DTYPE.fullmatch(name):
-        raise InvalidItem("dtype that is not numeric or text")
+        raise Refusal("dtype that is not numeric or text")
     try:
         return np.dtype(name)
     except TypeError as error:
-        raise InvalidItem("dtype that numpy does not know") from error
+        raise Refusal("dtype that numpy does not know") from error
 
 
 def _unpack_array(
@@ -186,23 +171,21 @@ def _unpack_array(
 ) -> npt.NDArray[Any]:
     dtype = _dtype(header.dtype)
     if len(header.shape) > _MAX_NDIM or min(header.shape, default=0) < 0:
-        raise InvalidItem("impossible shape")
+        raise Refusal("impossible shape")
     if math.prod(header.shape) * dtype.itemsize != header.nbytes or not dtype.itemsize:
-        raise InvalidItem("shape that does not fit the bytes")
+        raise Refusal("shape that does not fit the bytes")
     if not 0 <= header.frame < len(payload):
-        raise InvalidItem("frame that is not there")
+        raise Refusal("frame that is not there")
     buffer = payload[header.frame]
     if header.offset < 0 or not 0 <= header.taken <= buffer.nbytes - header.offset:
-        raise InvalidItem("offset outside of the payload")
+        raise Refusal("offset outside of the payload")
     part = buffer[header.offset : header.offset + header.taken]
     try:
         if header.codec:
             part = decode(header.codec, part, header.nbytes, allocate)
         return part.view(dtype).reshape(header.shape)
-    except CodecError as error:
-        raise InvalidItem(str(error)) from error
     except (ValueError, OverflowError) as error:
-        raise InvalidItem("shape that numpy cannot have") from error
+        raise Refusal("shape that numpy cannot have") from error
 
 
 def unpack(
@@ -226,7 +209,7 @@ def unpack(
 
     Raises
     ------
-    InvalidItem
+    Refusal
         If the declaration does not fit the bytes, or the arrays do not fit the kind.
     """
     return check(rebuild(header, payload, publisher, allocate))
@@ -242,11 +225,11 @@ def rebuild(
     arrays = {array.name: _unpack_array(array, payload, allocate) for array in header.arrays}
     data = arrays.pop(DATA, None)
     if data is None:
-        raise InvalidItem("no data")
+        raise Refusal("no data")
     meta = header.meta
     for coordinate in meta.position.values():
         if isinstance(coordinate, float) and not math.isfinite(coordinate):
-            raise InvalidItem("coordinate that is not finite")
+            raise Refusal("coordinate that is not finite")
     item = Item.of(meta, data, arrays, publisher, header.seq)
     if meta.options:
         item.amend(options=permitted(meta.kind, meta.options))

@@ -21,7 +21,16 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
-from dask_napari.model import ItemMeta, LayerSpec, Name, Natural, Shape
+from dask_napari.model import (
+    REPORTS_LIMIT,
+    ItemMeta,
+    LayerSpec,
+    Name,
+    Natural,
+    Report,
+    Shape,
+    Tally,
+)
 
 WIRE_VERSION: Final = 4
 """Raised when a change cannot be read by the older side; new optional fields do not raise it."""
@@ -44,12 +53,6 @@ FRAMES_LIMIT: Final = 1 + ITEMS_LIMIT * 64
 
 LAYERS_LIMIT: Final = 4096
 """Layers, or counts of them, in one message."""
-
-REASONS_LIMIT: Final = 64
-"""Reasons for which one publisher drops items of one layer; it has a dozen."""
-
-TROUBLES_LIMIT: Final = 32
-"""Causes of errors that one publisher tells; nobody reads more."""
 
 SHORT_LIMIT: Final = 4096
 """Characters of a token, a segment's name or an explanation."""
@@ -97,33 +100,8 @@ class SlotHeader(msgspec.Struct, frozen=True, array_like=True):
     generation: Natural
 
 
-class Count(msgspec.Struct, frozen=True, array_like=True):
-    """A publisher's side of the ledger for one layer, complete at the moment it was written.
-
-    ``selected = sent + coalesced + sum(dropped) + queued``.
-    """
-
-    layer: Name
-    selected: Natural
-    sent: Natural
-    coalesced: Natural
-    dropped: Annotated[dict[Name, Natural], Meta(max_length=REASONS_LIMIT)]
-    queued: Natural
-
-
-Counts = Annotated[list[Count], Meta(max_length=LAYERS_LIMIT)]
-
-
-class Trouble(msgspec.Struct, frozen=True, array_like=True):
-    """The last error of one cause on a worker, for people.
-
-    ``layer`` is empty where it concerns none of them, ``key`` where no task is at fault.
-    """
-
-    layer: Name
-    reason: Name
-    key: Name
-    text: Short
+Counts = Annotated[dict[Name, Tally], Meta(max_length=LAYERS_LIMIT)]
+"""A publisher's side of the ledger by layer, complete at the moment it was written."""
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
@@ -242,11 +220,11 @@ class Credit(Message, tag="CREDIT", frozen=True):
 
 
 class Status(Message, tag="STATUS", frozen=True):
-    """The publisher's counts and errors, when they change without a batch."""
+    """The publisher's counts and reports, when they change without a batch."""
 
     epoch: int
     counts: Counts
-    troubles: Annotated[list[Trouble], Meta(max_length=TROUBLES_LIMIT)] = []
+    reports: Annotated[list[Report], Meta(max_length=REPORTS_LIMIT)] = []
 
 
 class Want(Message, tag="WANT", frozen=True):

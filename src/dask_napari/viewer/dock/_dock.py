@@ -146,7 +146,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         """Read the receiver and show it."""
         self._show_state()
         self.axes.refresh()
-        ledger = self._receiver.ledger()
+        ledger = self._receiver.sums()
         known = self._known(ledger)
         for layer in ledger:
             if layer not in self._rows:
@@ -189,7 +189,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
     def _show_troubles(self) -> None:
         lines = []
         # The same on many workers is one line.
-        latest = {(t.layer, t.reason): (name, t) for name, t in self._receiver.troubles()}
+        latest = {(t.layer, t.reason): (name, t) for name, t in self._receiver.reports()}
         for name, trouble in list(latest.values())[-TROUBLES_SHOWN:]:
             where = trouble.layer or name.partition("#")[0]
             task = f", task {trouble.key}" if trouble.key else ""
