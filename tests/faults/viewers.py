@@ -155,7 +155,9 @@ class Recorder(Napari):
 
     def shows(self, layer: str, n: int) -> bool:
         """Whether all the places are in the record, with the pixels that were made for them."""
-        places = {line.position["n"] for line in Record(self.path).lines if line.layer == layer}
+        places = {
+            line.meta.position["n"] for line in Record(self.path).lines if line.meta.layer == layer
+        }
         return places == set(range(n)) and all(
             (item.data == item.position["n"]).all() for item in Record(self.path).items()
         )
