@@ -116,7 +116,7 @@ def test_each_session_of_a_worker_is_told_once_how_outputs_are_shown(client):
             wait(client.map(phases, range(5), pure=False))
             viewer.until_shown("phases", 5)
             viewer.until(
-                lambda receiver=receiver: any("magnitude" in t.text for _, t in receiver.troubles())
+                lambda receiver=receiver: any("magnitude" in t.text for _, t in receiver.reports())
             )
             client.unregister_worker_plugin(SINK_NAME)
         (lines,) = client.run(lambda dask_worker: dask_worker.heard.lines).values()

@@ -197,7 +197,7 @@ def test_a_worker_that_goes_on_is_never_taken_for_paused():
                     item = Item("raw", "image", np.zeros((2, 2), "u1"), {"t": put})
                     publisher.put(item, "keep")
                     put += 1
-                    eventually(lambda: not publisher.counts()[0].queued)
+                    eventually(lambda: not any(t.pending for t in publisher.counts().values()))
                     assert publisher.counts()[0].dropped == {}
     finally:
         threading.settrace(None)
