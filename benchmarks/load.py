@@ -66,9 +66,9 @@ def _publish(
         each.close(30.0)
     out.put(
         [
-            (each.name, *[(c.selected, c.sent, c.coalesced, c.dropped, c.queued) for c in counts])
+            (each.name, *[(c.selected, c.sent, c.coalesced, c.dropped, c.pending) for c in counts])
             for each in publishers
-            if (counts := each.counts())
+            if (counts := each.counts().values())
         ]
     )
 
