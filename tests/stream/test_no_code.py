@@ -28,8 +28,10 @@ for name, module in sorted(sys.modules.items()):
 
 MODULES = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib", "code", "runpy"}
 CALLS = {"eval", "exec", "compile", "__import__", "execfile"}
-METHODS = {("yaml", "load"), ("yaml", "unsafe_load"), ("yaml", "full_load"), ("np", "load")}
-METHODS |= {("os", "system"), ("numpy", "load"), ("np", "fromregex")}
+METHODS = {("yaml", "load"), ("yaml", "unsafe_load"), ("yaml", "full_load")}
+METHODS |= {("os", "system"), ("np", "fromregex")}
+LOADS = {("np", "load"), ("numpy", "load")}
+"""Fit for data of others with ``allow_pickle=False`` alone."""
 
 
 def findings(path: Path) -> list[str]:
@@ -47,9 +49,14 @@ def findings(path: Path) -> list[str]:
                 found.append(f"calls {called.id}")
             if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
                 pair = called.value.id, called.attr
-                found += [f"calls {'.'.join(pair)}"] if pair in METHODS else []
-            if any(key.arg == "allow_pickle" for key in node.keywords):
-                found.append("allows pickle")
+                careful = any(
+                    key.arg == "allow_pickle"
+                    and isinstance(key.value, ast.Constant)
+                    and key.value.value is False
+                    for key in node.keywords
+                )
+                if pair in METHODS or (pair in LOADS and not careful):
+                    found.append(f"calls {'.'.join(pair)}")
     return found
 
 
@@ -78,9 +85,10 @@ def test_the_search_finds_what_it_looks_for(tmp_path):
     bad = tmp_path / "bad.py"
     bad.write_text(
         "import pickle\nfrom cloudpickle import loads\neval('1')\nyaml.load('')\n"
-        "np.load(x, allow_pickle=True)\n__import__('os')\n"
+        "np.load(x, allow_pickle=True)\nnp.load(x)\nnp.load(x, allow_pickle=y)\n__import__('os')\n"
+        "np.load(x, allow_pickle=False)\n"
     )
-    assert len(findings(bad)) == 7
+    assert len(findings(bad)) == 8
 
 
 class Canary:

@@ -237,7 +237,7 @@ def test_only_what_is_in_view_is_drawn_again(viewer, live, source, put):
     )
     put(picture(1, shape=(600, 600), well="A01"))
     layer = viewer.layers["raw"]
-    viewer.camera.center, viewer.camera.zoom = (300, 300), 2.0
+    viewer.scene.camera.center, viewer.scene.camera.zoom = (300, 300), 2.0
     viewer.window.screenshot(flash=False)  # drawn, so that napari knows what is in view
     stream = live.layers.streams["raw"]
     source.board.put(picture(2, shape=(600, 600), well="H12"))
