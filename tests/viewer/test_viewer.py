@@ -124,6 +124,7 @@ def test_a_new_axis_and_a_new_dimension_are_taken_in(viewer, live, source, put):
     assert viewer.layers["raw"].ndim == viewer.layers["stack"].ndim == 5
     assert viewer.dims.axis_labels == ("channel", "t", "z", "y", "x")
     assert source.ledger().balanced
+    assert source.ledger().total.shown == 3
 
 
 def test_sizes_may_differ(viewer, live, source, put):
@@ -150,6 +151,7 @@ def test_items_without_a_position_come_one_after_the_other(viewer, live, source,
     assert [int(plane.max()) for plane in np.asarray(viewer.layers["raw"].data)] == [3, 1, 2]
 
 
+@pytest.mark.errors("is not a picture")
 def test_what_cannot_be_shown_is_counted_and_the_rest_is_shown(viewer, live, source, put):
     put(
         item(1, t=0),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Sequence
 from typing import Final
 
@@ -63,7 +64,8 @@ class ViewerProcess:
         insecure: bool = False,
     ) -> None:
         read, write = os.pipe()
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the viewer
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - can be read after the viewer's end
+        weakref.finalize(self, self._log.close)
         command = [sys.executable, "-m", "dask_napari.viewer", "--leash", "--security-stdin"]
         command += [f"--ready-fd={write}", f"--title={title}"]
         command += [f"--listen={address}" for address in listen]

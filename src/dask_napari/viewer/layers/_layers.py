@@ -210,7 +210,7 @@ class Layers:
                 try:
                     fresh, position = self._stream(item, stream.spec)
                     fresh.put(item, position, None)
-                except ValueError as error:
+                except (TypeError, ValueError) as error:
                     # A well outside of the plate, say. It is counted as shown; it was.
                     logger.warning("an item of %s is not shown any more: %s", stream.name, error)
                     continue

@@ -224,12 +224,15 @@ class BlockStore:
         if block.counted >= LEAST:
             self._orders[block.level][block] = None
         if self._must_evict and not self._evicting:
-            self._evicting = True
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="dask-napari-spill", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="dask-napari-spill", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the system has no thread to give
+                    self._log_once("thread", f"images stay in memory, beyond the limit: {error}")
+                    return
+                self._thread = thread
+            self._evicting = True
             self._wake.put(True)
 
     @property

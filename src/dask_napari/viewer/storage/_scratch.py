@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,11 @@ class _Segment:
     file: Any
     end: int = 0
     live: int = 0
+
+
+def _close(segments: dict[int, _Segment]) -> None:
+    for segment in segments.values():
+        segment.file.close()
 
 
 def disk_folder(candidates: Iterable[Path] | None = None) -> Path:
@@ -120,6 +126,8 @@ class Scratch:
         self._reserve = reserve
         self._segment_bytes = segment_bytes
         self._segments: dict[int, _Segment] = {}
+        # Files live as long as an array that lies in them, which keeps this object.
+        weakref.finalize(self, _close, self._segments)
         self._last = -1
 
     def write(self, array: npt.NDArray[Any]) -> Extent:
