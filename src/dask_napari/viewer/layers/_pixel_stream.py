@@ -92,8 +92,8 @@ class PixelStream(LayerStream):
             self.features.put(result.key, (cell, item.origin), item.features)
         self.grew |= result.grew
         # Steps of before are no indices of axes that have grown; what has is drawn anew anyhow.
-        unknown = self.layer is None or steps is None or result.grew
-        if unknown or self.canvas.is_seen(result.key, steps):
+        unseen = self.layer is None or result.grew
+        if unseen or steps is None or self.canvas.is_seen(result.key, steps):
             self.touched |= self._in_view(result)
             self.thumbnail_due |= self.layer is not None
         return result.grew
