@@ -22,8 +22,8 @@ from qtpy.QtWidgets import QApplication
 from benchmarks.report import publish, table
 from dask_napari.model import Item, LayerSpec
 from dask_napari.stream.receive import Board
-from dask_napari.viewer._sliders import Sliders
 from dask_napari.viewer.app._pump import Pump
+from dask_napari.viewer.app._sliders import Sliders
 from dask_napari.viewer.layers import Layers
 
 ARRIVALS, POINTS = 1_000, 100
@@ -179,7 +179,7 @@ def polygons_ours(items: list[Item], specs: dict[str, LayerSpec]) -> Any:
             assert stream.raster.pixels.max() == TILES * POLYGONS
         moves = []
         if len(window.layers.axes):  # move the slider as a user does
-            window.sliders.following = False
+            window.sliders.follow(False)
             for step in range(0, TILES, 5):
                 start = time.perf_counter()
                 window.viewer.dims.set_current_step(0, step)

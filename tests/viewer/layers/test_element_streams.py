@@ -176,7 +176,7 @@ def test_text_and_status_tell_the_features(viewer, live, source, put):
     put(points([20, 20], t=1, table={"area": [7.0], "name": ["c"]}))
     layer = viewer.layers["spots"]
     assert layer.text.values.tolist() == ["a: 1.2", "b: 3.0", "c: 7.0"]
-    live.sliders.following = False
+    live.sliders.follow(False)
     viewer.dims.set_current_step(0, 0)
     status = layer.get_status((0, 30, 30), world=True, dims_displayed=[1, 2])
     assert "area: 3" in status["coordinates"]
@@ -241,7 +241,7 @@ def test_of_many_points_the_layer_holds_what_is_seen(viewer, live, source, put, 
     for t in range(4):
         put(points(*rng.uniform(0, 60, (50 + t, 2)), t=t, table={"t": [t] * (50 + t)}))
     layer = viewer.layers["spots"]
-    live.sliders.following = False
+    live.sliders.follow(False)
     for t in (2, 0, 3, 1):
         viewer.dims.set_current_step(0, t)
         live.pump.tick()  # one tick is enough
@@ -468,7 +468,7 @@ def test_too_many_shapes_in_one_view_become_labels(viewer, live, source, put, ca
     live.dock.refresh()
     assert "cells: more than 20 shapes" in live.dock.notes.text()
     cells = viewer.layers["cells"]
-    live.sliders.following = False
+    live.sliders.follow(False)
     viewer.dims.set_current_step(0, 0)
     live.pump.drain()
     labels = viewer.layers["cells (rasterised)"]
@@ -538,7 +538,7 @@ def test_surfaces_at_one_place_are_one_mesh(viewer, live, source, put):
         put(Item("mesh", "surface", triangle + 20 * number, place, arrays=arrays))
     layer = viewer.layers["mesh"]
     axis = viewer.dims.axis_labels.index("cell")
-    live.sliders.following = False
+    live.sliders.follow(False)
     # With one of the two axes gone from the position both lie at one place.
     other = [triangle, triangle + 30]
     arrays = {"faces": faces, "values": np.zeros(3)}
@@ -600,7 +600,7 @@ def test_tracks_of_other_places_are_others(viewer, live, source, put):
     put(image(well="A", t=0), image(well="B", t=1))
     put(tracks(rows, well="A"), tracks(rows + np.array([0, 0, 10, 10]), well="B"))
     layer = viewer.layers["paths"]
-    live.sliders.following = False
+    live.sliders.follow(False)
     for step, first in ((0, 1), (1, 11)):
         viewer.dims.set_current_step(viewer.dims.axis_labels.index("well"), step)
         live.pump.tick()
@@ -650,7 +650,7 @@ def test_time_may_be_any_of_the_sliders(viewer, live, source, put):
     assert viewer.dims.axis_labels == ("t", "well", "y", "x")
     put(tracks([[0, t, t, t] for t in range(4)], well="A"))
     layer = viewer.layers["paths"]
-    live.sliders.following = False
+    live.sliders.follow(False)
     viewer.dims.set_current_step(1, 0)
     for t in (0, 2, 3):
         viewer.dims.set_current_step(0, t)
@@ -669,7 +669,7 @@ def test_labels_have_the_features_of_the_place_that_is_seen(viewer, live, source
         arrays = features(index=[3], area=[25.0 + t], name=[f"cell {t}"])
         put(Item("cells", "labels", mask, {"t": t}, arrays=arrays))
     layer = viewer.layers["cells"]
-    live.sliders.following = False
+    live.sliders.follow(False)
     for t in (0, 1):
         viewer.dims.set_current_step(0, t)
         live.pump.tick()

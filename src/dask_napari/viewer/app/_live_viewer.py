@@ -10,8 +10,8 @@ import imageio.v3 as iio
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
-from dask_napari.viewer._sliders import Sliders
 from dask_napari.viewer.app._pump import Pump
+from dask_napari.viewer.app._sliders import Sliders
 from dask_napari.viewer.dock import LiveDock
 from dask_napari.viewer.layers import Layers
 from dask_napari.viewer.storage import BlockStore
@@ -55,7 +55,10 @@ class LiveViewer:
         self.layers = Layers(viewer, store)
         self.sliders = Sliders(viewer, self.layers)
         self.pump = Pump(receiver, board, self.layers, self.sliders)
-        self.dock = LiveDock(receiver, self.sliders, self.layers)
+        self.dock = LiveDock(receiver, self.layers)
+        self.dock.follow.setChecked(self.sliders.following)
+        self.dock.follow.toggled.connect(self.sliders.follow)
+        self.sliders.following_changed.connect(self.dock.follow.setChecked)
         self._serving = False
         self._requests = QTimer()
         self._requests.setInterval(REQUEST_INTERVAL_MS)

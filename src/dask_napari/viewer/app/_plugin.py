@@ -10,6 +10,7 @@ from dask_napari import config
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import ANY_IPC, Receiver
 from dask_napari.viewer.app._live_viewer import LiveViewer
+from dask_napari.viewer.napari_internals import unwrapped
 from dask_napari.viewer.storage import Shares
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ class LiveWidget(QWidget):  # type: ignore[misc]
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        # Plugins get a proxy that hides private names, down to the layers; napari itself uses
-        # them when it is called through it.
-        viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         shares = Shares.of(config.get_memory())
         board = shares.board()
         receiver = Receiver(
@@ -43,7 +41,7 @@ class LiveWidget(QWidget):  # type: ignore[misc]
             share_keys=True,
         )
         receiver.start()
-        live = LiveViewer(viewer, receiver, board, shares.store())
+        live = LiveViewer(unwrapped(napari_viewer), receiver, board, shares.store())
         self.receiver = receiver
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

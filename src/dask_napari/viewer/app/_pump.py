@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from dask_napari.model import Item, Once
 from dask_napari.stream.receive import Board
-from dask_napari.viewer._sliders import Sliders
+from dask_napari.viewer.app._sliders import Sliders
 from dask_napari.viewer.layers import CannotShow, Layers
 
 if TYPE_CHECKING:

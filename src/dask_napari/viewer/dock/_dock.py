@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dask_napari.stream.receive import Receiver
-    from dask_napari.viewer._sliders import Sliders
     from dask_napari.viewer.layers import Layers
 
 
@@ -75,13 +74,11 @@ class LiveDock(QWidget):  # type: ignore[misc]
     ----------
     receiver : Receiver
         What it reports on.
-    sliders : Sliders
-        Whose following can be switched here.
     layers : Layers
         Whose axes can change their modes here.
     """
 
-    def __init__(self, receiver: Receiver, sliders: Sliders, layers: Layers) -> None:
+    def __init__(self, receiver: Receiver, layers: Layers) -> None:
         super().__init__()
         self._receiver = receiver
         self._store = layers.store
@@ -109,9 +106,6 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.notes.setStyleSheet("color: #ffb300; font-size: 10px")
         self.follow = QCheckBox("Follow the newest item")
         self.follow.setToolTip("Switched off by moving a slider, on by moving all to their ends")
-        self.follow.setChecked(sliders.following)
-        self.follow.toggled.connect(lambda on: setattr(sliders, "following", on))
-        sliders.following_changed.connect(self.follow.setChecked, check_nargs=False)
 
         rows = QWidget()
         self._grid = QGridLayout(rows)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from dask_napari.canvas import Cell, PositionKey
 from dask_napari.canvas.elements import Block, RaggedCanvas, Rows
 from dask_napari.model import Item, Once
-from dask_napari.viewer._viewpoint import viewpoint
+from dask_napari.viewer.camera import viewpoint
 from dask_napari.viewer.layers._feature_limits import FeatureLimits
 from dask_napari.viewer.layers._layer_stream import (
     CannotShow,
@@ -24,7 +24,7 @@ from dask_napari.viewer.layers._layer_stream import (
 )
 
 if TYPE_CHECKING:
-    from dask_napari.viewer.layers._napari_layers import Elements
+    from dask_napari.viewer.napari_internals import Elements
 
 
 logger = logging.getLogger(__name__)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dask_napari.viewer.napari_internals import color_feature
+
 if TYPE_CHECKING:
     from napari.layers import Layer
 
@@ -39,7 +41,7 @@ class FeatureLimits:
         self._colour(layer)
         if self.fixed or str(getattr(layer, f"{self.colour}_color_mode")) != "colormap":
             return
-        feature = self._name(layer)
+        feature = color_feature(layer, self.colour)
         if feature is None or feature not in layer.features:
             return
         name = f"{self.colour}_contrast_limits"
@@ -64,7 +66,7 @@ class FeatureLimits:
 
     def make_way(self, layer: Layer, columns: Mapping[str, npt.NDArray[Any]]) -> None:
         """Before a feature becomes text, take its numbers' colours away: napari raises there."""
-        feature = self._name(layer)
+        feature = color_feature(layer, self.colour)
         column = None if feature is None else columns.get(feature)
         if column is None or column.dtype.kind in "biuf":
             return
@@ -81,11 +83,3 @@ class FeatureLimits:
             if str(getattr(layer, f"{self.colour}_color_mode")) == "direct":
                 setattr(layer, f"{self.colour}_color", self._wanted)
             self._wanted = None
-
-    def _name(self, layer: Layer) -> str | None:
-        """Name of the feature; napari keeps it in two ways, neither of them public."""
-        manager = getattr(layer, f"_{self.colour}", None)
-        if manager is not None and hasattr(manager, "color_properties"):
-            properties = manager.color_properties
-            return None if properties is None else str(properties.name)
-        return getattr(layer, f"_{self.colour}_color_property", None) or None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dask_napari.canvas import CanvasAxes, PositionIndex, PositionKey
 from dask_napari.canvas.elements import GrowingColumns
 from dask_napari.model import FEATURE, Coordinate
-from dask_napari.viewer._viewpoint import viewpoint
+from dask_napari.viewer.camera import viewpoint
 
 if TYPE_CHECKING:
     import napari

@@ -18,7 +18,7 @@ from dask_napari.model import (
     LayerSpec,
     NoPlace,
 )
-from dask_napari.viewer._camera import CameraFit
+from dask_napari.viewer.camera import CameraFit
 from dask_napari.viewer.layers._axis_modes import Modes
 from dask_napari.viewer.layers._headings import Headings
 from dask_napari.viewer.layers._layer_notes import LayerNotes

@@ -21,6 +21,7 @@ from dask_napari.viewer.layers._layer_stream import (
     LayerStream,
     StreamStart,
 )
+from dask_napari.viewer.napari_internals import forget_coarsest_level
 
 logger = logging.getLogger(__name__)
 
@@ -224,19 +225,13 @@ class PixelStream(LayerStream):
 
     def refresh(self) -> None:
         """Draw again what is displayed."""
-        self._forget_coarsest()
+        forget_coarsest_level(self.layer)
         super().refresh()
 
     def refresh_thumbnail(self) -> None:
         """Draw the thumbnail again."""
-        self._forget_coarsest()
+        forget_coarsest_level(self.layer)
         super().refresh_thumbnail()
-
-    def _forget_coarsest(self) -> None:
-        # napari keeps a copy of the coarsest level of what has no sliders, until it gets new data.
-        layer = self.layer
-        if layer is not None and layer.multiscale and layer.ndim == 2:
-            layer._reset_thumbnail_level_data()
 
     def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the napari layer up to date; true if it was redrawn."""

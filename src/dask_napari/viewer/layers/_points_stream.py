@@ -9,7 +9,7 @@ import numpy as np
 from dask_napari.canvas.elements import Block, Rows
 from dask_napari.model import Item
 from dask_napari.viewer.layers._element_stream import ElementStream, features
-from dask_napari.viewer.layers._napari_layers import Elements, Points
+from dask_napari.viewer.napari_internals import Elements, Points, current_color
 
 LOOKS = {
     "size": "current_size",
@@ -50,7 +50,7 @@ class PointsStream(ElementStream):
             values = np.asarray(getattr(layer, name))
             new = getattr(layer, current) if current else True
             if name.endswith("color"):
-                new = getattr(layer, f"_{name.removesuffix('_color')}").current_color
+                new = current_color(layer, "face" if name == "face_color" else "border")
             if len(values) and not ((values == values[0]).all() and np.all(values[0] == new)):
                 looks[name] = self.carried(values, rows, new)
         layer.widen(rows.coordinates.shape[1])

@@ -19,8 +19,8 @@ from dask_napari.viewer.layers._layer_stream import (
     LayerStream,
     StreamStart,
 )
-from dask_napari.viewer.layers._napari_layers import Elements, Shapes
 from dask_napari.viewer.layers._shapes_raster import TYPE, VERTICES, Raster
+from dask_napari.viewer.napari_internals import Elements, Shapes, current_color
 
 CORNERS: Final = (3, 4, 4, 2, 2)
 """Vertices that a shape of each type needs at the least."""
@@ -157,9 +157,10 @@ class ShapesStream(ElementStream):
     def _looks(self, layer: Shapes) -> list[tuple[str, npt.NDArray[Any], Any]]:
         """What each shape has of its own, and what new ones get."""
         looks = [("edge_width", np.asarray(layer.edge_width, float), layer.current_edge_width)]
-        for name, mode in zip(("face_color", "edge_color"), self._modes(layer), strict=True):
+        colors = {"face_color": current_color(layer, "face")}
+        colors["edge_color"] = current_color(layer, "edge")
+        for (name, new), mode in zip(colors.items(), self._modes(layer), strict=True):
             if mode == "direct":
-                new = getattr(layer, f"_current_{name}")
                 looks.append((name, np.asarray(getattr(layer, name)), new))
         return looks
 

@@ -12,7 +12,7 @@ from dask_napari.model import Item
 from dask_napari.viewer.layers._contrast import RunningContrast
 from dask_napari.viewer.layers._element_stream import PRIVATE, ElementStream
 from dask_napari.viewer.layers._layer_stream import CannotShow, LayerStream
-from dask_napari.viewer.layers._napari_layers import Elements, Surface
+from dask_napari.viewer.napari_internals import Elements, Surface
 
 VALUE: Final = PRIVATE + "value"
 """Column of the values of vertices."""

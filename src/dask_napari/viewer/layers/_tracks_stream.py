@@ -17,7 +17,7 @@ from dask_napari.viewer.layers._layer_stream import (
     LayerStream,
     StreamStart,
 )
-from dask_napari.viewer.layers._napari_layers import Elements, Tracks
+from dask_napari.viewer.napari_internals import Elements, Tracks
 
 NUMBER: Final = PRIVATE + "number"
 """Column of the numbers of tracks, as the item has them."""

@@ -11,7 +11,7 @@ from dask_napari.canvas.elements import Block, Rows
 from dask_napari.model import Item
 from dask_napari.viewer.layers._element_stream import PRIVATE, ElementStream, features
 from dask_napari.viewer.layers._layer_stream import CannotShow
-from dask_napari.viewer.layers._napari_layers import Elements, Vectors
+from dask_napari.viewer.napari_internals import Elements, Vectors, current_color
 
 PROJECTION: Final = PRIVATE + "projection"
 """Column of the vectors themselves, beside that of where they start."""
@@ -48,7 +48,7 @@ class VectorsStream(ElementStream):
         assert isinstance(layer, Vectors)
         colours = None
         if str(layer.edge_color_mode) == "direct" and len(layer.data):
-            colours = self.carried(np.asarray(layer.edge_color), rows, layer._edge.current_color)
+            colours = self.carried(np.asarray(layer.edge_color), rows, current_color(layer, "edge"))
         layer.widen(rows.coordinates.shape[1])
         layer.data = self._data(rows)
         if (table := features(rows)) or len(layer.features.columns):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from psygnal import Signal
+from qtpy.QtCore import QObject, Signal
 
 if TYPE_CHECKING:
     import napari
@@ -18,8 +18,8 @@ FOLLOW_INTERVAL: Final = 0.2
 """Seconds between moves to the newest item; faster, nobody could see any of them."""
 
 
-class Sliders:
-    """Keep the sliders on what the user looks at, while axes grow under them.
+class Sliders(QObject):  # type: ignore[misc]
+    """Keep the sliders on the coordinates that the user looks at, while axes grow under them.
 
     Coordinates that come late get an index before others; the user then keeps looking at the
     same coordinate under another index. As long as the user has not moved a slider, or has
@@ -28,14 +28,15 @@ class Sliders:
     Parameters
     ----------
     viewer : napari.Viewer
-        Whose sliders they are.
+        The viewer that has the sliders.
     layers : Layers
-        What is shown.
+        The layers that have the axes.
     """
 
     following_changed = Signal(bool)
 
     def __init__(self, viewer: napari.viewer.Viewer, layers: Layers) -> None:
+        super().__init__()
         self._viewer = viewer
         self._layers = layers
         self._following = True
@@ -56,11 +57,11 @@ class Sliders:
         """Whether the viewer moves to the newest item."""
         return self._following
 
-    @following.setter
-    def following(self, value: bool) -> None:
-        if value != self._following:
-            self._following = value
-            self.following_changed.emit(value)
+    def follow(self, on: bool) -> None:
+        """Move to the newest item from now on, or stay."""
+        if on != self._following:
+            self._following = on
+            self.following_changed.emit(on)
 
     def update(self, now: float, *, force: bool = False) -> None:
         """Bring the sliders in line with axes that may have grown; at once with ``force``."""
@@ -112,9 +113,7 @@ class Sliders:
         now = axes.coordinates(steps)
         if any(self._shown.get(name) != at for name, at in now.items()):
             self._shown = dict(now)
-            self.following = all(
-                step == size - 1 for step, size in zip(steps, axes.shape, strict=True)
-            )
+            self.follow(all(step == size - 1 for step, size in zip(steps, axes.shape, strict=True)))
         self.describe()
 
     def _name_axes(self) -> None:

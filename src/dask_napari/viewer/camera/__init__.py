@@ -1,0 +1,8 @@
+"""Where the viewer looks: the camera, and the place on each axis."""
+
+from __future__ import annotations
+
+from dask_napari.viewer.camera._camera_fit import CameraFit
+from dask_napari.viewer.camera._viewpoint import viewpoint
+
+__all__ = ["CameraFit", "viewpoint"]

@@ -1,0 +1,205 @@
+"""All that this package knows of the insides of napari, and why it has to.
+
+Nothing in here is promised by napari; each function and class says which behaviour of napari 0.9
+it relies on, so that a newer napari can be checked against one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas  # noqa: F401 - napari loads it with its first table, for a second or two
+from napari.layers import Points as _Points
+from napari.layers import Shapes as _Shapes
+from napari.layers import Surface as _Surface
+from napari.layers import Tracks as _Tracks
+from napari.layers import Vectors as _Vectors
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image, Labels, Layer
+
+Reach = Callable[[], npt.NDArray[np.float64]]
+"""First and last index of the leading axes of a layer: ``(2, sliders)``."""
+
+
+def unwrapped(viewer: napari.viewer.Viewer) -> napari.viewer.Viewer:
+    """Return the viewer behind the proxy that napari hands to plugins.
+
+    The proxy refuses private names, down to those of the layers, and napari uses such names itself
+    when it is called through the proxy.
+    """
+    return getattr(viewer, "__wrapped__", viewer)
+
+
+def forget_coarsest_level(layer: Image | Labels) -> None:
+    """Have the coarsest level of a pyramid read again for the next draw.
+
+    napari keeps a copy of that level for layers without sliders until ``layer.data`` is set, and
+    ``refresh`` draws the copy.
+    """
+    if layer.multiscale and layer.ndim == 2:
+        layer._reset_thumbnail_level_data()
+
+
+def current_color(layer: Layer, part: str) -> npt.NDArray[np.float32]:
+    """Return the RGBA colour of new elements' ``"face"``, ``"border"`` or ``"edge"``.
+
+    ``current_face_color`` and its like return a hex code or a name, which rounds the colour.
+    Points and vectors keep its numbers in a colour manager, shapes in an attribute.
+    """
+    if isinstance(layer, _Shapes):
+        return np.asarray(getattr(layer, f"_current_{part}_color"))
+    return np.asarray(getattr(layer, f"_{part}").current_color)
+
+
+def color_feature(layer: Layer, part: str) -> str | None:
+    """Return the name of the feature that a colour of a layer stands for, if any.
+
+    The feature can be set by ``face_color`` and its like, but these return colours. Points and
+    vectors keep it in a colour manager, shapes in an attribute, which is empty without a feature.
+    """
+    if isinstance(layer, _Shapes):
+        return getattr(layer, f"_{part}_color_property") or None
+    properties = getattr(layer, f"_{part}").color_properties
+    return None if properties is None else str(properties.name)
+
+
+class Spanning:
+    """A layer that reaches over all of the slider axes.
+
+    napari makes a slider as long as the ``_extent_data`` of its layers. A layer that holds only
+    the elements at the present step would take away the slider that leads to the others.
+    """
+
+    reach: Reach | None = None
+
+    @property
+    def _extent_data(self) -> npt.NDArray[np.float64]:
+        extent: npt.NDArray[np.float64] = super()._extent_data  # type: ignore[misc]
+        if self.reach is None:
+            return extent
+        leading = self.reach()
+        if leading.shape[1] > extent.shape[1] - 2 and leading.shape[1]:
+            return extent  # in the middle of a change of the number of axes
+        extent = np.array(extent, dtype=float)
+        extent[:, : leading.shape[1]] = leading
+        return extent
+
+
+class _Widening(Spanning):
+    """A layer of one array, which can take on another number of axes.
+
+    The setter of ``data`` checks new data against the present number of axes.
+    ``_update_dims`` takes the number from ``_data``, and adapts transforms and the slice to it.
+    """
+
+    ndim: int
+    data: npt.NDArray[Any]
+    _update_dims: Callable[[], None]
+
+    def widen(self, ndim: int) -> None:
+        """Give the elements zeros on new leading axes, or take leading axes away."""
+        if ndim != self.ndim:
+            self._data = _with_axes(self.data, ndim)
+            self._update_dims()
+
+
+# Under napari's own names, which its icons, plugins and files go by.
+
+
+class Points(_Widening, _Points):  # type: ignore[misc]
+    """Points."""
+
+
+class Shapes(Spanning, _Shapes):  # type: ignore[misc]
+    """Shapes, whose features are shown under the pointer.
+
+    napari shows the features of points and labels in the status bar and in tooltips, and asks
+    layers for the latter by ``_get_tooltip_text``; those of shapes it keeps without showing them.
+    """
+
+    _wider: int | None = None
+
+    def get_status(self, position: Any = None, **where: Any) -> dict[str, str]:
+        """Return the texts of the status bar."""
+        status: dict[str, str] = super().get_status(position, **where)
+        if position is not None and (lines := self._features(position, where)):
+            for name in ("coordinates", "value"):
+                status[name] += "; " + ", ".join(lines)
+        return status
+
+    def _get_tooltip_text(self, position: Any, **where: Any) -> str:
+        return "\n".join(self._features(position, where))
+
+    def _features(self, position: Any, where: dict[str, Any]) -> list[str]:
+        """Return the features of the shape at a position."""
+        if not len(self.features.columns):
+            return []
+        where.pop("value", None)
+        value = self.get_value(position, **where)
+        shape = value[0] if isinstance(value, tuple) else value
+        if shape is None or not 0 <= shape < len(self.features):
+            return []
+        row = self.features.iloc[int(shape)]
+        return [f"{name}: {_text(each)}" for name, each in row.items() if each == each]
+
+    def _get_ndim(self) -> int:
+        return int(super()._get_ndim()) if self._wider is None else self._wider
+
+    def widen(self, ndim: int) -> None:
+        """Take on another number of axes without any shapes.
+
+        ``_update_dims`` asks ``_get_ndim``, which without shapes returns the present number.
+        """
+        if ndim != self.ndim:
+            self.data: Any = []
+            self._wider = ndim
+            self._update_dims()
+            self._wider = None
+
+
+class Vectors(_Widening, _Vectors):  # type: ignore[misc]
+    """Vectors."""
+
+
+class Surface(Spanning, _Surface):  # type: ignore[misc]
+    """Surface."""
+
+
+class Tracks(Spanning, _Tracks):  # type: ignore[misc]
+    """Tracks, whose time may be any of the sliders.
+
+    napari takes the first slider for the time, and draws tracks up to ``current_time``. The last
+    time that any of the tracks has is known to ``_manager``.
+    """
+
+    now: Callable[[], float | None] | None = None
+    """Returns where the viewer is on the axis of time, None for everywhere."""
+
+    @property
+    def current_time(self) -> Any:
+        """Time up to which tracks are drawn."""
+        if self.now is None:
+            return super().current_time
+        now = self.now()
+        return self._manager.max_time if now is None else now
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def _with_axes(data: npt.NDArray[Any], ndim: int) -> npt.NDArray[Any]:
+    """Return data with zeros for new leading axes, or without some of them."""
+    missing = ndim - data.shape[-1]
+    if missing <= 0:
+        return data[..., -missing:]
+    pads = [(0, 0)] * (data.ndim - 1) + [(missing, 0)]
+    return np.pad(data, pads)
+
+
+Elements = Points | Shapes | Vectors | Surface | Tracks
