@@ -74,8 +74,8 @@ def _publish(
 
 
 def _messages(receiver: Receiver) -> int:
-    with receiver.exchange.sources.lock:
-        return sum(peer.number for peer in receiver.exchange.peers.values())
+    with receiver.protocol.publishers.lock:
+        return sum(peer.number for peer in receiver.protocol.peers.values())
 
 
 def load(

@@ -102,7 +102,7 @@ class Game:
         self.choices = choices
         self.board = Board(limit=1 << 16)
         self.sent: list[tuple[bytes, wire.Message]] = []
-        self.exchange = ReceiverProtocol(self.board, LIMITS, SECURITY, self._send, self._post)
+        self.protocol = ReceiverProtocol(self.board, LIMITS, SECURITY, self._send, self._post)
         self.epochs: dict[bytes, int] = {}
         self.numbers: dict[bytes, int] = {}
         self.credit: dict[bytes, int] = {}
@@ -128,10 +128,10 @@ class Game:
         return identity == GOOD or not self.choices.seldom(200)
 
     def _post(self, identity: bytes, message: wire.Message) -> None:
-        self.exchange.send(identity, message)
+        self.protocol.send(identity, message)
 
     def _receive(self, identity: bytes, *frames: bytes) -> None:
-        self.exchange.receive(identity, [memoryview(frame) for frame in frames])
+        self.protocol.receive(identity, [memoryview(frame) for frame in frames])
 
     def _hello(self, identity: bytes, name: str, role: str = "publisher") -> None:
         hello = wire.Hello(wire.WIRE_VERSION, "0", role, name, "right")  # type: ignore[arg-type]
@@ -154,7 +154,7 @@ class Game:
         data = wire.encode(batch)
         self.credit[GOOD] -= cost_of(4, len(data), 1)
         self._receive(GOOD, data, bytes(4))
-        self.exchange.grant()
+        self.protocol.grant()
 
     # -- the hostile ones --------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class Game:
                 self._step()
             self._check()
         finally:
-            self.exchange.close()
+            self.protocol.close()
             if self.arena is not None:
                 self.arena.close()
 
@@ -328,7 +328,7 @@ class Game:
 
     def _introduce(self, identity: bytes, role: str) -> None:
         """Say HELLO where it is due, most of the time."""
-        known = identity in self.exchange.peers or identity in self.exchange.clients
+        known = identity in self.protocol.peers or identity in self.protocol.clients
         if not known and not self.choices.seldom():
             self._hello(identity, f"hostile {identity.decode()}", role)
 
@@ -413,36 +413,36 @@ class Game:
             hash(item.place)
             check(item)  # what has been taken out of an arena is what was looked at
         self.board.shown(items)
-        while not self.exchange.clients.requests.empty():
-            self.exchange.clients.requests.get().fail("no")
-        self.exchange.grant()
-        self.exchange.expire()
+        while not self.protocol.clients.requests.empty():
+            self.protocol.clients.requests.get().fail("no")
+        self.protocol.grant()
+        self.protocol.expire()
 
     # -- promises ----------------------------------------------------------------------------
 
     def _check(self) -> None:
-        exchange, limits = self.exchange, LIMITS
-        errors = [reason for reason in exchange.rejected if reason.startswith("error:")]
-        sources = list(exchange.sources)
+        protocol, limits = self.protocol, LIMITS
+        errors = [reason for reason in protocol.rejected if reason.startswith("error:")]
+        publishers = list(protocol.publishers)
         held = {
-            "peers": (len(exchange.peers), limits.peers),
-            "clients": (len(exchange.clients), limits.clients),
-            "requests": (exchange.clients.requests.qsize(), limits.requests),
-            "layers": (len(exchange.sources.layers()), limits.layers),
-            "known": (len(exchange.clients.known), limits.layers),
-            "sources": (len(sources), limits.sources),
+            "peers": (len(protocol.peers), limits.peers),
+            "clients": (len(protocol.clients), limits.clients),
+            "requests": (protocol.clients.requests.qsize(), limits.requests),
+            "layers": (len(protocol.publishers.layers()), limits.layers),
+            "known": (len(protocol.clients.known), limits.layers),
+            "sources": (len(publishers), limits.sources),
             # One more, where items of ended publishers are that there was no room for.
-            "counts": (_counts(exchange), limits.tallies + 1),
-            "troubles": (max(len(s.reports.all()) for s in sources), REPORTS_LIMIT),
-            "reasons": (len(exchange.rejected), REASONS_LIMIT),
+            "counts": (_counts(protocol), limits.tallies + 1),
+            "troubles": (max(len(s.reports.all()) for s in publishers), REPORTS_LIMIT),
+            "reasons": (len(protocol.rejected), REASONS_LIMIT),
             # One message may cross each end of a peer's credit; peers that were given up too.
             "bytes": (
                 self.board.nbytes,
-                self.board.limit + exchange.epochs * (limits.credit + limits.frame),
+                self.board.limit + protocol.epochs * (limits.credit + limits.frame),
             ),
             "items": (
                 ITEM_COST * len(self.board),
-                self.board.limit + exchange.epochs * (limits.credit << 4),
+                self.board.limit + protocol.epochs * (limits.credit << 4),
             ),
         }
         if self.refused:
@@ -455,9 +455,9 @@ class Game:
         before = self.good
         self._take()
         self._good_item()
-        ledger = exchange.sources.ledger()
+        ledger = protocol.publishers.ledger()
         wire.encode(wire.ReplyMessage(1, {"ledger": plain(ledger)}))
-        if dict(ledger.layers) != dict(exchange.sources.sums().layers):
+        if dict(ledger.layers) != dict(protocol.publishers.sums().layers):
             raise Finding("the sums that are kept differ from those of the ledger's rows")
         good = ledger["good layer"]
         if good.selected < before + 1 or not self._arrived():
@@ -470,9 +470,9 @@ class Game:
         )
 
 
-def _counts(exchange: ReceiverProtocol) -> int:
-    added_up = sum(not name for name, _ in exchange.sources.ledger().tallies)
-    return added_up + sum(len(s.layers | s.counts.keys()) for s in exchange.sources)
+def _counts(protocol: ReceiverProtocol) -> int:
+    added_up = sum(not name for name, _ in protocol.publishers.ledger().tallies)
+    return added_up + sum(len(s.layers | s.counts.keys()) for s in protocol.publishers)
 
 
 def play(data: bytes) -> None:

@@ -96,7 +96,7 @@ def viewer(secret: str, *listen: str) -> None:
                 "pending": total.pending,
                 "balanced": ledger.balanced,
                 "peers": {p.name: [p.transport, p.alive, p.nbytes] for p in receiver.peers()},
-                "connections": len(receiver.exchange.peers),
+                "connections": len(receiver.protocol.peers),
                 "rejected": dict(receiver.rejected),
                 "last": times[0],
             }

@@ -146,7 +146,7 @@ def test_a_thousand_connections_that_say_nothing(descriptors, neighbour, good):
         neighbour.serves(good)
         with Publisher(neighbour.address, name="late") as late:
             eventually(lambda: late.state == "connected")
-        assert len(neighbour.receiver.exchange.peers) <= 2
+        assert len(neighbour.receiver.protocol.peers) <= 2
 
 
 def test_a_thousand_peers_that_say_hello_and_nothing_else(descriptors, neighbour, good):
@@ -158,11 +158,11 @@ def test_a_thousand_peers_that_say_hello_and_nothing_else(descriptors, neighbour
             link.linger = 0
             link.connect(neighbour.address)
             link.send(hello(f"half open {n}"))
-        eventually(lambda: neighbour.receiver.exchange.epochs > HALF_OPEN)
+        eventually(lambda: neighbour.receiver.protocol.epochs > HALF_OPEN)
         neighbour.serves(good)
         # Given up after a few silent intervals, and no longer counted as workers.
         eventually(lambda: [p.name for p in neighbour.receiver.peers() if p.alive] == ["good"])
-        assert len(neighbour.receiver.exchange.peers) == 1
+        assert len(neighbour.receiver.protocol.peers) == 1
     finally:
         context.destroy(linger=0)
 
@@ -184,10 +184,10 @@ def test_a_flood_of_hellos_neither_fills_memory_nor_shuts_workers_out():
             for n, link in enumerate(links):
                 link.send(hello(f"{turn} {n}"))
                 link.send(wire.encode(wire.Hello(wire.WIRE_VERSION, "0", "client", f"{turn} {n}")))
-        eventually(lambda: receiver.exchange.epochs > 1000)
+        eventually(lambda: receiver.protocol.epochs > 1000)
         neighbour.serves(good)
-        assert len(receiver.exchange.peers) <= 20
-        assert len(receiver.exchange.clients) <= 10
+        assert len(receiver.protocol.peers) <= 20
+        assert len(receiver.protocol.clients) <= 10
         assert len(receiver.peers()) <= 50
         with Publisher(neighbour.address, name="late") as late:
             eventually(lambda: late.state == "connected", lambda: receiver.rejected)
@@ -269,7 +269,7 @@ def test_a_client_that_was_forgotten_introduces_itself_again():
         for _ in range(3):
             for control in controls:
                 assert control.ledger().balanced
-        assert len(receiver.exchange.clients) <= 2
+        assert len(receiver.protocol.clients) <= 2
 
 
 def test_questions_that_nobody_answers_do_not_pile_up():

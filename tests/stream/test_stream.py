@@ -118,7 +118,7 @@ def test_an_item_larger_than_a_message_arrives(scheme, transport):
         consumer = Consumer(board)
         consumer.until(2)
         np.testing.assert_array_equal(consumer.seen[0], large)
-        assert receiver.exchange.epochs == 1
+        assert receiver.protocol.epochs == 1
         eventually(lambda: settled(receiver))
         assert receiver.ledger().balanced
 
@@ -203,7 +203,7 @@ def test_a_late_viewer_gets_what_waits(tmp_path, board):
 def test_a_restarted_viewer_is_found_again_and_asked_to_be_filled(tmp_path):
     address = f"ipc://{tmp_path}/again"
     wanted = threading.Event()
-    with Publisher(address, name="me", on_want=wanted.set) as publisher:
+    with Publisher(address, name="me", on_new_viewer=wanted.set) as publisher:
         publisher.declare([LayerSpec("raw", "image", {"t": "slider"})])
         first = Board()
         with Receiver(address, first, limits=Limits(heartbeat=0.2)) as receiver:
@@ -232,8 +232,8 @@ def test_a_receiver_that_forgot_a_peer_loses_nothing(receiver, board):
         for n in range(1, 300):
             publisher.put(image(n))
             if n % 100 == 0:
-                for peer in list(receiver.exchange.peers.values()):
-                    receiver.exchange.forget(peer)
+                for peer in list(receiver.protocol.peers.values()):
+                    receiver.protocol.forget(peer)
         consumer.until(300)
         eventually(lambda: settled(receiver))
     assert receiver.ledger().balanced
@@ -288,7 +288,7 @@ def test_a_killed_publisher_leaves_nothing_and_is_accounted_for(receiver, board,
 
     eventually(over)
     assert receiver.ledger().balanced
-    eventually(lambda: not receiver.exchange.peers)
+    eventually(lambda: not receiver.protocol.peers)
 
 
 def test_a_stopped_and_continued_publisher_goes_on(receiver, board):
@@ -302,7 +302,7 @@ def test_a_stopped_and_continued_publisher_goes_on(receiver, board):
 
         def given_up() -> bool:
             consumer.take()
-            return not receiver.exchange.peers
+            return not receiver.protocol.peers
 
         eventually(given_up)
         before = len(consumer.seen)
@@ -459,7 +459,7 @@ def test_nothing_is_left(receiver, board):
         with Publisher(receiver.addresses, name="me") as publisher:
             publisher.put(image(0))
             Consumer(board).until(1)
-    eventually(lambda: not receiver.exchange.peers)
+    eventually(lambda: not receiver.protocol.peers)
     assert {t.ident for t in threading.enumerate()} == threads
     eventually(lambda: len(os.listdir("/proc/self/fd")) <= descriptors, "descriptors closed")
 
@@ -550,7 +550,7 @@ def test_parts_that_do_not_fit_end_the_connection_and_nothing_else(receiver, boa
         while not isinstance(refused := answer(socket), wire.Refused):
             pass
         assert refused.again
-    eventually(lambda: not receiver.exchange.peers)
+    eventually(lambda: not receiver.protocol.peers)
     with Publisher(receiver.addresses, name="good") as publisher:
         publisher.put(image(1))
         Consumer(board).until(1)
@@ -571,7 +571,7 @@ def test_any_number_of_layers_may_be_declared_and_one_that_cannot_travel_stops_n
         consumer.until(1)
         declared = receiver.layers()
         assert sum(name.startswith("large") for name in declared) == 200
-        assert receiver.exchange.epochs == 1
+        assert receiver.protocol.epochs == 1
         eventually(lambda: [trouble.layer for _, trouble in receiver.reports()] == ["odd"])
 
 

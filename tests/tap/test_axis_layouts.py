@@ -44,7 +44,7 @@ def test_mosaics(arguments, layout):
         ({"plate": 96, "order": "row"}, "plate= and order= both place"),
         ({"places": {1: (0, 0)}, "order": "stage"}, "places= and order='stage' both place"),
         ({"grid": (2, 2), "order": "stage"}, "order='stage' and grid= both place"),
-        ({"order": "spiral"}, "order='spiral' is none of"),
+        ({"order": "spiral"}, "order='spiral' is not one of"),
         ({"order": "snak"}, "did you mean 'snake'"),
         ({"grid": 3}, "give .rows, columns."),
         ({"grid": (1, 2, 3)}, "give .rows, columns."),

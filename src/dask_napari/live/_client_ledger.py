@@ -11,13 +11,6 @@ from dask_napari.model import Ledger, Tally
 def selected_by(workers: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Return how many outputs each worker has selected, over all layers.
 
-    Parameters
-    ----------
-    workers : iterable of mapping
-        What :func:`~dask_napari.sink.worker_counts` says of each worker.
-
-    Examples
-    --------
     >>> selected_by([{"name": "w", "counts": {"cells": Tally(selected=2), "raw": Tally(3)}}])
     {'w': 5}
     """
@@ -30,15 +23,6 @@ def selected_by(workers: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 def without_viewer(seen: Ledger, workers: Iterable[Mapping[str, Any]]) -> Ledger:
     """Return the ledger when there is no viewer to ask: what it did not show is dropped.
 
-    Parameters
-    ----------
-    seen : Ledger
-        The viewer's last one.
-    workers : iterable of mapping
-        What :func:`~dask_napari.sink.worker_counts` says of each worker.
-
-    Examples
-    --------
     >>> seen = Ledger({("w", "cells"): Tally(selected=3, shown=2, pending=1)})
     >>> worker = {"name": "w", "counts": {"cells": Tally(selected=4, sent=3, pending=1)}}
     >>> print(without_viewer(seen, [worker]))

@@ -25,17 +25,10 @@ def is_strict() -> bool:
 
 
 class contained:  # used like a function, as contextlib.suppress is
-    """Hand an error to ``handle`` and go on behind the ``with`` block.
+    """Hand an error to ``handle``, which counts and reports it, and go on behind the block.
 
-    Parameters
-    ----------
-    handle : callable
-        Counts and reports the error; called with it.
-    foreign : bool
-        Whether the block runs other people's code, whose errors are contained in strict mode too.
+    ``foreign`` blocks run other people's code; their errors are contained in strict mode too.
 
-    Examples
-    --------
     >>> errors = []
     >>> with contained(errors.append, foreign=True):
     ...     int("seven")
@@ -70,15 +63,6 @@ class contained:  # used like a function, as contextlib.suppress is
 def contain(error: BaseException, *, foreign: bool = False) -> None:
     """Raise ``error`` again in strict mode; for ``except`` clauses that return a value.
 
-    Parameters
-    ----------
-    error : BaseException
-        The error that the clause caught.
-    foreign : bool
-        Whether other people's code raised it.
-
-    Examples
-    --------
     >>> contain(ValueError("a tap's function"), foreign=True)
     """
     if not foreign and is_strict():

@@ -10,24 +10,11 @@ _NUMBER = re.compile(r"([0-9]+)")
 
 
 def plain_coordinate(axis: str, value: Any) -> Coordinate:
-    """Return ``value`` as a plain coordinate.
+    """Return a number, numpy's too, or text as a plain coordinate of ``axis``.
 
-    Parameters
-    ----------
-    axis : str
-        Name of the axis, for the error message.
-    value : object
-        Number (numpy's too) or text.
+    Raises TypeError if it is neither number nor text. Raises ValueError if it is not a number
+    (NaN), which equals nothing and could never be found again.
 
-    Raises
-    ------
-    TypeError
-        If it is neither number nor text.
-    ValueError
-        If it is not a number (NaN), which equals nothing and could never be found again.
-
-    Examples
-    --------
     >>> plain_coordinate("field", 3), plain_coordinate("well", "A01")
     (3, 'A01')
     """
@@ -46,10 +33,8 @@ def plain_coordinate(axis: str, value: Any) -> Coordinate:
 
 
 def natural_key(value: Coordinate) -> tuple[Any, ...]:
-    """Key to sort coordinates by: numbers first, then text with its numbers read as numbers.
+    """Return the sort key of a coordinate: numbers first, then text, its numbers read as numbers.
 
-    Examples
-    --------
     >>> sorted(["A10", "B1", "A2", 7, "A1", 2.5], key=natural_key)
     [2.5, 7, 'A1', 'A2', 'A10', 'B1']
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, Final, Self
 
 import msgspec
@@ -21,6 +22,11 @@ SHAPE_TYPES = ("polygon", "rectangle", "ellipse", "line", "path")
 
 _NO_TASK: Final = Provenance()
 _UNKNOWN: Final = Calibration()
+
+
+def _of_meta(name: str) -> Any:
+    """Return a property that reads a field of the metadata, documented at :class:`ItemMeta`."""
+    return property(attrgetter(f"meta.{name}"), doc=f"See :attr:`ItemMeta.{name}`.")
 
 
 class Item:
@@ -68,6 +74,20 @@ class Item:
     """
 
     __slots__ = ("arrays", "data", "meta", "publisher", "seq", "source")
+
+    layer: str = _of_meta("layer")
+    kind: Kind = _of_meta("kind")
+    position: Position = _of_meta("position")
+    provenance: Provenance = _of_meta("provenance")
+    calibration: Calibration = _of_meta("calibration")
+    rgb: bool = _of_meta("rgb")
+    origin: tuple[int, ...] = _of_meta("origin")
+    array_shape: tuple[int, ...] = _of_meta("array_shape")
+    part: str = _of_meta("part")
+    options: dict[str, Any] = _of_meta("options")
+    name: str = _of_meta("name")
+    at: Position = _of_meta("at")
+    place: PlaceKey = _of_meta("place")
 
     def __init__(
         self,
@@ -143,71 +163,6 @@ class Item:
     def __repr__(self) -> str:
         meta, data = self.meta, self.data
         return f"<Item {meta.name!r} {meta.kind} {data.dtype} {data.shape} at {meta.at}>"
-
-    @property
-    def layer(self) -> str:
-        """Name of the stream of items that it belongs to."""
-        return self.meta.layer
-
-    @property
-    def kind(self) -> Kind:
-        """The napari layer type."""
-        return self.meta.kind
-
-    @property
-    def position(self) -> Position:
-        """Where on the axes it belongs."""
-        return self.meta.position
-
-    @property
-    def provenance(self) -> Provenance:
-        """The task that made it."""
-        return self.meta.provenance
-
-    @property
-    def calibration(self) -> Calibration:
-        """Scale, translation and units of the data."""
-        return self.meta.calibration
-
-    @property
-    def rgb(self) -> bool:
-        """Whether the last axis of the data is colour."""
-        return self.meta.rgb
-
-    @property
-    def origin(self) -> tuple[int, ...]:
-        """Index of the first element in the array that the data is a chunk of."""
-        return self.meta.origin
-
-    @property
-    def array_shape(self) -> tuple[int, ...]:
-        """Shape of the array that the data is a chunk of."""
-        return self.meta.array_shape
-
-    @property
-    def part(self) -> str:
-        """Name of the napari layer, where an output has several parts."""
-        return self.meta.part
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Arguments of the napari layer that came with the output."""
-        return self.meta.options
-
-    @property
-    def name(self) -> str:
-        """Name of the napari layer, before axes in mode ``layer`` add to it."""
-        return self.meta.name
-
-    @property
-    def at(self) -> Position:
-        """The position; without one, the task's key on :data:`ARRIVAL_AXIS`."""
-        return self.meta.at
-
-    @property
-    def place(self) -> PlaceKey:
-        """Hashable identity of the place that the item fills."""
-        return self.meta.place
 
     @property
     def nbytes(self) -> int:

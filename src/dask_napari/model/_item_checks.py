@@ -1,4 +1,4 @@
-"""What the arrays of an item must be for its kind; an item that passes can be shown."""
+"""Checks of the arrays of an item against its kind; an item that passes can be shown."""
 
 from __future__ import annotations
 
@@ -42,18 +42,8 @@ _LAST_CHARACTER: Final = 0x10FFFF
 def check(item: Item) -> Item:
     """Return an item whose arrays agree with its kind, with each other and with its axes.
 
-    Parameters
-    ----------
-    item : Item
-        Whatever somebody sent.
+    Raises Refusal if they do not; the reason holds nothing of the item.
 
-    Raises
-    ------
-    Refusal
-        If they do not; the reason holds nothing of the item.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> check(Item("a", "points", np.zeros((3, 2)))).kind
     'points'
@@ -89,7 +79,7 @@ def _check_features(item: Item, count: int | None) -> None:
 
 
 def _beyond(column: AnyArray) -> bool:
-    """Whether there is a number in a text that is no character; Python fails to read it."""
+    """Return whether a text has a number beyond Unicode; Python fails to read it."""
     letters = np.ascontiguousarray(column).view(column.dtype.str[0].replace("|", "=") + "u4")
     return bool(letters.max() > _LAST_CHARACTER)
 
@@ -141,13 +131,6 @@ def _coordinates(data: AnyArray, ndim: int, least: int, most: int = MOST_AXES) -
 def reachable(data: AnyArray) -> npt.NDArray[np.bool_]:
     """Return which coordinates are finite and not beyond :data:`FARTHEST`.
 
-    Parameters
-    ----------
-    data : ndarray
-        Coordinates.
-
-    Examples
-    --------
     >>> reachable(np.array([0, -1e9, 1e10, np.nan])).tolist()
     [True, True, False, False]
     """

@@ -7,21 +7,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from dask_napari.model._bounds import (
-    AXES_LIMIT,
-    TASK_KEY_LIMIT,
-    Name,
-    Names,
-    Numbers,
-    Shape,
-)
+from dask_napari.model._bounds import AXES_LIMIT, TASK_KEY_LIMIT, Name, Names, Numbers, Shape
 from dask_napari.model._coordinates import Coordinate
 from dask_napari.model._layer import Kind
 from dask_napari.model._position import ARRIVAL_AXIS, Position
 
 
 class Calibration(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Where the pixels of an item lie in the world.
+    """Place of an item's pixels in the world.
 
     The tuples describe the *spatial* axes of the array, in array order (an RGB axis has no
     entry). An empty tuple means "not known".

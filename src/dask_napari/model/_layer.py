@@ -71,7 +71,7 @@ class Layout(msgspec.Struct, frozen=True):
 
 
 class LayerSpec(msgspec.Struct, frozen=True):
-    """What is known of a layer before its first item arrives.
+    """Description of a layer before its first item arrives.
 
     Attributes
     ----------

@@ -50,15 +50,6 @@ def permitted(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     What a peer sends becomes arguments of napari's functions, so only names on the list pass, and
     nothing at all if there is more of it than anybody needs.
 
-    Parameters
-    ----------
-    kind : str
-        The napari layer type.
-    given : mapping
-        What the peer sent.
-
-    Examples
-    --------
     >>> permitted("labels", {"opacity": 0.5, "data": None})
     {'opacity': 0.5}
     """

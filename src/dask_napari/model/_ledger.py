@@ -66,7 +66,7 @@ class Tally(msgspec.Struct, array_like=True):
 
     @property
     def balanced(self) -> bool:
-        """Whether every selected output is accounted for."""
+        """Return whether every selected output is accounted for."""
         ended = self.sent + self.shown + self.coalesced + self.dropped.total()
         return self.selected == ended + self.pending
 
@@ -190,7 +190,7 @@ class Ledger:
 
     @property
     def balanced(self) -> bool:
-        """Whether every tally is balanced."""
+        """Return whether every tally is balanced."""
         tallies = self.tallies or self.layers
         return all(tally.balanced for tally in tallies.values())
 

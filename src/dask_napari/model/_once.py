@@ -1,4 +1,4 @@
-"""What has been said already: a cause that comes a million times is logged once."""
+"""Memory of causes: one that comes a million times is logged once."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ CAUSES_LIMIT: Final = 1000
 class Once:
     """Tell whether a cause comes for the first time.
 
-    Examples
-    --------
     >>> first = Once()
     >>> first("no viewer"), first("no viewer"), first("no keys")
     (True, False, True)
@@ -23,7 +21,7 @@ class Once:
         self._seen: set[Hashable] = set()
 
     def __call__(self, cause: Hashable) -> bool:
-        """Whether a cause is new; not beyond :data:`CAUSES_LIMIT` of them."""
+        """Return whether a cause is new; not beyond :data:`CAUSES_LIMIT` of them."""
         if cause in self._seen or len(self._seen) >= CAUSES_LIMIT:
             return False
         self._seen.add(cause)

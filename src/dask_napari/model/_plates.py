@@ -26,15 +26,10 @@ class NoPlace(ValueError):
 
 
 def well(name: Coordinate, plate: int) -> tuple[int, int]:
-    """Row and column of a well, from 0.
+    """Return row and column of a well, from 0.
 
-    Raises
-    ------
-    NoPlace
-        If the plate has no such well.
+    Raises NoPlace if the plate has no such well.
 
-    Examples
-    --------
     >>> well("B03", 96), well("AF48", 1536)
     ((1, 2), (31, 47))
     """
@@ -51,10 +46,8 @@ def well(name: Coordinate, plate: int) -> tuple[int, int]:
 
 
 def row_name(row: int) -> str:
-    """Name of a row of wells.
+    """Return the name of a row of wells.
 
-    Examples
-    --------
     >>> row_name(0), row_name(25), row_name(26)
     ('A', 'Z', 'AA')
     """

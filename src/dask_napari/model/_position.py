@@ -22,18 +22,8 @@ def plain_position(position: object) -> dict[str, Coordinate]:
 
     Dates and times become text.
 
-    Parameters
-    ----------
-    position : object
-        What was given.
+    Raises ValueError or TypeError if it is not a mapping of axis to number or text.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If it is no mapping of axis to number or text.
-
-    Examples
-    --------
     >>> plain_position({"well": "A01", "t": np.int64(3), "day": datetime.date(2024, 5, 1)})
     {'well': 'A01', 't': 3, 'day': '2024-05-01'}
     """

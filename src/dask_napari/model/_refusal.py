@@ -52,8 +52,6 @@ class Refusal(Exception):
 def reason_of(error: BaseException) -> str:
     """Return the short cause of an error, as the ledger counts it.
 
-    Examples
-    --------
     >>> reason_of(Refusal("no position")), reason_of(KeyError("A13"))
     ('no position', 'error: KeyError')
     """

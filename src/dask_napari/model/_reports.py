@@ -27,27 +27,13 @@ KEY_LIMIT: Final = 200
 
 
 class Report(msgspec.Struct, frozen=True, array_like=True):
-    """The last occurrence of one cause.
+    """The last occurrence of one cause."""
 
-    Attributes
-    ----------
-    layer : str
-        The layer that is concerned; empty if all are.
-    reason : str
-        The cause, as in the ledger where something was dropped.
-    key : str
-        Key of the task; empty where no task is at fault.
-    text : str
-        What happened, for people.
-    note : bool
-        Whether it only tells how something is shown; otherwise something is amiss.
-    """
-
-    layer: Name
-    reason: Name
-    key: Name
-    text: Annotated[str, Meta(max_length=4096)]
-    note: bool = False
+    layer: Name  # empty if all layers are concerned
+    reason: Name  # as in the ledger, where something was dropped
+    key: Name  # of the task; empty where no task is at fault
+    text: Annotated[str, Meta(max_length=4096)]  # for people
+    note: bool = False  # tells only how something is shown; nothing is amiss
 
     def __str__(self) -> str:
         where = f"{self.layer}: " if self.layer else ""
@@ -57,17 +43,9 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
 class Reports:
     """Remember the last report of each cause, and log each cause once; safe for threads.
 
-    Parameters
-    ----------
-    logger : logging.Logger, optional
-        Told each new cause once; nothing is logged without it.
-    name : str, optional
-        Who reports, at the beginning of each line of the log.
-    limit : int
-        Causes that are kept for the viewer.
+    Lines of the log begin with ``name``; without a logger there are none. The newest ``limit``
+    causes are kept for the viewer.
 
-    Examples
-    --------
     >>> reports = Reports()
     >>> reports.error("not an array", TypeError("got a str"), layer="cells", key="segment-1")
     True
@@ -101,27 +79,10 @@ class Reports:
         traceback: bool = False,
         level: int = logging.WARNING,
     ) -> bool:
-        """Report that something is amiss.
+        """Report that something is amiss; return whether the cause is new.
 
-        Parameters
-        ----------
-        reason : str
-            The cause; with the type of the error, it is logged once.
-        error : BaseException or str
-            What happened.
-        layer : str
-            The layer that is concerned; empty if all are.
-        key : object
-            Key of the task; empty where no task is at fault.
-        traceback : bool
-            Whether the log shows where the error was raised, as for bugs.
-        level : int
-            Level of the log record.
-
-        Returns
-        -------
-        bool
-            Whether the cause is new.
+        The cause that is logged once is the reason with the type of the error. The log shows the
+        ``traceback`` of bugs alone.
         """
         text = described(error)
         self._keep(Report(_short(layer), _short(reason), _short(shown(key)), text[:TEXT_LIMIT]))
@@ -139,19 +100,9 @@ class Reports:
         return new
 
     def note(self, layer: str, text: str) -> bool:
-        """Report how something is shown; the text is the cause, so it has no figures.
+        """Report how something is shown; return whether the note is new.
 
-        Parameters
-        ----------
-        layer : str
-            The layer that is concerned.
-        text : str
-            What is shown otherwise than it was returned.
-
-        Returns
-        -------
-        bool
-            Whether the note is new.
+        The text is the cause, so it has no figures.
         """
         new = self.is_new((layer, text))
         if new:
@@ -206,8 +157,6 @@ class Reports:
 def shown(value: object) -> str:
     """Return ``str(value)``, or its type where that raises: keys and errors are users' code.
 
-    Examples
-    --------
     >>> shown(("x", 3))
     "('x', 3)"
     """
@@ -220,8 +169,6 @@ def shown(value: object) -> str:
 def described(error: BaseException | str) -> str:
     """Return an error as text with its type, fit to be sent; a refusal says all by its text.
 
-    Examples
-    --------
     >>> described(ValueError("no such well")), described(KeyError()), described("no disk")
     ('ValueError: no such well', 'KeyError', 'no disk')
     """

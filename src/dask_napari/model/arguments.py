@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,31 +33,15 @@ _ELSEWHERE = {
 
 
 def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
-    """Refuse a value that is not among those allowed.
-
-    Parameters
-    ----------
-    name : str
-        The argument's name.
-    value : object
-        What was given.
-    allowed : sequence of str
-        What may be given.
-    """
+    """Refuse a value that is not among those allowed."""
     if value not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{name}={value!r} is none of {', '.join(map(repr, allowed))}{hint}")
+        hint = _hint(value, allowed)
+        known = ", ".join(map(repr, allowed))
+        raise ValueError(f"{name}={value!r} is not one of {known}{hint and f'; {hint}'}")
 
 
 def numbers(name: str, value: object) -> tuple[float, ...]:
-    """Return one number or several as a tuple; empty for None.
-
-    Parameters
-    ----------
-    name, value
-        See :func:`one_of`.
-    """
+    """Return one number or several as a tuple; empty for None."""
     if value is None:
         return ()
     try:
@@ -70,28 +54,12 @@ def numbers(name: str, value: object) -> tuple[float, ...]:
 
 
 def names(name: str, value: object) -> tuple[str, ...]:
-    """Return names as a tuple; empty for None.
-
-    Parameters
-    ----------
-    name, value
-        See :func:`one_of`.
-    """
-    if value is None:
-        return ()
-    if not isinstance(value, list | tuple) or not all(isinstance(n, str) and n for n in value):
-        raise TypeError(f"{name}={value!r} is no list of names, such as ['z', 'y', 'x']")
-    return tuple(value)
+    """Return names as a tuple; empty for None."""
+    return _texts(name, value, "is not a list of names, such as ['z', 'y', 'x']")
 
 
 def number(name: str, value: object) -> float:
-    """Return one finite number, numpy's too, as a float.
-
-    Parameters
-    ----------
-    name, value
-        See :func:`one_of`.
-    """
+    """Return one finite number, numpy's too, as a float."""
     found = numbers(name, value)
     if len(found) != 1 or isinstance(value, bool | str | list | tuple):
         raise TypeError(f"{name}={value!r} is not one number")
@@ -99,48 +67,40 @@ def number(name: str, value: object) -> float:
 
 
 def units(value: object) -> tuple[str, ...]:
-    """Return one unit name or several as a tuple; empty for None.
-
-    Parameters
-    ----------
-    value : object
-        What was given.
-    """
-    if value is None:
-        return ()
+    """Return one unit name or several as a tuple; empty for None."""
     found = (value,) if isinstance(value, str) else value
-    if not isinstance(found, list | tuple) or not all(isinstance(u, str) and u for u in found):
-        raise TypeError(f"units={value!r} are not unit names such as 'micrometer'")
-    return tuple(found)
+    return _texts("units", found, "are not unit names such as 'micrometer'")
 
 
 def axis_names(value: object) -> tuple[str, ...]:
-    """Return names of axes as a tuple; empty for None.
+    """Return names of axes, which may be empty, as a tuple; empty for None."""
+    return _texts(
+        "axis_labels", value, "are not names of axes such as ('y', 'x')", may_be_empty=True
+    )
 
-    Parameters
-    ----------
-    value : object
-        What was given.
-    """
+
+def _texts(
+    name: str, value: object, complaint: str, *, may_be_empty: bool = False
+) -> tuple[str, ...]:
     if value is None:
         return ()
-    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
-        raise TypeError(f"axis_labels={value!r} are not names of axes such as ('y', 'x')")
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(text, str) and (text or may_be_empty) for text in value
+    ):
+        raise TypeError(f"{name}={value!r} {complaint}")
     return tuple(value)
+
+
+def _hint(name: object, allowed: Collection[str]) -> str:
+    """Return the question after a name that was mistyped, if it resembles one that is allowed."""
+    near = difflib.get_close_matches(str(name), allowed, n=1)
+    return f"did you mean {near[0]!r}?" if near else ""
 
 
 def declared(spec: LayerSpec) -> None:
     """Refuse a layer that no viewer could be told of.
 
-    Parameters
-    ----------
-    spec : LayerSpec
-        What a tap says of it.
-
-    Raises
-    ------
-    ValueError
-        If a name is too long or no text for people, or there are too many axes.
+    Raises ValueError if a name is too long or not text for people, or there are too many axes.
     """
     if len(spec.axes) > AXES_LIMIT:
         raise ValueError(f"{len(spec.axes)} axes on layer {spec.name!r}; {AXES_LIMIT} at most")
@@ -152,42 +112,25 @@ def declared(spec: LayerSpec) -> None:
 
 
 def options(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a layer's options as plain data, fit for the wire.
-
-    Parameters
-    ----------
-    kind : str
-        The napari layer type.
-    given : mapping
-        What was given.
-    """
+    """Return a layer's options as plain data, fit for the wire."""
     allowed = LAYER_OPTIONS[kind]
     for name in given:
         if name in _ELSEWHERE:
             raise ValueError(f"option {name!r} is not set here: {_ELSEWHERE[name]}")
         if name not in allowed:
-            near = difflib.get_close_matches(str(name), allowed, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {sorted(allowed)}"
+            hint = _hint(name, allowed) or f"there are {sorted(allowed)}"
             raise ValueError(f"option {name!r} is unknown to napari's {kind} layers; {hint}")
     return {name: option(name, value) for name, value in given.items()}
 
 
 def option(name: str, value: Any) -> Any:
-    """Return an option as text, numbers, flags and lists and mappings of them.
-
-    Parameters
-    ----------
-    name : str
-        The option's name.
-    value : object
-        What was given.
-    """
+    """Return an option as text, numbers, flags and lists and mappings of them."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ValueError(f"option {name!r}: {value} is no number of 64 bits")
+        raise ValueError(f"option {name!r}: {value} does not fit into 64 bits")
     if value is None or isinstance(value, int | float | bool):
         return value
     if isinstance(value, list | tuple):
@@ -201,10 +144,8 @@ def option(name: str, value: Any) -> Any:
 
 
 def unfit_name(name: str) -> str:
-    """Why a name cannot travel, as it is counted; empty if it can.
+    """Return why a name cannot travel, as it is counted; empty if it can.
 
-    Examples
-    --------
     >>> unfit_name("cells"), unfit_name("c" * 2000)
     ('', 'name too long')
     """

@@ -56,7 +56,7 @@ class Session:
             arena_bytes=arena_bytes(worker),
             queue_bytes=queue_bytes(worker),
             encrypt=dask_internals.requires_encryption(worker),
-            on_want=self._on_want,
+            on_new_viewer=self._on_new_viewer,
             reports=reports,
         )
         self._context = SinkContext(worker, self.publisher, taps, reports)
@@ -90,6 +90,6 @@ class Session:
         # In a thread: the event loop has other things to close meanwhile.
         return asyncio.to_thread(self.publisher.close, CLOSE_TIMEOUT)
 
-    def _on_want(self) -> None:
+    def _on_new_viewer(self) -> None:
         # From the publisher's thread.
         self._loop.call_soon_threadsafe(self._stored_outputs.scan, self._context.taps)

@@ -81,6 +81,9 @@ class Control:
             self._context.destroy(linger=0)
             raise
 
+    def __repr__(self) -> str:
+        return f"<Control: {'closed' if self._context.closed else 'open'}>"
+
     def _introduce(self, deadline: float) -> None:
         self._send(wire.Hello(wire.WIRE_VERSION, __version__, "client", "client", self._token))
         welcome = self._receive(deadline, wire.Welcome)

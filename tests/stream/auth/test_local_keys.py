@@ -167,8 +167,8 @@ def test_a_stranger_gets_nothing_sees_nothing_and_costs_nothing(keys):
         else:
             assert not answers
         assert not receiver.peers()
-        assert not receiver.exchange.peers
-        assert len(receiver.exchange.clients) == 1
+        assert not receiver.protocol.peers
+        assert len(receiver.protocol.clients) == 1
         assert control.ledger().total.selected == 0
         control.close()
         for link in links:

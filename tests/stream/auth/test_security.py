@@ -147,7 +147,7 @@ def test_a_publisher_that_must_encrypt_never_speaks_plainly():
                 Control(receiver.addresses).close()
                 threading.Event().wait(QUIET / 1000)
                 assert publisher.state == "connecting"
-        assert receiver.exchange.epochs == 2  # of the friend alone
+        assert receiver.protocol.epochs == 2  # of the friend alone
         assert not receiver.peers()
 
 

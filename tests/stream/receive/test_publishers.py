@@ -15,110 +15,112 @@ from dask_napari.stream.send import Publisher
 from dask_napari.stream.wire import Limits, Rejected
 
 
-def one_life(sources: Publishers, board: Board, name: str) -> KnownPublisher:
+def one_life(publishers: Publishers, board: Board, name: str) -> KnownPublisher:
     """A publisher that selects five, of which two are shown, one waits and two were dropped."""
-    source = sources.arrive(name, "host")
-    sources.count(source, {"cells": Tally(5, dropped={name: 2}, pending=1, sent=2)})
+    publisher = publishers.arrive(name, "host")
+    publishers.count(publisher, {"cells": Tally(5, dropped={name: 2}, pending=1, sent=2)})
     for t in range(2):
         item = Item("cells", "labels", np.zeros((2, 2), "u1"), {"t": t})
         item.publisher = name
         board.put(item)
         board.shown(board.take())
-    source.items = 2
-    sources.lose(source)
-    return source
+    publisher.items = 2
+    publishers.lose(publisher)
+    return publisher
 
 
 def test_any_number_of_publishers_come_and_go_and_the_ledger_stays_exact():
     board = Board()
-    sources = Publishers(Limits(sources=50, ended=10), board)
+    publishers = Publishers(Limits(sources=50, ended=10), board)
     for n in range(500):
-        one_life(sources, board, f"worker {n}")
-    ledger = sources.ledger()
+        one_life(publishers, board, f"worker {n}")
+    ledger = publishers.ledger()
     tally = ledger["cells"]
     assert ledger.balanced
     assert (tally.selected, tally.shown, tally.pending) == (2500, 1000, 0)
     assert tally.dropped.total() == 1500
     assert tally.dropped["worker-lost"] == 500
-    assert len(list(sources)) <= 12
+    assert len(list(publishers)) <= 12
     assert len(ledger.tallies) <= 13
     assert len(board.tallies()) <= 12
     assert len(ledger.tallies["", "cells"].dropped) <= 65  # causes are few, whoever names them
-    assert sources.sums()["cells"] == tally
+    assert publishers.sums()["cells"] == tally
 
 
 def test_sums_by_layer_are_those_of_the_rows_whatever_happens():
     board = Board()
-    sources = Publishers(Limits(sources=4, ended=1, tallies=6), board)
+    publishers = Publishers(Limits(sources=4, ended=1, tallies=6), board)
 
     def check() -> None:
-        assert sources.sums().layers == sources.ledger().layers
+        assert publishers.sums().layers == publishers.ledger().layers
 
     for n in range(40):
-        source = sources.arrive(f"worker {n % 7}", "host")
-        sources.count(source, {"a": Tally(n, pending=n, sent=3), f"b{n % 3}": Tally(2, pending=2)})
+        publisher = publishers.arrive(f"worker {n % 7}", "host")
+        publishers.count(
+            publisher, {"a": Tally(n, pending=n, sent=3), f"b{n % 3}": Tally(2, pending=2)}
+        )
         check()
-        item = Item("a", "image", np.zeros((2, 2), "u1"), {"t": n}, publisher=source.name)
-        sources.receive(source, [item], {})
+        item = Item("a", "image", np.zeros((2, 2), "u1"), {"t": n}, publisher=publisher.name)
+        publishers.receive(publisher, [item], {})
         check()
         for taken in board.take():
             board.shown([taken]) if n % 3 else board.drop(taken, "why")
         check()
-        sources.count(source, {"a": Tally(n + 2, dropped={f"reason {n % 4}": n}, pending=2)})
+        publishers.count(publisher, {"a": Tally(n + 2, dropped={f"reason {n % 4}": n}, pending=2)})
         check()
         if n % 2:
-            sources.lose(source)
+            publishers.lose(publisher)
             check()
 
 
 def test_settled_is_what_has_been_told_and_is_not_pending():
     board = Board()
-    sources = Publishers(Limits(tallies=2), board)
-    source = sources.arrive("w", "host")
-    sources.count(source, {"a": Tally(2, dropped={"x": 1}, sent=1), "b": Tally(3, sent=3)})
-    assert sources.settled({})
-    assert sources.settled({"w": 5})
-    assert not sources.settled({"w": 6})
-    assert not sources.settled({"w": 5, "v": 1})
+    publishers = Publishers(Limits(tallies=2), board)
+    publisher = publishers.arrive("w", "host")
+    publishers.count(publisher, {"a": Tally(2, dropped={"x": 1}, sent=1), "b": Tally(3, sent=3)})
+    assert publishers.settled({})
+    assert publishers.settled({"w": 5})
+    assert not publishers.settled({"w": 6})
+    assert not publishers.settled({"w": 5, "v": 1})
     board.put(Item("a", "image", np.zeros((2, 2), "u1"), publisher="w"))
-    assert not sources.settled({"w": 5})
+    assert not publishers.settled({"w": 5})
     board.shown(board.take())
     # Of layers beyond what is counted, only how much was dropped is known.
-    sources.count(source, {"c": Tally(9, sent=9)})
-    assert not sources.settled({"w": 14})
-    sources.receive(source, [Refusal("impossible shape", layer="c")], {})
-    assert BEYOND in sources.sums()
-    assert sources.settled({"w": 14})
+    publishers.count(publisher, {"c": Tally(9, sent=9)})
+    assert not publishers.settled({"w": 14})
+    publishers.receive(publisher, [Refusal("impossible shape", layer="c")], {})
+    assert BEYOND in publishers.sums()
+    assert publishers.settled({"w": 14})
 
 
 def test_what_is_pending_or_alive_is_never_added_up():
     board = Board()
-    sources = Publishers(Limits(sources=3, ended=1), board)
-    sources.arrive("alive", "host")
-    busy = one_life(sources, board, "busy")
+    publishers = Publishers(Limits(sources=3, ended=1), board)
+    publishers.arrive("alive", "host")
+    busy = one_life(publishers, board, "busy")
     item = Item("cells", "labels", np.zeros((2, 2), "u1"), {"t": 9})
     item.publisher = "busy"
-    sources.count(busy, {"cells": Tally(6, dropped={"busy": 2}, pending=1, sent=3)})
+    publishers.count(busy, {"cells": Tally(6, dropped={"busy": 2}, pending=1, sent=3)})
     board.put(item)
     drawing = board.take()
     for n in range(20):
-        one_life(sources, board, f"worker {n}")
-    assert {"alive", "busy"} < {source.name for source in sources}
+        one_life(publishers, board, f"worker {n}")
+    assert {"alive", "busy"} < {publisher.name for publisher in publishers}
     board.shown(drawing)
-    assert sources.ledger().balanced
-    sources.arrive("also alive", "host")
-    sources.arrive("the third", "host")
-    assert sources.ledger()["cells"].selected == 6 + 20 * 5
+    assert publishers.ledger().balanced
+    publishers.arrive("also alive", "host")
+    publishers.arrive("the third", "host")
+    assert publishers.ledger()["cells"].selected == 6 + 20 * 5
     with pytest.raises(Rejected, match="too many publishers"):
-        sources.arrive("one more", "host")
+        publishers.arrive("one more", "host")
 
 
 def test_counts_of_those_that_ended_leave_room_for_others():
     board = Board()
-    sources = Publishers(Limits(tallies=4), board)
+    publishers = Publishers(Limits(tallies=4), board)
     for n in range(20):
-        one_life(sources, board, f"worker {n}")
-    assert sources.ledger()["cells"].selected == 100
+        one_life(publishers, board, f"worker {n}")
+    assert publishers.ledger()["cells"].selected == 100
 
 
 def test_a_publisher_that_was_added_up_starts_over_and_nothing_counts_twice():
@@ -140,15 +142,15 @@ def test_a_publisher_that_was_added_up_starts_over_and_nothing_counts_twice():
 
     with (
         Receiver("tcp://127.0.0.1:*", board, limits=limits) as receiver,
-        Publisher(receiver.addresses, name="old", on_want=wanted.set) as old,
+        Publisher(receiver.addresses, name="old", on_new_viewer=wanted.set) as old,
     ):
         old.put(Item("cells", "labels", np.zeros((2, 2), "u1"), {"t": 0}))
         until(lambda: shown().total.shown == 1)
-        exchange = receiver.exchange
-        with exchange.sources.lock:  # as after a long silence
-            (peer,) = exchange.peers.values()
-            exchange.sources.lose(peer.source)
-            exchange.peers.clear()
+        protocol = receiver.protocol
+        with protocol.publishers.lock:  # as after a long silence
+            (peer,) = protocol.peers.values()
+            protocol.publishers.lose(peer.publisher)
+            protocol.peers.clear()
         with Publisher(receiver.addresses, name="new") as new:
             until(lambda: new.state == "connected")
             until(lambda: ("", "cells") in receiver.ledger().tallies)
@@ -182,7 +184,7 @@ def test_layers_beyond_what_can_be_counted_are_dropped_and_the_others_go_on():
         assert ledger.total.dropped["too many layers"] == 22
         assert ledger.total.shown == 38
         assert ledger["layer 0"].shown == 31
-        assert receiver.exchange.epochs == 1
+        assert receiver.protocol.epochs == 1
         for _ in range(2000):
             if receiver.ledger().balanced and not receiver.ledger().total.pending:
                 break

@@ -70,7 +70,7 @@ def test_one_item_that_cannot_travel_does_not_stop_the_others(name, transport, c
         (reason,) = ledger["raw"].dropped
         assert reason == oversize(BAD[name], 1 << 19)
         assert not receiver.rejected
-        assert receiver.exchange.epochs == 1
+        assert receiver.protocol.epochs == 1
         # People are told, once: at the viewer and in the worker's log.
         assert [trouble.reason for _, trouble in receiver.reports()] == [reason]
         assert [record.getMessage().count(f"message ({reason})") for record in caplog.records] == [
@@ -113,4 +113,4 @@ def test_a_batch_in_parts_is_never_larger_than_the_receiver_takes():
             board.shown(items)
             threading.Event().wait(0.01)
         assert not receiver.rejected
-        assert receiver.exchange.epochs == 1
+        assert receiver.protocol.epochs == 1

@@ -12,9 +12,8 @@ from hypothesis.extra import numpy as hnp
 from numcodecs import blosc, zstd
 
 from dask_napari.model import Item, ItemMeta, Refusal
-from dask_napari.stream.wire import Compressor, pack_frames
+from dask_napari.stream.wire import Compressor, pack_frames, unpack
 from dask_napari.stream.wire._codec import WORTH, decode, encode
-from dask_napari.stream.wire._packing import rebuild
 from dask_napari.stream.wire.messages import ArrayHeader, ItemHeader
 
 DTYPES = st.one_of(
@@ -43,7 +42,7 @@ def test_an_item_is_the_same_behind_any_codec(array, kind):
         [item, item], lambda item, a: compressor.encode(item.layer, item.kind, a, 1.0)
     )
     for header in headers:
-        back = rebuild(header, frames, "me")
+        back = unpack(header, frames, "me", checked=False)
         assert back.data.tobytes() == array.tobytes()
         assert back.data.dtype == array.dtype
         assert back.data.shape == array.shape
@@ -117,7 +116,12 @@ def test_a_frame_that_lies_about_its_size_is_refused(nbytes):
 )
 def test_declarations_that_do_not_fit_are_bad_items(header):
     with pytest.raises(Refusal):
-        rebuild(ItemHeader(1, ItemMeta("raw", "image"), [header]), [np.zeros(8, np.uint8)], "me")
+        unpack(
+            ItemHeader(1, ItemMeta("raw", "image"), [header]),
+            [np.zeros(8, np.uint8)],
+            "me",
+            checked=False,
+        )
 
 
 def noise() -> np.ndarray:

@@ -166,7 +166,7 @@ class Board:
 
     @property
     def full(self) -> bool:
-        """Whether the consumer is so far behind that no more credit should be granted."""
+        """Return whether the consumer is so far behind that no more credit should be granted."""
         return self._nbytes + ITEM_COST * len(self._waiting) >= self.limit
 
     def __len__(self) -> int:

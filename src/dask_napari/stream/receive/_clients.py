@@ -40,16 +40,8 @@ class Request:
 class Clients:
     """The clients of one receiver; used by its thread, but for :attr:`requests` and :attr:`known`.
 
-    Parameters
-    ----------
-    limits : Limits
-        How many are remembered, and how much may wait.
-    publishers : Publishers
-        Has the ledger that they ask for.
-    trusted : bool
-        Whether they have named a token; others are told the ledger and nothing else.
-    post : callable
-        Sends a message to an identity; from any thread.
+    Only ``trusted`` clients, which have named a token, are told more than the ledger. ``post``
+    sends a message to an identity, from any thread.
     """
 
     def __init__(
@@ -69,6 +61,9 @@ class Clients:
         self.known: dict[str, int] = {}
         """Tasks that will fill each layer; replaced, never changed."""
 
+    def __repr__(self) -> str:
+        return f"<Clients: {len(self)} known, {self.requests.qsize()} requests wait>"
+
     def __contains__(self, identity: bytes) -> bool:
         return identity in self._identities
 
@@ -87,21 +82,9 @@ class Clients:
         self._identities.pop(identity, None)
 
     def ask(self, identity: bytes, request: wire.RequestMessage, size: int) -> None:
-        """Answer a request, or hand it to the viewer.
+        """Answer a request that came in ``size`` bytes, or hand it to the viewer.
 
-        Parameters
-        ----------
-        identity : bytes
-            Who asks.
-        request : Request
-            What.
-        size : int
-            Bytes that it came in.
-
-        Raises
-        ------
-        Rejected
-            If it is too large or not one.
+        Raises Rejected if it is too large or not one.
         """
         self.admit(identity)
 

@@ -60,6 +60,9 @@ class BatchDecoder:
     def __init__(self) -> None:
         self._pool = BlockPool()
 
+    def __repr__(self) -> str:
+        return f"<BatchDecoder: {self._pool}>"
+
     def part(
         self, ahead: Reassembly, part: wire.PayloadPart, frame: bytes | memoryview, limit: int
     ) -> None:
@@ -74,10 +77,7 @@ class BatchDecoder:
     ) -> Payload:
         """Bytes of a batch: its frames, what went ahead of it, or a view of its slot.
 
-        Raises
-        ------
-        Rejected
-            If they are not there.
+        Raises Rejected if they are not there.
         """
         if batch.frames:
             return peer.ahead.take(batch.frames)
@@ -91,17 +91,7 @@ class BatchDecoder:
             raise Rejected("slot outside of the arena") from error
 
     def items(self, publisher: str, batch: wire.Batch, payload: Payload) -> list[Item | Refusal]:
-        """Return the items, and for those that are malformed why.
-
-        Parameters
-        ----------
-        publisher : str
-            Name of the sender.
-        batch : Batch
-            What it says.
-        payload : list of ndarray
-            The bytes.
-        """
+        """Return the items, and for those that are malformed why."""
         found: list[Item | Refusal] = []
         lent = batch.slot is not None or (len(batch.frames) > 0 and len(batch.items) > 1)
         for header in batch.items:

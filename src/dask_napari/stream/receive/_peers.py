@@ -1,4 +1,4 @@
-"""What a receiver knows of the other ends: connections that come and go, and their sources."""
+"""Peers of a receiver: connections that come and go, and the publishers behind them."""
 
 from __future__ import annotations
 
@@ -12,43 +12,21 @@ from dask_napari.stream.shm import ArenaReader
 
 @dataclass(slots=True, repr=False)
 class KnownPublisher:
-    """A publisher over all of its connections.
-
-    Attributes
-    ----------
-    name : str
-        The publisher's name.
-    instance : str
-        Tells the publisher whether it is still known: another one means that it is not.
-    seq : int
-        Number of the last item that arrived.
-    counts : dict of str to Tally
-        The publisher's side of the ledger, by layer, as of its last message.
-    alive : bool
-        Whether it may still send; false after BYE and after too long a silence.
-    layers : set of str
-        Layers that it has counts or items of.
-    selected : int
-        Outputs that it has selected, over all layers.
-    uncounted : set of str
-        Layers that it has sent items of and no counts.
-    reports : Reports
-        The last error of each cause on it.
-    """
+    """A publisher over all of its connections."""
 
     name: str
-    instance: str = field(default_factory=lambda: uuid.uuid4().hex)
+    instance: str = field(default_factory=lambda: uuid.uuid4().hex)  # another one: not known
     host: str = ""
-    seq: int = 0
+    seq: int = 0  # of the last item that arrived
     items: int = 0
     nbytes: int = 0
     transport: str = "inline"
-    alive: bool = True
+    alive: bool = True  # may still send: no BYE, no long silence
     heard: float = 0.0
-    counts: dict[str, Tally] = field(default_factory=dict)
-    layers: set[str] = field(default_factory=set)
-    selected: int = 0
-    uncounted: set[str] = field(default_factory=set)
+    counts: dict[str, Tally] = field(default_factory=dict)  # its side, as of its last message
+    layers: set[str] = field(default_factory=set)  # with counts or items
+    selected: int = 0  # outputs, over all layers
+    uncounted: set[str] = field(default_factory=set)  # layers with items and without counts
     reports: Reports = field(default_factory=Reports)
 
     def __repr__(self) -> str:
@@ -66,44 +44,25 @@ class KnownPublisher:
         return lost
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Peer:
-    """One connection.
+    """One connection of a publisher."""
 
-    Attributes
-    ----------
-    identity : bytes
-        ZeroMQ routing id.
-    epoch : int
-        Number of the connection; messages of another one are not for it.
-    number : int
-        Number of the last batch that arrived.
-    allowance : int
-        Bytes of credit that it has not used; it may send while there are any.
-    share : int
-        Bytes of shared memory that it was granted.
-    unread : int
-        Bytes that came since CREDIT was sent.
-    established : bool
-        Whether it has sent anything after its HELLO.
-    granted : int
-        Number of the last batch whose arrival was acknowledged.
-    ahead : Reassembly
-        Payload of the next batch, as far as it has come in parts.
-    """
-
-    identity: bytes
-    epoch: int
+    identity: bytes  # ZeroMQ's routing id
+    epoch: int  # messages of another connection are not for this one
     heard: float
-    source: KnownPublisher
-    allowance: int
-    established: bool = False
-    number: int = 0
-    granted: int = 0
-    share: int = 0
-    unread: int = 0
+    publisher: KnownPublisher
+    allowance: int  # bytes of credit that are left; it may send while there are any
+    established: bool = False  # has sent something after its HELLO
+    number: int = 0  # of the last batch that arrived
+    granted: int = 0  # number of the last batch whose arrival was acknowledged
+    share: int = 0  # bytes of shared memory that it was granted
+    unread: int = 0  # bytes that came since CREDIT was sent
     arena: ArenaReader | None = None
-    ahead: Reassembly = field(default_factory=Reassembly)
+    ahead: Reassembly = field(default_factory=Reassembly)  # the next batch's parts so far
+
+    def __repr__(self) -> str:
+        return f"<Peer {self.publisher.name}: epoch {self.epoch}, {self.number} batches>"
 
     def detach(self) -> None:
         """Let go of the arena, and of a payload that is not complete."""

@@ -1,4 +1,4 @@
-"""Memory for what has arrived: large slabs of huge pages, of which freed parts are used again.
+"""Memory for arrived arrays: large slabs of huge pages, whose freed parts are used again.
 
 A page that is touched for the first time costs 2-4 us, several times the copy that fills it.
 Slabs ask for huge pages, of which one fault makes 512 small ones, and what dies leaves warm
@@ -78,15 +78,6 @@ class BlockPool:
     ``idle_bytes`` of them. A small array that lives long therefore keeps a slab from the system
     (up to 32 MiB), but only its own bytes from other arrays.
 
-    Parameters
-    ----------
-    slab_bytes : int
-        Size of a slab.
-    idle_bytes : int
-        How much to keep that nothing lives on.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> pool = BlockPool()
     >>> block = pool.empty((2, 3), np.dtype("uint16"))
@@ -113,11 +104,8 @@ class BlockPool:
 
         self._on_death: Callable[[_Lease], None] = died
 
-    @property
-    def reserved(self) -> int:
-        """Bytes of all slabs, of which the system provides those that were ever written."""
-        with self._lock:
-            return sum(slab.nbytes for slab in self._slabs)
+    def __repr__(self) -> str:
+        return f"<BlockPool: {self.lent} bytes lent of {len(self._slabs)} slabs>"
 
     @property
     def lent(self) -> int:
@@ -126,15 +114,7 @@ class BlockPool:
             return sum(slab.space.size - slab.space.free_bytes for slab in self._slabs)
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-        """Return an array without content.
-
-        Parameters
-        ----------
-        shape : tuple of int
-            Length of each axis.
-        dtype : numpy.dtype
-            Type of the elements; any but ``object``.
-        """
+        """Return an array without content, of any type but ``object``."""
         nbytes = math.prod(shape) * dtype.itemsize
         if nbytes == 0:
             return np.empty(shape, dtype)

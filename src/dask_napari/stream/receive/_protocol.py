@@ -1,4 +1,4 @@
-"""What a receiver says to each message, and what it remembers of its peers. No sockets."""
+"""Answers of a receiver to each message, and its memory of its peers. No sockets."""
 
 from __future__ import annotations
 
@@ -37,19 +37,7 @@ class ReceiverProtocol:
 
     Nothing that a peer sends is believed, and no message of one peer stops the others: what
     cannot be used is counted in :attr:`rejected`, by one of a few reasons.
-
-    Parameters
-    ----------
-    board : Board
-        Where items are put.
-    limits : Limits
-        What is granted and held.
-    security : Security, optional
-        Holds the token that a HELLO must name.
-    send : callable
-        Sends a message to an identity; false if that peer is gone.
-    post : callable
-        The same from any thread, later.
+    ``send`` returns false if the peer is gone; ``post`` sends later, and from any thread.
     """
 
     def __init__(
@@ -61,8 +49,8 @@ class ReceiverProtocol:
         post: Callable[[bytes, wire.Message], None],
     ) -> None:
         self.rejected: Counter[str] = Counter()
-        self.sources = Publishers(limits, board)
-        self.clients = Clients(limits, self.sources, post, trusted=security is not None)
+        self.publishers = Publishers(limits, board)
+        self.clients = Clients(limits, self.publishers, post, trusted=security is not None)
         self.peers: dict[bytes, Peer] = {}
         self.withheld = False
         """Whether credit is owed that the board has no room for."""
@@ -76,16 +64,11 @@ class ReceiverProtocol:
         self._owing: dict[bytes, Peer] = {}
         self._looked = 0.0
 
-    def receive(self, identity: bytes, frames: Sequence[bytes | memoryview]) -> None:
-        """Handle one message; never raises.
+    def __repr__(self) -> str:
+        return f"<ReceiverProtocol: {len(self.peers)} publishers, {len(self.clients)} clients>"
 
-        Parameters
-        ----------
-        identity : bytes
-            Who sent it.
-        frames : sequence of bytes-like
-            The header and the payload.
-        """
+    def receive(self, identity: bytes, frames: Sequence[bytes | memoryview]) -> None:
+        """Handle one message; never raises."""
         try:
             if not frames:
                 raise Rejected("no header")
@@ -126,11 +109,11 @@ class ReceiverProtocol:
         if peer is None:
             self.send(identity, wire.Refused("unknown peer", again=True))
             raise Rejected("message from an unknown peer")
-        peer.heard = peer.source.heard = time.monotonic()
+        peer.heard = peer.publisher.heard = time.monotonic()
         peer.established = True
         match message:
             case wire.Taps(layers=layers):
-                self.sources.declare(layers)
+                self.publishers.declare(layers)
             case wire.RequestMessage():
                 raise Rejected("request from a publisher")
             case _ if message.epoch != peer.epoch:
@@ -141,8 +124,8 @@ class ReceiverProtocol:
                 self._batch(peer, message, frames)
             case wire.Status(counts=counts, reports=reports):
                 for report in reports:
-                    peer.source.reports.take(report)
-                self.sources.count(peer.source, counts)
+                    peer.publisher.reports.take(report)
+                self.publishers.count(peer.publisher, counts)
             case wire.Ping():
                 self.send(identity, wire.Pong(peer.epoch))
             case wire.Offer():
@@ -150,7 +133,7 @@ class ReceiverProtocol:
             case wire.Bye(counts=counts):
                 self.send(identity, wire.ByeAck(peer.epoch))
                 self._lose(peer)
-                self.sources.count(peer.source, counts)
+                self.publishers.count(peer.publisher, counts)
 
     # -- who is there ----------------------------------------------------------------------
 
@@ -179,7 +162,7 @@ class ReceiverProtocol:
             wire.Welcome(
                 wire.WIRE_VERSION,
                 __version__,
-                self.peers[identity].source.instance if hello.role == "publisher" else "",
+                self.peers[identity].publisher.instance if hello.role == "publisher" else "",
                 self.epochs,
                 received,
                 self.peers[identity].allowance if hello.role == "publisher" else 0,
@@ -191,21 +174,21 @@ class ReceiverProtocol:
 
     def _connect(self, identity: bytes, hello: wire.Hello) -> int:
         """Take a publisher on; return the number of the last item that is here."""
-        for old in [p for p in self.peers.values() if p.source.name == hello.name]:
+        for old in [p for p in self.peers.values() if p.publisher.name == hello.name]:
             self.forget(old)
         try:
             if len(self.peers) >= self._limits.peers:
                 self._make_room()
-            source = self.sources.arrive(hello.name, hello.host)
+            publisher = self.publishers.arrive(hello.name, hello.host)
         except Rejected as error:
             self.send(identity, wire.Refused(f"{error}; restart the viewer if they are yours"))
             raise
-        now = source.heard = time.monotonic()
+        now = publisher.heard = time.monotonic()
         credit = self._limits.fair_credit(len(self.peers) + 1)
         granted = sum(peer.share for peer in self.peers.values())
         share = self._limits.next_arena(granted)
-        self.peers[identity] = Peer(identity, self.epochs, now, source, credit, share=share)
-        return source.seq
+        self.peers[identity] = Peer(identity, self.epochs, now, publisher, credit, share=share)
+        return publisher.seq
 
     def _make_room(self) -> None:
         """Give up the oldest peer that has said HELLO and nothing since, as no sink does."""
@@ -231,29 +214,29 @@ class ReceiverProtocol:
             self.send(identity, wire.Refused(reason))
 
     def forget(self, peer: Peer) -> None:
-        """End a connection; its source may come back, and is given up if it does not."""
+        """End a connection; its publisher may come back, and is given up otherwise."""
         peer.detach()
         self._owing.pop(peer.identity, None)
-        with self.sources.lock:
+        with self.publishers.lock:
             self.peers.pop(peer.identity, None)
 
     def _lose(self, peer: Peer) -> None:
-        self.sources.lose(peer.source)
+        self.publishers.lose(peer.publisher)
         self.forget(peer)
 
     def expire(self) -> None:
-        """Give up publishers of which nothing has been heard for too long."""
+        """Give up publishers that have been silent for too long."""
         now = time.monotonic()
         if now - self._looked < self._limits.heartbeat / LOOKS:
             return
         self._looked = now
         limit = now - MISSED_HEARTBEATS * self._limits.heartbeat
         for peer in [p for p in self.peers.values() if p.heard < limit]:
-            logger.info("nothing heard of %s; it may come back", peer.source.name)
+            logger.info("nothing heard of %s; it may come back", peer.publisher.name)
             self._lose(peer)
-        for source in self.sources:
-            if source.alive and source.heard < limit:
-                self.sources.lose(source)
+        for publisher in self.publishers:
+            if publisher.alive and publisher.heard < limit:
+                self.publishers.lose(publisher)
 
     def close(self) -> None:
         """Let go of all arenas."""
@@ -269,7 +252,7 @@ class ReceiverProtocol:
         except (ArenaError, OSError, ValueError, OverflowError) as error:
             self.send(peer.identity, wire.Probe(peer.epoch, error=str(error)))
             return
-        peer.source.transport = "shared-memory"
+        peer.publisher.transport = "shared-memory"
         self.send(peer.identity, wire.Probe(peer.epoch, peer.arena.token))
 
     def _part(
@@ -308,13 +291,13 @@ class ReceiverProtocol:
             self._break_off(peer, str(error))
             raise
         nbytes = sum(part.nbytes for part in payload)
-        source = peer.source
-        outputs = self._intake.items(source.name, batch, payload)
+        publisher = peer.publisher
+        outputs = self._intake.items(publisher.name, batch, payload)
         # Refused altogether, the batch would be sent again, for ever.
-        with self.sources.lock:
-            self.rejected += self.sources.receive(source, outputs, batch.counts)
-            source.seq = max([source.seq, *(header.seq for header in batch.items)])
-            source.nbytes += nbytes
+        with self.publishers.lock:
+            self.rejected += self.publishers.receive(publisher, outputs, batch.counts)
+            publisher.seq = max([publisher.seq, *(header.seq for header in batch.items)])
+            publisher.nbytes += nbytes
             peer.number = batch.number
         # What came ahead in parts was paid for with them.
         paid = (0 if batch.frames else nbytes) + batch.expansion

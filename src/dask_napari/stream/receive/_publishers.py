@@ -37,17 +37,7 @@ _NOTHING: Final = Tally()
 class Publishers:
     """All publishers over all of their connections; safe for threads.
 
-    Parameters
-    ----------
-    limits : Limits
-        How much is kept.
-    board : Board
-        Knows what became of the items that arrived.
-
-    Attributes
-    ----------
-    lock : threading.RLock
-        Held while both sides of the ledger change.
+    Both sides of the ledger change with :attr:`lock` held.
     """
 
     def __init__(self, limits: Limits, board: Board) -> None:
@@ -70,10 +60,7 @@ class Publishers:
     def arrive(self, name: str, host: str) -> KnownPublisher:
         """Return what is known of a publisher that connects.
 
-        Raises
-        ------
-        Rejected
-            If too many are known already.
+        Raises Rejected if too many are known already.
         """
         with self.lock:
             publisher = self._known.get(name)
@@ -130,7 +117,7 @@ class Publishers:
         self._tallies = sum(len(each.layers) for each in self) + len(self._ended)
 
     def admit(self, publisher: KnownPublisher, layers: Iterable[str]) -> frozenset[str]:
-        """Make layers of a publisher known; return those for whose counts there is no room."""
+        """Make layers of a publisher known; return those whose counts have no room."""
         fresh = {layer for layer in layers if layer not in publisher.layers}
         if not fresh:
             return frozenset()
@@ -158,19 +145,7 @@ class Publishers:
     ) -> Counter[str]:
         """Put items on the board, and take over the counts that came with them.
 
-        Parameters
-        ----------
-        publisher : KnownPublisher
-            The sender.
-        outputs : sequence of Item or Refusal
-            The items of a batch, and why others cannot be used.
-        counts : mapping of str to Tally
-            The publisher's side of the ledger.
-
-        Returns
-        -------
-        Counter of str
-            Outputs that are not on the board, by reason.
+        Return the number of outputs that are not on the board, by reason.
         """
         rejected: Counter[str] = Counter()
         beyond = self.admit(publisher, {output.layer for output in outputs})
@@ -195,10 +170,7 @@ class Publishers:
     def declare(self, layers: list[LayerSpec]) -> None:
         """Take over what taps say of their layers.
 
-        Raises
-        ------
-        Rejected
-            If there are too many; those that are known are brought up to date.
+        Raises Rejected if there are too many; those that are known are brought up to date.
         """
         refused = ""
         with self.lock:
@@ -268,11 +240,8 @@ class Publishers:
     def settled(self, selected: Mapping[str, int]) -> bool:
         """Return whether nothing is pending and all that publishers had selected is told.
 
-        Parameters
-        ----------
-        selected : mapping of str to int
-            Outputs that each publisher had selected when it was asked, over all layers. It tells
-            counts of all layers at once, so that a sum as large includes them all.
+        A publisher tells the counts of all layers at once, so that a sum as large as ``selected``,
+        which is over all layers, includes them all.
         """
         with self.lock:
             if self.sums().total.pending:
@@ -297,7 +266,7 @@ def _joined(publisher: KnownPublisher, layer: str, arrived: Tally) -> Tally:
 
 
 def _capped(tally: Tally) -> Tally:
-    """The same with few reasons, of the rarest ones only the number, and no count too large."""
+    """Return counts with few reasons, the rarest ones summed up, and without huge numbers."""
     dropped = tally.dropped
     if len(dropped) > REASONS_LIMIT:
         dropped = Counter(dict(dropped.most_common(REASONS_LIMIT - 1)))

@@ -16,8 +16,6 @@ Bytes = npt.NDArray[np.uint8]
 class Reassembly:
     """Put the parts of one payload together; nothing that they say is believed.
 
-    Examples
-    --------
     >>> assembly, pool = Reassembly(), BlockPool()
     >>> for number, offset in enumerate((0, 3), 1):
     ...     part = PayloadPart(epoch=1, number=number, size=6, offset=offset)
@@ -32,24 +30,14 @@ class Reassembly:
         self._whole: Bytes | None = None
         self._filled = 0
 
+    def __repr__(self) -> str:
+        size = 0 if self._whole is None else self._whole.nbytes
+        return f"<Reassembly: {self._filled} of {size} bytes>"
+
     def add(self, part: PayloadPart, piece: Bytes, pool: BlockPool, limit: int) -> None:
-        """Take the next part.
+        """Take the next part of a payload of up to ``limit`` bytes.
 
-        Parameters
-        ----------
-        part : PayloadPart
-            What it says that it is.
-        piece : ndarray of uint8
-            Its bytes.
-        pool : BlockPool
-            Where the memory for the whole comes from.
-        limit : int
-            Bytes of the largest whole.
-
-        Raises
-        ------
-        Rejected
-            If it is not the next one, or the whole would be too large.
+        Raises Rejected if it is not the next one, or the whole would be too large.
         """
         end = part.offset + piece.nbytes
         if not 0 < part.size <= limit or not piece.nbytes or end > part.size:
@@ -66,10 +54,7 @@ class Reassembly:
     def take(self, sizes: Sequence[int]) -> list[Bytes]:
         """Return the payload in frames of these sizes, and begin anew.
 
-        Raises
-        ------
-        Rejected
-            If it is not complete, or of another size.
+        Raises Rejected if it is not complete, or of another size.
         """
         whole, self._whole = self._whole, None
         if whole is None or self._filled != whole.nbytes or sum(sizes) != whole.nbytes:

@@ -99,7 +99,7 @@ class Receiver:
         self._security = security
         self._share_keys = share_keys and security is not None
         self._outgoing: deque[tuple[bytes, wire.Message]] = deque()
-        self.exchange = ReceiverProtocol(board, self.limits, security, self._send, self._post)
+        self.protocol = ReceiverProtocol(board, self.limits, security, self._send, self._post)
         self._sweep_at = 0.0
         self._stop = False
         self._wakeup = Wakeup()
@@ -108,6 +108,9 @@ class Receiver:
         self._runtime: RuntimeDirectory | None = None
         self._files: list[Path] = []
         self._thread = threading.Thread(target=self._run, name="dask-napari-receiver", daemon=True)
+
+    def __repr__(self) -> str:
+        return f"<Receiver at {', '.join(self.addresses)}: {self.protocol}>"
 
     # -- any thread ------------------------------------------------------------------------
 
@@ -188,43 +191,36 @@ class Receiver:
     @property
     def rejected(self) -> Counter[str]:
         """Messages that could not be used, by one of a few reasons."""
-        return self.exchange.rejected
+        return self.protocol.rejected
 
     @property
     def requests(self) -> Queue[Request]:
-        """What clients ask of the viewer."""
-        return self.exchange.clients.requests
+        """Requests of clients to the viewer."""
+        return self.protocol.clients.requests
 
     def peers(self) -> list[PeerInfo]:
         """The publishers that have ever spoken to this receiver."""
-        return self.exchange.sources.infos()
+        return self.protocol.publishers.infos()
 
     def layers(self) -> dict[str, LayerSpec]:
         """Layers declared by taps so far."""
-        return self.exchange.sources.layers()
+        return self.protocol.publishers.layers()
 
     def known(self) -> dict[str, int]:
         """Number of tasks that will fill each layer, where somebody counted them."""
-        return dict(self.exchange.clients.known)
+        return dict(self.protocol.clients.known)
 
     def ledger(self) -> Ledger:
         """Return the ledger by publisher and layer; with many of both it takes a while."""
-        return self.exchange.sources.ledger()
+        return self.protocol.publishers.ledger()
 
     def sums(self) -> Ledger:
         """Return the ledger by layer alone, which is cheap however many publishers there are."""
-        return self.exchange.sources.sums()
+        return self.protocol.publishers.sums()
 
     def reports(self) -> list[tuple[str, Report]]:
         """Return the last report of each cause, with the name of the publisher that sent it."""
-        return self.exchange.sources.reports()
-
-    def want(self) -> None:
-        """Ask all publishers for what is still in memory on their workers."""
-        with self.exchange.sources.lock:
-            identities = list(self.exchange.peers)
-        self._outgoing.extend((identity, wire.Want()) for identity in identities)
-        self._wakeup.set()
+        return self.protocol.publishers.reports()
 
     def _post(self, identity: bytes, message: wire.Message) -> None:
         self._outgoing.append((identity, message))
@@ -238,23 +234,23 @@ class Receiver:
         poller.register(self._wakeup.fileno(), zmq.POLLIN)
         try:
             while not self._stop:
-                nap = WITHHELD_NAP if self.exchange.withheld else self.limits.heartbeat / 2
+                nap = WITHHELD_NAP if self.protocol.withheld else self.limits.heartbeat / 2
                 nap = min(nap, SWEEP_INTERVAL)
                 ready = dict(poller.poll(int(nap * 1000)))
                 self._wakeup.clear()
                 if self._socket in ready:
                     self._receive()
                 while self._outgoing:
-                    self.exchange.send(*self._outgoing.popleft())
-                self.exchange.grant()
-                self.exchange.expire()
+                    self.protocol.send(*self._outgoing.popleft())
+                self.protocol.grant()
+                self.protocol.expire()
                 if (now := time.monotonic()) >= self._sweep_at:
                     self._sweep_at = now + SWEEP_INTERVAL
                     janitor.sweep()
         except Exception:
             logger.exception("the receiver ended by an error")
         finally:
-            self.exchange.close()
+            self.protocol.close()
             assert self._context is not None
             self._context.destroy(linger=0)
             self._release()
@@ -272,7 +268,7 @@ class Receiver:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            self.exchange.receive(frames[0].bytes, [frame.buffer for frame in frames[1:]])
+            self.protocol.receive(frames[0].bytes, [frame.buffer for frame in frames[1:]])
 
     def _send(self, identity: bytes, message: wire.Message) -> bool:
         try:

@@ -34,8 +34,8 @@ class Connection:
         Sends what is in the outbox.
     agreement : Agreement or None
         The terms of the connection, once it is open.
-    wanted : bool
-        Whether the receiver asked for what is still in memory; reset by the publisher.
+    met_new_viewer : bool
+        Whether the viewer knows nothing of earlier ones' items; reset by the publisher.
     closed : bool
         Whether the receiver has answered the BYE.
     """
@@ -53,7 +53,7 @@ class Connection:
     ) -> None:
         self.address = address
         self.agreement: Agreement | None = None
-        self.wanted = self.closed = False
+        self.met_new_viewer = self.closed = False
         self._outbox = outbox
         self._reports = reports
         self._patience = patience
@@ -97,8 +97,6 @@ class Connection:
                     self.batches.begin(self.agreement)
             case wire.Credit() if message.epoch == epoch:
                 self.batches.grant(message)
-            case wire.Want():
-                self.wanted = True
             case wire.ByeAck() if message.epoch == epoch:
                 self.closed = True
             case _:  # PONG, and answers to an epoch that is over: heard is all they are for

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket as host
 from dataclasses import dataclass
 
@@ -42,7 +41,6 @@ class Handshake:
                 options.name,
                 token,
                 host.gethostname(),
-                os.getpid(),
             )
         )
 

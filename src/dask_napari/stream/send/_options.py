@@ -41,7 +41,7 @@ class PublisherOptions:
     arena_bytes: int = 64 << 20
     queue_bytes: int = 128 << 20
     encrypt: bool = False
-    on_want: Callable[[], None] | None = None
+    on_new_viewer: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         check_transport(self.transport)

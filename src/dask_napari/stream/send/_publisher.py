@@ -40,8 +40,8 @@ class Publisher:
         Bytes of values that may wait.
     encrypt : bool
         Never use plain TCP, not even on this host.
-    on_want : callable, optional
-        Called from the publisher's thread when a new receiver asks for what is in memory.
+    on_new_viewer : callable, optional
+        Called from the publisher's thread when a viewer is met that knows nothing yet.
     reports : Reports, optional
         Told of errors, which the receiver is told too; logs them if not given.
 
@@ -68,7 +68,7 @@ class Publisher:
         arena_bytes: int = 64 << 20,
         queue_bytes: int = 128 << 20,
         encrypt: bool = False,
-        on_want: Callable[[], None] | None = None,
+        on_new_viewer: Callable[[], None] | None = None,
         reports: Reports | None = None,
     ) -> None:
         self.options = PublisherOptions(
@@ -79,7 +79,7 @@ class Publisher:
             arena_bytes=arena_bytes,
             queue_bytes=queue_bytes,
             encrypt=encrypt,
-            on_want=on_want,
+            on_new_viewer=on_new_viewer,
         )
         self.name = name
         self.outbox = Outbox(queue_bytes)

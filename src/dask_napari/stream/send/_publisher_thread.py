@@ -253,10 +253,10 @@ class PublisherThread:
                 self._welcome(connection)
             if self._undeclared:
                 connection.declare(self._undeclared.popleft() for _ in range(len(self._undeclared)))
-            if connection.wanted:
-                connection.wanted = False
-                if self._options.on_want is not None:
-                    self._options.on_want()
+            if connection.met_new_viewer:
+                connection.met_new_viewer = False
+                if self._options.on_new_viewer is not None:
+                    self._options.on_new_viewer()
             sent = batches.pump()
             if self._deadline is not None and self._finish(connection):
                 return
@@ -297,7 +297,7 @@ class PublisherThread:
             if self._instance:
                 # Another viewer: it has seen nothing of this worker, and its ledger starts here.
                 self._outbox.start_over()
-                connection.wanted = True
+                connection.met_new_viewer = True
             self._instance = agreement.welcome.instance
         self._outbox.leave_alone(False)
         if agreement.inline_because:

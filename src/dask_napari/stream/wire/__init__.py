@@ -23,9 +23,7 @@ from dask_napari.stream.wire._packing import (
     payload_size,
     unpack,
 )
-from dask_napari.stream.wire.messages import (
-    PayloadPart,
-)
+from dask_napari.stream.wire.messages import PayloadPart
 
 __all__ = [
     "DATA",

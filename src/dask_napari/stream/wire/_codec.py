@@ -41,10 +41,8 @@ Buffer = npt.NDArray[np.uint8]
 
 
 def codec_for(kind: str) -> Codec:
-    """The codec that does best for a kind of item.
+    """Return the codec that does best for a kind of item.
 
-    Examples
-    --------
     >>> codec_for("labels"), codec_for("image")
     ('zstd', 'blosc')
     """
@@ -54,13 +52,8 @@ def codec_for(kind: str) -> Codec:
 def encode(codec: Codec, array: npt.NDArray[Any]) -> Buffer:
     """Compress a contiguous array.
 
-    Raises
-    ------
-    Refusal
-        If there is no such codec.
+    Raises Refusal if there is no such codec.
 
-    Examples
-    --------
     >>> array = np.zeros((512, 512), np.uint16)
     >>> coded = encode("zstd", array)
     >>> array.nbytes // coded.nbytes > 100, int(decode("zstd", coded, array.nbytes).max())
@@ -82,22 +75,9 @@ def decode(
 ) -> Buffer:
     """Expand what :func:`encode` made; nothing in ``data`` is believed.
 
-    Parameters
-    ----------
-    codec : str
-        As declared.
-    data : ndarray of uint8
-        As received.
-    nbytes : int
-        The declared size; nothing else comes out, and nothing is allocated if the data names
-        another one.
-    allocate : callable, optional
-        Makes the array that is filled.
+    Nothing is allocated if the data names another size than ``nbytes``, the declared one.
 
-    Raises
-    ------
-    Refusal
-        If the codec is not known, or the data is not of it or of that size.
+    Raises Refusal if the codec is not known, or the data is not of it or of that size.
     """
     data = np.ascontiguousarray(data)
     size = _sizes.get(codec, _unknown)(data)
@@ -178,8 +158,6 @@ class Compressor:
     a ratio R and the speeds E and D of encoding and decoding. E and R are measured, so that a
     busy worker and a noisy picture both raise the bar.
 
-    Examples
-    --------
     >>> labels = np.zeros((512, 512), np.uint16)
     >>> compressor = Compressor()
     >>> compressor.encode("cells", "labels", labels, rate=100e6)[0]
@@ -191,8 +169,11 @@ class Compressor:
     def __init__(self) -> None:
         self._records: dict[tuple[str, Codec], _CodecRecord] = {}
 
+    def __repr__(self) -> str:
+        return f"<Compressor: {self._records}>"
+
     def worth(self, layer: str, codec: Codec, rate: float) -> bool:
-        """Whether arrays of a layer should be compressed at that rate; not if it is unknown."""
+        """Return whether to compress arrays of a layer at that rate; not if the rate is unknown."""
         record = self._record(layer, codec)
         if record.ratio < WORTH:
             record.skipped += 1
@@ -209,15 +190,7 @@ class Compressor:
     def encode(
         self, layer: str, kind: str, array: npt.NDArray[Any], rate: float
     ) -> tuple[Codec, Buffer]:
-        """Compress an array if that is worth it.
-
-        Returns
-        -------
-        codec : str
-            Empty if the array goes as it is.
-        data : ndarray of uint8
-            What to send.
-        """
+        """Return the codec and the bytes to send; the codec is empty if the array goes as it is."""
         codec = codec_for(kind)
         whole = np.ascontiguousarray(array).reshape(-1)
         if not LEAST <= whole.nbytes <= MOST or not self.worth(layer, codec, rate):

@@ -10,10 +10,8 @@ VIEWER = "the viewer"
 
 
 def refusal(stranger: wire.Hello | wire.ForeignMessage) -> str:
-    """What a viewer answers to a message of another version.
+    """Return the answer of a viewer to a message of another version.
 
-    Examples
-    --------
     >>> refusal(wire.Hello(wire.WIRE_VERSION + 1, "9.9", "publisher", "w")).split(": ")[-1]
     'upgrade dask-napari on the viewer'
     """
@@ -30,10 +28,8 @@ def refusal(stranger: wire.Hello | wire.ForeignMessage) -> str:
 
 
 def complaint(stranger: wire.Welcome | wire.ForeignMessage) -> str:
-    """What a worker or client says of a viewer of another version.
+    """Return the complaint of a worker or client about a viewer of another version.
 
-    Examples
-    --------
     >>> complaint(wire.Welcome(0, "0.0", "", 1, 0, 0, 1.0)).split(": ")[-1]
     'upgrade dask-napari on the viewer'
     """

@@ -1,4 +1,4 @@
-"""What one receiver grants and holds, and the error for whatever goes beyond it."""
+"""Limits of what one receiver grants and holds, and the error for messages beyond them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ before anybody is asked who sends it, so this is what a stranger can make a rece
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one receiver grants, and what it holds of its peers.
+    """Limits of what one receiver grants its peers, and holds of them.
 
     Memory that peers can make a receiver hold is bounded by these, and for each message by the
     limits in :mod:`~dask_napari.stream.wire.messages`. Pictures that were shown are the viewer's.
@@ -99,27 +99,12 @@ class Limits:
 
 
 class Rejected(Exception):
-    """A message that cannot be used.
-
-    Parameters
-    ----------
-    reason : str
-        What it is counted as: one of a few texts, without anything that the peer wrote.
-    """
+    """A message that cannot be used; the reason has nothing of what the peer wrote."""
 
 
 def cost_of(payload: int, header: int, items: int) -> int:
-    """Credit that a batch takes; both ends compute it.
+    """Return the bytes of credit that a batch takes; both ends compute them.
 
-    Parameters
-    ----------
-    payload, header : int
-        Bytes of the arrays, and of the first frame.
-    items : int
-        Number of items.
-
-    Examples
-    --------
     >>> cost_of(payload=4096, header=200, items=1)
     5320
     """

@@ -32,8 +32,6 @@ _MAX_NDIM: Final = 32
 def aligned(nbytes: int) -> int:
     """Round up to the alignment.
 
-    Examples
-    --------
     >>> aligned(1), aligned(64)
     (64, 64)
     """
@@ -41,13 +39,13 @@ def aligned(nbytes: int) -> int:
 
 
 def arrays_of(item: Item) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    """All arrays of an item with their names, the data first."""
+    """Yield all arrays of an item with their names, the data first."""
     yield DATA, item.data
     yield from item.arrays.items()
 
 
 def payload_size(items: Sequence[Item]) -> int:
-    """Bytes that a slot needs for the items."""
+    """Return the bytes that a slot needs for the items."""
     return sum(aligned(array.nbytes) for item in items for _, array in arrays_of(item))
 
 
@@ -58,15 +56,7 @@ def _copy_into(target: npt.NDArray[np.uint8], array: npt.NDArray[Any]) -> None:
 
 
 def pack(items: Sequence[Item], target: npt.NDArray[np.uint8]) -> list[ItemHeader]:
-    """Copy the arrays of the items into a slot.
-
-    Parameters
-    ----------
-    items : sequence of Item
-        What to copy.
-    target : ndarray of uint8, shape (n,)
-        The slot; ``n >= payload_size(items)``.
-    """
+    """Copy the arrays of the items into a slot of at least :func:`payload_size` bytes."""
     headers = []
     offset = 0
     for item in items:
@@ -86,7 +76,7 @@ Encode = Callable[[Item, npt.NDArray[Any]], tuple[str, npt.NDArray[np.uint8]]]
 
 
 def as_it_is(item: Item, array: npt.NDArray[Any]) -> tuple[str, npt.NDArray[np.uint8]]:
-    """The bytes of an array, without a codec."""
+    """Return the bytes of an array, without a codec."""
     return "", np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
@@ -96,21 +86,7 @@ def pack_frames(
     """Lay the arrays of the items out in payload frames.
 
     Large contiguous arrays become frames of their own without a copy; small ones share the
-    first frame.
-
-    Parameters
-    ----------
-    items : sequence of Item
-        What to send.
-    encode : callable
-        May compress an array.
-
-    Returns
-    -------
-    headers : list of ItemHeader
-        One an item.
-    frames : list of ndarray of uint8
-        The payload; the arrays must not change until they are sent.
+    first frame. The arrays must not change until the frames are sent.
     """
     frames: list[npt.NDArray[np.uint8]] = [np.empty(0, np.uint8)]
     small: list[npt.NDArray[np.uint8]] = []
@@ -193,35 +169,14 @@ def unpack(
     payload: Sequence[npt.NDArray[np.uint8]],
     publisher: str,
     allocate: Allocate | None = None,
+    *,
+    checked: bool = True,
 ) -> Item:
     """Rebuild an item as views of the payload, or of memory of its own where it was compressed.
 
-    Parameters
-    ----------
-    header : ItemHeader
-        What the publisher declares; nothing in it is trusted.
-    payload : sequence of ndarray of uint8
-        The frames; a slot copied out of an arena is frame 0.
-    publisher : str
-        Name of the sender.
-    allocate : callable, optional
-        Makes memory for what is decoded.
-
-    Raises
-    ------
-    Refusal
-        If the declaration does not fit the bytes, or the arrays do not fit the kind.
+    Raises Refusal if the declaration does not fit the bytes, or, when ``checked``, the arrays do
+    not fit the kind.
     """
-    return check(rebuild(header, payload, publisher, allocate))
-
-
-def rebuild(
-    header: ItemHeader,
-    payload: Sequence[npt.NDArray[np.uint8]],
-    publisher: str,
-    allocate: Allocate | None = None,
-) -> Item:
-    """Do as :func:`unpack`, for arrays that need not fit their kind."""
     arrays = {array.name: _unpack_array(array, payload, allocate) for array in header.arrays}
     data = arrays.pop(DATA, None)
     if data is None:
@@ -233,4 +188,4 @@ def rebuild(
     item = Item.of(meta, data, arrays, publisher, header.seq)
     if meta.options:
         item.amend(options=permitted(meta.kind, meta.options))
-    return item
+    return check(item) if checked else item

@@ -1,7 +1,7 @@
 """The wire: every message between a publisher, a receiver and a client, and their limits.
 
 Messages are msgspec structs in msgpack, one per ZeroMQ message, in its first frame; a `Batch`
-may be followed by payload frames. Nothing is ever unpickled. The exchange of a publisher:
+may be followed by payload frames. Nothing is ever unpickled. The protocol of a publisher:
 
     HELLO -> WELCOME, OFFER -> PROBE, TAPS, then BATCH ... <- CREDIT ..., BYE -> BYE_ACK
 
@@ -62,7 +62,7 @@ Short = Annotated[str, Meta(max_length=SHORT_LIMIT)]
 
 
 class ArrayHeader(msgspec.Struct, frozen=True, array_like=True):
-    """Where one array of an item lies in the payload.
+    """Place of one array of an item in the payload.
 
     ``frame`` counts the payload frames of an inline batch; a slot of the arena is frame 0.
     ``nbytes`` is the size of the array. With a ``codec`` it lies there in ``stored`` bytes, and
@@ -121,7 +121,6 @@ class Hello(Message, tag="HELLO", frozen=True):
     name: Name
     token: Short = ""
     host: Name = ""
-    pid: int = 0
 
 
 class Welcome(Message, tag="WELCOME", frozen=True):
@@ -227,10 +226,6 @@ class Status(Message, tag="STATUS", frozen=True):
     reports: Annotated[list[Report], Meta(max_length=REPORTS_LIMIT)] = []
 
 
-class Want(Message, tag="WANT", frozen=True):
-    """The receiver asks for what is still in memory on the worker."""
-
-
 class Ping(Message, tag="PING", frozen=True):
     """Sign of life of a publisher."""
 
@@ -275,7 +270,7 @@ class ReplyMessage(Message, tag="REPLY", frozen=True):
 FromPublisher = Hello | Offer | Taps | PayloadPart | Batch | Status | Ping | Bye | RequestMessage
 """What a receiver may get."""
 
-FromReceiver = Welcome | Refused | Probe | Credit | Want | Pong | ByeAck | ReplyMessage
+FromReceiver = Welcome | Refused | Probe | Credit | Pong | ByeAck | ReplyMessage
 """What a publisher or client may get."""
 
 _encoder = msgspec.msgpack.Encoder()
@@ -284,7 +279,7 @@ _from_receiver: msgspec.msgpack.Decoder[FromReceiver] = msgspec.msgpack.Decoder(
 
 
 class _Envelope(msgspec.Struct):
-    """What every message has in every version of the wire; values are looked at one by one."""
+    """Fields of messages in every version of the wire; values are looked at one by one."""
 
     type: Name
     wire: Any = None
@@ -297,23 +292,14 @@ _envelope: msgspec.msgpack.Decoder[_Envelope] = msgspec.msgpack.Decoder(_Envelop
 
 
 class MalformedMessage(ValueError):
-    """A message that is not of the wire; its text names the reason, never the content."""
+    """A first frame that is too large, not msgpack, or not a known message.
+
+    Its text names the reason, never the content.
+    """
 
 
 class ForeignMessage(MalformedMessage):
-    """A message of another version of the wire, as far as it can be read.
-
-    Attributes
-    ----------
-    type : str
-        What it calls itself.
-    wire : int or None
-        The version that the sender speaks, where it says so.
-    software : str
-        The sender's version of dask-napari, where it says so.
-    reason : str
-        Why the sender refuses, where it says so.
-    """
+    """A message of another version of the wire, as far as it can be read."""
 
     def __init__(self, envelope: _Envelope) -> None:
         super().__init__("message of an unknown type or version")
@@ -336,8 +322,6 @@ def _shown(value: object) -> str:
 def encode(message: Message) -> bytes:
     """Encode a message for a first frame.
 
-    Examples
-    --------
     >>> decode_from_publisher(encode(Ping(epoch=3)))
     Ping(epoch=3)
     """
@@ -379,24 +363,10 @@ _RECEIVERS: Final = _tags(FromReceiver)
 
 
 def decode_from_publisher(frame: Bytes) -> FromPublisher:
-    """Decode what a publisher or client sent.
-
-    Raises
-    ------
-    MalformedMessage
-        If the frame is too large, not msgpack, or of no known type; a `ForeignMessage` if another
-        version of the wire is to blame.
-    """
+    """Decode a message of a publisher or client, or raise :class:`MalformedMessage`."""
     return _decode(_from_publisher, _PUBLISHERS, frame, HEADER_LIMIT)
 
 
 def decode_from_receiver(frame: Bytes) -> FromReceiver:
-    """Decode what a receiver sent.
-
-    Raises
-    ------
-    MalformedMessage
-        If the frame is too large, not msgpack, or of no known type; a `ForeignMessage` if another
-        version of the wire is to blame.
-    """
+    """Decode a message of a receiver, or raise :class:`MalformedMessage`."""
     return _decode(_from_receiver, _RECEIVERS, frame, REPLY_LIMIT)
