@@ -24,12 +24,7 @@ def spatial_names(count: int) -> tuple[str, ...]:
 class CanvasAxis:
     """Coordinates known on one axis, in the order in which a slider shows them.
 
-    Parameters
-    ----------
-    name : str
-        Name of the slider.
-    arrival : bool
-        Keep coordinates in the order of arrival instead of their natural order.
+    With ``arrival`` that is the order in which they came, else their natural order.
 
     Examples
     --------
@@ -66,13 +61,7 @@ class CanvasAxis:
         return index
 
     def index(self, coordinate: Coordinate) -> int:
-        """Return the index of a coordinate on the slider.
-
-        Raises
-        ------
-        KeyError
-            If the coordinate is not known.
-        """
+        """Return the index of a coordinate on the slider."""
         try:
             number = self._known[coordinate]
         except KeyError:
@@ -126,10 +115,7 @@ class CanvasAxes:
     spatial axes. An axis that turns up late goes to the front, which is where napari puts new
     dimensions too.
 
-    Parameters
-    ----------
-    arrival : iterable of str
-        Axes whose coordinates stay in the order of arrival.
+    Coordinates of the ``arrival`` axes stay in the order of arrival.
 
     Examples
     --------
@@ -158,12 +144,7 @@ class CanvasAxes:
     def admit(self, position: Mapping[str, Any], order: Sequence[str] = ()) -> bool:
         """Make the coordinates of a position known; return whether anything was new.
 
-        Parameters
-        ----------
-        position : mapping of str to coordinate
-            Axis names to coordinates.
-        order : sequence of str
-            Axis names in the preferred slider order, for axes not seen before.
+        ``order`` ranks axes not seen before, as sliders.
         """
         clean = {name: plain_coordinate(name, value) for name, value in position.items()}
         fresh = [name for name in clean if name not in self._axes]

@@ -16,23 +16,7 @@ def split_position(
 ) -> tuple[str, dict[str, T], dict[str, T]]:
     """Split a position into the part that names a layer and the rest.
 
-    Parameters
-    ----------
-    stream : str
-        Name of the stream of items.
-    position : mapping of str to coordinate
-        Where an item belongs.
-    modes : mapping of str to str
-        Axis name to ``"layer"`` or another mode.
-    names : mapping of str to mapping of str to str, optional
-        For each axis, the name of a coordinate (as text).
-
-    Returns
-    -------
-    name : str
-        Layer name, such as ``"raw [DAPI]"``.
-    rest, layers : dict
-        The two parts of the position.
+    ``names`` has, by axis, the names of coordinates (as text) for the layer's name.
 
     Examples
     --------

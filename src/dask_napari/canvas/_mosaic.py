@@ -73,19 +73,8 @@ class Mosaic:
     def admit(self, cell: Cell, size: YX, pixel: YX, stage: YX | None = None) -> bool:
         """Make room for a tile; true if others may lie elsewhere now.
 
-        Parameters
-        ----------
-        cell : tuple of (axis, coordinate)
-            Which tile.
-        size, pixel : tuple of float
-            Height and width of the tile and of its pixels, in world units.
-        stage : tuple of float, optional
-            The tile's own statement of its place.
-
-        Raises
-        ------
-        NoPlace
-            If the tile has no place; nothing has changed then.
+        ``size`` and ``pixel`` are height and width in world units; ``stage`` is the place that the
+        tile states itself. A tile without a place raises NoPlace, and changes nothing.
         """
         for name, coordinate in cell:
             self._axes[name].check(coordinate)

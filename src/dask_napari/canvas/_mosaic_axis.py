@@ -49,15 +49,7 @@ class TileLayout(Protocol):
 
 
 class MosaicAxis:
-    """Coordinates of one axis of a mosaic, in a grid or at places of their own.
-
-    Parameters
-    ----------
-    name : str
-        Name of the axis.
-    layout : TileLayout
-        How it is laid out.
-    """
+    """Coordinates of one axis of a mosaic, in a grid or at places of their own."""
 
     def __init__(self, name: str, layout: TileLayout) -> None:
         self.layout = layout

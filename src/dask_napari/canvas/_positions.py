@@ -31,25 +31,13 @@ def position_key(position: Mapping[str, Any]) -> PositionKey:
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
-    """Effect of putting one block on a canvas.
-
-    Attributes
-    ----------
-    key : tuple
-        The position on the sliders; see :meth:`PositionIndex.is_seen`.
-    grew : bool
-        Whether shape, number of axes or type of the canvas (or of its axes) changed.
-    replaced : bool
-        Whether an earlier block lay there.
-    start, shape : tuple of int
-        Where in space the block lies.
-    """
+    """Effect of putting one block on a canvas."""
 
     key: PositionKey
-    grew: bool
-    replaced: bool
-    start: tuple[int, ...] = ()
-    shape: tuple[int, ...] = ()
+    grew: bool  # shape, number of axes or type of the canvas, or its axes
+    replaced: bool  # an earlier block
+    start: tuple[int, ...] = ()  # of the block in space
+    shape: tuple[int, ...] = ()  # of the block in space
 
 
 class PositionIndex(Generic[T]):
@@ -57,10 +45,7 @@ class PositionIndex(Generic[T]):
 
     A value is seen all along the axes that its position does not name.
 
-    Parameters
-    ----------
-    axes : CanvasAxes
-        The sliders; the coordinates of all positions must be known to them.
+    The coordinates of all positions must be known to the axes.
 
     Examples
     --------
@@ -123,12 +108,8 @@ class PositionIndex(Generic[T]):
     def at(self, indices: Sequence[float | None], free: Collection[str] = ()) -> Iterator[T]:
         """Yield the values that are seen, those of the most specific positions first.
 
-        Parameters
-        ----------
-        indices : sequence of float or None
-            Index on each slider; between two steps the nearer one counts. None for all of it.
-        free : collection of str
-            Axes on which every index counts as None.
+        Between two steps the nearer one counts; None, and any index on an axis in ``free``, is all
+        of an axis.
         """
         axes = self._axes
         if self._structure != axes.structure:

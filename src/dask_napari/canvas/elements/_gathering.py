@@ -28,18 +28,7 @@ def gather(
 ) -> Rows:
     """Return rows of a table as they are seen.
 
-    Parameters
-    ----------
-    table : ElementTable
-        The elements.
-    axes : CanvasAxes
-        The axes of the viewer.
-    source : numpy.ndarray
-        Numbers of the rows.
-    indices : sequence of float or None
-        Index on each axis of the viewer.
-    spans : list of Span
-        The blocks that the rows are of, in order; empty if nobody asks for them.
+    ``source`` numbers the rows, ``spans`` are their blocks, empty if nobody asks for them.
     """
     extras = [span.extra for span in spans if span.extra is not None]
     n_sliders = len(axes)

@@ -30,11 +30,6 @@ class RaggedCanvas:
     Appending costs what the block costs. Indices of sliders are worked out when rows are asked
     for, since coordinates may come in any order.
 
-    Parameters
-    ----------
-    axes : CanvasAxes
-        Shared by all canvases of a viewer.
-
     Examples
     --------
     >>> canvas = RaggedCanvas(CanvasAxes())
@@ -81,23 +76,10 @@ class RaggedCanvas:
     ) -> PutResult:
         """Put a block at a position; an earlier one there is replaced.
 
-        Parameters
-        ----------
-        position : mapping of str to coordinate
-            Axis names to coordinates.
-        block : Block
-            The elements; its arrays are copied.
-        order : sequence of str
-            Preferred order of sliders that were not seen before.
-        tile : hashable, optional
-            Which of several blocks side by side in space at this position it is.
-        shift : tuple of float
-            Where its pixel (0, 0) lies, y and x in pixels.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the block or a coordinate cannot be shown; the canvas is as it was.
+        The arrays of the block are copied. ``order`` ranks sliders not seen before; ``tile`` tells
+        blocks apart that lie side by side at a position, and ``shift`` is where the block's pixel
+        (0, 0) lies: y and x in pixels. What cannot be shown raises a Refusal, a TypeError or a
+        ValueError, and leaves the canvas as it was.
         """
         coordinates = np.asarray(block.coordinates, dtype=np.float64)
         if coordinates.ndim != 2:
@@ -125,15 +107,7 @@ class RaggedCanvas:
         return PutResult(key, self.axes.version != before, replaced)
 
     def spatial_columns(self, axes: tuple[str, ...], count: int) -> list[int]:
-        """Return the columns of coordinates that lie in space; the others are along sliders.
-
-        Parameters
-        ----------
-        axes : tuple of str
-            Names of the columns, or nothing.
-        count : int
-            Number of columns.
-        """
+        """Return the columns of coordinates that lie in space; the others are along sliders."""
         return [
             column
             for column, name in enumerate(names_of(axes, count))
@@ -170,10 +144,7 @@ class RaggedCanvas:
     def relayout(self, shift: Callable[[Hashable], tuple[float, float]]) -> None:
         """Move all blocks in space.
 
-        Parameters
-        ----------
-        shift : callable
-            From a block's ``tile`` to where its pixel (0, 0) lies, y and x in pixels.
+        ``shift`` maps the tile of a block to where its pixel (0, 0) lies: y and x in pixels.
         """
         moved = []
         for span in self._spans():
@@ -237,11 +208,8 @@ class RaggedCanvas:
     def rows_at(self, indices: ViewIndices) -> Rows:
         """Return the elements that are seen at an index of each axis.
 
-        Parameters
-        ----------
-        indices : sequence of float or None
-            Index on each axis of the viewer; None for all of the axis. On axes in space it only
-            says where blocks that lack the axis are to be seen.
+        None is all of an axis. Along axes in space an index only says where blocks that lack the
+        axis are to be seen.
         """
         tiles = self._tiles.at(indices, self.slider_columns)
         spans = sorted((s for each in tiles for s in each.values()), key=lambda span: span.start)

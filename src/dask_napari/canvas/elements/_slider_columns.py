@@ -50,20 +50,7 @@ def admit(
 ) -> None:
     """Make the coordinates of a block known to the axes.
 
-    Parameters
-    ----------
-    axes : CanvasAxes
-        The axes of the viewer.
-    position : mapping of str to coordinate
-        Position of the block on the sliders.
-    order : sequence of str
-        Preferred order of sliders that were not seen before.
-    coordinates : numpy.ndarray
-        A row for each element.
-    names : tuple of str
-        Names of the columns.
-    inner : sequence of str
-        Names of those that lie in space.
+    ``names`` are those of the columns of ``coordinates``, ``inner`` those of them in space.
     """
     first = dict(position)
     steps: dict[str, list[Coordinate]] = {}

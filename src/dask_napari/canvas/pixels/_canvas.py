@@ -19,7 +19,7 @@ from dask_napari.canvas.pixels._lazy_arrays import CanvasView, LazyArray, Select
 from dask_napari.canvas.pixels._planes import Plane, TileKey
 from dask_napari.canvas.pixels._renderer import Renderer, upward_window
 from dask_napari.canvas.pixels._tiles import Tile
-from dask_napari.model import Coordinate, plain_coordinate
+from dask_napari.model import Coordinate, Refusal, plain_coordinate
 
 PYRAMID_ABOVE: Final = 4096
 """Length of a spatial axis above which there are coarser levels; up to it, a graphics card takes
@@ -50,22 +50,10 @@ class Canvas(LazyArray):
     that it lacks. Nothing is ever moved or restacked: a coordinate gets an index on its axis,
     and blocks are found by coordinates. Elsewhere the canvas shows ``fill``.
 
-    Parameters
-    ----------
-    axes : CanvasAxes
-        Shared by all canvases of a viewer.
-    labels : bool
-        Whether elements are labels: their type then stays an integer one.
-    colour : int
-        Length of the colour axis that blocks end in, 0 if they have none.
-    fill : float
-        Value of elements without a block, as far as the type of the elements can hold it.
-    mosaic : Mosaic, optional
-        Shared by all canvases of a viewer.
-    pixel : tuple of float
-        Height and width of a pixel in world units, for the mosaic.
-    store : callable
-        Stores blocks and their coarser copies.
+    All canvases of a viewer share ``axes`` and ``mosaic``. The type of ``labels`` stays an integer
+    one. Blocks end in an axis of ``colour`` values, unless that is 0; a ``pixel`` has height and
+    width in world units. ``fill`` is as near as the type of the elements can hold it; ``store``
+    keeps blocks and their coarser copies.
 
     Examples
     --------
@@ -122,30 +110,12 @@ class Canvas(LazyArray):
 
         The canvas keeps a reference, not a copy: the array must not be written to any more.
 
-        Parameters
-        ----------
-        position : mapping of str to coordinate
-            Axis names to coordinates.
-        block : numpy.ndarray or ArrayHandle
-            Pixels; the spatial axes, then the colour axis if the canvas has one. A block of
-            :meth:`blocks` is stored already, and is not read.
-        origin : tuple of int
-            Where the block begins in the array that it is a chunk of, one a spatial axis.
-        array_shape : tuple of int
-            Shape of that array in space, if it is known.
-        order : sequence of str
-            Preferred order of sliders that were not seen before.
-        names : sequence of str
-            Names of the spatial axes.
-        stage : tuple of float, optional
-            The block's own statement of its place: y and x in world units.
-        limits : tuple of float, optional
-            Contrast limits that fit the block; remembered for :meth:`blocks`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the block or a coordinate cannot be shown; the canvas is as it was.
+        The block has the spatial axes (called ``names``), then colour if the canvas has it; one of
+        :meth:`blocks` is stored already, and is not read. A chunk begins at ``origin`` in an array
+        whose shape in space is ``array_shape``. ``order`` ranks sliders not seen before, ``stage``
+        is the block's own statement of its place (y, x in world units), and ``limits`` are contrast
+        limits to remember. What cannot be shown raises a Refusal, a TypeError or a ValueError, and
+        leaves the canvas as it was.
         """
         shape = self._space_of(block)
         origin = origin or (0,) * len(shape)
@@ -205,12 +175,13 @@ class Canvas(LazyArray):
     def _space_of(self, block: npt.NDArray[Any] | ArrayHandle) -> tuple[int, ...]:
         space = block.shape[:-1] if self.colour else block.shape
         if self.colour and block.shape[-1:] != (self.colour,):
-            raise ValueError(
+            raise Refusal(
+                f"not {self.colour} colours",
                 f"item of shape {block.shape} does not end in {self.colour} colour values"
-                " like those before it on its layer"
+                " like those before it on its layer",
             )
         if len(space) < 2 or 0 in space:
-            raise ValueError(f"item of shape {block.shape} is not a picture")
+            raise Refusal("not a picture", f"item of shape {block.shape} is not a picture")
         return space
 
     def _fit(self, space: tuple[int, ...], dtype: np.dtype[Any]) -> bool:

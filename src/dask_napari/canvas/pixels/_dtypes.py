@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dask_napari.model import Refusal
+
 
 def storable(block: npt.NDArray[Any], *, labels: bool) -> npt.NDArray[Any]:
     """Return a block in a type that a canvas keeps; a copy only where it must be.
 
-    Raises
-    ------
-    TypeError
-        If the elements cannot be shown as an image, or as labels.
+    Elements that cannot be shown as an image, or as labels, raise a Refusal.
 
     Examples
     --------
@@ -25,7 +24,7 @@ def storable(block: npt.NDArray[Any], *, labels: bool) -> npt.NDArray[Any]:
     kinds = "biu" if labels else "biuf"
     if block.dtype.kind not in kinds:
         remedy = "labels are integers" if labels else "images are integers or floats"
-        raise TypeError(f"item of type {block.dtype} cannot be shown: {remedy}")
+        raise Refusal("dtype", f"item of type {block.dtype} cannot be shown: {remedy}")
     if block.dtype.kind == "b":
         return block.view(np.uint8)
     if not block.dtype.isnative:

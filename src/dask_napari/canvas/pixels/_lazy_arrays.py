@@ -111,14 +111,7 @@ class LazyArray:
 class CanvasView(LazyArray):
     """Part of a canvas, or a coarser copy that has every ``2**level``-th element in y and x.
 
-    Parameters
-    ----------
-    source : PixelSource
-        The canvas.
-    selectors : tuple, optional
-        Selection on each axis, at that level; all of the canvas as it grows if not given.
-    level : int
-        Level of the pyramid.
+    Without selectors (on each axis, at that level) it is all of the canvas as it grows.
     """
 
     def __init__(

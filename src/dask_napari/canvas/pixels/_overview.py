@@ -13,16 +13,8 @@ from dask_napari.canvas.pixels._tiles import Tile, Window
 class Overview:
     """Picture of a plane at the coarsest level, kept since each redraw of a large canvas needs it.
 
-    Parameters
-    ----------
-    plane : Plane
-        The plane that is drawn.
-    level : int
-        Level of the pyramid.
-    picture : numpy.ndarray
-        Blank; the spatial axes, then colour if there is one.
-    window : tuple of range
-        All of the plane at that level.
+    The blank picture has the spatial axes, then colour if there is one; the window is all of the
+    plane at the level.
 
     Examples
     --------

@@ -15,15 +15,7 @@ from dask_napari.canvas.pixels._tiles import Tile, Window
 
 
 class Renderer:
-    """Drawing of planes, with an overview that is kept for the next redraw.
-
-    Parameters
-    ----------
-    colour : int
-        Length of the colour axis, 0 if there is none.
-    fill : float
-        Value of the elements without a block.
-    """
+    """Drawing of planes, with an overview that is kept for the next redraw."""
 
     def __init__(self, colour: int, fill: float) -> None:
         self.colour = colour
@@ -50,18 +42,8 @@ class Renderer:
     ) -> npt.NDArray[Any]:
         """Return the part of some planes that lies in a window.
 
-        Parameters
-        ----------
-        planes : list of Plane
-            Planes that are seen together, those on top first.
-        window : tuple of range
-            Part of each spatial axis.
-        level : int
-            Level of the pyramid.
-        dtype : numpy.dtype
-            Type of the elements.
-        coarsest : tuple of int
-            Shape in space, and colour, of the level if it is the coarsest one.
+        Planes on top come first. ``coarsest`` is the shape in space, and colour, of the level if it
+        is the coarsest one.
         """
         if len(planes) == 1:
             if coarsest and len(window) == 2:

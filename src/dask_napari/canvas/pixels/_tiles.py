@@ -24,25 +24,7 @@ class Tile:
     counted from the corner of the canvas, not of the tile. So the levels of tiles join without
     seams wherever the tiles lie, and a label stays the label it is.
 
-    Parameters
-    ----------
-    array : ArrayHandle
-        The block: the spatial axes, then colour if there is one.
-    start : tuple of int
-        Where its first element lies, one entry a spatial axis of the block.
-    store : callable
-        Stores coarser copies of the block.
-
-    Attributes
-    ----------
-    number : int
-        How many tiles came before it; tiles that overlap are drawn in this order.
-    array_shape : tuple of int
-        Shape of the array that the block is a chunk of.
-    stage : tuple of float, optional
-        The block's own statement of its place: y and x in world units.
-    limits : tuple of float, optional
-        Contrast limits that fit the block, as given with it.
+    The array has the spatial axes, one entry of ``start`` each, then colour if there is one.
 
     Examples
     --------
@@ -52,14 +34,7 @@ class Tile:
     """
 
     __slots__ = (
-        "_coarser",
-        "_store",
-        "array",
-        "array_shape",
-        "limits",
-        "number",
-        "shape",
-        "stage",
+        *("_coarser", "_store", "array", "array_shape", "limits", "number", "shape", "stage"),
         "start",
     )
 
@@ -76,10 +51,10 @@ class Tile:
         self.array = array
         self.start = start
         self.shape: tuple[int, ...] = array.shape[: len(start)]
-        self.number = 0
-        self.array_shape = array_shape
-        self.stage = stage
-        self.limits = limits
+        self.number = 0  # of tiles that came before it, which is the order of drawing
+        self.array_shape = array_shape  # of the array that the block is a chunk of
+        self.stage = stage  # the block's own statement of its place: y and x in world units
+        self.limits = limits  # contrast limits given with the block
         self._store = store
         self._coarser: list[ArrayHandle] = []
 
