@@ -151,7 +151,6 @@ def test_items_without_a_position_come_one_after_the_other(viewer, live, source,
     assert [int(plane.max()) for plane in np.asarray(viewer.layers["raw"].data)] == [3, 1, 2]
 
 
-@pytest.mark.errors("is not a picture")
 def test_what_cannot_be_shown_is_counted_and_the_rest_is_shown(viewer, live, source, put):
     put(
         item(1, t=0),
@@ -164,6 +163,7 @@ def test_what_cannot_be_shown_is_counted_and_the_rest_is_shown(viewer, live, sou
     assert tallies.balanced
     assert tallies.total.shown == 2
     assert tallies["raw"].dropped["labels on a layer of image"] == 1
+    assert tallies["flat"].dropped == {"not a picture": 1}
     assert "flat" not in [layer.name for layer in viewer.layers]
 
 

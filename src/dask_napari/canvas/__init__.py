@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dask_napari.canvas._axes import CanvasAxes, CanvasAxis
-from dask_napari.canvas._layer_names import split_position
 from dask_napari.canvas._mosaic import Mosaic
 from dask_napari.canvas._mosaic_axis import Cell, TileLayout
-from dask_napari.canvas._positions import PositionIndex, PositionKey, PutResult
+from dask_napari.canvas._positions import PositionIndex, PositionKey, PutResult, split_position
 
 __all__ = [
     "CanvasAxes",

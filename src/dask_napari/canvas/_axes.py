@@ -21,6 +21,12 @@ def spatial_names(count: int) -> tuple[str, ...]:
     return (*extra, *SPATIAL[max(0, len(SPATIAL) - count) :])
 
 
+def common_shape(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape in which both fit, aligned at their last axes."""
+    ndim = max(len(one), len(other))
+    return tuple(map(max, (1,) * (ndim - len(one)) + one, (1,) * (ndim - len(other)) + other))
+
+
 class CanvasAxis:
     """Coordinates known on one axis, in the order in which a slider shows them.
 
@@ -133,13 +139,10 @@ class CanvasAxes:
         self._axes: dict[str, CanvasAxis] = {}
         self.names: tuple[str, ...] = ()
         self.spatial: tuple[str, ...] = ()
-        self._extent: tuple[int, ...] = ()
-        self.structure = 0
-        """Grows whenever an axis is added, in space or as a slider."""
-        self.version = 0
-        """Grows whenever anything is added, coordinates too."""
-        self.shifts = 0
-        """Grows whenever a coordinate comes before others, so that those get another index."""
+        self.extent: tuple[int, ...] = ()  # size of the space that holds all blocks
+        self.structure = 0  # grows whenever an axis is added, in space or as a slider
+        self.version = 0  # grows whenever anything is added, coordinates too
+        self.shifts = 0  # grows whenever a coordinate comes before others: they get another index
 
     def admit(self, position: Mapping[str, Any], order: Sequence[str] = ()) -> bool:
         """Make the coordinates of a position known; return whether anything was new.
@@ -181,12 +184,9 @@ class CanvasAxes:
             if self.spatial[at:] == old[at:]:
                 self.spatial = (*self.spatial[:at], *labels)
                 grew = True
-        missing = len(self.spatial) - len(self._extent)
-        extent = (1,) * missing + self._extent
-        own = (1,) * (len(extent) - len(shape)) + tuple(shape)
-        extent = tuple(map(max, extent, own))
-        grew |= extent != self._extent
-        self._extent = extent
+        extent = common_shape(self.extent, tuple(shape))
+        grew |= extent != self.extent
+        self.extent = extent
         self.version += grew
         return grew
 
@@ -194,11 +194,6 @@ class CanvasAxes:
     def shape(self) -> tuple[int, ...]:
         """Number of coordinates on each slider."""
         return tuple(len(self._axes[name]) for name in self.names)
-
-    @property
-    def extent(self) -> tuple[int, ...]:
-        """Size of the space that holds every block of every canvas."""
-        return self._extent
 
     @property
     def labels(self) -> tuple[str, ...]:

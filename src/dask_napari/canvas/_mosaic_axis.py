@@ -54,8 +54,8 @@ class MosaicAxis:
     def __init__(self, name: str, layout: TileLayout) -> None:
         self.layout = layout
         self.known = CanvasAxis(name)
+        # By the cell around them, the coordinates that have places of their own.
         self.stage: dict[Cell, dict[Coordinate, YX]] = {}
-        """By the cell around them, the coordinates that have places of their own."""
         self._inner: YX = (0.0, 0.0)  # size of one cell
         self._pitch: YX = (0.0, 0.0)  # from one cell to the next
         self.extent: YX = (0.0, 0.0)

@@ -29,6 +29,31 @@ def position_key(position: Mapping[str, Any]) -> PositionKey:
     return names, tuple(plain_coordinate(name, position[name]) for name in names)
 
 
+def split_position(
+    stream: str,
+    position: Mapping[str, T],
+    modes: Mapping[str, str],
+    names: Mapping[str, Mapping[str, str]] | None = None,
+) -> tuple[str, dict[str, T], dict[str, T]]:
+    """Split a position into the part that names a layer and the rest.
+
+    ``names`` has, by axis, the names of coordinates (as text) for the layer's name.
+
+    Examples
+    --------
+    >>> names = {"channel": {"1": "DAPI"}}
+    >>> split_position("raw", {"well": "A01", "channel": 1}, {"channel": "layer"}, names)
+    ('raw [DAPI]', {'well': 'A01'}, {'channel': 1})
+    """
+    layers = {axis: at for axis, at in position.items() if modes.get(axis) == "layer"}
+    if not layers:
+        return stream, dict(position), {}
+    rest = {axis: at for axis, at in position.items() if axis not in layers}
+    known = names or {}
+    called = [known.get(axis, {}).get(str(at), str(at)) for axis, at in layers.items()]
+    return f"{stream} [{', '.join(called)}]", rest, layers
+
+
 @dataclass(frozen=True, slots=True)
 class PutResult:
     """Effect of putting one block on a canvas."""
@@ -75,8 +100,7 @@ class PositionIndex(Generic[T]):
 
     def get(self, key: PositionKey) -> T | None:
         """Return the value at a position, None if there is none."""
-        values = self._values.get(key[0])
-        return None if values is None else values.get(key[1])
+        return self._values.get(key[0], {}).get(key[1])
 
     def set(self, key: PositionKey, value: T) -> None:
         """Set the value at a position."""

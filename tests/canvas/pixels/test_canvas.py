@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dask_napari.canvas import CanvasAxes
 from dask_napari.canvas.pixels import Canvas, CanvasView
-from dask_napari.model import natural_key
+from dask_napari.model import Refusal, natural_key
 
 COORDINATES = {"well": ["A01", "A02", "A10", "B1"], "t": [0, 1, 2.5, 10]}
 POSITIONS = st.fixed_dictionaries(
@@ -157,7 +157,7 @@ def test_types_are_promoted(first, second, labels, together):
 )
 def test_what_cannot_be_shown_changes_nothing(position, data):
     canvas = Canvas(CanvasAxes())
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises((Refusal, TypeError, ValueError)):
         canvas.put(position, data)
     assert canvas.n_blocks == 0
     assert canvas.axes.names == ()
@@ -167,7 +167,7 @@ def test_colour_stays_the_last_axis():
     canvas = Canvas(CanvasAxes(), colour=3)
     canvas.put({"t": 0}, np.zeros((4, 5, 3), np.uint8))
     assert canvas.shape == (1, 4, 5, 3)
-    with pytest.raises(ValueError, match="colour"):
+    with pytest.raises(Refusal, match="colour"):
         canvas.put({"t": 1}, np.zeros((4, 5, 4), np.uint8))
 
 

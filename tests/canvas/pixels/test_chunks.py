@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dask_napari.canvas import CanvasAxes
 from dask_napari.canvas.pixels import Canvas, CanvasView
+from dask_napari.model import Refusal
 
 
 @st.composite
@@ -80,7 +81,7 @@ def test_a_chunk_that_comes_again_replaces_itself():
 )
 def test_a_chunk_that_does_not_fit_its_array_is_refused(origin, whole):
     canvas = Canvas(CanvasAxes())
-    with pytest.raises(ValueError, match="chunk"):
+    with pytest.raises(Refusal, match="chunk"):
         canvas.put({}, np.ones((2, 2)), origin=origin, array_shape=whole)
     assert canvas.n_blocks == 0
 

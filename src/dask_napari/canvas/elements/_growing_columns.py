@@ -8,6 +8,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from dask_napari.model import Refusal
+
 CAPACITY: Final = 256
 """Rows that a buffer has room for at first; it doubles from there."""
 
@@ -80,31 +82,29 @@ class GrowingColumns:
         return tuple(self._buffers)
 
     def check(self, length: int, block: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Raise a ValueError if a block does not fit."""
+        """Raise a Refusal if a block does not fit."""
         for name, values in block.items():
             if len(values) != length:
-                raise ValueError(f"column {name!r} has {len(values)} rows, not {length}")
+                raise Refusal("features", f"column {name!r} has {len(values)} rows, not {length}")
             known = self._buffers.get(name)
             if known is not None and known.shape[1:] != values.shape[1:]:
-                raise ValueError(
+                raise Refusal(
+                    "features",
                     f"column {name!r} has rows of shape {values.shape[1:]}, but those before it"
-                    f" have {known.shape[1:]}"
+                    f" have {known.shape[1:]}",
                 )
 
     def append(self, length: int, block: Mapping[str, npt.NDArray[Any]]) -> None:
         """Add rows at the end."""
-        start, stop = self._length, self._length + length
-        self._put(start, stop, block)
-        self._length = stop
+        self.replace(self._length, block, length)
+        self._length += length
 
     def replace(self, start: int, block: Mapping[str, npt.NDArray[Any]], length: int) -> None:
         """Write over rows."""
-        self._put(start, start + length, block)
-
-    def _put(self, start: int, stop: int, block: Mapping[str, npt.NDArray[Any]]) -> None:
+        stop = start + length
         for name in {**self._buffers, **block}:
             values = block.get(name)
-            buffer = self._room(name, stop, values, full=stop - start == stop)
+            buffer = self._room(name, stop, values, full=start == 0)
             buffer[start:stop] = missing_value(buffer.dtype)[1] if values is None else values
 
     def _room(

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from dask_napari.canvas._axes import CanvasAxes
 from dask_napari.canvas._positions import PositionIndex, PositionKey, PutResult, position_key
-from dask_napari.canvas.elements._blocks import Block, Rows, Span
+from dask_napari.canvas.elements._blocks import Block, Rows, Span, consecutive
 from dask_napari.canvas.elements._element_table import ElementTable
-from dask_napari.canvas.elements._gathering import ViewIndices, gather
 from dask_napari.canvas.elements._slider_columns import admit, is_slider, names_of
+from dask_napari.model import Refusal
+
+ViewIndices = Sequence[float | None]
+"""Index on each axis of the viewer at which the viewer looks; None for all of an axis."""
+
+MAX_REPEATED: Final = 2_000_000
+"""Rows that repetition may make; more would take the memory, and nobody could see them."""
 
 
 class RaggedCanvas:
@@ -43,16 +50,11 @@ class RaggedCanvas:
 
     def __init__(self, axes: CanvasAxes) -> None:
         self.axes = axes
-        self.version = 0
-        """Grows with every change of the rows."""
-        self.generation = 0
-        """Grows with every change of rows that were there before; not when rows are appended."""
-        self.numbering = 0
-        """Grows when rows get other numbers (:attr:`Rows.source`)."""
-        self.n_spatial = 0
-        """Number of spatial axes of the block that has the most."""
-        self.slider_columns: set[str] = set()
-        """Slider axes along which blocks have columns."""
+        self.version = 0  # grows with every change of the rows
+        self.generation = 0  # grows with every change of earlier rows; not when rows are appended
+        self.numbering = 0  # grows when rows get other numbers (`Rows.source`)
+        self.n_spatial = 0  # number of spatial axes of the block that has the most
+        self.slider_columns: set[str] = set()  # slider axes along which blocks have columns
         self._tiles: PositionIndex[dict[Hashable, Span]] = PositionIndex(axes)
         self._table = ElementTable()
         self._counts: dict[tuple[frozenset[str], int], int] = {}  # rows by the axes they have
@@ -62,8 +64,6 @@ class RaggedCanvas:
 
     def __repr__(self) -> str:
         return f"<RaggedCanvas {self._tiles}, {len(self)} elements>"
-
-    # -- blocks ------------------------------------------------------------------------------
 
     def put(
         self,
@@ -83,13 +83,13 @@ class RaggedCanvas:
         """
         coordinates = np.asarray(block.coordinates, dtype=np.float64)
         if coordinates.ndim != 2:
-            raise ValueError(f"coordinates of shape {coordinates.shape}, not (n, D)")
+            raise Refusal("coordinates", f"coordinates of shape {coordinates.shape}, not (n, D)")
         if not np.isfinite(coordinates).all():
-            raise ValueError("coordinates that are not finite numbers")
+            raise Refusal("coordinates", "coordinates that are not finite numbers")
         names = names_of(block.axes, coordinates.shape[1])
         inner = [names[column] for column in self.spatial_columns(block.axes, len(names))]
         if len(inner) < 2:
-            raise ValueError(f"axes {names} leave fewer than two axes in space")
+            raise Refusal("coordinates", f"axes {names} leave fewer than two axes in space")
         self._table.features.check(len(coordinates), block.columns)
         key = position_key(position)
         sliders = dict(zip(*key, strict=True))
@@ -124,8 +124,7 @@ class RaggedCanvas:
         """Write a block in the place of an earlier one; return whether there was one."""
         tiles = self._tiles.get(key)
         if tiles is None:
-            tiles = {}
-            self._tiles.set(key, tiles)
+            self._tiles.set(key, tiles := {})
         old = tiles.get(span.tile)
         self._table.write(span, old, places, features)
         tiles[span.tile] = span
@@ -161,8 +160,6 @@ class RaggedCanvas:
     def n_blocks(self) -> int:
         """Number of blocks."""
         return sum(map(len, self._tiles.values()))
-
-    # -- as a table --------------------------------------------------------------------------
 
     @property
     def ndim(self) -> int:
@@ -203,7 +200,7 @@ class RaggedCanvas:
 
     def all_rows(self) -> Rows:
         """Return the elements of all places, in the order of arrival."""
-        return gather(self._table, self.axes, self._table.live, [None] * self.ndim, [])
+        return _gather(self._table, self.axes, self._table.live, [None] * self.ndim, [])
 
     def rows_at(self, indices: ViewIndices) -> Rows:
         """Return the elements that are seen at an index of each axis.
@@ -215,4 +212,47 @@ class RaggedCanvas:
         spans = sorted((s for each in tiles for s in each.values()), key=lambda span: span.start)
         ranges = [np.arange(span.start, span.stop) for span in spans]
         source = np.concatenate(ranges) if ranges else np.empty(0, np.intp)
-        return gather(self._table, self.axes, source, indices, spans)
+        return _gather(self._table, self.axes, source, indices, spans)
+
+
+def _gather(
+    table: ElementTable,
+    axes: CanvasAxes,
+    source: npt.NDArray[np.intp],
+    indices: ViewIndices,
+    spans: list[Span],
+) -> Rows:
+    """Return rows of a table as they are seen.
+
+    ``source`` numbers the rows, ``spans`` are their blocks, empty if nobody asks for them.
+    """
+    extras = [span.extra for span in spans if span.extra is not None]
+    n_sliders = len(axes)
+    coordinates = np.empty((len(source), len(axes.labels)))
+    mask = np.ones(len(source), bool)
+    for axis, name in enumerate(axes.names):
+        coordinates[:, axis] = table.on_slider(axes, name, source)
+        index = indices[axis]
+        if index is not None:
+            # A row between two steps is seen at the nearer one.
+            mask &= ~(np.abs(coordinates[:, axis] - index) > 0.5)
+    if not mask.all():
+        source, coordinates, spans = source[mask], coordinates[mask], []
+    coordinates[:, n_sliders:] = table.in_space(len(axes.spatial), source)
+    lengths = [*axes.shape, *axes.extent]
+    for axis, length in enumerate(lengths):
+        lacking = np.isnan(coordinates[:, axis])
+        if not lacking.any():
+            continue
+        index = indices[axis]
+        times = np.where(lacking, length, 1)
+        if index is not None or times.sum() > MAX_REPEATED:
+            coordinates[lacking, axis] = 0.0 if index is None else index
+            continue
+        repeated = np.repeat(np.arange(len(source)), times)
+        steps = np.arange(len(repeated)) - np.repeat(np.cumsum(times) - times, times)
+        coordinates, source = coordinates[repeated], source[repeated]
+        coordinates[lacking[repeated], axis] = steps[lacking[repeated]]
+        spans = []
+    columns = {name: table.features[name][source] for name in table.features.names}
+    return Rows(coordinates, columns, source, consecutive(spans), extras)

@@ -9,7 +9,7 @@ import numpy as np
 
 from dask_napari.canvas._axes import CanvasAxes, spatial_names
 from dask_napari.canvas.elements._blocks import Floats
-from dask_napari.model import SPATIAL, Coordinate
+from dask_napari.model import SPATIAL, Coordinate, Refusal
 
 MAX_DEPTH: Final = 1 << 16
 """Longest extent along z that elements ask for; a stray one at 1e9 must not make it that."""
@@ -29,7 +29,7 @@ def names_of(given: tuple[str, ...], count: int) -> tuple[str, ...]:
     if not given:
         return spatial_names(count)
     if len(given) != count or len(set(given)) != count:
-        raise ValueError(f"{count} columns of coordinates, but axes {given}")
+        raise Refusal("coordinates", f"{count} columns of coordinates, but axes {given}")
     return given
 
 
@@ -93,5 +93,7 @@ def steps_of(axes: CanvasAxes, name: str, values: Floats) -> list[Coordinate]:
         return [0]  # also nothing has to be somewhere
     steps = np.unique(np.rint(values[whole])).tolist()
     if len(steps) > MAX_STEPS:
-        raise ValueError(f"{len(steps)} steps on axis {name!r}; at most {MAX_STEPS} an item")
+        raise Refusal(
+            "coordinates", f"{len(steps)} steps on axis {name!r}; at most {MAX_STEPS} an item"
+        )
     return [int(value) for value in steps]

@@ -9,12 +9,17 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.canvas._axes import CanvasAxes
+from dask_napari.canvas._axes import CanvasAxes, common_shape
 from dask_napari.canvas._mosaic import Mosaic
 from dask_napari.canvas._mosaic_axis import YX, Cell
 from dask_napari.canvas._positions import PositionIndex, PositionKey, PutResult, position_key
-from dask_napari.canvas.pixels._array_handles import ArrayHandle, InMemoryArray, StoreArray
-from dask_napari.canvas.pixels._dtypes import promote, storable
+from dask_napari.canvas.pixels._array_handles import (
+    ArrayHandle,
+    InMemoryArray,
+    StoreArray,
+    promote,
+    storable,
+)
 from dask_napari.canvas.pixels._lazy_arrays import CanvasView, LazyArray, Selector
 from dask_napari.canvas.pixels._planes import Plane, TileKey
 from dask_napari.canvas.pixels._renderer import Renderer, upward_window
@@ -92,8 +97,6 @@ class Canvas(LazyArray):
         self._in_mosaic = False  # whether any block lies in a cell of the mosaic
         self._dtype: np.dtype[Any] | None = None
 
-    # -- blocks ------------------------------------------------------------------------------
-
     def put(
         self,
         position: Mapping[str, Any],
@@ -131,19 +134,12 @@ class Canvas(LazyArray):
         grew |= self.axes.admit_space(end, names)
         plane = self._planes.get(key)
         if plane is None:
-            plane = Plane()
-            plane.version = self.mosaic.version
+            plane = Plane(self.mosaic.version)
             self._planes.set(key, plane)
         elif cell:
             self._arrange(plane)
-        tile = Tile(
-            block,
-            self._start((cell, origin)),
-            self._store,
-            array_shape=array_shape,
-            stage=stage,
-            limits=limits,
-        )
+        start = self._start((cell, origin))
+        tile = Tile(block, start, self._store, array_shape=array_shape, stage=stage, limits=limits)
         old = plane.put((cell, origin), tile)
         self._renderer.add(plane, tile, old)
         self._in_mosaic |= bool(cell)
@@ -187,10 +183,7 @@ class Canvas(LazyArray):
     def _fit(self, space: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
         """Make the canvas as large and its type as wide as a block needs."""
         old = self._space, self._dtype
-        missing = len(space) - len(self._space)
-        mine = (1,) * missing + self._space
-        theirs = (1,) * -missing + space
-        self._space = tuple(map(max, mine, theirs))
+        self._space = common_shape(self._space, space)
         self._dtype = promote(self._dtype, dtype, labels=self.labels)
         return (self._space, self._dtype) != old
 
@@ -213,8 +206,6 @@ class Canvas(LazyArray):
                     tile.stage,
                     tile.limits,
                 )
-
-    # -- as an array -------------------------------------------------------------------------
 
     @property
     def source(self) -> Canvas:
@@ -246,11 +237,6 @@ class Canvas(LazyArray):
         return (*self.axes.shape, *self._repeats, *self.space, *colour)
 
     @property
-    def selectors(self) -> tuple[Selector, ...]:
-        """All of each axis."""
-        return tuple(range(length) for length in self.shape)
-
-    @property
     def _repeats(self) -> tuple[int, ...]:
         """Spatial axes of the viewer that this canvas lacks: it is repeated along them."""
         return self.axes.extent[: len(self.axes.extent) - len(self._space)]
@@ -280,8 +266,6 @@ class Canvas(LazyArray):
             axis -= bool(self.colour)
             shape[axis] = -(-shape[axis] >> level)
         return tuple(shape)
-
-    # -- pixels ------------------------------------------------------------------------------
 
     def is_seen(self, key: PositionKey, indices: Sequence[int]) -> bool:
         """Return whether a position is looked at with an index of each slider."""
@@ -316,10 +300,12 @@ def _end(
 ) -> tuple[int, ...]:
     """Return the shape of the space that a chunk needs."""
     if len(origin) != len(shape) or (array_shape and len(array_shape) != len(shape)):
-        raise ValueError(f"a chunk of {len(shape)} axes at {len(origin)} of {len(array_shape)}")
+        raise Refusal(
+            "chunk", f"a chunk of {len(shape)} axes at {len(origin)} of {len(array_shape)}"
+        )
     end = tuple(at + length for at, length in zip(origin, shape, strict=True))
     if min(origin) < 0 or (
         array_shape and any(a > b for a, b in zip(end, array_shape, strict=True))
     ):
-        raise ValueError("a chunk outside of its array")
+        raise Refusal("chunk", "a chunk outside of its array")
     return array_shape or end

@@ -31,8 +31,8 @@ class PixelSource(Protocol):
 class LazyArray:
     """Array whose elements are drawn when numpy asks for them.
 
-    Subclasses provide :attr:`source`, :attr:`selectors` and :attr:`level`. Indices count from
-    the canvas as it is at the time of evaluation: hold on to arrays, not to views.
+    Subclasses provide :attr:`source`. Indices count from the canvas as it is at the time of
+    evaluation: hold on to arrays, not to views.
     """
 
     @property
@@ -47,8 +47,8 @@ class LazyArray:
 
     @property
     def selectors(self) -> tuple[Selector, ...]:
-        """Selection on each axis of the canvas, at this level."""
-        raise NotImplementedError
+        """Selection on each axis of the canvas, at this level; all of them as it grows."""
+        return tuple(range(length) for length in self.source.shape_at(self.level))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -131,9 +131,7 @@ class CanvasView(LazyArray):
 
     @property
     def selectors(self) -> tuple[Selector, ...]:
-        if self._selectors is not None:
-            return self._selectors
-        return tuple(range(length) for length in self.source.shape_at(self.level))
+        return super().selectors if self._selectors is None else self._selectors
 
 
 def _lengths(selectors: tuple[Selector, ...]) -> list[int]:

@@ -23,26 +23,13 @@ class Plane:
     """Tiles at one position on the sliders, found by where they lie; later ones lie on top.
 
     Tiles with fewer axes than a window are the same all along those they lack.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from dask_napari.canvas.pixels._array_handles import InMemoryArray
-    >>> plane = Plane()
-    >>> old = plane.put(((), (0, 0)), Tile(InMemoryArray(np.ones((2, 2))), (0, 0)))
-    >>> old = plane.put(((), (0, 2)), Tile(InMemoryArray(np.full((2, 2), 2.0)), (0, 2)))
-    >>> picture = np.zeros((1, 3))
-    >>> plane.draw(picture, (range(0, 1), range(1, 4)))
-    >>> picture.tolist()
-    [[1.0, 2.0, 2.0]]
     """
 
     __slots__ = ("_cells", "_pitch", "tiles", "version")
 
-    def __init__(self) -> None:
+    def __init__(self, version: int = -1) -> None:
         self.tiles: dict[TileKey, Tile] = {}
-        self.version = -1
-        """Version of the mosaic by which the tiles lie."""
+        self.version = version  # of the mosaic, by which the tiles lie
         self._cells: dict[tuple[int, ...], list[TileKey]] | None = None
         self._pitch: tuple[int, ...] = ()
 
@@ -108,9 +95,8 @@ class Plane:
 
     def only_tile(self, window: Window, level: int = 0) -> npt.NDArray[Any] | None:
         """Return the part of a tile that fills a window alone, without a copy; else None."""
-        tiles = iter(self.tiles_near(window, level))
         only = None
-        for tile in tiles:
+        for tile in self.tiles_near(window, level):
             cut = tile.cut(window, level)
             if cut is None:
                 continue

@@ -1,4 +1,4 @@
-"""Renderer: the pixels of the planes that are seen together."""
+"""Renderer: the pixels of the planes that are seen together, and the overview that it keeps."""
 
 from __future__ import annotations
 
@@ -9,9 +9,49 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.canvas.pixels._lazy_arrays import Selector
-from dask_napari.canvas.pixels._overview import Overview
 from dask_napari.canvas.pixels._planes import Plane
 from dask_napari.canvas.pixels._tiles import Tile, Window
+
+
+class Overview:
+    """Picture of a plane at the coarsest level, kept since each redraw of a large canvas needs it.
+
+    The blank picture has the spatial axes, then colour if there is one; the window is all of the
+    plane at the level.
+    """
+
+    def __init__(self, plane: Plane, level: int, picture: npt.NDArray[Any], window: Window) -> None:
+        self.plane = plane
+        self.level = level
+        self.window = window
+        self.picture = picture
+        self.version = plane.version
+        plane.draw(picture, window, level)
+
+    def __repr__(self) -> str:
+        return f"<Overview {self.picture.shape}, level {self.level}, of {self.plane}>"
+
+    def is_current(self, plane: Plane, level: int, window: Window, dtype: object) -> bool:
+        """Return whether the overview is the picture of a plane as it is now."""
+        return (
+            self.plane is plane
+            and self.version == plane.version
+            and self.level == level
+            and self.window == window
+            and self.picture.dtype == dtype
+        )
+
+    def add(self, tile: Tile, old: Tile | None) -> bool:
+        """Draw a tile that was put on the plane; false if the overview has to be drawn anew."""
+        if old is not None:
+            if (old.start, old.shape) != (tile.start, tile.shape):
+                return False
+            # The tile keeps the number of the one that it replaces, so that others may lie on it.
+            where = tuple(map(range, tile.start, tile.end))
+            if any(other is not tile for other in self.plane.tiles_in(where)):
+                return False
+        tile.draw(self.picture, self.window, self.level)
+        return True
 
 
 class Renderer:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QObject, QTimer
 
-from dask_napari.model import Item, Once
+from dask_napari.model import Item, Once, Refusal
 from dask_napari.stream.receive import Board
 from dask_napari.viewer.app._sliders import Sliders
 from dask_napari.viewer.layers import CannotShow, Layers
@@ -98,6 +98,11 @@ class Pump(QObject):  # type: ignore[misc]
             self._layers.put(item, spec)  # type: ignore[arg-type]
         except CannotShow as error:
             self._board.drop(item, str(error))
+            return False
+        except Refusal as error:
+            self._board.drop(item, error.reason)
+            if self._first(error.detail):
+                logger.warning("layer %r: %s", item.layer, error.detail)
             return False
         except Exception as error:
             self._board.drop(item, f"error: {type(error).__name__}")

@@ -17,6 +17,7 @@ from dask_napari.model import (
     Item,
     LayerSpec,
     NoPlace,
+    Refusal,
 )
 from dask_napari.viewer.camera import CameraFit
 from dask_napari.viewer.layers._axis_modes import Modes
@@ -104,7 +105,7 @@ class Layers:
 
         Raises
         ------
-        CannotShow, TypeError, ValueError
+        CannotShow, Refusal, TypeError, ValueError
             If it cannot be shown; nothing has changed then.
         """
         fresh = spec is not None and self.modes.declare(spec)
@@ -210,7 +211,7 @@ class Layers:
                 try:
                     fresh, position = self._stream(item, stream.spec)
                     fresh.put(item, position, None)
-                except (TypeError, ValueError) as error:
+                except (Refusal, TypeError, ValueError) as error:
                     # A well outside of the plate, say. It is counted as shown; it was.
                     logger.warning("an item of %s is not shown any more: %s", stream.name, error)
                     continue
