@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from dask_napari.coerce._calibrations import calibration_in, merged
-from dask_napari.coerce._kinds import OUTPUT_KINDS
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._option_values import options_of
-from dask_napari.coerce._output_layers import OutputLayer, layers_in, position_in
+from dask_napari.coerce._output_layers import OUTPUT_KINDS, OutputLayer, layers_in, position_in
 from dask_napari.coerce._tables import clean
 from dask_napari.model import Calibration, Item, Kind, Position, Provenance, Refusal, contain
 from dask_napari.placement import position_of
@@ -134,7 +134,7 @@ def coerce_all(
     try:
         if kind not in OUTPUT_KINDS:
             raise Refusal(
-                "kind", f"kind {kind!r} is unkinds; give one of {', '.join(OUTPUT_KINDS)}"
+                "kind", f"kind {kind!r} is unknown; give one of {', '.join(OUTPUT_KINDS)}"
             )
         layers = layers_in(value, kind, layer, coercion.note)
     except Exception as error:
@@ -161,30 +161,21 @@ def _number_twins(items: list[Item]) -> None:
         seen.add(item.place)
 
 
+@dataclass(frozen=True, slots=True)
 class _Coercion:
     """Coercion of one output: what the tap and the task say of all its layers."""
 
-    def __init__(
-        self,
-        kind: Kind,
-        layer: str,
-        position: Position,
-        provenance: Provenance,
-        calibration: Calibration,
-        rgb: bool | None,
-        on_note: OnNote,
-    ) -> None:
-        self._kind = kind
-        self._layer = layer
-        self._position = position
-        self._provenance = provenance
-        self._calibration = calibration
-        self._rgb = rgb
-        self._on_note = on_note
+    kind: Kind
+    layer: str
+    position: Position
+    provenance: Provenance
+    calibration: Calibration
+    rgb: bool | None
+    on_note: OnNote
 
     def note(self, text: str) -> None:
         """Tell how a layer differs from the output."""
-        self._on_note(self._layer, text)
+        self.on_note(self.layer, text)
 
     def refusal(self, error: Exception) -> Refusal:
         """Return an error as a refusal with its layer and task."""
@@ -195,20 +186,20 @@ class _Coercion:
             refusal = Refusal(f"error: {name}", f"{name}: {error}")
             refusal.__cause__ = error
             error = refusal
-        error.layer, error.key = self._layer, self._provenance.key
+        error.layer, error.key = self.layer, self.provenance.key
         return error
 
     def items(self, layer: OutputLayer) -> list[Item]:
         """Make the items of one layer."""
-        position = self._position or position_in(layer.meta) or position_of(layer.value)
+        position = self.position or position_in(layer.meta) or position_of(layer.value)
         of_meta = calibration_in(layer.meta)
-        rgb = layer.meta.get("rgb", self._rgb if layer.kind == self._kind else None)
+        rgb = layer.meta.get("rgb", self.rgb if layer.kind == self.kind else None)
         context = CoercionContext(
             None if rgb is None else bool(rgb),
             layer.features,
             layer.meta,
             frozenset(map(str, position)),
-            max(2, len(of_meta.axes), len(of_meta.scale), len(self._calibration.scale)),
+            max(2, len(of_meta.axes), len(of_meta.scale), len(self.calibration.scale)),
             self.note,
         )
         made = OUTPUT_KINDS[layer.kind].make(layer.value, context)
@@ -219,17 +210,17 @@ class _Coercion:
     ) -> Item:
         # First: options of each element become arrays.
         options = options_of(made, layer.meta, self.note)
-        name = f"{layer.name or self._layer} {made.suffix}" if made.suffix else layer.name
+        name = f"{layer.name or self.layer} {made.suffix}" if made.suffix else layer.name
         return Item(
-            layer=self._layer,
+            layer=self.layer,
             kind=made.kind,
             data=made.data,
             position={
                 clean(axis): clean(place) if isinstance(place, str) else place
                 for axis, place in position.items()
             },
-            provenance=self._provenance,
-            calibration=merged(self._calibration, of_meta, made),
+            provenance=self.provenance,
+            calibration=merged(self.calibration, of_meta, made),
             rgb=made.rgb,
             arrays=made.arrays,
             part=clean(name),

@@ -1,4 +1,4 @@
-"""Layers in an output: layer-data tuples, datasets, mappings and lists of layers."""
+"""Kinds of output, and the layers in one: layer-data tuples, datasets, mappings and lists."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.coerce._coordinate_columns import axis_columns
-from dask_napari.coerce._images import positions_differ
-from dask_napari.coerce._kinds import OUTPUT_KINDS
+from dask_napari.coerce._images import IMAGE, LABELS, positions_differ
 from dask_napari.coerce._layer_arrays import Note
+from dask_napari.coerce._output_kind import OutputKind
+from dask_napari.coerce._points import POINTS
+from dask_napari.coerce._shapes import SHAPES
+from dask_napari.coerce._surfaces import SURFACE
+from dask_napari.coerce._tracks import TRACKS
+from dask_napari.coerce._vectors import VECTORS
 from dask_napari.model import (
     KINDS,
     PIXEL_KINDS,
@@ -22,6 +27,17 @@ from dask_napari.model import (
     plain_position,
 )
 from dask_napari.placement import is_dataset, is_labelled, position_of
+
+OUTPUT_KINDS: Final[Mapping[str, OutputKind]] = {
+    "image": IMAGE,
+    "labels": LABELS,
+    "points": POINTS,
+    "shapes": SHAPES,
+    "tracks": TRACKS,
+    "vectors": VECTORS,
+    "surface": SURFACE,
+}
+"""Each kind of output: a new one is a module with an ``OutputKind``, and a row here."""
 
 MAX_LAYERS: Final = 64
 """Layers of one output: as many as a batch holds, and more than anybody looks at."""
