@@ -140,7 +140,7 @@ def test_a_feature_that_becomes_text_has_colours_again(viewer, live, source, put
     assert getattr(layer, f"{option}_mode") == "cycle"
     colours = getattr(layer, option)
     assert not np.array_equal(colours[2], colours[3])
-    assert live.layers.notes.lines == ()
+    assert live.layers.reports.all() == []
 
 
 def test_a_feature_that_comes_late_has_its_colours(viewer, live, source, put):
@@ -746,7 +746,7 @@ def test_polygons_that_cross_themselves_are_drawn_without_bermuda(
     assert cells.nshapes == 1 + 11 + len(wild) + 1
     assert {"polygon", "path"} == set(cells.shape_type)
     assert len(viewer.layers["spots"].data) == 1
-    (note,) = live.layers.notes.lines
+    (note,) = map(str, live.layers.reports.all())
     assert "drawn as outlines" in note
 
 

@@ -296,8 +296,8 @@ def test_features_of_labels_that_share_numbers_are_said_not_to_be_shown(viewer, 
 
     put(cells("A01"), cells("A02"))
     assert viewer.layers["cells"].features["area"].tolist() == [9.0]
-    assert not live.layers.notes.lines
+    assert not live.layers.reports.all()
     live.layers.choose("well", "mosaic")
     live.pump.tick(force=True)
-    (line,) = live.layers.notes.lines
+    (line,) = map(str, live.layers.reports.all())
     assert "cells: no features are shown where labels" in line

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer
 from dask_napari.model import Item, Once, Refusal
 from dask_napari.stream.receive import Board
 from dask_napari.viewer.app._sliders import Sliders
-from dask_napari.viewer.layers import CannotShow, Layers
+from dask_napari.viewer.layers import Layers
 
 if TYPE_CHECKING:
     from dask_napari.stream.receive import Receiver
@@ -96,9 +96,6 @@ class Pump(QObject):  # type: ignore[misc]
     def _put(self, item: Item, spec: object) -> bool:
         try:
             self._layers.put(item, spec)  # type: ignore[arg-type]
-        except CannotShow as error:
-            self._board.drop(item, str(error))
-            return False
         except Refusal as error:
             self._board.drop(item, error.reason)
             if self._first(error.detail):

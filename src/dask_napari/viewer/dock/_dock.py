@@ -82,7 +82,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         super().__init__()
         self._receiver = receiver
         self._store = layers.store
-        self._said = layers.notes
+        self._reports = layers.reports
         self._rows: dict[str, LayerRow] = {}
         self._then = time.monotonic(), 0, 0
         self._rates = 0.0, 0.0
@@ -194,7 +194,11 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.troubles.setVisible(bool(lines))
 
     def _show_notes(self) -> None:
-        text = "\n".join(self._said.lines[-TROUBLES_SHOWN:])
+        lines = [
+            str(report) if report.note else f"{report.layer}: {report.reason}: {report.text}"
+            for report in self._reports.all()[-TROUBLES_SHOWN:]
+        ]
+        text = "\n".join(lines)
         if text != self.notes.text():
             self.notes.setText(text)
         self.notes.setVisible(bool(text))

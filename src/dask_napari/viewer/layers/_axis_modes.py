@@ -1,4 +1,4 @@
-"""How each axis is shown: what the taps say, and what the user says over them in the dock."""
+"""Mode of each axis: as the taps say, unless the user chooses another in the dock."""
 
 from __future__ import annotations
 
@@ -46,8 +46,11 @@ class Modes:
         self._declared: set[str] = set()
         self._guessed: set[str] = set()
 
+    def __repr__(self) -> str:
+        return f"<Modes: chosen {self.chosen}, laid out {[*self._laid_out]}>"
+
     def declare(self, spec: LayerSpec) -> bool:
-        """Take in what a tap says; true if axes are to be laid out that were not before."""
+        """Take in the axes of a tap; return whether any of them is newly laid out."""
         if spec.name in self._declared:
             return False
         self._declared.add(spec.name)
@@ -57,7 +60,7 @@ class Modes:
             if mode == "mosaic" and axis not in self._laid_out
         }
         self._laid_out |= fresh
-        # Who says only "mosaic" leaves the rest to what coordinates look like.
+        # A tap that says only "mosaic" leaves the rest to the coordinates.
         self._guessed |= fresh.keys() - spec.layouts.keys()
         for axis, layout in fresh.items():
             if self.chosen.get(axis, "mosaic") == "mosaic":
@@ -65,7 +68,7 @@ class Modes:
         return bool(fresh)
 
     def choose(self, axis: str, mode: AxisMode, coordinates: Iterable[Coordinate]) -> None:
-        """Take in what the user says of an axis that has these coordinates so far."""
+        """Show an axis, which has these coordinates so far, as the user chooses."""
         self.chosen[axis] = mode
         if mode == "mosaic" and axis not in self._laid_out:
             self._laid_out[axis] = guess(list(coordinates))
@@ -74,10 +77,9 @@ class Modes:
         self.restart()
 
     def learn(self, position: Mapping[str, Coordinate]) -> bool:
-        """Guess again how axes are laid out that nobody said it of; true if that has changed.
+        """Guess the layouts that no tap gives; return whether any has changed.
 
-        Called for a position with a coordinate that is new on such an axis: a first well tells
-        that there is a plate, a later one that it is a larger one.
+        A first well tells that there is a plate, a later one that the plate is larger.
         """
         changed = False
         for axis in self._guessed:
@@ -97,7 +99,7 @@ class Modes:
                 self.mosaic.set(axis, layout)
 
     def mode(self, axis: str, spec: LayerSpec | None) -> AxisMode:
-        """The mode of an axis on the layers of a tap."""
+        """Return the mode of an axis on the layers of a tap."""
         if axis in self.chosen:
             return self.chosen[axis]
         if axis in self.mosaic.axes:
@@ -107,7 +109,7 @@ class Modes:
     def divide(
         self, item: Item, position: Mapping[str, Coordinate], spec: LayerSpec | None
     ) -> tuple[str, dict[str, Coordinate], dict[str, Any]]:
-        """Name of an item's layer, its position on that layer, and options that follow from it."""
+        """Return the name of an item's layer, its position there, and options that follow."""
         modes = {axis: self.mode(axis, spec) for axis in position}
         layouts = spec.layouts if spec else {}
         names = {axis: layout.names for axis, layout in layouts.items()}
@@ -128,7 +130,7 @@ class Modes:
 
 
 def guess(coordinates: list[Coordinate]) -> Layout:
-    """How to lay out an axis of which only the coordinates are known.
+    """Return the layout that the coordinates of an axis suggest: a plate, or a grid.
 
     Examples
     --------

@@ -22,7 +22,7 @@ TOLERANCE: Final = 0.02
 
 
 class RunningContrast:
-    """Range of what has arrived on one layer.
+    """Range of the values that have arrived on one layer.
 
     Parameters
     ----------
@@ -46,12 +46,15 @@ class RunningContrast:
         """Whether the user, or who made the tap, has set limits."""
         self._ours = False
 
+    def __repr__(self) -> str:
+        return f"<RunningContrast {self.limits}{', fixed' if self.fixed else ''}>"
+
     def observe(self, block: npt.NDArray[Any]) -> None:
         """Take a block into account."""
         self.extend(self.measure(block))
 
     def measure(self, block: npt.NDArray[Any]) -> tuple[float, float] | None:
-        """Limits that fit a block alone; None if there are none, or nobody wants them."""
+        """Return limits that fit a block alone; None if there are none, or the limits are fixed."""
         if self.fixed:
             return None
         steps = tuple(slice(None, None, max(1, length // SAMPLES)) for length in block.shape)
@@ -63,7 +66,7 @@ class RunningContrast:
         return float(low), float(high)
 
     def extend(self, limits: tuple[float, float] | None) -> None:
-        """Take a block into account that was measured before."""
+        """Take the limits of a measured block into account."""
         if limits is None:
             return
         self._low, self._high = min(self._low, limits[0]), max(self._high, limits[1])
@@ -77,7 +80,7 @@ class RunningContrast:
         return self._low, self._high if self._high > self._low else self._low + 1.0
 
     def attach(self, layer: Image) -> None:
-        """Watch a layer for the user's hand."""
+        """Watch a layer for limits that the user sets."""
         self._applied = self.limits
         layer.events.contrast_limits.connect(self._on_changed)
 

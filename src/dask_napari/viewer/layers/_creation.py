@@ -1,4 +1,4 @@
-"""Options of a layer that napari refuses: only those are left out."""
+"""Making a napari layer without the options that napari refuses."""
 
 from __future__ import annotations
 
@@ -8,33 +8,16 @@ from typing import Any, TypeVar
 NapariLayer = TypeVar("NapariLayer")
 
 
-def made_with(
+def make_layer(
     make: Callable[[dict[str, Any]], NapariLayer], options: Mapping[str, Any]
 ) -> tuple[NapariLayer, dict[str, Exception]]:
-    """Make a layer with all of its options that can be had.
-
-    Parameters
-    ----------
-    make : callable
-        Makes the layer of options, or raises.
-    options : mapping of str to object
-        Arguments of napari's layer.
-
-    Returns
-    -------
-    tuple of layer and dict of str to Exception
-        The layer, and the options that it was made without, with the reasons.
-
-    Raises
-    ------
-    Exception
-        What ``make`` raises without any options.
+    """Make a layer with the options that napari takes; return the others with their errors.
 
     Examples
     --------
     >>> def make(options):
     ...     return sorted(options, key=lambda name: 1 / options[name])
-    >>> made_with(make, {"a": 2, "b": 0})
+    >>> make_layer(make, {"a": 2, "b": 0})
     (['a'], {'b': ZeroDivisionError('division by zero')})
     """
     refused: dict[str, Exception] = {}

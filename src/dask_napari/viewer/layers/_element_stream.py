@@ -1,4 +1,4 @@
-"""What the layers of points, shapes, tracks, vectors and surfaces have in common."""
+"""Base of the streams of points, shapes, tracks, vectors and surfaces."""
 
 from __future__ import annotations
 
@@ -13,24 +13,16 @@ from msgspec.structs import replace
 
 from dask_napari.canvas import Cell, PositionKey
 from dask_napari.canvas.elements import Block, RaggedCanvas, Rows
-from dask_napari.model import Item, Once
+from dask_napari.model import Item, Refusal, contain
 from dask_napari.viewer.camera import viewpoint
 from dask_napari.viewer.layers._feature_limits import FeatureLimits
-from dask_napari.viewer.layers._layer_stream import (
-    CannotShow,
-    LayerContext,
-    LayerStream,
-    StreamStart,
-)
+from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
 
 if TYPE_CHECKING:
     from dask_napari.viewer.napari_internals import Elements
 
-
-logger = logging.getLogger(__name__)
-
 PRIVATE: Final = "\0"
-"""What the names of columns begin with that are no features."""
+"""First character of the names of columns that are not features."""
 
 PATIENCE: Final = 10.0
 """An update of a layer comes no earlier than this many times what the last one took: napari
@@ -47,25 +39,20 @@ def features(rows: Rows) -> dict[str, npt.NDArray[Any]]:
 
 
 def _text(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a column of numbers and text as text: napari sorts the values of what colours."""
+    """Return a column of numbers and text as text: napari sorts the values that colours show."""
     return np.array(["" if each is None or each != each else str(each) for each in column], str)
 
 
 MAX_REST: Final = 3.0
-"""Seconds after which what has come is shown, whatever that takes."""
+"""Seconds after which new elements are shown, whatever that takes."""
 
 
 class ElementStream(LayerStream):
-    """A napari layer of elements; one subclass a kind.
+    """Napari layer of elements; one subclass a kind.
 
     Up to :attr:`limit` elements, counted with their repetitions, the layer holds those of all
     places and napari picks what is seen. Above, it holds what is seen at the present steps, and
     is loaded again when a slider moves, in the next tick.
-
-    Parameters
-    ----------
-    around, start
-        See :class:`~dask_napari.viewer.layers._layer_stream.LayerStream`.
     """
 
     limit: ClassVar[int] = 20_000
@@ -79,7 +66,6 @@ class ElementStream(LayerStream):
         self.canvas = RaggedCanvas(self.axes)
         self.limits = [FeatureLimits(colour, start.options) for colour in self.colours]
         self._items: dict[tuple[PositionKey, Cell], Item] = {}
-        self._first = Once()
         self._not_before = 0.0
         self._laid_out = self.mosaic.version
         self._loaded: tuple[Any, ...] | None = None
@@ -91,13 +77,7 @@ class ElementStream(LayerStream):
     # -- for subclasses ----------------------------------------------------------------------
 
     def block(self, item: Item) -> Block:
-        """Return the elements of an item.
-
-        Raises
-        ------
-        CannotShow, ValueError
-            If it cannot be shown.
-        """
+        """Return the elements of an item, or raise what :meth:`put` raises."""
         raise NotImplementedError
 
     def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
@@ -110,19 +90,19 @@ class ElementStream(LayerStream):
 
     @property
     def large(self) -> bool:
-        """Whether the layer holds only what is seen."""
+        """Return whether the layer holds only the elements in view."""
         # napari has no elements that are there at every depth, so that those without a z are
         # put where one looks.
         return self.canvas.size > self.limit or self.canvas.n_spatial < len(self.axes.spatial)
 
-    # -- what is the same for all ------------------------------------------------------------
+    # -- common to all kinds -----------------------------------------------------------------
 
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
-        """Lay an item on the canvas; true if an axis grew."""
+        """Lay an item on the canvas; return whether an axis grew."""
         block = self.block(item)
         for name, column in block.columns.items():
             if len(column) != len(block.coordinates):
-                raise CannotShow(f"feature {name} has {len(column)} values")
+                raise Refusal(f"feature {name} has {len(column)} values")
         cell = self.mosaic.cell(position)
         moved = bool(cell) and self._admit(cell, item)
         result = self.canvas.put(
@@ -142,20 +122,20 @@ class ElementStream(LayerStream):
         return result.grew or moved
 
     def items(self) -> Iterator[Item]:
-        """What was put, with all that is needed to put it elsewhere."""
+        """Return all items that were put, with all that is needed to put each elsewhere."""
         yield from self._items.values()
 
     def _admit(self, cell: Cell, item: Item) -> bool:
-        """Make room for a tile that may have no picture; true if others may lie elsewhere."""
+        """Make room for a tile that may have no image; return whether others may have moved."""
         scale = self._pixel
         high = [0.0, 0.0]
         if item.kind != "vectors" and item.data.ndim == 2 and len(item.data):
-            # Not more than the picture has, of whose pixels the last is around its coordinate.
+            # Not more than the image has, whose last pixel is around its coordinate.
             high = [float(np.floor(length)) + 1 for length in item.data[:, -2:].max(0)]
         stage = item.calibration.translate[-2:]
         size = max(0.0, high[0] * scale[0]), max(0.0, high[1] * scale[1])
-        there = (stage[0], stage[1]) if len(stage) == 2 else None
-        return self.mosaic.admit(cell, size, (0.0, 0.0), there)
+        at = (stage[0], stage[1]) if len(stage) == 2 else None
+        return self.mosaic.admit(cell, size, (0.0, 0.0), at)
 
     @property
     def _pixel(self) -> tuple[float, float]:
@@ -163,33 +143,26 @@ class ElementStream(LayerStream):
         return abs(scale[-2]), abs(scale[-1])
 
     def _shift(self, cell: Any) -> tuple[float, float]:
-        """Where a tile begins, in pixels."""
+        """Return where a tile begins, in pixels."""
         if not cell:
             return 0.0, 0.0
         (y, x), pixel = self.mosaic.offset(cell), self._pixel
         return y / pixel[0], x / pixel[1]
 
-    def arguments(self) -> dict[str, Any]:
-        """What napari is told of place and size."""
-        arguments = super().arguments()
-        if self.mosaic.by_stage:  # then the translation of each item is where its tile lies
-            arguments["translate"] = (0.0,) * self.ndim
-        return arguments
-
     def take_over(self, other: LayerStream) -> None:
-        """Show in the napari layer of a stream that this one replaces; what the user set stays."""
+        """Show in the napari layer of another stream, and keep what the user has set there."""
         super().take_over(other)
         assert isinstance(other, ElementStream)
         self.limits = other.limits
         self._attach(other.layer)
 
     def _attach(self, layer: Any) -> None:
-        """Let a layer ask how far it reaches."""
+        """Give a layer the range of the sliders."""
         if layer is not None:
             layer.reach = self.reach
 
     def _calibrate(self, axes: tuple[str, ...]) -> None:
-        """Leave the axes out that became sliders: an index has no scale."""
+        """Leave out the axes that became sliders: an index has no scale."""
         inner = [turn for turn, name in enumerate(axes) if name not in self.canvas.slider_columns]
         fields = {
             name: tuple(values[turn] for turn in inner)
@@ -215,13 +188,13 @@ class ElementStream(LayerStream):
         return np.stack([np.zeros_like(shape), np.maximum(shape - 1, 0)])
 
     def at(self) -> list[float | None]:
-        """Where the viewer looks: an index for each axis, None for all of it."""
+        """Return the index that the viewer shows on each axis, None for all indices."""
         return viewpoint(self.viewer, self.axes)
 
     def _wanted(self) -> tuple[tuple[Any, ...], tuple[Any, ...] | None]:
-        """What the layer should hold: if equal, nothing is to be done.
+        """Return states of the canvas: with the first unchanged the layer needs no update.
 
-        And, if the layer holds all, what must be equal for new rows to be at the end.
+        With the second unchanged, new rows are at the end; None if the layer holds a part.
         """
         canvas = self.canvas
         if not self.large:
@@ -234,11 +207,11 @@ class ElementStream(LayerStream):
         return ("seen", self._in_view, *canvas.state, *at), None
 
     def rows(self) -> Rows:
-        """Return what the layer should hold."""
+        """Return the rows for the layer."""
         return self.canvas.rows_at(self.at()) if self.large else self.canvas.all_rows()
 
     def update(self, now: float, *, force: bool = False) -> bool:
-        """Bring the napari layer up to date; true if it was redrawn."""
+        """Bring the napari layer up to date; return whether it was redrawn."""
         if self._laid_out != self.mosaic.version:
             self._laid_out = self.mosaic.version
             self.canvas.relayout(self._shift)
@@ -259,9 +232,14 @@ class ElementStream(LayerStream):
             self.grew = self.touched = False
             self._version = self.axes.version
             self._not_before = now + MAX_REST
-            if self._first(str(error)):
-                logger.exception("layer %r cannot be brought up to date", self.name)
-                self.notes.say(self.name, f"cannot be brought up to date: {error}")
+            self.reports.error(
+                "cannot be brought up to date",
+                error,
+                layer=self.name,
+                traceback=True,
+                level=logging.ERROR,
+            )
+            contain(error)
             return False
         if drawn and not first:
             took = time.monotonic() - began
@@ -269,7 +247,7 @@ class ElementStream(LayerStream):
         return drawn
 
     def _moved(self) -> bool:
-        """Whether it is the view that changed, which has to be answered at once."""
+        """Return whether the view has changed, which has to be answered at once."""
         loaded, wanted = self._loaded, self._wanted()[0]
         n = len(self.axes.labels)
         return loaded is None or loaded[:1] != wanted[:1] or loaded[-n:] != wanted[-n:]
@@ -287,7 +265,7 @@ class ElementStream(LayerStream):
             limits.follow(layer)
 
     def set_data(self) -> None:
-        """Load what the layer should hold."""
+        """Load the rows into the layer."""
         assert self.layer is not None
         wanted, appendable = self._wanted()
         if wanted == self._loaded:
@@ -313,7 +291,7 @@ class ElementStream(LayerStream):
         self._source, self._numbering = rows.source, self.canvas.numbering
 
     def _selected(self) -> npt.NDArray[np.intp]:
-        """Which rows of the canvas the user has selected."""
+        """Return the rows of the canvas that the user has selected."""
         selected = getattr(self.layer, "selected_data", None)
         if not selected or self._numbering != self.canvas.numbering:
             return np.empty(0, np.intp)
@@ -326,9 +304,9 @@ class ElementStream(LayerStream):
             self.layer.selected_data = set(np.flatnonzero(np.isin(rows.source, sources)).tolist())
 
     def carried(self, values: npt.NDArray[Any], rows: Rows, other: Any) -> npt.NDArray[Any]:
-        """Return what a row each had on the layer, and ``other`` for those that were not there.
+        """Return the value of each row on the layer, and ``other`` for rows that are new.
 
-        If all were alike, the others are too.
+        If all values are alike, new rows have them too.
         """
         other = np.asarray(other, values.dtype) if not len(values) else np.asarray(other)
         if len(values) and (values == values[0]).all():
@@ -342,6 +320,6 @@ class ElementStream(LayerStream):
             at = np.searchsorted(known, rows.source)
             at[at == len(known)] = 0
             if len(known):
-                there = known[at] == rows.source
-                result[there] = values[order[at[there]]]
+                found = known[at] == rows.source
+                result[found] = values[order[at[found]]]
         return result

@@ -17,12 +17,8 @@ if TYPE_CHECKING:
 class FeatureLimits:
     """Range of the feature that a colour of a layer stands for.
 
-    Parameters
-    ----------
-    colour : str
-        ``"face"``, ``"border"`` or ``"edge"``: what of each element has the colour.
-    options : dict of str to object
-        Arguments of the layer; limits among them are left alone.
+    ``colour`` is ``"face"``, ``"border"`` or ``"edge"``; limits among the layer's ``options`` are
+    left alone.
     """
 
     def __init__(self, colour: str, options: dict[str, Any]) -> None:
@@ -35,6 +31,9 @@ class FeatureLimits:
         self._low = np.inf
         self._high = -np.inf
         self._applied: tuple[float, float] | None = None
+
+    def __repr__(self) -> str:
+        return f"<FeatureLimits of {self.colour}: {self._feature!r} {self._applied}>"
 
     def follow(self, layer: Layer) -> None:
         """Bring the limits of a layer in line with its features."""
@@ -65,7 +64,7 @@ class FeatureLimits:
         self._applied = tuple(map(float, getattr(layer, name)))  # type: ignore[assignment]
 
     def make_way(self, layer: Layer, columns: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Before a feature becomes text, take its numbers' colours away: napari raises there."""
+        """Take the colours of numbers away before a feature becomes text: napari would raise."""
         feature = color_feature(layer, self.colour)
         column = None if feature is None else columns.get(feature)
         if column is None or column.dtype.kind in "biuf":
@@ -76,7 +75,7 @@ class FeatureLimits:
             self._wanted = feature
 
     def _colour(self, layer: Layer) -> None:
-        """Let the feature that was asked for have its colours, if it was not there at first."""
+        """Colour by the feature that was asked for, if it has come only now."""
         if self._wanted is None or not len(layer.features):
             return
         if self._wanted in layer.features:

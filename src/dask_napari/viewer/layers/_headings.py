@@ -19,18 +19,15 @@ TEXT_SIZE: Final = 10
 
 
 class Headings:
-    """A napari layer of text; made when there is a plate, and again only if it changes.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        Where the layer lives.
-    """
+    """Napari layer of text; made when there is a plate, and again only if the plate changes."""
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._viewer = viewer
         self._layer: Any = None
         self._shown: tuple[object, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Headings: {max(0, len(self._shown) - 1)}>"
 
     def update(self, mosaic: Mosaic, unit: str) -> None:
         """Show the headings of a mosaic, whose coordinates are in ``unit``."""

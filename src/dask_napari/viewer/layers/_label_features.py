@@ -1,4 +1,4 @@
-"""Features of labels: a table an item, of which napari gets what is seen."""
+"""Features of labels: a table an item; napari gets those in view."""
 
 from __future__ import annotations
 
@@ -25,15 +25,7 @@ Table = dict[str, npt.NDArray[Any]]
 
 
 class LabelFeatures:
-    """Tables of features by place.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        Its sliders pick the table.
-    axes : CanvasAxes
-        The axes of the viewer.
-    """
+    """Tables of features by place; the sliders of the viewer pick the table in view."""
 
     def __init__(self, viewer: napari.viewer.Viewer, axes: CanvasAxes) -> None:
         self._viewer = viewer
@@ -44,8 +36,11 @@ class LabelFeatures:
         self.ambiguous = False
         """Whether tiles side by side use the same numbers, for which napari has one row each."""
 
+    def __repr__(self) -> str:
+        return f"<LabelFeatures at {len(self._tables)} places>"
+
     def put(self, key: PositionKey, tile: Hashable, table: Table) -> None:
-        """Take the table of an item; one without features takes that of an earlier one away."""
+        """Take the table of an item; an item without features takes away an earlier table."""
         if not table and not len(self._tables):
             return
         tiles = self._tables.get(key)
@@ -56,7 +51,7 @@ class LabelFeatures:
         self._version += 1
         if table:
             length = len(next(iter(table.values())))
-            # Without an index they are those of the labels from 1 on: 0 is the background.
+            # Without an index, rows are for the labels from 1 on: 0 is the background.
             tiles[tile] = {INDEX: np.arange(1, length + 1), **table}
 
     def arrays(self, position: Mapping[str, Coordinate], tile: Hashable) -> Table:
@@ -67,7 +62,7 @@ class LabelFeatures:
         return {}
 
     def apply(self, layer: Labels) -> None:
-        """Give a layer the table of what is seen."""
+        """Give a layer the table of the labels in view."""
         if not len(self._tables):
             return
         at = viewpoint(self._viewer, self._axes)[: len(self._axes)]
@@ -80,7 +75,7 @@ class LabelFeatures:
             layer.features = table
 
     def _seen(self, at: list[float | None]) -> Table:
-        """The tables of one place; those of several would have labels in common."""
+        """Return the tables of one place; those of several would have labels in common."""
         if any(index is None for index in at):
             return {}
         for tiles in self._tables.at(at):
@@ -92,7 +87,7 @@ class LabelFeatures:
 
 
 def _joined(tables: list[Table]) -> Table:
-    """Return tables of tiles side by side as one; nothing if a label is in several of them."""
+    """Return tables of tiles side by side as one; empty if a label is in several of them."""
     if len(tables) == 1:
         return tables[0]
     columns = GrowingColumns()

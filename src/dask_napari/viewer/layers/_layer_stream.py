@@ -1,4 +1,4 @@
-"""What the layers of all kinds have in common: the napari layer, its state, its updates."""
+"""Base of the streams of all kinds: the napari layer, its state, its updates."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dask_napari.canvas import CanvasAxes, Mosaic
 from dask_napari.canvas.pixels import StoreArray
-from dask_napari.model import Calibration, Item, LayerSpec
-from dask_napari.viewer.layers._creation import made_with
-from dask_napari.viewer.layers._layer_notes import LayerNotes
+from dask_napari.model import Calibration, Item, LayerSpec, Reports
+from dask_napari.viewer.layers._creation import make_layer
 
 if TYPE_CHECKING:
     import napari
@@ -26,50 +25,20 @@ REST: Final = 2.0
 the window two thirds of its time."""
 
 
-class CannotShow(ValueError):
-    """An item that has no place in the viewer; the text is the reason in the ledger."""
-
-
 @dataclass(frozen=True, slots=True)
 class LayerContext:
-    """What all streams of a viewer share.
-
-    Attributes
-    ----------
-    viewer : napari.Viewer
-        Where layers are added.
-    axes : CanvasAxes
-        Sliders and spatial axes.
-    mosaic : Mosaic
-        Where tiles lie.
-    hold : StoreArray
-        Takes blocks into keeping.
-    notes : LayerNotes
-        What is said of how things are shown.
-    """
+    """Objects that all streams of a viewer share."""
 
     viewer: napari.viewer.Viewer
     axes: CanvasAxes
     mosaic: Mosaic
     hold: StoreArray
-    notes: LayerNotes
+    reports: Reports
 
 
 @dataclass(frozen=True, slots=True)
 class StreamStart:
-    """What is known of a stream when it begins.
-
-    Attributes
-    ----------
-    name : str
-        Name of the napari layer.
-    item : Item
-        The first one; it says kind and calibration.
-    spec : LayerSpec, optional
-        What the tap says of the layer.
-    options : dict of str to object
-        Arguments for napari's ``add_<kind>``.
-    """
+    """Name of a layer, its first item, its tap's description, and arguments for napari."""
 
     name: str
     item: Item
@@ -78,15 +47,7 @@ class StreamStart:
 
 
 class LayerStream:
-    """A napari layer and what it shows; one subclass a group of kinds.
-
-    Parameters
-    ----------
-    around : LayerContext
-        What it shares with others.
-    start : StreamStart
-        What it begins with.
-    """
+    """Napari layer and the canvas that it shows; one subclass a group of kinds."""
 
     def __init__(self, around: LayerContext, start: StreamStart) -> None:
         item = start.item
@@ -94,10 +55,10 @@ class LayerStream:
         self.viewer = around.viewer
         self.axes = around.axes
         self.mosaic = around.mosaic
-        self.notes = around.notes
+        self.reports = around.reports
         self.kind = item.kind
         self.source = item.layer, item.part
-        """Layer and part of the items, for those that are made again from what is here."""
+        """Layer and part of the items, for items that are made again."""
         self.channel: dict[str, Any] = {}
         """Coordinates of all items on the axes that have one layer a value."""
         self.calibration: Calibration = item.calibration
@@ -109,7 +70,7 @@ class LayerStream:
         self.grew = True
         """Whether the shape, the axes or the type of the canvas changed since the last update."""
         self.touched = False
-        """Whether anything that is displayed changed since the last update."""
+        """Whether anything in view has changed since the last update."""
         self.thumbnail_due = False
         """Whether the thumbnail is not as it should be."""
         self._thumbnail_at = 0.0
@@ -117,23 +78,26 @@ class LayerStream:
         self._version = -1
         self._structure = -1
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} of {self.kind}, axes {self.axes.labels}>"
+
     # -- for subclasses ----------------------------------------------------------------------
 
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
-        """Lay an item on the canvas; true if an axis grew.
+        """Lay an item on the canvas; return whether an axis grew.
 
         ``position`` is the item's, without axes that have one layer a value; ``steps`` is where
         the viewer looks on the slider axes, None if that cannot be told.
 
         Raises
         ------
-        CannotShow, TypeError, ValueError
+        Refusal, TypeError, ValueError
             If it cannot be shown; nothing has changed then.
         """
         raise NotImplementedError
 
     def items(self) -> Iterator[Item]:
-        """What was put, with all that is needed to put it elsewhere."""
+        """Return all items that were put, with all that is needed to put each elsewhere."""
         raise NotImplementedError
 
     @property
@@ -146,21 +110,21 @@ class LayerStream:
         raise NotImplementedError
 
     def made(self, make: Callable[[dict[str, Any]], Any]) -> Any:
-        """Make a napari layer with the options that napari takes; say which ones it does not."""
-        layer, refused = made_with(make, self.options)
+        """Make a napari layer with the options that napari takes, and note the others."""
+        layer, refused = make_layer(make, self.options)
         self._say_refused(refused)
         return layer
 
     def show(self, layer: Layer) -> None:
         """Put the napari layer into the list."""
-        # First: what napari's window raises for a layer that is in its list already must not
-        # have a new one made in the next tick.
+        # First: the window may raise for a layer that is in the list already, and a new one must
+        # not be made in the next tick.
         self.layer = layer
         self.viewer.add_layer(layer)
 
     def _say_refused(self, refused: Mapping[str, Exception]) -> None:
         for name, error in refused.items():
-            self.notes.say(self.name, f"shown without the option {name!r}: {error}")
+            self.reports.note(self.name, f"shown without the option {name!r}: {error}")
         self.options = {name: v for name, v in self.options.items() if name not in refused}
 
     def set_data(self) -> None:
@@ -168,7 +132,7 @@ class LayerStream:
         raise NotImplementedError
 
     def refresh(self) -> None:
-        """Draw again what is displayed; extent and highlight are as they were."""
+        """Redraw the layer; its extent and highlight are as they were."""
         assert self.layer is not None
         self.layer.refresh(extent=False, highlight=False, thumbnail=False)
 
@@ -177,12 +141,12 @@ class LayerStream:
         assert self.layer is not None
         self.layer.refresh(extent=False, highlight=False, data_displayed=False)
 
-    # -- what is the same for all ------------------------------------------------------------
+    # -- common to all kinds -----------------------------------------------------------------
 
     def update(self, now: float, *, force: bool = False) -> bool:
-        """Bring the napari layer up to date; true if it was redrawn.
+        """Bring the napari layer up to date; return whether it was redrawn.
 
-        ``force`` is for a picture of all there is: what has just been redrawn is redrawn again.
+        With ``force``, for screenshots, layers that have just been redrawn are not spared.
         """
         drawn = self._show(now, force)
         if self.thumbnail_due and (force or now - self._thumbnail_at >= THUMBNAIL_INTERVAL):
@@ -192,15 +156,15 @@ class LayerStream:
 
     @property
     def must_update(self) -> bool:
-        """Whether napari does not know yet what axes and sizes there are."""
+        """Return whether napari has to learn new axes or sizes."""
         return self.layer is None or self.grew or self._version != self.axes.version
 
     def take_over(self, other: LayerStream) -> None:
-        """Show in the napari layer of a stream that this one replaces; what the user set stays."""
+        """Show in the napari layer of another stream, and keep what the user has set there."""
         self.layer = other.layer
 
     def remove(self) -> None:
-        """Take the napari layer away: nothing is on it any more."""
+        """Remove the napari layer, which is empty now."""
         if self.layer is not None and self.layer in self.viewer.layers:
             self.viewer.layers.remove(self.layer)
 
@@ -232,13 +196,15 @@ class LayerStream:
         return True
 
     def arguments(self) -> dict[str, Any]:
-        """What is the same for napari's ``add_<kind>`` of all kinds."""
+        """Return the arguments that napari's layers of all kinds have."""
+        by_stage = self.mosaic.by_stage
         return {
             "name": self.name,
             "axis_labels": self.labels,
             "units": self.units,
             "scale": self.spread(self.calibration.scale, 1.0),
-            "translate": self.spread(self.calibration.translate, 0.0),
+            # By the stage, the translation of each item is where its tile lies.
+            "translate": self.spread(() if by_stage else self.calibration.translate, 0.0),
         }
 
     @property

@@ -1,4 +1,4 @@
-"""The napari layers: one per stream, made once and updated, never made again."""
+"""Layers of a viewer: one per stream, made once and updated, never made again."""
 
 from __future__ import annotations
 
@@ -18,17 +18,13 @@ from dask_napari.model import (
     LayerSpec,
     NoPlace,
     Refusal,
+    Reports,
+    contain,
 )
 from dask_napari.viewer.camera import CameraFit
 from dask_napari.viewer.layers._axis_modes import Modes
 from dask_napari.viewer.layers._headings import Headings
-from dask_napari.viewer.layers._layer_notes import LayerNotes
-from dask_napari.viewer.layers._layer_stream import (
-    CannotShow,
-    LayerContext,
-    LayerStream,
-    StreamStart,
-)
+from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
 from dask_napari.viewer.layers._pixel_stream import PixelStream
 from dask_napari.viewer.layers._points_stream import PointsStream
 from dask_napari.viewer.layers._shapes_stream import ShapesStream
@@ -52,7 +48,7 @@ STREAMS: Final[dict[str, type[LayerStream]]] = {
     "tracks": TracksStream,
     "vectors": VectorsStream,
 }
-"""What shows the items of each kind."""
+"""Class of the stream of each kind: the one place that knows all of them."""
 
 MOST_LAYERS: Final = 256
 """Layers that are made; napari's list and its drawing take seconds for more."""
@@ -79,13 +75,13 @@ class Layers:
     viewer : napari.Viewer
         Where the layers live.
     store : BlockStore, optional
-        Keeps pictures; in memory, all of them, if not given.
+        Keeps images and labels; all in memory if not given.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer, store: BlockStore | None = None) -> None:
         self.viewer = viewer
         self.store = BlockStore() if store is None else store
-        self.notes = LayerNotes()
+        self.reports = Reports(logger)
         self.modes = Modes()
         self.axes = CanvasAxes(arrival=(ARRIVAL_AXIS,))
         self.streams: dict[str, LayerStream] = {}
@@ -94,18 +90,20 @@ class Layers:
         self._known: dict[str, None] = {}
         self._space: tuple[str, ...] = ()
         """Axes that arrays have and that are no sliders, though elements have them too."""
-        self._failed: set[str] = set()
         self._colours: dict[str, itertools.cycle[str]] = {}
         self._headings = Headings(viewer)
         self._fit = CameraFit(viewer)
         self._turn = 0
+
+    def __repr__(self) -> str:
+        return f"<Layers: {len(self.streams)} streams, axes {self.axes.labels}>"
 
     def put(self, item: Item, spec: LayerSpec | None) -> None:
         """Lay an item on its canvas.
 
         Raises
         ------
-        CannotShow, Refusal, TypeError, ValueError
+        Refusal, TypeError, ValueError
             If it cannot be shown; nothing has changed then.
         """
         fresh = spec is not None and self.modes.declare(spec)
@@ -116,14 +114,14 @@ class Layers:
         try:
             grew = stream.put(item, position, self._seen_steps())
         except NoPlace as error:
-            raise CannotShow(str(error)) from error
+            raise Refusal(str(error)) from error
         self.streams[stream.name] = stream
         self._known.update(dict.fromkeys(item.position))
         mosaic = self.modes.mosaic.axes
         self.newest = {axis: at for axis, at in position.items() if axis not in mosaic}, grew
 
     def _leave_space(self, item: Item) -> bool:
-        """Let an axis of an array be none of the sliders that columns alone have made."""
+        """Keep an axis of an array out of the sliders; return whether columns had made it one."""
         names = item.calibration.axes if item.kind in PIXEL_KINDS else ()
         taken = {name for name in names[:-2] if name in self.axes}
         if not taken or taken & {*self._known, *item.position}:
@@ -134,17 +132,17 @@ class Layers:
     def _stream(
         self, item: Item, spec: LayerSpec | None
     ) -> tuple[LayerStream, dict[str, Coordinate]]:
-        """The stream of an item, a new one if need be, and the item's position on it."""
+        """Return the stream of an item, a new one if need be, and the item's position on it."""
         if item.kind not in STREAMS:
-            raise CannotShow(f"kind {item.kind} is not shown yet")
+            raise Refusal(f"kind {item.kind} is not shown yet")
         position = item.at
         name, rest, channel = self.modes.divide(item, position, spec)
         stream = self.streams.get(name)
         if stream is None:
             if len(self.streams) >= MOST_LAYERS:
-                raise CannotShow("too many layers")
+                raise Refusal("too many layers")
             if len({*self.axes.names, *rest}) > MOST_AXES:
-                raise CannotShow("too many axes")
+                raise Refusal("too many axes")
             said = {**item.options, **(spec.options if spec else {})}
             if "colormap" in said:
                 channel.pop("colormap", None)
@@ -152,38 +150,30 @@ class Layers:
                 colours = self._colours.setdefault(item.name, itertools.cycle(CHANNEL_COLORMAPS))
                 channel["colormap"] = next(colours)
             around = LayerContext(
-                self.viewer, self.axes, self.modes.mosaic, self.store.hold, self.notes
+                self.viewer, self.axes, self.modes.mosaic, self.store.hold, self.reports
             )
             stream = STREAMS[item.kind](around, StreamStart(name, item, spec, {**channel, **said}))
             stream.channel = {axis: at for axis, at in position.items() if axis not in rest}
         if stream.kind != item.kind:
-            raise CannotShow(f"{item.kind} on a layer of {stream.kind}")
+            raise Refusal(f"{item.kind} on a layer of {stream.kind}")
         return stream, rest
 
     # -- modes -------------------------------------------------------------------------------
 
     @property
     def position_axes(self) -> tuple[str, ...]:
-        """Axes of the positions of all items so far, whatever their modes."""
+        """Return the axes of the positions of all items so far, whatever their modes."""
         return tuple(self._known)
 
     def mode(self, axis: str) -> AxisMode:
-        """How an axis is shown, on some layer at least."""
+        """Return the mode of an axis, on some layer at least."""
         if axis in self.modes.mosaic.axes:
             return "mosaic"
         in_names = any(axis in stream.channel for stream in self.streams.values())
         return "layer" if in_names else "slider"
 
     def choose(self, axis: str, mode: AxisMode) -> None:
-        """Show an axis another way from now on; nothing is sent or copied for that.
-
-        Parameters
-        ----------
-        axis : str
-            Name of the axis.
-        mode : {"slider", "layer", "mosaic"}
-            How to show it.
-        """
+        """Show an axis another way from now on; nothing is sent or copied for that."""
         coordinates = {
             item.position[axis]
             for stream in self.streams.values()
@@ -194,7 +184,7 @@ class Layers:
         self._relayout()
 
     def _relayout(self) -> None:
-        """Lay everything out again by the present modes."""
+        """Lay all items out again by the present modes."""
         old, self.streams = self.streams, {}
         arrivals = self.axes[ARRIVAL_AXIS].coordinates if ARRIVAL_AXIS in self.axes else ()
         self.modes.restart()
@@ -227,7 +217,7 @@ class Layers:
 
     @property
     def offset(self) -> int | None:
-        """Dimensions of the viewer before ours; None while it does not have all of ours.
+        """Return the number of leading dimensions that are not ours; None while some of ours miss.
 
         A layer of the user's own may have more dimensions, and with all layers removed napari
         falls back to two.
@@ -236,7 +226,7 @@ class Layers:
         return offset if offset >= 0 else None
 
     def steps(self) -> tuple[int, ...] | None:
-        """Index of each slider axis that is looked at, None if they are not all there."""
+        """Return the index of each slider that the viewer shows; None if some sliders miss."""
         offset = self.offset
         if offset is None:
             return None
@@ -244,7 +234,7 @@ class Layers:
         return tuple(min(step, size - 1) for step, size in zip(steps, self.axes.shape, strict=True))
 
     def _seen_steps(self) -> tuple[int, ...] | None:
-        """The same; None too if a slider axis is shown in space, so that more is seen."""
+        """Return :meth:`steps`; None if a slider axis is shown in space, so that more is seen."""
         steps, offset = self.steps(), self.offset
         if steps is None or offset is None:
             return None
@@ -266,14 +256,17 @@ class Layers:
                 drawn |= self._update(stream, now, force)
             except Exception as error:
                 # One layer that cannot be drawn must not keep the others from it.
-                self._failure(stream, error)
+                self.reports.error(
+                    "cannot be drawn", error, layer=stream.name, traceback=True, level=logging.ERROR
+                )
+                contain(error)
         unit = next((stream.units[-1] for stream in self.streams.values()), "pixel")
         self._headings.update(self.modes.mosaic, unit)
         self._fit.update(drawn)
         return drawn
 
     def _in_turn(self) -> list[LayerStream]:
-        """The streams: new and grown ones first, then each of the others first in its turn."""
+        """Return the streams: new and grown ones first, then each of the others first in turn."""
         self._turn += 1
         streams = list(self.streams.values())
         first = self._turn % max(1, len(streams))
@@ -288,15 +281,8 @@ class Layers:
             self._stack(stream)
         return drawn
 
-    def _failure(self, stream: LayerStream, error: Exception) -> None:
-        """Say once of a layer that it cannot be drawn."""
-        if stream.name not in self._failed:
-            self._failed.add(stream.name)
-            logger.error("layer %r cannot be drawn", stream.name, exc_info=error)
-            self.notes.say(stream.name, f"cannot be drawn: {error}")
-
     def _stack(self, stream: LayerStream) -> None:
-        """Move a new layer under ours of kinds that belong above it; the rest stays."""
+        """Move a new layer under those of ours whose kinds belong above it."""
         layers = self.viewer.layers
         above = STACK[STACK.index(stream.kind) + 1 :]
         ours = {id(other.layer) for other in self.streams.values() if other.kind in above}

@@ -12,22 +12,17 @@ from napari.layers import Image, Labels
 
 from dask_napari.canvas import PutResult
 from dask_napari.canvas.pixels import ArrayHandle, Canvas
-from dask_napari.model import Item, ItemMeta
+from dask_napari.model import Item, ItemMeta, Refusal
 from dask_napari.viewer.layers._contrast import RunningContrast
 from dask_napari.viewer.layers._label_features import LabelFeatures
-from dask_napari.viewer.layers._layer_stream import (
-    CannotShow,
-    LayerContext,
-    LayerStream,
-    StreamStart,
-)
+from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
 from dask_napari.viewer.napari_internals import forget_coarsest_level
 
 logger = logging.getLogger(__name__)
 
 
 class HeldItem(Item):
-    """An item that is in a canvas's keeping; its ``data`` has shape and type alone."""
+    """Item in a canvas's keeping; its ``data`` has shape and type alone."""
 
     __slots__ = ("held", "limits")
     held: ArrayHandle
@@ -35,13 +30,7 @@ class HeldItem(Item):
 
 
 class PixelStream(LayerStream):
-    """Images or labels.
-
-    Parameters
-    ----------
-    around, start
-        See :class:`~dask_napari.viewer.layers._layer_stream.LayerStream`.
-    """
+    """Images or labels."""
 
     def __init__(self, around: LayerContext, start: StreamStart) -> None:
         super().__init__(around, start)
@@ -62,9 +51,9 @@ class PixelStream(LayerStream):
         self._given: tuple[object, ...] = ()  # shape and type that napari knows
 
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
-        """Lay an item on the canvas; true if an axis grew."""
+        """Lay an item on the canvas; return whether an axis grew."""
         if item.rgb != bool(self.canvas.colour):
-            raise CannotShow("colour and grey images on one layer")
+            raise Refusal("colour and grey images on one layer")
         stage = item.calibration.translate[-2:]
         dtype = self.canvas.dtype if self.canvas.n_blocks else None
         limits = self._measure(item)
@@ -100,7 +89,7 @@ class PixelStream(LayerStream):
         return result.grew
 
     def _measure(self, item: Item) -> tuple[float, float] | None:
-        """Contrast limits that fit an item; what is on disk was measured before it went there."""
+        """Return the limits that fit an item; data on disk were measured before they went there."""
         if not isinstance(item, HeldItem):
             return self.contrast.measure(item.data)
         if item.limits is None and not self.contrast.fixed:
@@ -108,11 +97,11 @@ class PixelStream(LayerStream):
         return item.limits
 
     def _in_view(self, result: PutResult) -> bool:
-        """Whether a change is on the screen, as far as that can be told."""
+        """Return whether a change may be on the screen."""
         layer = self.layer
         if layer is None or not layer.multiscale or len(self.viewer.dims.displayed) != 2:
             return True
-        # Only a part of a large picture is on the screen, and drawn.
+        # Only a part of a large image is on the screen, and drawn.
         corners, level = layer.corner_pixels, layer.data_level
         return all(
             at <= (last + 1) << level and at + length >= first << level
@@ -122,7 +111,7 @@ class PixelStream(LayerStream):
         )
 
     def items(self) -> Iterator[Item]:
-        """What was put, with all that is needed to put it elsewhere."""
+        """Return all items that were put, with all that is needed to put each elsewhere."""
         layer, part = self.source
         for laid in self.canvas.blocks():
             calibration = self.calibration
@@ -150,22 +139,15 @@ class PixelStream(LayerStream):
             yield item
 
     def take_over(self, other: LayerStream) -> None:
-        """Show in the napari layer of a stream that this one replaces; what the user set stays."""
+        """Show in the napari layer of another stream, and keep what the user has set there."""
         super().take_over(other)
         assert isinstance(other, PixelStream)
         self.contrast = other.contrast
 
     @property
     def ndim(self) -> int:
-        """Number of axes of the napari layer."""
+        """Return the number of axes of the napari layer."""
         return self.canvas.ndim - bool(self.canvas.colour)
-
-    def arguments(self) -> dict[str, Any]:
-        """What napari is told of place and size."""
-        arguments = super().arguments()
-        if self.mosaic.by_stage:  # then the translation of each item is where its tile lies
-            arguments["translate"] = (0.0,) * self.ndim
-        return arguments
 
     def add(self) -> None:
         """Make the napari layer."""
@@ -224,7 +206,7 @@ class PixelStream(LayerStream):
         layer.data = levels
 
     def refresh(self) -> None:
-        """Draw again what is displayed."""
+        """Redraw the layer."""
         forget_coarsest_level(self.layer)
         super().refresh()
 
@@ -234,14 +216,14 @@ class PixelStream(LayerStream):
         super().refresh_thumbnail()
 
     def update(self, now: float, *, force: bool = False) -> bool:
-        """Bring the napari layer up to date; true if it was redrawn."""
+        """Bring the napari layer up to date; return whether it was redrawn."""
         drawn = super().update(now, force=force)
         if self.layer is not None and not self.contrast.fixed:
             self.contrast.apply(self.layer)
         if self.layer is not None and self.features is not None:
             self.features.apply(self.layer)
             if self.features.ambiguous:
-                self.notes.say(
+                self.reports.note(
                     self.name,
                     "no features are shown where labels side by side have the same numbers; number"
                     " them through, or show the axis as a slider",

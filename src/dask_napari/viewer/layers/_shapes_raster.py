@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Labels
 
-    from dask_napari.viewer.layers._shapes_stream import ShapesStream
+    from dask_napari.viewer.layers._element_stream import ElementStream
 
 
 TYPE: Final = PRIVATE + "type"
@@ -42,13 +42,6 @@ class Raster:
 
     It has the axes in the plane only, so that napari shows it at all steps of the sliders; it is
     drawn again when one moves.
-
-    Parameters
-    ----------
-    name : str
-        Name of the layer.
-    viewer : napari.Viewer
-        Where it is added.
     """
 
     def __init__(self, name: str, viewer: napari.viewer.Viewer) -> None:
@@ -64,12 +57,15 @@ class Raster:
         self._drawn = 0
         self._refreshed = 0.0
 
+    def __repr__(self) -> str:
+        return f"<Raster {self.name!r} {self.pixels.shape}, {self._drawn} drawn>"
+
     @property
     def pending(self) -> bool:
-        """Whether there are shapes that are not drawn yet."""
+        """Return whether some shapes are not drawn yet."""
         return self._rows is not None and self._drawn < len(self._rows)
 
-    def show(self, rows: Rows, table: dict[str, npt.NDArray[Any]], stream: ShapesStream) -> None:
+    def show(self, rows: Rows, table: dict[str, npt.NDArray[Any]], stream: ElementStream) -> None:
         """Take the shapes of a view; they are drawn bit by bit."""
         state = stream.canvas.generation, stream.canvas.numbering
         done = self._source[: self._drawn]
@@ -84,7 +80,7 @@ class Raster:
         self._place(stream, {**table, "index": np.arange(1, len(rows) + 1)})
 
     def _fit(self, low: npt.NDArray[Any], high: npt.NDArray[Any]) -> bool:
-        """Make the grid large enough; false if it was made anew."""
+        """Make the grid large enough; return false if it was made anew."""
         low, high = np.floor(low), np.floor(high) + 1
         size = np.asarray(self.pixels.shape) * self._step
         if (low >= self._origin).all() and (high <= self._origin + size).all():
@@ -99,7 +95,7 @@ class Raster:
         self.pixels = np.zeros(shape, np.int32)
         return False
 
-    def _place(self, stream: ShapesStream, table: dict[str, npt.NDArray[Any]]) -> None:
+    def _place(self, stream: ElementStream, table: dict[str, npt.NDArray[Any]]) -> None:
         """Bring the layer in line with the grid."""
         scale = np.asarray((1.0, 1.0, *stream.calibration.scale)[-2:])
         translate = np.asarray((0.0, 0.0, *stream.calibration.translate)[-2:])
@@ -126,7 +122,7 @@ class Raster:
         self.layer.features = table
 
     def clear(self) -> None:
-        """Show nothing."""
+        """Show no shapes."""
         if self._rows is None:
             return
         self._rows, self._source, self._drawn = None, np.empty(0, np.intp), 0
@@ -136,7 +132,7 @@ class Raster:
         self.layer.refresh(extent=False)
 
     def restart(self) -> None:
-        """Draw everything anew with the next view."""
+        """Draw all shapes anew with the next view."""
         self._state = ()
 
     def remove(self) -> None:
@@ -179,18 +175,7 @@ def _reach(
 def draw_shape(
     pixels: npt.NDArray[np.int32], vertices: npt.NDArray[np.float64], kind: str, number: int
 ) -> None:
-    """Draw a shape into an array: what lies inside of it, or its line.
-
-    Parameters
-    ----------
-    pixels : numpy.ndarray
-        Two-dimensional; it is written to.
-    vertices : numpy.ndarray
-        ``(v, 2)``, y and x.
-    kind : str
-        One of ``SHAPE_TYPES``.
-    number : int
-        What is written.
+    """Draw a number into the inside, or the line, of a shape whose vertices are y and x.
 
     Examples
     --------
@@ -200,8 +185,8 @@ def draw_shape(
     [[0, 7, 7, 0], [0, 7, 7, 0], [0, 0, 0, 0]]
     """
     if kind in ("line", "path"):
-        whole = np.rint(vertices).astype(int)
-        for start, stop in itertools.pairwise(whole):
+        points = np.rint(vertices).astype(int)
+        for start, stop in itertools.pairwise(points):
             y, x = draw.line(*start, *stop)
             _write(pixels, y, x, number)
         return

@@ -11,14 +11,9 @@ import numpy.typing as npt
 
 from dask_napari import config
 from dask_napari.canvas.elements import Block, Rows
-from dask_napari.model import SHAPE_TYPES, Item
+from dask_napari.model import SHAPE_TYPES, Item, Refusal
 from dask_napari.viewer.layers._element_stream import ElementStream, features
-from dask_napari.viewer.layers._layer_stream import (
-    CannotShow,
-    LayerContext,
-    LayerStream,
-    StreamStart,
-)
+from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
 from dask_napari.viewer.layers._shapes_raster import TYPE, VERTICES, Raster
 from dask_napari.viewer.napari_internals import Elements, Shapes, current_color
 
@@ -26,7 +21,7 @@ CORNERS: Final = (3, 4, 4, 2, 2)
 """Vertices that a shape of each type needs at the least."""
 
 EXACT: Final = (False, True, True, True, False)
-"""Whether it may not have more."""
+"""Whether a shape of each type has no more vertices than that."""
 
 DRAW_BUDGET: Final = 0.012
 """Seconds of a tick for drawing shapes into labels."""
@@ -50,27 +45,27 @@ class ShapesStream(ElementStream):
 
     @property
     def large(self) -> bool:
-        """Whether the layer holds only what is seen."""
+        """Return whether the layer holds only the elements in view."""
         return super().large or self.canvas.size > self.max_shapes
 
     def block(self, item: Item) -> Block:
         """Return the elements of an item."""
         offsets, types = item.arrays.get("offsets"), item.arrays.get("types")
         if offsets is None or types is None:
-            raise CannotShow("shapes have offsets and types")
+            raise Refusal("shapes have offsets and types")
         offsets, types = offsets.astype(np.intp), types.astype(np.intp)
         counts = np.diff(offsets)
         if len(offsets) != len(types) + 1 or offsets[0] or offsets[-1] != len(item.data):
-            raise CannotShow("offsets of shapes do not match their vertices")
+            raise Refusal("offsets of shapes do not match their vertices")
         if types.size and (types.min() < 0 or types.max() >= len(SHAPE_TYPES)):
-            raise CannotShow("a type of shape that is not known")
+            raise Refusal("a type of shape that is not known")
         least, exact = np.asarray(CORNERS)[types], np.asarray(EXACT)[types]
         bad = np.flatnonzero((counts < least) | (exact & (counts != least)))
         if len(bad):
             kind = SHAPE_TYPES[types[bad[0]]]
-            raise CannotShow(f"{kind} of {counts[bad[0]]} vertices")
+            raise Refusal(f"{kind} of {counts[bad[0]]} vertices")
         if not np.isfinite(item.data).all():
-            raise CannotShow("shapes with vertices that are not finite")
+            raise Refusal("shapes with vertices that are not finite")
         axes = item.calibration.axes
         inner = self.canvas.spatial_columns(axes, item.data.shape[1])
         vertices = np.empty(len(types), object)
@@ -155,7 +150,7 @@ class ShapesStream(ElementStream):
         return [str(layer.face_color_mode), str(layer.edge_color_mode)]
 
     def _looks(self, layer: Shapes) -> list[tuple[str, npt.NDArray[Any], Any]]:
-        """What each shape has of its own, and what new ones get."""
+        """Return the looks of each shape, and those that new ones get."""
         looks = [("edge_width", np.asarray(layer.edge_width, float), layer.current_edge_width)]
         colors = {"face_color": current_color(layer, "face")}
         colors["edge_color"] = current_color(layer, "edge")
@@ -181,7 +176,7 @@ class ShapesStream(ElementStream):
         return shapes, types
 
     def _find_crossing(self, rows: Rows) -> bool:
-        """Find the polygons that napari does not fill; true if there are any that were not known.
+        """Find the polygons that napari does not fill; return whether there are new ones.
 
         Without a compiled triangulation, it raises for some that cross themselves.
         """
@@ -196,7 +191,7 @@ class ShapesStream(ElementStream):
                 self._crossing.add(key)
         if len(self._crossing) == known:
             return False
-        self.notes.say(
+        self.reports.note(
             self.name,
             "polygons that cross themselves are drawn as outlines; the package bermuda lets"
             " napari fill them",
@@ -206,11 +201,11 @@ class ShapesStream(ElementStream):
     # -- too many of them --------------------------------------------------------------------
 
     def _rasterise(self, rows: Rows) -> bool:
-        """Draw the shapes into labels if they are too many; true if so."""
+        """Draw the shapes into labels if they are too many; return whether they are."""
         many = self.large and len(rows) > self.max_shapes
         if many and self.raster is None:
             self.raster = Raster(f"{self.name} (rasterised)", self.viewer)
-            self.notes.say(
+            self.reports.note(
                 self.name,
                 f"more than {self.max_shapes:,} shapes in one view are shown as labels; the"
                 " configuration's max-shapes or the tap's option max_shapes raises the limit",
@@ -220,7 +215,7 @@ class ShapesStream(ElementStream):
         return many
 
     def update(self, now: float, *, force: bool = False) -> bool:
-        """Bring the napari layer up to date; true if it was redrawn."""
+        """Bring the napari layer up to date; return whether it was redrawn."""
         drawn = super().update(now, force=force)
         if self.raster is not None and self.raster.pending:
             self.raster.draw(float("inf") if force else time.monotonic() + DRAW_BUDGET)
@@ -228,7 +223,7 @@ class ShapesStream(ElementStream):
         return drawn
 
     def take_over(self, other: LayerStream) -> None:
-        """Show in the napari layer of a stream that this one replaces; what the user set stays."""
+        """Show in the napari layer of another stream, and keep what the user has set there."""
         super().take_over(other)
         assert isinstance(other, ShapesStream)
         self.raster = other.raster
@@ -236,7 +231,7 @@ class ShapesStream(ElementStream):
             self.raster.restart()
 
     def remove(self) -> None:
-        """Take the napari layers away: nothing is on them any more."""
+        """Remove the napari layers, which are empty now."""
         super().remove()
         if self.raster is not None:
             self.raster.remove()

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.canvas.elements import Block, Rows
-from dask_napari.model import Item
+from dask_napari.model import Item, Refusal
 from dask_napari.viewer.layers._contrast import RunningContrast
 from dask_napari.viewer.layers._element_stream import PRIVATE, ElementStream
-from dask_napari.viewer.layers._layer_stream import CannotShow, LayerStream
+from dask_napari.viewer.layers._layer_stream import LayerStream
 from dask_napari.viewer.napari_internals import Elements, Surface
 
 VALUE: Final = PRIVATE + "value"
@@ -29,9 +29,9 @@ class SurfaceStream(ElementStream):
         """Return the elements of an item."""
         faces, values = item.arrays.get("faces"), item.arrays.get("values")
         if faces is None or faces.ndim != 2 or faces.shape[1] != 3:
-            raise CannotShow("a surface has faces (f, 3)")
+            raise Refusal("a surface has faces (f, 3)")
         if faces.size and (faces.min() < 0 or faces.max() >= len(item.data)):
-            raise CannotShow("faces name vertices that are not there")
+            raise Refusal("faces name vertices that are not there")
         values = np.ones(len(item.data)) if values is None else values.astype(float)
         if self._contrast is None:
             self._contrast = RunningContrast(fixed="contrast_limits" in self.options)
@@ -41,15 +41,15 @@ class SurfaceStream(ElementStream):
 
     @property
     def large(self) -> bool:
-        """Whether the layer holds only what is seen."""
+        """Return whether the layer holds only the elements in view."""
         return True
 
     def at(self) -> list[float | None]:
-        """Where the viewer looks; a mesh cannot be repeated along an axis shown in space."""
+        """Return the index in view on each axis; an axis shown in space cannot repeat a mesh."""
         return [0.0 if index is None else index for index in super().at()]
 
     def take_over(self, other: LayerStream) -> None:
-        """Show in the napari layer of a stream that this one replaces; what the user set stays."""
+        """Show in the napari layer of another stream, and keep what the user has set there."""
         super().take_over(other)
         assert isinstance(other, SurfaceStream)
         self._contrast = other._contrast
@@ -68,7 +68,7 @@ class SurfaceStream(ElementStream):
         self.layer.data = self._mesh(rows)
 
     def update(self, now: float, *, force: bool = False) -> bool:
-        """Bring the napari layer up to date; true if it was redrawn."""
+        """Bring the napari layer up to date; return whether it was redrawn."""
         drawn = super().update(now, force=force)
         if self.layer is not None and self._contrast is not None:
             self._contrast.apply(self.layer)

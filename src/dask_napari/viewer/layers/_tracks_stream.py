@@ -9,14 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.canvas.elements import Block, Rows
-from dask_napari.model import ARRIVAL_AXIS, Item
+from dask_napari.model import ARRIVAL_AXIS, Item, Refusal
 from dask_napari.viewer.layers._element_stream import PRIVATE, ElementStream, features
-from dask_napari.viewer.layers._layer_stream import (
-    CannotShow,
-    LayerContext,
-    LayerStream,
-    StreamStart,
-)
+from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
 from dask_napari.viewer.napari_internals import Elements, Tracks
 
 NUMBER: Final = PRIVATE + "number"
@@ -53,14 +48,14 @@ class TracksStream(ElementStream):
     def block(self, item: Item) -> Block:
         """Return the elements of an item."""
         if item.data.ndim != 2 or not 4 <= item.data.shape[1] <= 5:
-            raise CannotShow("tracks are (n, 1 + D): number, time, (z,) y and x")
+            raise Refusal("tracks are (n, 1 + D): number, time, (z,) y and x")
         numbers = item.data[:, 0]
         if not (np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all()):
-            raise CannotShow("numbers of tracks are whole")
+            raise Refusal("numbers of tracks are whole")
         count = item.data.shape[1] - 1
         axes = item.calibration.axes or (DEFAULT_AXES[:1] + DEFAULT_AXES[5 - count :])
         if len(axes) != count or axes[0] in DEFAULT_AXES[1:]:
-            raise CannotShow(f"the first of the axes {axes} is no time")
+            raise Refusal(f"the first of the axes {axes} is no time")
         graph = item.arrays.get("graph")
         columns: dict[str, npt.NDArray[Any]] = dict(item.features)
         columns[NUMBER] = numbers.astype(np.int64)
@@ -78,7 +73,7 @@ class TracksStream(ElementStream):
 
     @property
     def large(self) -> bool:
-        """Whether the layer holds only what is seen."""
+        """Return whether the layer holds only the elements in view."""
         return True
 
     @property
@@ -100,7 +95,7 @@ class TracksStream(ElementStream):
         return max(0, self.ndim - len(self.axes.spatial))
 
     def at(self) -> list[float | None]:
-        """Where the viewer looks: at all times, and nothing is repeated."""
+        """Return the index in view on each axis: all times, and nothing repeated."""
         labels = self.axes.labels
         return [
             None if name == self._time else (0.0 if index is None else index)
@@ -108,13 +103,13 @@ class TracksStream(ElementStream):
         ]
 
     def now(self) -> float | None:
-        """Where the viewer is in time, None for everywhere."""
+        """Return the time that the viewer shows, None for all times."""
         if self._time not in self.axes.labels:
             return None
         return super().at()[self.axes.labels.index(self._time)]
 
     def take_over(self, other: LayerStream) -> None:
-        """Show in the napari layer of a stream that this one replaces; what the user set stays."""
+        """Show in the napari layer of another stream, and keep what the user has set there."""
         super().take_over(other)
         assert isinstance(other, TracksStream)
         self._colour = other._colour
@@ -125,7 +120,7 @@ class TracksStream(ElementStream):
             layer.now = self.now
 
     def update(self, now: float, *, force: bool = False) -> bool:
-        """Bring the napari layer up to date; true if it was redrawn."""
+        """Bring the napari layer up to date; return whether it was redrawn."""
         drawn = super().update(now, force=force)
         step = self.now()
         if step != self._step and self.layer is not None:
@@ -167,7 +162,7 @@ class TracksStream(ElementStream):
     def _tables(
         self, rows: Rows
     ) -> tuple[npt.NDArray[np.float64], dict[str, npt.NDArray[Any]], dict[int, list[int]]]:
-        """Return what napari wants: data, features and graph."""
+        """Return data, features and graph for napari."""
         table = features(rows)
         if not len(rows):
             # It takes no empty tracks; one of a single vertex draws nothing.

@@ -1,4 +1,4 @@
-"""Memory and disk of the pictures that are shown."""
+"""Memory and disk for the images and labels that are shown."""
 
 from __future__ import annotations
 

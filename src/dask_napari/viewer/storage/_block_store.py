@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.canvas.pixels import ArrayHandle
-from dask_napari.model import Once
+from dask_napari.model import Reports, contain
 from dask_napari.viewer.storage._scratch import Extent, Scratch
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ RETRY: Final = 30.0
 
 
 class _Block:
-    """What the store knows of an array; ``array`` is None when it is on disk only."""
+    """Array in the store; ``array`` is None when it is on disk only."""
 
     __slots__ = ("array", "buried", "counted", "dead", "dtype", "extent", "level", "shape")
 
@@ -52,13 +52,17 @@ class _Block:
 
 
 class StoredArray:
-    """An array in a store's keeping, for as long as somebody has this."""
+    """Handle of an array, which the store keeps for as long as the handle lives."""
 
     __slots__ = ("_block", "_store")
 
     def __init__(self, store: BlockStore, block: _Block) -> None:
         self._store = store
         self._block = block
+
+    def __repr__(self) -> str:
+        place = "on disk" if self._block.array is None else "in memory"
+        return f"<StoredArray {self.shape} {self.dtype} {place}>"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -119,7 +123,7 @@ class BlockStore:
         self._in_memory = 0
         self._evicting = False
         self._retry_at = 0.0
-        self._first = Once()
+        self._reports = Reports(logger)
         self._dead: deque[_Block] = deque()
         self._freed: deque[Extent] = deque()
         # Its `put` may be called where `put` was interrupted; no other way to wake a thread may.
@@ -127,18 +131,14 @@ class BlockStore:
         self._thread: threading.Thread | None = None
         self._closed = False
 
+    def __repr__(self) -> str:
+        used = f"{self._in_memory} of {self.limit} bytes in memory"
+        return f"<BlockStore: {used}, {self.on_disk} on disk>"
+
     # -- any thread --------------------------------------------------------------------------
 
     def hold(self, array: npt.NDArray[Any], level: int = 0) -> ArrayHandle:
-        """Take an array into keeping.
-
-        Parameters
-        ----------
-        array : numpy.ndarray
-            Not to be written to any more.
-        level : int
-            Above 0 for a coarser copy.
-        """
+        """Keep an array, which is not written to any more; ``level`` is above 0 for a copy."""
         block = _Block(array, level)
         with self._lock:
             self._bury()
@@ -158,7 +158,7 @@ class BlockStore:
             assert self._scratch is not None
             self._scratch.read(block.extent, array)
         except OSError as error:
-            self._log_once("read", f"a picture could not be read back and is blank: {error}")
+            self._reports.error("an image could not be read back and is blank", error)
             return np.zeros(block.shape, block.dtype)
         with self._lock:
             self._bury()
@@ -188,7 +188,7 @@ class BlockStore:
 
     @property
     def behind(self) -> bool:
-        """Whether the limit is reached and the disk is at work: what comes should wait."""
+        """Return whether the limit is reached and the disk is at work: items should wait."""
         return self.limit is not None and self._evicting and self._in_memory >= self.limit
 
     @property
@@ -197,12 +197,12 @@ class BlockStore:
         return 1 << 62 if self.limit is None else max(1, self.limit - self._in_memory)
 
     def settle(self, timeout: float | None = None) -> bool:
-        """Wait until nothing is on its way to disk; false if that takes too long."""
+        """Wait until nothing is on its way to disk; return false if that takes too long."""
         with self._settled:
             return self._settled.wait_for(lambda: not self._evicting, timeout)
 
     def close(self) -> None:
-        """Write no more. What is on disk can be read for as long as somebody has it."""
+        """Write no more; arrays on disk can be read for as long as their handles live."""
         with self._lock:
             self._closed = True
         if self._thread is not None:
@@ -229,7 +229,7 @@ class BlockStore:
                 try:
                     thread.start()
                 except RuntimeError as error:  # the system has no thread to give
-                    self._log_once("thread", f"images stay in memory, beyond the limit: {error}")
+                    self._reports.error("images stay in memory, beyond the limit", error)
                     return
                 self._thread = thread
             self._evicting = True
@@ -246,13 +246,13 @@ class BlockStore:
         )
 
     def _leave(self, block: _Block) -> None:
-        """Count a block out that is not in memory any more."""
+        """Count out a block that has left memory."""
         self._in_memory -= block.counted
         block.counted = 0
         self._orders[block.level].pop(block, None)
 
     def _bury(self) -> None:
-        """Count out what died; what it had on disk is freed by the thread."""
+        """Count out dead blocks; the thread frees their space on disk."""
         while self._dead:
             block = self._dead.popleft()
             block.buried = True
@@ -261,7 +261,7 @@ class BlockStore:
                 self._freed.append(block.extent)
 
     def _let_go(self, until: int) -> None:
-        """Drop the oldest as long as they are on disk too: those cost nothing to drop."""
+        """Drop the oldest blocks as long as they are on disk too: dropping those costs nothing."""
         while self._in_memory > until:
             block = self._oldest()
             if block is None or block.extent is None:
@@ -283,7 +283,9 @@ class BlockStore:
                     pass
                 self._free()
             except Exception as error:
+                # The thread must go on, or the store would wait for it for ever.
                 self._stop(error)
+                contain(error)
         with self._lock:
             self._rest()
 
@@ -292,7 +294,7 @@ class BlockStore:
         self._settled.notify_all()
 
     def _evict_one(self) -> bool:
-        """Send the oldest block to disk; false if none needs to go, or can."""
+        """Send the oldest block to disk; return false if none needs to go, or can."""
         self._free()
         with self._lock:
             self._bury()
@@ -304,9 +306,9 @@ class BlockStore:
             array = victim.array
         if array is None:  # it died this moment
             return True
-        if self._scratch is None:
-            self._scratch = self._make_scratch()
         try:
+            if self._scratch is None:
+                self._scratch = self._make_scratch()
             extent = self._scratch.write(array)
         except OSError as error:
             self._stop(error)
@@ -333,8 +335,4 @@ class BlockStore:
         with self._lock:
             self._retry_at = time.monotonic() + RETRY
             self._rest()
-        self._log_once("write", f"pictures stay in memory, beyond the limit: {self.trouble}")
-
-    def _log_once(self, what: str, text: str) -> None:
-        if self._first(what):
-            logger.warning("%s", text)
+        self._reports.error("images stay in memory, beyond the limit", error)

@@ -1,4 +1,4 @@
-"""How a viewer's memory is shared out, and how it is told."""
+"""Shares of a viewer's memory, and the text that tells its use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BACKLOG: Final = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """What of a viewer's memory is for pictures that wait, and for those that are shown.
+    """Bytes of a viewer's memory for images that wait, and for those that are shown.
 
     The rest is the receiver's, whose pool keeps some that nothing lives on.
 
@@ -23,7 +23,7 @@ class Shares:
     backlog : int
         Bytes above which the board is full.
     shown : int or None
-        Bytes of pictures on canvases; None without a limit.
+        Bytes of images and labels on canvases; None without a limit.
     """
 
     backlog: int
@@ -31,7 +31,7 @@ class Shares:
 
     @classmethod
     def of(cls, memory: int | None) -> Shares:
-        """Share out so many bytes.
+        """Return the shares of so many bytes.
 
         Examples
         --------
@@ -44,25 +44,25 @@ class Shares:
         return cls(backlog, memory - backlog - min(IDLE_BYTES, memory // 4))
 
     def board(self) -> Board:
-        """A board with its share."""
+        """Return a board with its share."""
         return Board(self.backlog)
 
     def store(self) -> BlockStore:
-        """A store with its share."""
+        """Return a store with its share."""
         return BlockStore(self.shown)
 
 
 def describe(store: BlockStore) -> str:
-    """Say what a store holds.
+    """Describe the contents of a store.
 
     Examples
     --------
     >>> describe(BlockStore(limit=2 << 30))
-    'pictures: 0.00 of 2.0 GiB in memory'
+    'images and labels: 0.00 of 2.0 GiB in memory'
     """
     in_memory, on_disk = store.in_memory / 2**30, store.on_disk / 2**30
     limit = "" if store.limit is None else f" of {store.limit / 2**30:.1f}"
-    text = f"pictures: {in_memory:.2f}{limit} GiB in memory"
+    text = f"images and labels: {in_memory:.2f}{limit} GiB in memory"
     if on_disk:
         text += f", {on_disk:.2f} GiB on disk"
     if store.trouble:

@@ -39,12 +39,12 @@ IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 
 
 class NoScratch(OSError):
-    """There is no directory on a disk; the text says what to do."""
+    """Lack of a directory on a disk; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Where an array lies."""
+    """Place of an array in the files."""
 
     segment: int
     offset: int
@@ -130,6 +130,9 @@ class Scratch:
         weakref.finalize(self, _close, self._segments)
         self._last = -1
 
+    def __repr__(self) -> str:
+        return f"<Scratch in {self.folder}: {self.nbytes} bytes in {len(self._segments)} files>"
+
     def write(self, array: npt.NDArray[Any]) -> Extent:
         """Write an array; one thread at a time.
 
@@ -201,7 +204,7 @@ class Scratch:
         )
 
     def close(self) -> None:
-        """Remove everything."""
+        """Remove all files."""
         for segment in self._segments.values():
             segment.file.close()
         self._segments.clear()
