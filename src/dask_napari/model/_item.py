@@ -15,10 +15,8 @@ from dask_napari.model._position import Position
 FEATURE = "feature:"
 """What the names of the arrays that hold feature columns begin with."""
 
-
 SHAPE_TYPES = ("polygon", "rectangle", "ellipse", "line", "path")
 """napari's, in the order in which an item numbers them."""
-
 
 _NO_TASK: Final = Provenance()
 _UNKNOWN: Final = Calibration()
@@ -133,15 +131,7 @@ class Item:
         publisher: str = "",
         seq: int = 0,
     ) -> Self:
-        """Return an item with metadata that are there already.
-
-        Parameters
-        ----------
-        meta : ItemMeta
-            All but the arrays.
-        data, arrays, publisher, seq
-            See :class:`Item`.
-        """
+        """Return an item of existing metadata; the other arguments are those of the class."""
         item = cls.__new__(cls)
         item.meta, item.data, item.arrays = meta, data, arrays
         item.publisher, item.seq, item.source = publisher, seq, None

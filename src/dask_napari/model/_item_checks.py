@@ -119,7 +119,10 @@ def _pixels(item: Item) -> tuple[int | None, int]:
     return None, data.ndim
 
 
-def _coordinates(data: AnyArray, ndim: int, least: int, most: int = MOST_AXES) -> None:
+def _coordinates(item: Item, ndim: int, least: int, most: int = MOST_AXES) -> None:
+    data = item.data
+    if item.rgb:
+        raise Refusal("colour without a colour axis")
     if data.ndim != ndim or not least <= data.shape[-1] <= most:
         raise Refusal("coordinates of another shape")
     if data.dtype.kind != "f" or data.dtype.itemsize not in (4, 8):
@@ -139,20 +142,13 @@ def reachable(data: AnyArray) -> npt.NDArray[np.bool_]:
     return near
 
 
-def _plain(item: Item) -> None:
-    if item.rgb:
-        raise Refusal("colour without a colour axis")
-
-
 def _points(item: Item) -> tuple[int, int]:
-    _plain(item)
-    _coordinates(item.data, 2, 2)
+    _coordinates(item, 2, 2)
     return len(item.data), item.data.shape[1]
 
 
 def _shapes(item: Item) -> tuple[int, int]:
-    _plain(item)
-    _coordinates(item.data, 2, 2)
+    _coordinates(item, 2, 2)
     offsets, types = item.arrays.get("offsets"), item.arrays.get("types")
     if offsets is None or types is None:
         raise Refusal("shapes without offsets or types")
@@ -175,8 +171,7 @@ def _shapes(item: Item) -> tuple[int, int]:
 
 
 def _tracks(item: Item) -> tuple[int, int]:
-    _plain(item)
-    _coordinates(item.data, 2, 4, 5)
+    _coordinates(item, 2, 4, 5)
     numbers = item.data[:, :2]
     if not np.array_equal(numbers, np.floor(numbers)) or (numbers < 0).any():
         raise Refusal("tracks or times that are no whole numbers")
@@ -190,16 +185,14 @@ def _tracks(item: Item) -> tuple[int, int]:
 
 
 def _vectors(item: Item) -> tuple[int, int]:
-    _plain(item)
-    _coordinates(item.data, 3, 2)
+    _coordinates(item, 3, 2)
     if item.data.shape[1] != 2:
         raise Refusal("coordinates of another shape")
     return len(item.data), item.data.shape[2]
 
 
 def _surface(item: Item) -> tuple[int, int]:
-    _plain(item)
-    _coordinates(item.data, 2, 2)
+    _coordinates(item, 2, 2)
     faces, values = item.arrays.get("faces"), item.arrays.get("values")
     if faces is None or faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu":
         raise Refusal("faces that are no triangles")

@@ -39,35 +39,16 @@ SIZES: tuple[str, ...] = get_args(Sizes)
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """How the coordinates of one axis lie in space, and what they are called.
+    """Places, names and colours of the coordinates of one axis, by their text."""
 
-    Attributes
-    ----------
-    plate : int
-        Wells of a plate that the coordinates name, such as ``"B03"``: 6, 12, 24, 48, 96, 384 or
-        1536; 0 if they are none.
-    rows, columns : int
-        Size of a grid; 0 for as many as are needed.
-    order : Order
-        How the grid is filled.
-    gutter : float
-        Space between tiles, as a share of a tile.
-    places : dict of str to tuple of float
-        Where each coordinate (as text) lies: y and x, in world units.
-    names : dict of str to str
-        What a coordinate (as text) is called.
-    colors : dict of str to str
-        Colour of a coordinate (as text): a name that napari knows, or ``"#rrggbb"``.
-    """
-
-    plate: int = 0
-    rows: int = 0
+    plate: int = 0  # wells of the plate whose wells, such as "B03", the axis has; 0 without one
+    rows: int = 0  # of a grid; 0 for as many as are needed
     columns: int = 0
-    order: Order = "row"
-    gutter: float = 0.0
-    places: dict[Name, tuple[float, float]] = {}
+    order: Order = "row"  # in which the grid is filled
+    gutter: float = 0.0  # space between tiles, as a share of a tile
+    places: dict[Name, tuple[float, float]] = {}  # y and x, in world units
     names: dict[Name, Name] = {}
-    colors: dict[Name, Name] = {}
+    colors: dict[Name, Name] = {}  # names that napari knows, or "#rrggbb"
 
 
 class LayerSpec(msgspec.Struct, frozen=True):

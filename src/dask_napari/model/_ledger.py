@@ -191,8 +191,7 @@ class Ledger:
     @property
     def balanced(self) -> bool:
         """Return whether every tally is balanced."""
-        tallies = self.tallies or self.layers
-        return all(tally.balanced for tally in tallies.values())
+        return all(tally.balanced for tally in (self.tallies or self.layers).values())
 
     def __str__(self) -> str:
         """One line per layer, for people."""

@@ -85,7 +85,7 @@ class Reports:
         ``traceback`` of bugs alone.
         """
         text = described(error)
-        self._keep(Report(_short(layer), _short(reason), _short(shown(key)), text[:TEXT_LIMIT]))
+        self.take(Report(_short(layer), _short(reason), _short(shown(key)), text[:TEXT_LIMIT]))
         new = self.is_new(
             (reason, type(error).__name__ if isinstance(error, BaseException) else text)
         )
@@ -106,7 +106,7 @@ class Reports:
         """
         new = self.is_new((layer, text))
         if new:
-            self._keep(Report(_short(layer), _short(text), "", _clean(text, TEXT_LIMIT), note=True))
+            self.take(Report(_short(layer), _short(text), "", _clean(text, TEXT_LIMIT), note=True))
             self._log(logging.WARNING, f"layer {layer!r}: {text}", None)
         return new
 
@@ -117,10 +117,6 @@ class Reports:
                 return False
             self._causes.add(cause)
             return True
-
-    def take(self, report: Report) -> None:
-        """Keep a report that came from elsewhere; it was logged there."""
-        self._keep(report)
 
     def fresh(self) -> list[Report]:
         """Return the reports that are new since the last call, the newest last."""
@@ -137,7 +133,8 @@ class Reports:
             self._fresh.clear()
             return list(self._last.values())
 
-    def _keep(self, report: Report) -> None:
+    def take(self, report: Report) -> None:
+        """Keep a report, without a word in the log: one from elsewhere was logged there."""
         cause = report.layer, report.reason
         with self._lock:
             self._last.pop(cause, None)

@@ -20,7 +20,6 @@ from dask_napari.stream.wire import messages as wire
 AXIS_LIMIT: Final = 2**31 - 1
 """Elements along an axis of an array; the steps of a slider are such integers."""
 
-
 Payload = list[npt.NDArray[np.uint8]]
 
 
@@ -70,14 +69,11 @@ class BatchDecoder:
         ahead.add(part, np.frombuffer(frame, np.uint8), self._pool, limit)
 
     def payload(
-        self,
-        peer: Peer,
-        batch: wire.Batch,
-        frames: Sequence[bytes | memoryview],
+        self, peer: Peer, batch: wire.Batch, frames: Sequence[bytes | memoryview]
     ) -> Payload:
-        """Bytes of a batch: its frames, what went ahead of it, or a view of its slot.
+        """Return the bytes of a batch, or raise :class:`Rejected` if they are missing.
 
-        Raises Rejected if they are not there.
+        A batch has its bytes in frames, in the parts that went ahead of it, or in a slot.
         """
         if batch.frames:
             return peer.ahead.take(batch.frames)
@@ -117,9 +113,8 @@ class BatchDecoder:
         return self._pool.empty((nbytes,), np.dtype(np.uint8))
 
     def _own(self, array: npt.NDArray[Any], kept: bool) -> npt.NDArray[Any]:
-        return sane(array) if kept else self._copied(array)
-
-    def _copied(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if kept:
+            return sane(array)
         # The slot goes back at once, and nothing that the worker does later can change what is
         # shown. Array by array: copied as a whole, a batch would live as long as its last item.
         block = self._pool.empty(array.shape, array.dtype)

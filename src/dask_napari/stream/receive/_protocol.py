@@ -131,9 +131,10 @@ class ReceiverProtocol:
             case wire.Offer():
                 self._offer(peer, message)
             case wire.Bye(counts=counts):
-                self.send(identity, wire.ByeAck(peer.epoch))
                 self._lose(peer)
                 self.publishers.count(peer.publisher, counts)
+                # Last: who has the answer reads the ledger, and finds all of it.
+                self.send(identity, wire.ByeAck(peer.epoch))
 
     # -- who is there ----------------------------------------------------------------------
 
@@ -151,29 +152,22 @@ class ReceiverProtocol:
         self.clients.forget(identity)
         if identity in self.peers:
             self._lose(self.peers[identity])
-        received = 0
         self.epochs += 1
+        instance, received, credit, share = "", 0, 0, 0
         if hello.role == "client":
             self.clients.admit(identity)
         else:
-            received = self._connect(identity, hello)
-        self.send(
-            identity,
-            wire.Welcome(
-                wire.WIRE_VERSION,
-                __version__,
-                self.peers[identity].publisher.instance if hello.role == "publisher" else "",
-                self.epochs,
-                received,
-                self.peers[identity].allowance if hello.role == "publisher" else 0,
-                self._limits.heartbeat,
-                self._limits.frame,
-                self.peers[identity].share if hello.role == "publisher" else 0,
-            ),
+            peer = self._connect(identity, hello)
+            instance, received = peer.publisher.instance, peer.publisher.seq
+            credit, share = peer.allowance, peer.share
+        version, beat, frame = wire.WIRE_VERSION, self._limits.heartbeat, self._limits.frame
+        welcome = wire.Welcome(
+            version, __version__, instance, self.epochs, received, credit, beat, frame, share
         )
+        self.send(identity, welcome)
 
-    def _connect(self, identity: bytes, hello: wire.Hello) -> int:
-        """Take a publisher on; return the number of the last item that is here."""
+    def _connect(self, identity: bytes, hello: wire.Hello) -> Peer:
+        """Take a publisher on."""
         for old in [p for p in self.peers.values() if p.publisher.name == hello.name]:
             self.forget(old)
         try:
@@ -187,8 +181,9 @@ class ReceiverProtocol:
         credit = self._limits.fair_credit(len(self.peers) + 1)
         granted = sum(peer.share for peer in self.peers.values())
         share = self._limits.next_arena(granted)
-        self.peers[identity] = Peer(identity, self.epochs, now, publisher, credit, share=share)
-        return publisher.seq
+        peer = Peer(identity, self.epochs, now, publisher, credit, share=share)
+        self.peers[identity] = peer
+        return peer
 
     def _make_room(self) -> None:
         """Give up the oldest peer that has said HELLO and nothing since, as no sink does."""

@@ -30,7 +30,6 @@ MOST: Final = 2**60
 BEYOND: Final = "(layers without counts)"
 """Where items are counted as dropped whose layer there was no room for."""
 
-
 _NOTHING: Final = Tally()
 
 
@@ -58,10 +57,7 @@ class Publishers:
         return iter(list(self._known.values()))
 
     def arrive(self, name: str, host: str) -> KnownPublisher:
-        """Return what is known of a publisher that connects.
-
-        Raises Rejected if too many are known already.
-        """
+        """Return the record of a publisher that connects, or raise :class:`Rejected`: too many."""
         with self.lock:
             publisher = self._known.get(name)
             if publisher is None:
@@ -226,9 +222,7 @@ class Publishers:
             layers = self._board.sums()
             for tally in layers.values():
                 tally.selected = 0  # the publishers know how many they have selected
-            for layer, tally in self._sums.items():
-                layers.setdefault(layer, Tally()).add(tally)
-            for layer, tally in self._ended.items():
+            for layer, tally in (*self._sums.items(), *self._ended.items()):
                 layers.setdefault(layer, Tally()).add(tally)
             for publisher in self._known.values():
                 for layer in publisher.uncounted:

@@ -52,10 +52,7 @@ class Reassembly:
         self._filled = end
 
     def take(self, sizes: Sequence[int]) -> list[Bytes]:
-        """Return the payload in frames of these sizes, and begin anew.
-
-        Raises Rejected if it is not complete, or of another size.
-        """
+        """Return the complete payload in frames of these sizes, or raise :class:`Rejected`."""
         whole, self._whole = self._whole, None
         if whole is None or self._filled != whole.nbytes or sum(sizes) != whole.nbytes:
             raise Rejected("batch whose parts are not all there")

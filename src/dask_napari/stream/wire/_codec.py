@@ -80,7 +80,9 @@ def decode(
     Raises Refusal if the codec is not known, or the data is not of it or of that size.
     """
     data = np.ascontiguousarray(data)
-    size = _sizes.get(codec, _unknown)(data)
+    if codec not in _sizes:
+        raise Refusal("codec that is not known")
+    size = _sizes[codec](data)
     if size != nbytes or not 0 < nbytes <= MOST:
         raise Refusal("codec that makes another size than declared")
     target = np.empty(nbytes, np.uint8) if allocate is None else allocate(nbytes)
@@ -90,10 +92,6 @@ def decode(
     except (RuntimeError, ValueError) as error:
         raise Refusal("codec whose data does not decode") from error
     return target
-
-
-def _unknown(data: Buffer) -> int:
-    raise Refusal("codec that is not known")
 
 
 def _zstd_size(data: Buffer) -> int:

@@ -97,18 +97,9 @@ def pack_frames(
         for name, array in arrays_of(item):
             codec, data = encode(item, array)
             at = 0 if data.nbytes < JOIN_BELOW else len(frames)
-            arrays.append(
-                ArrayHeader(
-                    name,
-                    array.dtype.str,
-                    array.shape,
-                    0 if at else offset,
-                    array.nbytes,
-                    at,
-                    codec,
-                    data.nbytes if codec else 0,
-                )
-            )
+            stored = data.nbytes if codec else 0
+            place = 0 if at else offset, array.nbytes, at, codec, stored
+            arrays.append(ArrayHeader(name, array.dtype.str, array.shape, *place))
             if at:
                 frames.append(data)
             else:
