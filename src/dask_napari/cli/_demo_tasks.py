@@ -15,20 +15,7 @@ SIDE = 256
 
 
 def expose(name: str, seconds: float = 0.05) -> npt.NDArray[np.uint16]:
-    """Make a field of round cells in noise; the same name gives the same field.
-
-    Parameters
-    ----------
-    name : str
-        Seeds the field.
-    seconds : float
-        Time that it takes, so that there is something to watch.
-
-    Examples
-    --------
-    >>> expose("P1_A01_s1", 0).shape
-    (256, 256)
-    """
+    """Make a field of round cells in noise; the same name gives the same field."""
     time.sleep(seconds)
     random = np.random.default_rng(list(name.encode()))
     y, x = np.mgrid[:SIDE, :SIDE]
@@ -44,8 +31,6 @@ def expose(name: str, seconds: float = 0.05) -> npt.NDArray[np.uint16]:
 def segment(field: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
     """Mark what is bright.
 
-    Examples
-    --------
     >>> int(segment(np.array([[0, 900]], "uint16")).sum())
     1
     """

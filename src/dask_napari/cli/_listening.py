@@ -52,16 +52,8 @@ def listening_options(command: Callable[P, R]) -> Callable[P, R]:
 class Listening:
     """Addresses and keys of a receiver, from the options of a command.
 
-    Attributes
-    ----------
-    addresses : list of str
-        Where it listens.
-    security : Security or None
-        Keys; None for a receiver without.
-    insecure : bool
-        Whether strangers may connect.
-    share_keys : bool
-        Whether sinks of the same user on this host find the keys by themselves.
+    ``security`` is None for a receiver without keys; ``insecure`` lets strangers connect; with
+    ``share_keys``, sinks of the same user on this host find the keys by themselves.
     """
 
     addresses: list[str]

@@ -12,15 +12,7 @@ COLORS: Final = {"ok": "green", "alive": "green", "warning": "yellow", "bad": "r
 
 
 def fail(error: Exception | str, code: int = 1) -> click.exceptions.Exit:
-    """Print an error and return the exception that ends the command.
-
-    Parameters
-    ----------
-    error : Exception or str
-        Printed behind ``error:``, to standard error.
-    code : int
-        Exit code of the command.
-    """
+    """Print an error and return the exception that ends the command."""
     click.echo(f"{click.style('error:', fg='red')} {error}", err=True)
     return click.exceptions.Exit(code)
 

@@ -18,8 +18,6 @@ EMPTY: Final = Calibration()
 def merged(of_tap: Calibration, of_meta: Calibration, made: LayerArrays) -> Calibration:
     """Return the calibration of an item; the tap wins over arguments, these over the output.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> of_output = Calibration(axes=("t", "y", "x"))
     >>> made = LayerArrays("points", np.zeros((1, 3)), spatial_ndim=3, calibration=of_output)
@@ -63,8 +61,6 @@ def _wrong_length(name: str, entries: tuple[Any, ...], ndim: int) -> Refusal:
 def calibration_in(meta: Mapping[str, Any]) -> Calibration:
     """Return the calibration among the arguments of a layer-data tuple.
 
-    Examples
-    --------
     >>> calibration_in({"scale": 0.5, "units": "um", "opacity": 1}).scale
     (0.5,)
     """

@@ -114,8 +114,6 @@ def coerce_all(
 
     The parameters are those of :func:`coerce`. No two items fill the same place.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> found = coerce_all({"raw": np.zeros((4, 4)), "mask": np.zeros(4)})
     >>> found[0].part, found[1].reason

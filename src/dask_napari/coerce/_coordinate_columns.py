@@ -26,8 +26,6 @@ _NUMBERED: Final = ("centroid-", "axis-", "centroid_", "axis_")
 def find(table: Table, names: Sequence[str]) -> str | None:
     """Return the first column with one of the names, the best first, whatever its case.
 
-    Examples
-    --------
     >>> find({"Track_ID": [1]}, ["id", "track_id"])
     'Track_ID'
     """
@@ -38,8 +36,6 @@ def find(table: Table, names: Sequence[str]) -> str | None:
 def axis_columns(table: Table, excluded: frozenset[str] = frozenset()) -> dict[str, str]:
     """Return the columns of coordinates by their axes, in the order of an array.
 
-    Examples
-    --------
     >>> axis_columns({"x": [1], "area": [9], "y": [2]})
     {'y': 'y', 'x': 'x'}
     >>> axis_columns({"centroid-0": [1], "centroid-1": [9]})
@@ -65,14 +61,7 @@ def axis_names(columns: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def take(table: Table, names: Sequence[str], elements: str) -> tuple[AnyArray, Table]:
-    """Return columns of numbers side by side, and the table of the other columns.
-
-    Examples
-    --------
-    >>> take({"y": [1, 2], "x": [3, 4], "area": [9, 9]}, ["y", "x"], "points")
-    (array([[1., 3.],
-           [2., 4.]]), {'area': [9, 9]})
-    """
+    """Return columns of numbers side by side, and the table of the other columns."""
     found: list[AnyArray] = []
     for name in names:
         try:

@@ -27,11 +27,6 @@ def features_of(table: object, count: int, elements: str) -> dict[str, AnyArray]
     Numbers and flags keep their values; dates, categories and other objects become text. Missing
     values are NaN among numbers and empty among text. A column with two axes becomes several,
     ``name-0``, ``name-1`` ...
-
-    Examples
-    --------
-    >>> features_of({"area": [3.5, None], "name": ["a", "bc"]}, 2, "points")
-    {'feature:area': array([3.5, nan]), 'feature:name': array(['a', 'bc'], dtype='<U2')}
     """
     if table is None:
         return {}
@@ -108,8 +103,6 @@ def _nullable(values: Any) -> AnyArray:
 def column(values: AnyArray) -> AnyArray:
     """Return a one-dimensional array in a dtype that a feature may have.
 
-    Examples
-    --------
     >>> column(np.array(["2024-05-01", "NaT"], "M8[D]"))
     array(['2024-05-01', ''], dtype='<U10')
     """
@@ -179,8 +172,6 @@ def _text_array(texts: list[str]) -> AnyArray:
 def rows_to_table(rows: Sequence[Mapping[str, Any] | None]) -> Table:
     """Return the features of each element as columns, with None for missing ones.
 
-    Examples
-    --------
     >>> rows_to_table([{"name": "a"}, None, {"name": "b", "z": 3}])
     {'name': ['a', None, 'b'], 'z': [None, None, 3]}
     """

@@ -23,8 +23,6 @@ _TYPES: Final = frozenset(
 def is_geometry(value: object) -> bool:
     """Return whether a value is a geometry of shapely or another library that speaks GeoJSON.
 
-    Examples
-    --------
     >>> is_geometry({"type": "Point", "coordinates": [1, 2]}), is_geometry({"type": "polygon"})
     (True, False)
     """

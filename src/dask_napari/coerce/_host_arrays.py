@@ -32,8 +32,6 @@ def refuse_lazy(value: object) -> None:
 def is_array(value: object) -> bool:
     """Return whether a value is an array of some library.
 
-    Examples
-    --------
     >>> is_array(np.zeros(3)), is_array([1, 2]), is_array(np.ndarray)
     (True, False, False)
     """
@@ -47,8 +45,6 @@ def is_array(value: object) -> bool:
 def to_host(value: object) -> AnyArray:
     """Return an array of any library as a numpy array; one on a graphics card is copied.
 
-    Examples
-    --------
     >>> to_host(np.arange(3, dtype=">u2")).dtype
     dtype('uint16')
     """
@@ -142,13 +138,7 @@ def _read_by(value: Any, names: tuple[str, ...], read: Any) -> AnyArray:
 
 
 def coordinates(value: object, name: str, ndim: int | None = None) -> AnyArray:
-    """Return an array or nested lists as floating point numbers.
-
-    Examples
-    --------
-    >>> coordinates([(1, 2), (3, 4)], "points", 2).shape
-    (2, 2)
-    """
+    """Return an array or nested lists as floating point numbers."""
     if isinstance(value, list | tuple):
         value = from_lists(value, name)
     data = to_host(value)

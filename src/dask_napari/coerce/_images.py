@@ -26,14 +26,7 @@ LABEL_NAMES: Final = ("label", "index", "label_id", "labels")
 
 
 def image(value: object, context: CoercionContext) -> list[LayerArrays]:
-    """Make an image of numbers or flags; it is copied only where its dtype must change.
-
-    Examples
-    --------
-    >>> (made,) = image(np.zeros((40, 50, 3), "uint8"), CoercionContext())
-    >>> made.rgb, made.spatial_ndim
-    (True, 2)
-    """
+    """Make an image of numbers or flags; it is copied only where its dtype must change."""
     if context.features is not None:
         context.note("features of images are left out")
     data = _numbers(_stacked(value))
@@ -44,16 +37,7 @@ def image(value: object, context: CoercionContext) -> list[LayerArrays]:
 
 
 def labels(value: object, context: CoercionContext) -> list[LayerArrays]:
-    """Make labels in the smallest dtype that holds them; napari is fastest with those.
-
-    Examples
-    --------
-    >>> cells = np.array([[0, 1], [2, 2]])
-    >>> context = CoercionContext(features={"label": [1, 2], "area": [1, 2]})
-    >>> (made,) = labels(cells, context)
-    >>> made.data.dtype, {name: column.tolist() for name, column in made.arrays.items()}
-    (dtype('uint8'), {'feature:index': [1, 2], 'feature:area': [1, 2]})
-    """
+    """Make labels in the smallest dtype that holds them; napari is fastest with those."""
     if context.rgb:
         raise Refusal("rgb", "rgb=True is for images, not for labels")
     data = _smallest(_numbers(_stacked(value)))

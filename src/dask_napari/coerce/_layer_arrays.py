@@ -21,20 +21,9 @@ def _ignore(text: str) -> None:
 class CoercionContext:
     """Knowledge of an output from outside of its data.
 
-    Attributes
-    ----------
-    rgb : bool, optional
-        Whether the last axis is colour; None to guess it.
-    features : object
-        Table that came with the data, None without one.
-    meta : mapping
-        Arguments of napari's layer that came with the data: ``shape_type``, ``graph`` ...
-    position_axes : frozenset of str
-        Axes of the position; a column of such a name is a feature, not a coordinate.
-    empty_ndim : int
-        Number of coordinates of an element, for outputs without elements.
-    note : callable
-        See :data:`Note`.
+    ``meta`` are arguments of napari's layer that came with the data; a column named like one of
+    ``position_axes`` is a feature, not a coordinate; ``empty_ndim`` is the number of coordinates
+    where there are no elements; ``rgb`` is None to guess it.
     """
 
     rgb: bool | None = None
@@ -53,24 +42,9 @@ class CoercionContext:
 class LayerArrays:
     """Arrays of one item; see :class:`~dask_napari.model.Item` for their form in each kind.
 
-    Attributes
-    ----------
-    kind : Kind
-        Type of the layer.
-    data : numpy.ndarray
-        Pixels or coordinates.
-    arrays : dict of str to numpy.ndarray
-        Features, faces, types ...
-    spatial_ndim : int
-        Number of axes that a calibration describes.
-    rgb : bool
-        Whether the last axis of ``data`` is colour.
-    calibration : Calibration
-        Axes and pixel sizes that the output knows.
-    time_first : bool
-        Whether the first axis is time even if the axes have no names.
-    suffix : str
-        Appended to the name of a second layer out of the same data.
+    ``spatial_ndim`` counts the axes that a calibration describes; ``time_first`` says that the
+    first axis is time even without names; ``suffix`` is appended to the name of a second layer out
+    of the same data.
     """
 
     kind: Kind

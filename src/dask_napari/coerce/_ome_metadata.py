@@ -33,8 +33,6 @@ def sizes_of(attrs: Mapping[Any, Any], dims: Sequence[str]) -> dict[str, Size]:
     attributes or in mappings or ome-types objects in there, as under ``metadata`` or
     ``processed``.
 
-    Examples
-    --------
     >>> sizes_of({"metadata": {"physical_size_x": 0.65, "physical_size_x_unit": "um"}}, "yx")
     {'x': Size(step=0.65, start=0.0, unit='um')}
     """

@@ -20,25 +20,9 @@ _FIXED: Final = frozenset({"rectangle", "ellipse", "line"})
 class Outlines:
     """Shapes and points in the order in which they were found.
 
-    Parameters
-    ----------
-    context : CoercionContext
-        Knowledge of the output from outside of its data.
-
-    Attributes
-    ----------
-    vertices : list of ndarray
-        One array ``(v, D)`` a shape.
-    types : list of int
-        Index of the type of each shape in ``SHAPE_TYPES``.
-    sources : list of int
-        Number of the element of the output from which each shape came.
-    points : list of ndarray
-        One array ``(n, D)`` for each element that is points.
-    point_sources : list of int
-        Number of the element of the output from which each array of points came.
-    rows : list of mapping
-        Features of each element of the output.
+    ``vertices`` has an array ``(v, D)`` a shape, ``types`` its index in ``SHAPE_TYPES``,
+    ``sources`` the number of its element of the output; ``points`` has an array ``(n, D)`` an
+    element that is points; ``rows``, the features of each element.
     """
 
     def __init__(self, context: CoercionContext) -> None:
@@ -102,8 +86,6 @@ def guessed_type(data: AnyArray) -> str:
     One vertex is a point, two are a line. More are a polygon, unless they are a contour that
     does not close, as ``skimage.measure.find_contours`` returns at the border of an image.
 
-    Examples
-    --------
     >>> contour = np.array([[0.0, 0.5], [0.5, 1.0], [1.0, 1.5]])
     >>> guessed_type(contour), guessed_type(np.eye(3, 2))
     ('path', 'polygon')
@@ -147,13 +129,7 @@ def _fitted(data: AnyArray, shape_type: str) -> AnyArray:
 
 
 def box(low: AnyArray, high: AnyArray) -> AnyArray:
-    """Return the corners of a box in the last two axes, in napari's order.
-
-    Examples
-    --------
-    >>> box(np.array([0, 0]), np.array([2, 3])).tolist()
-    [[0, 0], [0, 3], [2, 3], [2, 0]]
-    """
+    """Return the corners of a box in the last two axes, in napari's order."""
     corners = np.stack([low, low, low, low])
     corners[1:3, -1] = high[-1]
     corners[2:4, -2] = high[-2]

@@ -33,16 +33,9 @@ def are_rows(values: Sequence[Any], ndim: int = 2) -> bool:
 class OutputKind:
     """Rules of one kind of output.
 
-    Attributes
-    ----------
-    make : callable
-        Makes the arrays of an output; more than one where it holds a second kind of layer.
-    are_several : callable
-        Tells whether a list or tuple of two or more holds an output each.
-    is_single : callable
-        Tells whether a mapping is one output; otherwise it holds layers by name.
-    is_features : callable
-        Tells whether the second of a pair holds features of the first.
+    ``make`` returns more than one where an output holds a second kind of layer; ``are_several``
+    judges a list or tuple, ``is_single`` a mapping (else layers by name), ``is_features`` the
+    second of a pair.
     """
 
     make: Callable[[object, CoercionContext], list[LayerArrays]]

@@ -61,18 +61,7 @@ _LAYER_KEYS: Final = META | frozenset(
 class OutputLayer:
     """One layer of an output.
 
-    Attributes
-    ----------
-    value : object
-        Data of the layer, as the task returned them.
-    kind : Kind
-        Type of the layer.
-    name : str
-        Name of the layer; empty for that of the tap.
-    meta : mapping
-        Arguments of napari's layer that came with the data.
-    features : object
-        Table that came with the data.
+    ``name`` is empty for that of the tap; ``meta`` are arguments of napari's layer.
     """
 
     value: object
@@ -83,14 +72,7 @@ class OutputLayer:
 
 
 def layers_in(value: object, kind: Kind, layer: str, note: Note) -> list[OutputLayer]:
-    """Return the layers in an output; those without a kind or name have the given ones.
-
-    Examples
-    --------
-    >>> output = {"raw": np.eye(3), "mask": np.eye(3)}
-    >>> [layer.name for layer in layers_in(output, "image", "a", print)]
-    ['raw', 'mask']
-    """
+    """Return the layers in an output; those without a kind or name have the given ones."""
     if type(value) is np.ndarray:
         return [OutputLayer(value, kind)]
     found = _split(value, kind, layer, note)
@@ -204,13 +186,7 @@ def position_in(meta: Mapping[str, Any]) -> dict[str, Coordinate]:
 
 
 def place_of(value: object) -> Position:
-    """Return the position that an output as a whole names, empty if it names none.
-
-    Examples
-    --------
-    >>> place_of(([[0, 1]], {"metadata": {"at": {"t": 3}}}, "points"))
-    {'t': 3}
-    """
+    """Return the position that an output as a whole names, empty if it names none."""
     if is_layer_data(value):
         layer_data: Any = value
         try:

@@ -25,12 +25,6 @@ def points(value: object, context: CoercionContext) -> list[LayerArrays]:
     """Make points of an array ``(n, D)``, a list or table of coordinates, or regions.
 
     Columns of a table are named like ``y`` and ``x``, or ``centroid-0`` and ``centroid-1``.
-
-    Examples
-    --------
-    >>> (made,) = points({"x": [3], "y": [4], "area": [9]}, CoercionContext())
-    >>> made.data.tolist(), made.arrays, made.calibration.axes
-    ([[4.0, 3.0]], {'feature:area': array([9])}, ('y', 'x'))
     """
     table: Table | None = None
     axes: tuple[str, ...] = ()

@@ -36,8 +36,6 @@ def is_region(value: object) -> bool:
 def are_regions(value: object) -> bool:
     """Return whether a value is one region or a list of at least one.
 
-    Examples
-    --------
     >>> from skimage.measure import regionprops
     >>> are_regions(regionprops(np.eye(3, dtype=int))), are_regions([])
     (True, False)
@@ -65,15 +63,7 @@ def _own(region: Any) -> Any:
 
 
 def centres(value: Any) -> tuple[AnyArray, Table]:
-    """Return the centroids of regions and their features.
-
-    Examples
-    --------
-    >>> from skimage.measure import regionprops
-    >>> data, table = centres(regionprops(np.array([[0, 1, 1], [0, 0, 0]])))
-    >>> data.tolist(), table["area"]
-    ([[0.0, 1.5]], [2.0])
-    """
+    """Return the centroids of regions and their features."""
     regions = regions_of(value)
     common_ndim(regions)
     pixels = [np.mean(region.coords, axis=0) for region in regions]
@@ -106,12 +96,6 @@ def outline(region: Any) -> AnyArray | None:
 
     It runs half a pixel outside of the centres of the outermost pixels, along the edge that a
     viewer draws. Of a region in several pieces it is that of the largest.
-
-    Examples
-    --------
-    >>> from skimage.measure import regionprops
-    >>> outline(regionprops(np.ones((1, 1), int))[0]).tolist()
-    [[0.5, 0.0], [0.0, -0.5], [-0.5, 0.0], [0.0, 0.5]]
     """
     find_contours = getattr(sys.modules.get("skimage.measure"), "find_contours", None)
     image = region.image

@@ -26,12 +26,6 @@ def shapes(value: object, context: CoercionContext) -> list[LayerArrays]:
     A shape is vertices ``(v, D)``, ``(vertices, "polygon")``, a mapping, a geometry of shapely or
     GeoJSON, a ROI of roifile or a result of ``find_contours`` or ``regionprops``. Shapes come
     alone, in a list, or as a table with a column ``geometry`` or of bounding boxes.
-
-    Examples
-    --------
-    >>> (made,) = shapes([([[0, 0], [2, 3]], "rectangle")], CoercionContext())
-    >>> made.data.tolist(), made.arrays["offsets"].tolist()
-    ([[0.0, 0.0], [0.0, 3.0], [2.0, 3.0], [2.0, 0.0]], [0, 4])
     """
     outlines = Outlines(context)
     table: Table | None = None

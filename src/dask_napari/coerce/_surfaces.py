@@ -19,13 +19,6 @@ def surface(value: object, context: CoercionContext) -> list[LayerArrays]:
 
     A mesh is an object with attributes ``vertices`` and ``faces``, a mapping with these keys, or
     the tuple that ``skimage.measure.marching_cubes`` returns. Quadrangles become two triangles.
-
-    Examples
-    --------
-    >>> corners = [[0, 0, 0], [0, 1, 0], [1, 0, 0]]
-    >>> (made,) = surface((corners, [[0, 1, 2]]), CoercionContext())
-    >>> made.arrays["faces"].tolist()
-    [[0, 1, 2]]
     """
     given_vertices, given_faces, given_values = _fields(value)
     vertices = coordinates(given_vertices, "vertices")

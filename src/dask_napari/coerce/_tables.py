@@ -28,8 +28,6 @@ may hold."""
 def is_frame(value: object) -> bool:
     """Return whether a value is a data frame, a table of arrow or a structured array.
 
-    Examples
-    --------
     >>> is_frame(np.zeros(3, [("y", "f4"), ("x", "f4")])), is_frame({"y": [1]})
     (True, False)
     """
@@ -47,8 +45,6 @@ def is_frame(value: object) -> bool:
 def is_columns(value: object) -> bool:
     """Return whether a value is a mapping of names to columns of scalars.
 
-    Examples
-    --------
     >>> is_columns({"y": [1, 2], "x": [3, 4]}), is_columns({"raw": np.zeros((4, 4))})
     (True, False)
     """
@@ -65,13 +61,6 @@ def table_of(value: object) -> Table | None:
     """Return the columns of a data frame or a mapping, None for other values.
 
     A named index of a data frame is a column, too.
-
-    Examples
-    --------
-    >>> table_of({"y": [1, 2], "x": [3, 4]})
-    {'y': [1, 2], 'x': [3, 4]}
-    >>> table_of([1, 2]) is None
-    True
     """
     if is_frame(value):
         refuse_lazy(value)
@@ -102,8 +91,6 @@ def clean(text: str, length: int = MAX_CHARACTERS) -> str:
 
     A file name that is not UTF-8 has such halves in Python.
 
-    Examples
-    --------
     >>> clean("well \udcff"), clean("abc", 2)
     ('well ?', 'ab')
     """
@@ -147,8 +134,6 @@ def _with_unique_names(names: list[Any], column: Callable[[int], Any]) -> Table:
 def unused(name: str, names: Container[str]) -> str:
     """Return the name for a new column, numbered if it is in use.
 
-    Examples
-    --------
     >>> unused("area", ["area"]), unused("", [])
     ('area [1]', 'unnamed')
     """

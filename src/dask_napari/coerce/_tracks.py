@@ -26,12 +26,6 @@ def tracks(value: object, context: CoercionContext) -> list[LayerArrays]:
 
     The rows are an array, or a table with columns such as ``track_id``, ``frame``, ``y`` and
     ``x``; a tuple adds features, a graph (child -> parents) or both.
-
-    Examples
-    --------
-    >>> table = {"track_id": [1, 1], "frame": [0, 1], "y": [5, 6], "x": [7, 8]}
-    >>> tracks(table, CoercionContext())[0].data.tolist()
-    [[1.0, 0.0, 5.0, 7.0], [1.0, 1.0, 6.0, 8.0]]
     """
     value, features, graph = _fields(value, context.meta.get("graph"))
     table: Table = {}

@@ -26,12 +26,6 @@ def vectors(value: object, context: CoercionContext) -> list[LayerArrays]:
 
     A field ``(N, M, 2)``, or of more axes and as many components, has a vector a pixel. A table
     has columns such as ``y``, ``x``, ``dy`` and ``dx``.
-
-    Examples
-    --------
-    >>> (made,) = vectors(np.ones((3, 4, 2)), CoercionContext())
-    >>> made.data.shape, made.data[-1].tolist()
-    ((12, 2, 2), [[2.0, 3.0], [1.0, 1.0]])
     """
     table: Table | None = None
     if is_frame(value) or isinstance(value, Mapping):

@@ -16,18 +16,6 @@ class ActiveTaps:
     """The active taps, each under a name of its own by which sinks tell new ones from old.
 
     A value: methods return another one.
-
-    Attributes
-    ----------
-    named : mapping of str to Tap
-        In the order in which they came.
-
-    Examples
-    --------
-    >>> frames, cells = Tap("frame"), Tap("segment", kind="labels")
-    >>> taps = ActiveTaps().added([frames, cells])
-    >>> [tap.layer for tap in taps.without([frames])]
-    ['segment']
     """
 
     named: Mapping[str, Tap] = field(default_factory=dict)
@@ -55,10 +43,7 @@ class ActiveTaps:
     def without(self, taps: Sequence[Tap]) -> ActiveTaps:
         """Return these taps without some of them: the very ones, not their equals.
 
-        Raises
-        ------
-        ValueError
-            If one of them is not active.
+        Raises ValueError if one of them is not active.
         """
         active = {id(tap) for tap in self}
         for tap in taps:
@@ -70,13 +55,8 @@ class ActiveTaps:
     def expected(self, count: Callable[[Sequence[str]], Mapping[str, int]]) -> dict[str, int]:
         """Return how many items each layer will have, as far as that is known.
 
-        Parameters
-        ----------
-        count : callable
-            Counts the tasks of each name; asked if a tap selects by name.
+        ``count`` counts the tasks of each name; it is asked if a tap selects by name.
 
-        Examples
-        --------
         >>> ActiveTaps().added([Tap("frame"), Tap(int)]).expected(lambda names: {"frame": 7})
         {'frame': 7}
         """

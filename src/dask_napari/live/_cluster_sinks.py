@@ -26,18 +26,6 @@ class ClusterSinks:
 
     Three plugins go by its name: the sink, the update of its taps, and on the scheduler the
     owner, which removes both if the client goes without a word.
-
-    Parameters
-    ----------
-    client : distributed.Client
-        Client of the cluster.
-    sink : NapariSink
-        The sink to register.
-
-    Attributes
-    ----------
-    taps : ActiveTaps
-        The active taps.
     """
 
     def __init__(self, client: Client, sink: NapariSink) -> None:
@@ -81,17 +69,8 @@ class ClusterSinks:
     def change(self, change: Callable[[ActiveTaps], ActiveTaps]) -> None:
         """Change the active taps.
 
-        Parameters
-        ----------
-        change : callable
-            Returns the new taps, from those that are active.
-
-        Raises
-        ------
-        RuntimeError
-            If the sinks have been removed.
-        ValueError
-            If taps contradict each other; nothing has been sent then.
+        Raises RuntimeError if the sinks have been removed, ValueError if taps contradict each
+        other; nothing has been sent then.
         """
         with self._lock:
             if self._closed:

@@ -19,14 +19,7 @@ if TYPE_CHECKING:
 class ViewerEndpoint:
     """Addresses and keys that a viewer is started with, and that sinks and client reach it by.
 
-    Attributes
-    ----------
-    addresses : tuple of str
-        For the viewer to listen on.
-    security : Security
-        Keys and token.
-    insecure : bool
-        Whether plain TCP that other hosts can reach is allowed.
+    ``insecure`` allows plain TCP that other hosts can reach.
     """
 
     addresses: tuple[str, ...]
@@ -39,10 +32,8 @@ class ViewerEndpoint:
     ) -> ViewerEndpoint:
         """Return the endpoint that a user asks for, or else one that a cluster's workers can reach.
 
-        Raises
-        ------
-        ValueError
-            If an address is not usable, or Dask requires encryption and there would be none.
+        Raises ValueError if an address is not usable, or Dask requires encryption and there would
+        be none.
         """
         if listen is None:
             addresses = _reachable_addresses(client)

@@ -28,29 +28,11 @@ class ViewerFailed(RuntimeError):
 class ViewerProcess:
     """Start ``python -m dask_napari.viewer`` and wait until it listens.
 
-    Its standard input closes when this process ends, however it ends, and the viewer then quits.
-    A process of its own because napari needs the main thread, and so that nothing the viewer does
-    can stall the client.
-
-    Parameters
-    ----------
-    listen : sequence of str
-        Addresses for the receiver.
-    security : Security
-        Keys and token; they travel through standard input, not through the command line.
-    title : str
-        Title of the window.
-    memory : int, optional
-        Bytes of pictures kept in memory; without it all are.
-    insecure : bool
-        Whether plain TCP that other hosts can reach is allowed.
-    timeout : float
-        Seconds to wait.
-
-    Raises
-    ------
-    ViewerFailed
-        If the viewer ends or says nothing in time.
+    Its standard input closes when this process ends, however it ends, and the viewer then quits. A
+    process of its own because napari needs the main thread, and so that nothing the viewer does can
+    stall the client. The keys travel through standard input, not through the command line.
+    ``memory`` is in bytes, without limit if None; ``timeout`` in seconds. Raises ViewerFailed if
+    the viewer ends or says nothing in time.
     """
 
     def __init__(

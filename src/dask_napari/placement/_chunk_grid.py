@@ -22,35 +22,10 @@ Split = tuple[tuple[int, tuple[Coordinate, ...]], ...]
 class ChunkGrid:
     """Geometry of a dask array: name, chunk sizes, axes and coordinates; small, to travel in a tap.
 
-    Parameters
-    ----------
-    name : str
-        The array's name, with which the keys of its chunks begin.
-    sizes : tuple of tuple of int
-        Sizes of the chunks along each axis, as ``Array.chunks``.
-    dims : tuple of str
-        Names of the axes; empty if they have none.
-    split : tuple
-        Axes that become axes of the position; see :data:`Split`. They need a name.
-    position : tuple of (str, int or float or str)
-        Position of the whole array.
-    calibration : Calibration
-        Calibration of the axes that are neither split nor colour; ``translate`` is that of the
-        whole array.
-    rgb : bool
-        Whether the last axis is colour.
-    source : str
-        Name of the array that this one passes on, if the tap is in the graph; see
-        :meth:`~dask_napari.Live.watch`.
-
-    Examples
-    --------
-    >>> grid = ChunkGrid("sum-1f3a", ((512, 488), (600, 400)))
-    >>> where = grid.placement(("sum-1f3a", 1, 0))
-    >>> where.origin, where.array_shape, where.shape
-    ((512, 0), (1000, 1000), (488, 600))
-    >>> ("sum-1f3a", 2, 0) in grid, "sum-1f3a" in grid
-    (False, False)
+    Axes in ``split`` become axes of the position and need a name. ``calibration`` is that of the
+    axes that are neither split nor colour, with the ``translate`` of the whole array. ``source``
+    names the array that this one passes on, if the tap is in the graph; see
+    :meth:`~dask_napari.Live.watch`.
     """
 
     name: str

@@ -176,8 +176,6 @@ def _axis(group: str) -> str:
 def _letters(row: str) -> str:
     """Return the letters of a row; a plate of 1536 wells has rows after ``Z``.
 
-    Examples
-    --------
     >>> _letters("2"), _letters("032"), _letters("C")
     ('B', 'AF', 'C')
     """

@@ -20,21 +20,8 @@ _MOST_EXPLAINED = 256
 class Mismatch:
     """Mismatch of a name: how far it fits, and what is expected then.
 
-    Attributes
-    ----------
-    name : str
-        The name, or the part of it that was compared.
-    parts : int
-        Parts of the pattern that fit.
-    matched : str
-        Beginning of the name that they fit.
-    expected : str
-        Description of the next part.
-
-    Examples
-    --------
-    >>> print(Mismatch("A01_sx", 2, "A01_s", "a whole number for 'field'"))
-    'A01_sx' matches up to 'A01_s', then expects a whole number for 'field', found 'x'
+    ``name`` is the part of the name that was compared; ``parts`` counts the parts of the pattern
+    that fit.
     """
 
     name: str
@@ -106,22 +93,10 @@ class Matcher(ABC):
 
 
 def tail(name: str, parts: int) -> str:
-    """Return the last components of a path or URL.
-
-    Examples
-    --------
-    >>> tail("/data/P1/A01.tif", 2)
-    'P1/A01.tif'
-    """
+    """Return the last components of a path or URL."""
     return "/".join(name.split("/")[-parts:])
 
 
 def stem(name: str) -> str:
-    """Return a name without the suffix of its format.
-
-    Examples
-    --------
-    >>> stem("A01.ome.tif"), stem("t1.5"), stem("Cam_left_00001.lux.h5")
-    ('A01', 't1.5', 'Cam_left_00001')
-    """
+    """Return a name without the suffix of its format."""
     return _SUFFIX.sub("", name)

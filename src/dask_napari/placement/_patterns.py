@@ -164,13 +164,7 @@ def compiled(text: str) -> Pattern:
 
 
 def names_in(value: object) -> Iterator[str]:
-    """Yield the names in task arguments: text and paths, in containers too.
-
-    Examples
-    --------
-    >>> list(names_in((["A01.tif"], {"mask": "A01_mask.tif"}, 3)))
-    ['A01.tif', 'A01_mask.tif']
-    """
+    """Yield the names in task arguments: text and paths, in containers too."""
     for leaf in itertools.islice(_leaves(value), _MOST_LEAVES):
         if isinstance(leaf, str):
             yield leaf
@@ -193,11 +187,6 @@ def names_of_key(key: object, prefix: str = "") -> Iterator[str]:
     """Yield the names of a Dask key, without the task's name (the prefix) too.
 
     A tuple is read as a path of its elements, then element by element.
-
-    Examples
-    --------
-    >>> list(names_of_key(("read", "A01.tif"))), list(names_of_key("segment-A01", "segment"))
-    (['read/A01.tif', 'read', 'A01.tif'], ['A01', 'segment-A01'])
     """
     if isinstance(key, tuple):
         yield "/".join(map(str, key))

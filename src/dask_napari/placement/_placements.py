@@ -14,27 +14,10 @@ from dask_napari.model import PIXEL_KINDS, Coordinate, Item, Position, Refusal
 class Placement:
     """Place of an output: its position, and that of a chunk in its array.
 
-    Attributes
-    ----------
-    position : Position
-        Axis -> coordinate; may be empty.
-    origin, array_shape : tuple of int
-        Those of a chunk, see :class:`~dask_napari.model.Item`; else empty. One entry an
-        axis that is neither split nor colour.
-    shape : tuple of int
-        Shape of the chunk, with axes that are split and colour; empty if unknown.
-    split : tuple of (int, str, tuple)
-        Axes of the chunk that are axes of the position: number, name, and coordinates of the
-        chunk's elements. The chunk becomes an item for each.
-    leading : bool
-        Whether the chunk may have axes in front of those of ``origin``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> where = Placement({"t": 0}, (512, 0), (1024, 1024), split=((0, "channel", ("a", "b")),))
-    >>> [position for _, position in where.parts(np.zeros((2, 512, 512)))]
-    [{'t': 0, 'channel': 'a'}, {'t': 0, 'channel': 'b'}]
+    ``origin`` and ``array_shape`` are those of a chunk, one entry an axis that is neither split nor
+    colour; ``shape`` is the chunk's, with these axes. Axes in ``split`` (number, name, coordinates)
+    are axes of the position: the chunk becomes an item for each. ``leading`` allows axes in front
+    of those of ``origin``.
     """
 
     position: Position = field(default_factory=dict)

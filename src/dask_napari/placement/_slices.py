@@ -10,14 +10,7 @@ from dask_napari.placement._placements import Placement
 
 
 def placement_of_slices(value: object) -> Placement:
-    """Return the placement that a position describes, with slices for a tile of a larger image.
-
-    Examples
-    --------
-    >>> where = placement_of_slices({"well": "A01", "y": slice(512, 1024), "x": slice(0, 512)})
-    >>> where.position, where.origin, where.array_shape
-    ({'well': 'A01'}, (512, 0), (1024, 512))
-    """
+    """Return the placement that a position describes, with slices for a tile of a larger image."""
     slices = (
         {axis: entry for axis, entry in value.items() if isinstance(entry, slice)}
         if isinstance(value, Mapping)

@@ -18,17 +18,7 @@ from dask_napari.model import Calibration, Coordinate
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Size of a pixel along one axis.
-
-    Attributes
-    ----------
-    step : float
-        Distance from one pixel to the next; not 0.
-    start : float
-        Position of the centre of the first pixel.
-    unit : str
-        Unit of both; empty if not known.
-    """
+    """Pixel size along one axis: ``step`` is not 0, ``start`` is the centre of the first pixel."""
 
     step: float
     start: float = 0.0
@@ -40,8 +30,6 @@ def loaded_class(module: str, name: str) -> type | None:
 
     An output can be of a library only where its task imported that.
 
-    Examples
-    --------
     >>> loaded_class("numpy", "ndarray") is np.ndarray, loaded_class("no_such_library", "Frame")
     (True, None)
     """
@@ -63,15 +51,7 @@ def is_dataset(value: object) -> bool:
 
 
 def position_of(array: Any) -> dict[str, Coordinate]:
-    """Return the scalar coordinates of a ``DataArray``, in their order; empty for other values.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> plane = xr.DataArray([[0, 1]], dims=("y", "x"), coords={"well": "A01", "t": 3})
-    >>> position_of(plane)
-    {'well': 'A01', 't': 3}
-    """
+    """Return the scalar coordinates of a ``DataArray``, in their order; empty for other values."""
     if not is_labelled(array):
         return {}
     scalars = ((str(name), coord.values) for name, coord in array.coords.items() if not coord.ndim)
@@ -157,8 +137,6 @@ def _unit(array: Any, dim: Any) -> str:
 def column_names(value: object, count: int) -> tuple[str, ...]:
     """Return the names of the entries along the last axis of a ``DataArray``; empty without them.
 
-    Examples
-    --------
     >>> import xarray as xr
     >>> spots = xr.DataArray([[1.0, 2.0]], dims=("spot", "axis"), coords={"axis": ["y", "x"]})
     >>> column_names(spots, 2)

@@ -65,8 +65,6 @@ def chunks_of(
     size. An axis whose coordinates are text or uneven numbers becomes an axis of the position,
     as long as two others are left.
 
-    Examples
-    --------
     >>> import dask.array as da
     >>> chunks_of(da.zeros((10, 10), chunks=(4, 10), name="empty")).sizes
     ((4, 4, 2), (10,))

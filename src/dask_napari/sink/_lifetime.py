@@ -23,18 +23,10 @@ GRACE: Final = 1.0
 class SinkLifetime(SchedulerPlugin):
     """Tie worker plugins to the life of a client.
 
-    Without it the sinks of a script that was killed, or that closed its client first, would stay
-    on the workers for ever and look for a viewer that never comes.
+    Without it the sinks of a script that was killed, or that closed its client first, would stay on
+    the workers for ever and look for a viewer that never comes. The plugins are named in the order
+    of their removal.
 
-    Parameters
-    ----------
-    client : str
-        ``id`` of the client.
-    names : tuple of str
-        Names of the worker plugins, in the order of their removal.
-
-    Examples
-    --------
     >>> SinkLifetime("Client-1", ("dask-napari-0f-taps", "dask-napari-0f"))
     <SinkLifetime dask-napari-0f-owner of Client-1>
     """

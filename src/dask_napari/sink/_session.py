@@ -29,12 +29,8 @@ CLOSE_TIMEOUT: Final = 1.5
 class Session:
     """A publisher on a worker, and the parts that feed it; on the event loop that makes it.
 
-    Outputs that are in memory already are streamed too.
-
-    Raises
-    ------
-    OSError, RuntimeError
-        If there are no file descriptors or no thread for it; nothing is left behind then.
+    Outputs that are in memory already are streamed too. Raises OSError or RuntimeError, with
+    nothing left behind, without file descriptors or a thread for it.
     """
 
     def __init__(

@@ -9,17 +9,7 @@ import numpy as np
 
 
 def snapshot(value: Any) -> Any:
-    """Return a value that later writes do not change: itself if it cannot be written, or a copy.
-
-    Examples
-    --------
-    >>> array = np.zeros(3)
-    >>> snapshot(array) is array
-    False
-    >>> array.flags.writeable = False
-    >>> snapshot(array) is array
-    True
-    """
+    """Return a value that later writes do not change: itself if it cannot be written, or a copy."""
     if type(value) is np.ndarray:
         return value if _is_constant(value) else value.copy()
     return copy.deepcopy(value)
@@ -31,8 +21,6 @@ def nbytes_of(value: object, otherwise: int = 0) -> int:
     Figures such as Dask's and ``nbytes`` are wrong for views and broadcasts; ``otherwise`` is the
     size of a value that is not an array.
 
-    Examples
-    --------
     >>> nbytes_of(np.broadcast_to(np.uint16(1), (100, 100)))
     20000
     """

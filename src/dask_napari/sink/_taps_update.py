@@ -20,15 +20,6 @@ class TapsUpdate(WorkerPlugin):
     A plugin of its own because registering the sink again would restart its stream. It reaches
     workers that come later too.
 
-    Parameters
-    ----------
-    taps : mapping of str to Tap
-        All active taps, by name.
-    sink : str
-        Name of the sink that they are for.
-
-    Examples
-    --------
     >>> TapsUpdate({"a": Tap("segment", kind="labels")}, "dask-napari-0f")
     <TapsUpdate dask-napari-0f-taps: 1 taps>
     """

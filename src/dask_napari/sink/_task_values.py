@@ -37,12 +37,8 @@ class TaskValues:
         """Put a value of the running task into the queue.
 
         Without ``where`` its own coordinates place it, or the order of arrival. The selection of
-        the tap does not matter. Several sinks may share the copy.
-
-        Returns
-        -------
-        bool
-            Whether it will be shown, as far as is known; if not, it is counted as dropped.
+        the tap does not matter. Several sinks may share the copy. Return false where it is counted
+        as dropped at once.
         """
         context, publisher = self._context, self._context.publisher
         if os.getpid() != self._process:

@@ -129,14 +129,9 @@ def read_output(worker: Worker, key: Any) -> object:
     """Return an output from a worker's memory or its disk; safe to call from any thread.
 
     ``worker.data[key]`` would move a spilled output back into memory and count as a use of it.
-    Dask's own buffer is read beneath: the dict of ``fast``, then ``slow``, and then ``fast``
-    again, since Dask may spill or unspill the output in between. Dask puts an output into one of
-    them before it takes it out of the other.
-
-    Raises
-    ------
-    KeyError
-        If the output has been released.
+    Dask's own buffer is read beneath: the dict of ``fast``, then ``slow``, and then ``fast`` again,
+    since Dask may spill or unspill the output in between. Dask puts an output into one of them
+    before it takes it out of the other. Raises KeyError if the output has been released.
     """
     data: Any = worker.data
     fast = getattr(getattr(data, "fast", None), "d", None)

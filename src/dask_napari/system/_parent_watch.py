@@ -22,11 +22,7 @@ class ParentWatch:
     """End this process some seconds after its standard input has been hung up.
 
     A thread does it, so that it works before there is an event loop and while that is busy.
-
-    Attributes
-    ----------
-    cleanup : callable or None
-        Called before the end, from another thread.
+    ``cleanup`` is called before the end, from that thread.
     """
 
     def __init__(self) -> None:

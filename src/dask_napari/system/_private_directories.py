@@ -21,13 +21,7 @@ DIRECTORY_NAME: Final = re.compile(r"dask-napari-[0-9]+-[0-9a-f]{12}")
 
 
 def base() -> Path:
-    """Return where private directories are made: ``$XDG_RUNTIME_DIR`` or that of temporary files.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such directory.
-    """
+    """Return ``$XDG_RUNTIME_DIR`` or the temporary directory, else raise FileNotFoundError."""
     found = bases()
     if not found:
         raise FileNotFoundError(
@@ -67,17 +61,6 @@ class RuntimeDirectory:
     """Directory that only this user can enter, removed when its owner closes it.
 
     The janitor removes that of an owner that was killed.
-
-    Parameters
-    ----------
-    parent : Path, optional
-        Where to make it; :func:`base` if not given.
-
-    Examples
-    --------
-    >>> with RuntimeDirectory() as directory:
-    ...     directory.socket("receiver").startswith("ipc://")
-    True
     """
 
     def __init__(self, parent: Path | None = None) -> None:
@@ -108,13 +91,7 @@ class RuntimeDirectory:
         return descriptor if held else -1
 
     def socket(self, name: str) -> str:
-        """Return the address of a socket in the directory.
-
-        Raises
-        ------
-        ValueError
-            If the path is too long for a Unix socket.
-        """
+        """Return a socket's address in the directory; ValueError if too long for a Unix socket."""
         path = self.path / f"{name}.sock"
         if len(os.fsencode(path)) > IPC_LIMIT:
             raise ValueError(

@@ -11,13 +11,6 @@ class Wakeup:
 
     A ZeroMQ inproc pair would do too, but its sockets must not be used from several threads,
     and items are put from the event loop as well as from task threads.
-
-    Examples
-    --------
-    >>> wakeup = Wakeup()
-    >>> wakeup.set()
-    >>> wakeup.clear()
-    >>> wakeup.close()
     """
 
     def __init__(self) -> None:

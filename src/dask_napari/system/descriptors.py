@@ -20,17 +20,7 @@ class TooFewDescriptors(OSError):
 
 
 def require(number: int = NEEDED) -> None:
-    """Make sure that so many descriptors can be had.
-
-    Raises
-    ------
-    TooFewDescriptors
-        If they cannot.
-
-    Examples
-    --------
-    >>> require(3)
-    """
+    """Make sure that so many descriptors can be had, or raise :class:`TooFewDescriptors`."""
     taken: list[int] = []
     try:
         first = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)

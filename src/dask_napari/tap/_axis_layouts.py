@@ -228,14 +228,6 @@ def axes_by_name(given: AxisLayouts) -> dict[str, Axis]:
     They are given as axes, names of sliders, or a mapping of name to mode, to Axis, or, as
     configuration files have it, to a mapping of ``mode`` and the arguments of :func:`mosaic` or
     :func:`channels`.
-
-    Examples
-    --------
-    >>> axes = axes_by_name({"well": {"mode": "mosaic", "plate": 96}, "channel": "layer"})
-    >>> axes["well"].layout.plate, axes["channel"].mode
-    (96, 'layer')
-    >>> axes_by_name(["time", mosaic("field", grid=(2, 2))])["time"].mode
-    'slider'
     """
     if given is None:
         return {}

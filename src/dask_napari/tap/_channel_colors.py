@@ -36,15 +36,7 @@ _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}|[A-Za-z][A-Za-z0-9 _-]*")
 
 
 def color_of(name: str) -> str:
-    """Return the usual colour of a channel by its name, empty if the name is unknown.
-
-    Examples
-    --------
-    >>> color_of("DAPI - DAPI"), color_of("Alexa Fluor 488"), color_of("tubulin_mCherry")
-    ('blue', 'green', 'red')
-    >>> color_of("nothing of the kind")
-    ''
-    """
+    """Return the usual colour of a channel by its name, empty if the name is unknown."""
     words = [word.casefold() for word in re.split(r"[\W_]+", name) if word]
     # The longest first: "Cy5.5" differs from "Cy5", and "Texas Red" is one dye.
     for length in range(len(words), 0, -1):
@@ -56,13 +48,7 @@ def color_of(name: str) -> str:
 
 
 def colors_by_spelling() -> dict[str, str]:
-    """Return the usual colours by each common spelling of a name, for lookups by text.
-
-    Examples
-    --------
-    >>> colors_by_spelling()["dapi"], colors_by_spelling()["DAPI"]
-    ('blue', 'blue')
-    """
+    """Return the usual colours by each common spelling of a name, for lookups by text."""
     return {
         spelling: color
         for name, color in KNOWN.items()
@@ -83,12 +69,6 @@ def ome_channels(xml: str) -> list[tuple[str, str]]:
 
     Entities and document types are refused: OME-XML has none, and they can make a short text
     fill all memory.
-
-    Examples
-    --------
-    >>> channel = '<Channel Name="GFP" Color="16711935"/>'
-    >>> ome_channels(f"<OME><Image><Pixels>{channel}</Pixels></Image></OME>")
-    [('GFP', '#00ff00')]
     """
     if "<" not in xml:
         raise ValueError(

@@ -16,22 +16,7 @@ from dask_napari.tap._selectors import Selector
 class CompiledTap:
     """Tap in its final form; :meth:`Tap.compile` makes it.
 
-    Attributes
-    ----------
-    selector : Selector
-        Chooses the outputs.
-    spec : LayerSpec
-        Declares the layer before its first item.
-    rule : PlacementRule
-        Places the outputs.
-    calibration : Calibration
-        Scale, translation and units of the tap, or else of its array's coordinates.
-    policy : Policy
-        Decides what gives way when the viewer is slower than the tasks.
-    copy : {"lazy", "eager"}
-        When outputs are copied.
-    rgb : bool, optional
-        Whether the last axis is colour; None to guess it for each output.
+    ``spec`` is declared before the first item; ``rgb`` is None to guess it for each output.
     """
 
     selector: Selector
@@ -58,23 +43,7 @@ class CompiledTap:
         return self.rule.grid
 
     def matches(self, key: Any, prefix: str, output_type: type | None = None) -> bool:
-        """Return whether the tap chooses the output of a task.
-
-        Parameters
-        ----------
-        key : str, bytes, int, float or tuple
-            The task's key.
-        prefix : str
-            The task's name.
-        output_type : type, optional
-            Type of the output, if it is known.
-
-        Examples
-        --------
-        >>> from dask_napari import Tap
-        >>> Tap(int).compile().matches("count-1f3a", "count", bool)
-        True
-        """
+        """Return whether the tap chooses a task's output; its type matters if it is known."""
         selector = self.selector
         if isinstance(selector, str):
             return selector in (prefix, key)

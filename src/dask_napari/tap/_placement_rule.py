@@ -30,18 +30,8 @@ At = str | Matcher | Mapping[str, Any] | Function
 class PlacementRule:
     """Rule by which a tap places outputs.
 
-    Attributes
-    ----------
-    at : Matcher, Placement or Function, optional
-        Reads names, places all outputs alike, or is called for each of them.
-    grid : ChunkGrid, optional
-        Chunks of the array that is tapped.
-
-    Examples
-    --------
-    >>> rule = PlacementRule.of("{well}_s{field:d}", None)
-    >>> rule.placement("read-1", None, ("/data/A01_s3.tif",), {}, "read").position
-    {'well': 'A01', 'field': 3}
+    ``at`` reads names, places all outputs alike, or is called for each; ``grid`` has the chunks of
+    a tapped array.
     """
 
     at: Matcher | Placement | Function | None

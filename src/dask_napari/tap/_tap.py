@@ -122,13 +122,7 @@ class Tap:
     __hash__ = None  # type: ignore[assignment]
 
     def compile(self) -> CompiledTap:
-        """Return the tap in its final form, as workers use it; the same object each time.
-
-        Returns
-        -------
-        CompiledTap
-            With a name for the layer, parsed patterns, and options as plain data.
-        """
+        """Return the tap in its final form, as workers use it; the same object each time."""
         return self._compiled
 
     @functools.cached_property

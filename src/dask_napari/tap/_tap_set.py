@@ -17,29 +17,9 @@ logger = logging.getLogger(__name__)
 class TapSet:
     """Taps of one worker, indexed so that a task nobody taps costs next to nothing.
 
-    Parameters
-    ----------
-    taps : iterable of Tap
-        In the order in which their items are made.
-
-    Attributes
-    ----------
-    of_one_chunk : bool
-        Whether a tap selects an array of one chunk, which Dask may fuse with the task that
-        returns it.
-
-    Raises
-    ------
-    ValueError
-        If two taps feed one layer with different kinds.
-
-    Examples
-    --------
-    >>> taps = TapSet([Tap("segment", kind="labels")])
-    >>> [tap.layer for tap in taps.select("segment-1f3a", "segment", None)]
-    ['segment']
-    >>> taps.select("read-77aa", "read", None)
-    []
+    Items are made in the order of the taps. ``of_one_chunk`` tells whether a tap selects an array
+    of one chunk, which Dask may fuse with the task that returns it. Raises ValueError if two taps
+    feed one layer with different kinds.
     """
 
     def __init__(self, taps: Iterable[Tap] = ()) -> None:
@@ -103,14 +83,8 @@ class TapSet:
     ) -> list[CompiledTap]:
         """Return the taps that choose the output of a task, in order.
 
-        A predicate that raises, whatever it raises, chooses nothing.
-
-        Parameters
-        ----------
-        key, prefix, output_type
-            See :meth:`CompiledTap.matches`.
-        on_error : callable, optional
-            Called for each predicate that raises; the log has one line a tap if not given.
+        A predicate that raises, whatever it raises, chooses nothing. ``on_error`` is called for
+        each predicate that raises; without it the log has one line a tap.
         """
         by_name = self._by_name
         chunks: Sequence[int] = ()

@@ -187,13 +187,7 @@ class Security:
 
 
 def check_encrypted(addresses: Iterable[str], security: Security | None) -> None:
-    """Refuse plain TCP where Dask requires encryption.
-
-    Raises
-    ------
-    ValueError
-        With the remedy.
-    """
+    """Refuse plain TCP, with a ValueError, where Dask requires encryption."""
     if security is not None and security.encrypted:
         return
     for address in addresses:
@@ -206,13 +200,7 @@ def check_encrypted(addresses: Iterable[str], security: Security | None) -> None
 
 
 def check_address(address: str, *, security: Security | None, insecure: bool) -> None:
-    """Refuse an address that cannot be listened on, or that would let strangers in.
-
-    Raises
-    ------
-    ValueError
-        With the remedy.
-    """
+    """Refuse an address that is not usable, or lets strangers in, with a ValueError."""
     if address.startswith("ipc://"):
         path = address.removeprefix("ipc://")
         if not path.startswith("/"):

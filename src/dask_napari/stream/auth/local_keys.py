@@ -36,8 +36,6 @@ def find(address: str) -> Security | None:
 
     Nothing is returned for addresses of other hosts, nor what others could have written.
 
-    Examples
-    --------
     >>> find("tcp://192.0.2.1:5577") is None
     True
     """

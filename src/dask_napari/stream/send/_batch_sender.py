@@ -33,17 +33,7 @@ trip is added to an item's at most; nearby they are acknowledged before the next
 
 
 class BatchSender:
-    """Take items out of the outbox and send them, as fast as the receiver's credit allows.
-
-    Attributes
-    ----------
-    publishers : int
-        Publishers that share the receiver, as far as it has told.
-    arena : Arena or None
-        The shared memory of the connection.
-    counted_at : float
-        When counts were last sent, on the monotonic clock.
-    """
+    """Take items out of the outbox and send them, as fast as the receiver's credit allows."""
 
     def __init__(
         self, socket: PublisherSocket, outbox: Outbox, reports: Reports, numbers: Iterator[int]

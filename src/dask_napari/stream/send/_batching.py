@@ -23,15 +23,6 @@ class BatchBuilder:
     """Take outputs out of the outbox and make the items of one batch after the other.
 
     Outputs that cannot be sent are counted in the outbox and reported.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> outbox = Outbox(budget=1 << 20)
-    >>> wake = outbox.put(ItemEntry(Item("cells", "labels", np.zeros((2, 2), "uint8")), "keep"))
-    >>> builder = BatchBuilder(outbox, Reports())
-    >>> builder.form(BATCH_BYTES, frame=1 << 30), [item.layer for item in builder.take()]
-    (True, ['cells'])
     """
 
     def __init__(self, outbox: Outbox, reports: Reports) -> None:
@@ -63,12 +54,8 @@ class BatchBuilder:
     def form(self, most: int, frame: int) -> bool:
         """Make the next batch, unless one waits; return false if there is nothing for it.
 
-        Parameters
-        ----------
-        most : int
-            Bytes at which the batch is closed, with the item that reaches them.
-        frame : int
-            Bytes of the largest array that the receiver takes.
+        The item that reaches ``most`` bytes closes the batch; ``frame`` is the largest array, in
+        bytes, that the receiver takes.
         """
         if self.batch:
             return True  # parts of it may be on their way

@@ -28,16 +28,8 @@ STATUS_INTERVAL: Final = 0.25
 class Connection:
     """Connection of a publisher to one receiver, used by the publisher's thread alone.
 
-    Attributes
-    ----------
-    batches : BatchSender
-        Sends what is in the outbox.
-    agreement : Agreement or None
-        The terms of the connection, once it is open.
-    met_new_viewer : bool
-        Whether the viewer knows nothing of earlier ones' items; reset by the publisher.
-    closed : bool
-        Whether the receiver has answered the BYE.
+    ``met_new_viewer`` is set when the viewer knows nothing of earlier ones' items, and reset by the
+    publisher; ``closed``, when the receiver has answered the BYE.
     """
 
     def __init__(

@@ -24,14 +24,6 @@ class InFlight:
 
     Their items stay referenced until they are acknowledged, so that a connection that breaks
     loses none of them; the link's rate is learnt from the acknowledgements.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> in_flight = InFlight(LinkRate())
-    >>> in_flight.add(1, 4, [Item("cells", "labels", np.zeros((2, 2), "uint8"))], None, now=0.0)
-    >>> in_flight.nbytes, list(in_flight.acknowledge(1, now=0.1)), in_flight.nbytes
-    (4, [], 0)
     """
 
     def __init__(self, link: LinkRate) -> None:

@@ -51,14 +51,6 @@ class LinkRate:
 
     The rate rises at once and falls slowly, and a sender with little to send does not lower it
     (as in TCP BBR). All times are seconds on one clock.
-
-    Examples
-    --------
-    >>> link = LinkRate()
-    >>> transit = link.sent(50_000, now=0.0)
-    >>> link.acknowledged(transit, now=0.05)
-    >>> round(link.rate), link.window
-    (1000000, 500000)
     """
 
     def __init__(self) -> None:

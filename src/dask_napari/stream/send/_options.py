@@ -13,17 +13,7 @@ Transport = Literal["auto", "shared-memory", "inline"]
 
 
 def check_transport(transport: str) -> None:
-    """Refuse an unknown transport.
-
-    Raises
-    ------
-    ValueError
-        With the known ones.
-
-    Examples
-    --------
-    >>> check_transport("shared-memory")
-    """
+    """Refuse an unknown transport with a ValueError that names the known ones."""
     if transport not in get_args(Transport):
         raise ValueError(
             f"transport={transport!r} is unknown; use 'auto', 'shared-memory' or 'inline'"

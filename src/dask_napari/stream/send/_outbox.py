@@ -84,23 +84,6 @@ class Outbox:
 
     Tasks put entries, the worker says how much may be held (:meth:`pause`, :meth:`squeeze`), and
     the publisher's thread takes entries out and accounts for what it has of them.
-
-    Parameters
-    ----------
-    budget : int
-        Bytes of values that may be held.
-    limit : int
-        Entries that may be held.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> outbox = Outbox(budget=1 << 20)
-    >>> item = Item("cells", "labels", np.zeros((2, 2), "uint8"), {"well": "A01"})
-    >>> wake = [outbox.put(ItemEntry(item)) for _ in range(2)]
-    >>> outbox.sort_intake()
-    >>> outbox.pop().items() == (item,), outbox.counts()["cells"].coalesced
-    (True, 1)
     """
 
     def __init__(self, budget: int, limit: int = ENTRY_LIMIT) -> None:

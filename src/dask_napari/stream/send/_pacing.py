@@ -42,8 +42,6 @@ ALONE_GRACE: Final = 5.0
 def nap(publishers: int) -> float:
     """Return the seconds between looks at the outbox where so many publishers share a receiver.
 
-    Examples
-    --------
     >>> nap(1), nap(200)
     (0.02, 0.05)
     """
@@ -53,13 +51,6 @@ def nap(publishers: int) -> float:
 class Backoff:
     """Pauses between attempts to connect and time for each handshake, longer with each round.
 
-    Attributes
-    ----------
-    patience : float
-        Seconds for a handshake.
-
-    Examples
-    --------
     >>> backoff = Backoff()
     >>> backoff.double()
     >>> backoff.patience, 0.05 <= backoff.pause() <= 0.1, backoff.alone

@@ -25,14 +25,8 @@ class ConnectionLost(Exception):
 class PublisherSocket:
     """DEALER socket to one receiver, used by one thread.
 
-    Attributes
-    ----------
-    address : str
-        Address of the receiver.
-    heard, spoke : float
-        When the last message came and went, on the monotonic clock.
-    ended : bool
-        Whether the receiver has ended, or was never one.
+    ``heard`` and ``spoke`` are on the monotonic clock; ``ended`` also holds for what never was a
+    receiver.
     """
 
     def __init__(

@@ -34,16 +34,7 @@ BYE_TIME: Final = 0.3
 class PublisherThread:
     """Empty an outbox into one receiver, from a thread of its own.
 
-    Attributes
-    ----------
-    state : str
-        ``"connecting"``, ``"connected"`` or ``"closed"``.
-    transport : str
-        How items travel at present; empty while there is no connection.
-    arena_bytes : int
-        Bytes of the arena at present.
-    layers : dict of str to LayerSpec
-        Layers that were declared.
+    ``transport`` is empty while there is no connection.
     """
 
     def __init__(self, outbox: Outbox, reports: Reports, options: PublisherOptions) -> None:

@@ -45,15 +45,7 @@ def unsendable(reason: str, layer: str, key: str = "") -> Refusal:
 
 
 def oversize(item: Item, frame: int) -> str:
-    """Return why an item does not fit into a message, its frame included; empty if it does.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> item = Item("cells", "labels", np.zeros((4, 5), "uint8"), {"well": "A01"})
-    >>> oversize(item, frame=64), oversize(item, frame=8)
-    ('', 'too large')
-    """
+    """Return why an item does not fit into a message, its frame included; empty if it does."""
     if _plain(item, frame):
         return ""
     arrays = list(arrays_of(item))
@@ -138,14 +130,7 @@ def _names(item: Item) -> Iterator[str]:
 
 
 def declarations(layers: Iterable[LayerSpec], reports: Reports) -> Iterator[list[LayerSpec]]:
-    """Yield layers in groups that fit into a message; report those that cannot travel.
-
-    Examples
-    --------
-    >>> layers = [LayerSpec("cells", "labels")]
-    >>> [[layer.name for layer in group] for group in declarations(layers, Reports())]
-    [['cells']]
-    """
+    """Yield layers in groups that fit into a message; report those that cannot travel."""
     group: list[LayerSpec] = []
     size = 0
     for layer in layers:

@@ -15,15 +15,8 @@ from dask_napari.stream.wire import messages as wire
 class OutgoingBatch:
     """Payload frames of a batch, and how much of them has been sent.
 
-    Parameters
-    ----------
-    items : sequence of Item
-        Numbered already.
-    encode : callable
-        Compresses an array, or leaves it alone.
+    The items are numbered already; ``encode`` compresses an array or leaves it alone.
 
-    Examples
-    --------
     >>> image = np.arange(200_000, dtype=np.uint8)
     >>> batch = OutgoingBatch([Item("raw", "image", image)], lambda item, array: ("", array))
     >>> [(offset, piece.nbytes) for offset, piece in iter(lambda: batch.cut(150_000), None)]

@@ -12,13 +12,6 @@ class RetriedEntry:
     """Entry of an item that was taken out of the outbox and did not arrive.
 
     The item may be forgotten, if it has a ``source``: the entry of which it is made once more.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> entry = RetriedEntry(Item("cells", "labels", np.zeros((2, 2), "uint8"), {"t": 0}))
-    >>> entry.nbytes, entry.forget()  # nobody else has the item
-    (4, False)
     """
 
     __slots__ = ("_item", "_place", "_reason", "_source", "layer", "nbytes", "policy", "seq")
@@ -71,14 +64,6 @@ class Undelivered:
     """Items that broken connections did not deliver, until the next one does.
 
     Their values count against the budget of the outbox, where they are queued again.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> lost = Undelivered(Outbox(budget=1 << 20))
-    >>> lost.add([Item("cells", "labels", np.zeros((2, 2), "uint8"), {"t": 0})])
-    >>> len(lost), lost.nbytes
-    (1, 4)
     """
 
     def __init__(self, outbox: Outbox) -> None:

@@ -14,14 +14,7 @@ from dask_napari.model import KINDS, PIXEL_KINDS, Coordinate, Item, Kind, Positi
 def items_of(
     values: Iterable[Any], positions: Iterable[Position], layer: str, kind: Kind
 ) -> list[Item]:
-    """Return an item for each value and position; see :meth:`Publisher.save_batch`.
-
-    Examples
-    --------
-    >>> plane = np.zeros((4, 4), "uint8")
-    >>> [item.position for item in items_of([plane, plane], [{"t": 0}, {"t": 1}], "raw", "image")]
-    [{'t': 0}, {'t': 1}]
-    """
+    """Return an item for each value and position; see :meth:`Publisher.save_batch`."""
     values, positions = list(values), list(positions)
     if len(values) != len(positions):
         raise ValueError(

@@ -14,13 +14,6 @@ class Allocator:
 
     Low addresses are reused, which keeps them in the processor's cache; with a
     few hundred slots in flight a linear search costs less than any cleverer structure.
-
-    Examples
-    --------
-    >>> space = Allocator(256)
-    >>> a, b = space.allocate(100), space.allocate(64)
-    >>> a, b, space.free(a), space.allocate(10)
-    (0, 128, True, 0)
     """
 
     def __init__(self, size: int) -> None:

@@ -84,26 +84,7 @@ def _unavailable(directory: Path, nbytes: int, error: OSError) -> ArenaError:
 class Arena:
     """The owner's side of a segment; made by :meth:`create`.
 
-    Attributes
-    ----------
-    name : str
-        Name of the segment, until :meth:`unlink`.
-    size, capacity : int
-        Bytes of the segment, and of its slots together.
-    token : bytes
-        Random bytes in the header; who can name them shares the memory.
-
-    Examples
-    --------
-    >>> arena = Arena.create("me", 1 << 20)
-    >>> reader = ArenaReader.attach(arena.name, arena.size)
-    >>> arena.unlink()
-    >>> slot = arena.allocate(3)
-    >>> arena.view(slot)[:] = (1, 2, 3)
-    >>> reader.token == arena.token, reader.view(slot.offset, slot.nbytes).tolist()
-    (True, [1, 2, 3])
-    >>> reader.close(), arena.close()
-    (None, None)
+    Who can name the random ``token`` in the header shares the memory.
     """
 
     def __init__(self, path: Path, descriptor: int, size: int) -> None:

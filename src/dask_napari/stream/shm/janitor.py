@@ -79,24 +79,10 @@ def _look(remove: bool) -> list[Leftover]:
 
 
 def find() -> list[Leftover]:
-    """Return the segments and directories of this user, in use or not.
-
-    Examples
-    --------
-    >>> from dask_napari.system import RuntimeDirectory
-    >>> with RuntimeDirectory() as directory:
-    ...     [left.alive for left in find() if left.path == directory.path]
-    [True]
-    """
+    """Return the segments and directories of this user, in use or not."""
     return _look(remove=False)
 
 
 def sweep() -> list[Leftover]:
-    """Remove segments and directories whose owners are dead; return what was removed.
-
-    Examples
-    --------
-    >>> any(left.alive for left in sweep())
-    False
-    """
+    """Remove segments and directories whose owners are dead; return what was removed."""
     return _look(remove=True)
