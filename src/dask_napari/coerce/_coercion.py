@@ -47,13 +47,9 @@ def coerce(
         Output of a task; the page "Kinds of output" lists the forms of each kind.
     kind : Kind
         Type of the layer, unless the output names its own, as napari's layer-data tuples do.
-    layer : str
-        Name of the layer.
     position : Position, optional
         Position of the item. Without one, the scalar coordinates of a ``DataArray`` count, or
         the ``metadata={"at": ...}`` of a layer-data tuple.
-    provenance : Provenance, optional
-        The task that made the output.
     calibration : Calibration, optional
         Pixel sizes of the tap; they win over those of the output. An entry that is one long
         holds for all axes but those of time and channels.
@@ -62,11 +58,6 @@ def coerce(
     on_note : callable
         Called with the layer and a text for each way in which the item differs from the output,
         each time; the log has it if not given.
-
-    Returns
-    -------
-    Item
-        Fit for its kind.
 
     Raises
     ------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -64,16 +65,10 @@ def _are_several(values: Sequence[Any]) -> bool:
     return len({(getattr(v, "shape", None), str(getattr(v, "dtype", None))) for v in values}) > 1
 
 
-def _is_single(value: Mapping[Any, Any]) -> bool:
-    return False
-
-
-def _are_label_features(value: object) -> bool:
-    return is_table(value) or are_regions(value)
-
-
-IMAGE: Final = OutputKind(image, _are_several, _is_single)
-LABELS: Final = OutputKind(labels, _are_several, _is_single, _are_label_features)
+IMAGE: Final = OutputKind(image, _are_several, is_single=lambda value: False)
+LABELS: Final = replace(
+    IMAGE, make=labels, is_features=lambda value: is_table(value) or are_regions(value)
+)
 
 
 def label_features(given: object) -> dict[str, AnyArray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from dask_napari.model import AnyArray, Calibration, Kind
@@ -32,10 +32,6 @@ class CoercionContext:
     position_axes: frozenset[str] = frozenset()
     empty_ndim: int = 2
     note: Note = _ignore
-
-    def without_features(self) -> CoercionContext:
-        """Return the context for a second layer out of the same data."""
-        return replace(self, features=None)
 
 
 @dataclass(slots=True)

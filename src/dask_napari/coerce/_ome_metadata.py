@@ -80,15 +80,11 @@ def _sizes(axes: list[tuple[str, str]], groups: list[Any]) -> dict[str, Size]:
             return {}
         scale = [a * b for a, b in zip(scale, factors, strict=True)]
         start = [a * b + c for a, b, c in zip(start, factors, offsets, strict=True)]
-    found = {
+    return {
         name: Size(step, first, unit)
         for (name, unit), step, first in zip(axes, scale, start, strict=True)
+        if groups and step and math.isfinite(step) and math.isfinite(first)
     }
-    return {name: size for name, size in found.items() if _is_valid(size)} if groups else {}
-
-
-def _is_valid(size: Size) -> bool:
-    return math.isfinite(size.step) and size.step != 0 and math.isfinite(size.start)
 
 
 def _from_names(attrs: Any) -> dict[str, Size]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -188,7 +189,7 @@ def _made(outlines: Outlines, table: Table | None, context: CoercionContext) -> 
     rows = np.repeat(outlines.point_sources, [len(p) for p in outlines.points])
     columns = {name: column[rows] for name, column in arrays.items()}
     points = made_of_rows(
-        "points", _joined(outlines.points, ndim), (), context.without_features(), None
+        "points", _joined(outlines.points, ndim), (), replace(context, features=None), None
     )
     points.arrays, points.suffix = columns, "points"
     return [made, points]

@@ -39,12 +39,7 @@ class Mismatch:
 class Matcher(ABC):
     """Reader of positions from names.
 
-    Attributes
-    ----------
-    title : str
-        Name of the matcher in messages.
-    fields : tuple of str
-        The axes that it may find, in order.
+    ``title`` is its name in messages; ``fields`` are the axes that it may find, in order.
     """
 
     title: str
@@ -73,18 +68,7 @@ class Matcher(ABC):
         return "" if nearest is None else str(nearest)
 
     def check(self, names: Iterable[str]) -> None:
-        """Check that at least one of the names matches; an empty list passes.
-
-        Parameters
-        ----------
-        names : iterable of str
-            Names of the tasks to come.
-
-        Raises
-        ------
-        ValueError
-            If none of the names matches; the text explains the nearest one.
-        """
+        """Check that at least one name, if any, matches, or raise ValueError on the nearest."""
         names = list(names)
         if names and self.first(names) is None:
             raise ValueError(

@@ -27,19 +27,9 @@ _END = "the end of the name"
 class Pattern(Matcher):
     """Format pattern such as ``"{plate}_{well}_s{field:d}_w{channel:d}.tif"``.
 
-    Each named field becomes an axis; ``{}`` stands for text that does not matter. Types are
-    those of ``str.format``: ``:d`` makes an integer, ``:f`` and ``:g`` a number, no type
-    text. Case counts.
-
-    Parameters
-    ----------
-    text : str
-        The pattern.
-
-    Raises
-    ------
-    ValueError
-        If the pattern is malformed or has no named field.
+    Each named field becomes an axis; ``{}`` stands for text that does not matter. Types are those
+    of ``str.format``: ``:d`` makes an integer, ``:f`` and ``:g`` a number, no type text. Case
+    counts. Raises ValueError if the pattern is malformed or has no named field.
 
     Examples
     --------
@@ -59,7 +49,9 @@ class Pattern(Matcher):
         except (ValueError, re.error) as error:
             raise ValueError(f"pattern {text!r} cannot be read: {error}") from error
         self._slashes = text.count("/")
-        self._names_suffix = "." in _literals(text.rpartition("/")[2])
+        self._names_suffix = any(
+            "." in literal for literal, *_ in string.Formatter().parse(text.rpartition("/")[2])
+        )
 
     def __repr__(self) -> str:
         return f"Pattern({self.text!r})"
@@ -241,11 +233,6 @@ def _fields(text: str) -> tuple[str, ...]:
             f"pattern {text!r} has no axes; write each in braces, as in '{{well}}_s{{field:d}}.tif'"
         )
     return tuple(dict.fromkeys(named))
-
-
-def _literals(text: str) -> str:
-    """Return the text of a pattern outside its fields."""
-    return "".join(literal for literal, _, _, _ in string.Formatter().parse(text))
 
 
 def _coordinate(value: object) -> Coordinate:

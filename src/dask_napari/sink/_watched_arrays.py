@@ -27,14 +27,8 @@ def tapped(collection: Any, **options: Unpack[TapOptions]) -> tuple[Any, list[Ta
     collection : dask.array.Array, xarray.DataArray or xarray.Dataset
         Collection to stream; of a ``Dataset`` each variable that can be shown.
     **options
-        Parameters of :class:`~dask_napari.Tap`.
-
-    Returns
-    -------
-    collection : same type
-        Collection to compute, store or go on with.
-    taps : list of Tap
-        One a layer; nothing is streamed until they are active.
+        Parameters of :class:`~dask_napari.Tap`. There is a tap a layer; nothing is streamed until
+        they are active.
 
     Examples
     --------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dask_napari.model import Policy
-from dask_napari.tap._axis_layouts import Axis, AxisLayouts, channels, mosaic
+from dask_napari.tap._axis_layouts import Axis, channels, mosaic
 from dask_napari.tap._compiled_tap import CompiledTap
 from dask_napari.tap._placement_rule import At
 from dask_napari.tap._selectors import Select
@@ -14,7 +14,6 @@ from dask_napari.tap._tap_set import TapSet
 __all__ = [
     "At",
     "Axis",
-    "AxisLayouts",
     "CompiledTap",
     "Policy",
     "Select",

@@ -140,10 +140,10 @@ class Publisher:
         Examples
         --------
         >>> import numpy as np
-        >>> publisher = Publisher("tcp://127.0.0.1:5577", name="me")
         >>> planes = np.zeros((2, 4, 4), "uint8")
-        >>> publisher.save_batch(planes, [{"t": 0}, {"t": 1}], layer="raw")
-        >>> len(publisher.outbox)
+        >>> with Publisher("tcp://127.0.0.1:5577", name="me") as publisher:
+        ...     publisher.save_batch(planes, [{"t": 0}, {"t": 1}], layer="raw")
+        ...     len(publisher.outbox)
         2
         """
         if policy not in get_args(Policy):

@@ -185,11 +185,6 @@ class Arena:
 class ArenaReader:
     """The receiver's side: a read-only map of a peer's arena; made by :meth:`attach`.
 
-    Attributes
-    ----------
-    token : bytes
-        Random bytes that the owner wrote; naming them proves that the memory is shared.
-
     Notes
     -----
     An owner that makes the file smaller is found out at the next slot. One that does it in the
