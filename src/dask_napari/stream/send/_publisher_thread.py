@@ -8,6 +8,7 @@ import logging
 import math
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterable
 from typing import Final
@@ -52,6 +53,9 @@ class PublisherThread:
         self._deadline: float | None = None
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._wakeup = Wakeup()
+        # The thread closes it; of a publisher that was never started there is no thread. Not at
+        # exit, when the thread may still wait.
+        weakref.finalize(self, self._wakeup.close).atexit = False
         # A daemon: an interpreter that ends without `close` must not hang on the viewer.
         self._thread = threading.Thread(target=self._run, name="dask-napari-publisher", daemon=True)
 
