@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
-from dask_napari.model import contained
+from dask_napari.model import Ledger, Tally, contained
+from strict import records
 from strict.records import RECORDS
 
 
@@ -40,3 +42,9 @@ def test_without_the_switch_an_error_of_ours_is_handed_over(monkeypatch):
     with contained(seen.append):
         1 / 0  # noqa: B018
     assert [type(error) for error in seen] == [ZeroDivisionError]
+
+
+def test_drops_are_seen_unless_they_are_named(request):
+    records.note_drops(Ledger({("", "cells"): Tally(selected=2, dropped=Counter({"lost": 2}))}))
+    assert records.unnamed(sorted(records.DROPS), request, "drops") == ["lost"]
+    records.DROPS.clear()

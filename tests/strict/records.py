@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dask_napari.model import Ledger
 from strict import sitecustomize
 
 VARIABLE = "DASK_NAPARI_TEST_RECORDS"
@@ -49,6 +50,15 @@ def start() -> None:
     )
 
 
+DROPS: set[str] = set()
+"""Reasons of the drops in the ledgers of the present test."""
+
+
+def note_drops(ledger: Ledger) -> None:
+    """Take in the drops of a ledger that ends; those of a closed sender name themselves."""
+    DROPS.update(reason for reason in ledger.total.dropped if reason != "closed")
+
+
 def unnamed(lines: list[str], request: pytest.FixtureRequest, marker: str) -> list[str]:
     """Lines that no marker of the test, its class or its module matches."""
     patterns = [pattern for mark in request.node.iter_markers(marker) for pattern in mark.args]
@@ -59,6 +69,9 @@ def checked(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves errors which it does not name."""
     sitecustomize.install()  # for each test: napari's plugin for pytest has a factory of its own
     RECORDS.fresh()  # what ended after the last test says nothing of this one
+    DROPS.clear()
     yield
     if left := unnamed(RECORDS.fresh(), request, "errors"):
         pytest.fail("errors that the test does not name:\n" + "\n".join(left), pytrace=False)
+    if left := unnamed(sorted(DROPS), request, "drops"):
+        pytest.fail(f"drops that the test does not name: {left}", pytrace=False)
