@@ -230,7 +230,7 @@ def test_layers_and_axes_are_few_whatever_comes(viewer, live, source, put, monke
 
 def test_the_dock_shows_why_the_workers_cannot_show_something(live, source):
     live.dock.refresh()
-    assert not live.dock.troubles.text()
+    assert not live.dock.errors.text()
     source.errors = [
         ("tcp://w1:1#a", Report("cells", "no position", "segment-1", "ValueError: <b>oops</b>")),
         ("tcp://w2:1#b", Report("cells", "no position", "segment-2", "ValueError: again")),
@@ -238,13 +238,21 @@ def test_the_dock_shows_why_the_workers_cannot_show_something(live, source):
     ]
     source.errors += [("w", Report("raw", f"cause {n}", "k", "text")) for n in range(9)]
     live.dock.refresh()
-    assert live.dock.troubles.text().count("\n") == 3
+    assert live.dock.errors.text().count("\n") == 3
     del source.errors[3:]
     live.dock.refresh()
-    assert live.dock.troubles.text().splitlines() == [
+    assert live.dock.errors.text().splitlines() == [
         "cells: no position, task segment-2: ValueError: again",
         "tcp://w2:1: inline: without shared memory: no room",
     ]
+
+
+def test_the_dock_shows_notes_of_workers_as_information(live, source):
+    note = Report("cells", "holes", "", "polygons are shown without their holes", note=True)
+    source.errors = [("w1", note), ("w2", note)]
+    live.dock.refresh()
+    assert live.dock.notes.text() == "cells: polygons are shown without their holes"
+    assert not live.dock.errors.text()
 
 
 def test_the_dock_tells_what_is_going_on(live, source, put):

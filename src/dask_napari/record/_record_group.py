@@ -19,7 +19,7 @@ from dask_napari.record._journal import NAME, to_json
 from dask_napari.record._ome_zarr import KEY, VERSION
 from dask_napari.stream.receive import plain
 
-LAYOUT: Final = 1  # raised when an older version cannot read a record
+LAYOUT: Final = 2  # raised when an older version cannot read a record
 
 
 def check_record(path: Path) -> dict[str, Any]:

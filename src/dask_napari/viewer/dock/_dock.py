@@ -35,7 +35,7 @@ SMOOTHING: Final = 0.3
 """Weight of the newest reading in the rates, so that they can be read."""
 
 
-TROUBLES_SHOWN: Final = 4
+REPORTS_SHOWN: Final = 4
 """Causes of errors that are shown, the latest; the workers' logs have all of them."""
 
 
@@ -94,16 +94,8 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.memory.setWordWrap(True)
         self.total = QLabel()
         self.total.setWordWrap(True)
-        self.troubles = QLabel()
-        self.troubles.setWordWrap(True)
-        self.troubles.setTextFormat(Qt.TextFormat.PlainText)  # errors may hold anything
-        self.troubles.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.troubles.setStyleSheet("color: #e57373; font-size: 10px")
-        self.notes = QLabel()
-        self.notes.setWordWrap(True)
-        self.notes.setTextFormat(Qt.TextFormat.PlainText)
-        self.notes.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.notes.setStyleSheet("color: #ffb300; font-size: 10px")
+        self.errors = _report_label("#e57373")
+        self.notes = _report_label("#ffb300")
         self.follow = QCheckBox("Follow the newest item")
         self.follow.setToolTip("Switched off by moving a slider, on by moving all to their ends")
 
@@ -123,7 +115,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
             self.follow,
             self.axes,
             scroll,
-            self.troubles,
+            self.errors,
             self.notes,
             self.memory,
             self.total,
@@ -146,8 +138,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
             if layer not in self._rows:
                 self._rows[layer] = LayerRow(self._grid, len(self._rows), layer)
             self._rows[layer].update(ledger[layer], known.get(layer))
-        self._show_troubles()
-        self._show_notes()
+        self._show_reports()
         self.memory.setText(describe(self._store))
         self._show_total(ledger)
 
@@ -180,28 +171,27 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.state.setText(text)
         self.rates.setText(f"{self._rates[0]:,.0f} items/s   {self._rates[1]:,.1f} MB/s")
 
-    def _show_troubles(self) -> None:
-        lines = []
-        # The same on many workers is one line.
-        latest = {(t.layer, t.reason): (name, t) for name, t in self._receiver.reports()}
-        for name, trouble in list(latest.values())[-TROUBLES_SHOWN:]:
-            where = trouble.layer or name.partition("#")[0]
-            task = f", task {trouble.key}" if trouble.key else ""
-            lines.append(f"{where}: {trouble.reason}{task}: {trouble.text}")
-        text = "\n".join(lines)
-        if text != self.troubles.text():
-            self.troubles.setText(text)
-        self.troubles.setVisible(bool(lines))
-
-    def _show_notes(self) -> None:
-        lines = [
+    def _show_reports(self) -> None:
+        # One line for all workers with a cause in common.
+        latest = {(r.layer, r.reason): (name, r) for name, r in self._receiver.reports()}
+        errors = []
+        notes = [
             str(report) if report.note else f"{report.layer}: {report.reason}: {report.text}"
-            for report in self._reports.all()[-TROUBLES_SHOWN:]
+            for report in self._reports.all()
         ]
-        text = "\n".join(lines)
-        if text != self.notes.text():
-            self.notes.setText(text)
-        self.notes.setVisible(bool(text))
+        for name, report in latest.values():
+            if report.note:
+                notes.append(str(report))
+                continue
+            where = report.layer or name.partition("#")[0]
+            task = f", task {report.key}" if report.key else ""
+            errors.append(f"{where}: {report.reason}{task}: {report.text}")
+        for label, lines in ((self.errors, errors), (self.notes, notes)):
+            text = "\n".join(lines[-REPORTS_SHOWN:])
+            if text != label.text():
+                label.setText(text)
+            label.setVisible(bool(text))
+
 
     def _show_total(self, ledger: Ledger) -> None:
         tally = ledger.total
@@ -209,3 +199,12 @@ class LiveDock(QWidget):  # type: ignore[misc]
             f"{tally.selected} selected = {tally.shown} shown + {tally.coalesced} coalesced"
             f" + {tally.dropped.total()} dropped + {tally.pending} pending"
         )
+
+
+def _report_label(colour: str) -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)  # reports may hold anything
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setStyleSheet(f"color: {colour}; font-size: 10px")
+    return label
