@@ -100,9 +100,9 @@ class Stage:
         yield
         for name in names:
             for counts in self.client.run(worker_counts, name, on_error="ignore").values():
-                for count in counts["counts"] if counts else ():
-                    gone = count["coalesced"] + sum(count["dropped"].values()) + count["queued"]
-                    assert count["selected"] == count["sent"] + gone, count
+                for tally in counts["counts"].values() if counts else ():
+                    gone = tally.coalesced + tally.dropped.total() + tally.pending
+                    assert tally.selected == tally.sent + gone, tally
             self.client.unregister_worker_plugin(name)
 
     def start(self, count: int, seconds: float = 0.02) -> list[object]:

@@ -185,6 +185,7 @@ def cluster(address: str) -> None:
     """A scheduler, and the client that uses it."""
     from distributed import Client, LocalCluster, wait
 
+    from dask_napari.model import Tally
     from dask_napari.sink import SINK_NAME, NapariSink, worker_counts
     from dask_napari.tap import Tap
 
@@ -233,7 +234,15 @@ def cluster(address: str) -> None:
         return {"makespan": took, "sums": list(zip(numbers, sums, strict=True))}
 
     def counts() -> dict[str, Any]:
-        return {"workers": client.run(worker_counts)}
+        sides = [
+            {"selected": t.selected, "sent": t.sent, "pending": t.pending, "gone": gone(t)}
+            for worker in client.run(worker_counts).values()
+            for t in worker["counts"].values()
+        ]
+        return {"sides": sides}
+
+    def gone(tally: Tally) -> int:
+        return tally.coalesced + tally.dropped.total()
 
     def release() -> dict[str, Any]:
         client.cancel(held)

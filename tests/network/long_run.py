@@ -100,18 +100,10 @@ class Run:
         self.check(state["shown"] == count, f"{way}: {state}")
         seen = {tuple(pair) for pairs in view.ask("seen").values() for pair in pairs}
         self.check(seen == {tuple(pair) for pair in done["sums"]}, f"{way}: pictures differ")
-        sides = [
-            count
-            for worker in self.cluster.ask("counts")["workers"].values()
-            for count in worker["counts"]
-        ]
+        sides = self.cluster.ask("counts")["sides"]
         self.check(
-            all(
-                c["selected"]
-                == c["sent"] + c["coalesced"] + c["queued"] + sum(c["dropped"].values())
-                for c in sides
-            )
-            and sum(c["selected"] for c in sides) == count,
+            all(side["selected"] == side["sent"] + side["gone"] + side["pending"] for side in sides)
+            and sum(side["selected"] for side in sides) == count,
             f"{way}: counts of the workers {sides}",
         )
         return shown

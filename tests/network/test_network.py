@@ -206,10 +206,9 @@ def test_a_cluster_of_hosts_computes_while_its_viewer_hangs_on_a_bad_link(lab):
     lab.cables["viewer"].ask(cut=False)
     state = all_shown(view, 80)
     arrived_right(view, done, more)
-    counts = cluster.ask("counts")["workers"]
-    sides = [count for worker in counts.values() for count in worker["counts"]]
-    assert sum(count["selected"] for count in sides) == state["selected"] == 80
-    assert all(count["queued"] == 0 for count in sides)
+    sides = cluster.ask("counts")["sides"]
+    assert sum(side["selected"] for side in sides) == state["selected"] == 80
+    assert all(side["pending"] == 0 for side in sides)
     cluster.ask("release")
     cluster.ask("unregister")
     for worker in workers:

@@ -303,6 +303,7 @@ def test_what_is_no_convention(forms, words):
         Convention("mine", *forms)
 
 
+@pytest.mark.drops("no position")
 def test_outputs_of_a_cluster_are_placed_by_a_convention_of_ones_own(capfd):
     def read(path: str) -> np.ndarray:
         return np.full((4, 4), 7, np.uint8)

@@ -135,6 +135,7 @@ def test_arguments_are_checked_as_much_with_a_viewer(client, viewer):
     assert viewer.receiver.ledger().total.selected == 1
 
 
+@pytest.mark.drops("not an array")
 def test_what_cannot_be_shown_is_only_counted(client, viewer):
     def unshowable(n: int) -> str:
         dn.show("no picture", layer="a", at={"n": n})

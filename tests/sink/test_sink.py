@@ -294,9 +294,9 @@ def test_without_a_viewer_the_tasks_run_and_nothing_is_held(client):
     futures = client.map(tasks.frame, range(200), size=512, pure=False)
     wait(futures)
     workers = client.run(worker_counts).values()
-    counts = [count for worker in workers for count in worker["counts"]]
-    assert sum(c["selected"] for c in counts) == 200
-    assert sum(c["queued"] for c in counts) == 200
+    tallies = [tally for worker in workers for tally in worker["counts"].values()]
+    assert sum(tally.selected for tally in tallies) == 200
+    assert sum(tally.pending for tally in tallies) == 200
 
 
 def test_known_tasks_are_counted(client):

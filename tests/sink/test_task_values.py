@@ -54,6 +54,7 @@ def test_a_task_shows_what_it_has_in_hands(client, viewer, function):
     assert ledger["shown"].selected == 20
 
 
+@pytest.mark.drops("error: RuntimeError", "not an array")
 def test_what_cannot_be_shown_is_counted_and_the_task_goes_on(client, viewer):
     class Awkward:
         def __deepcopy__(self, memo: object) -> object:
@@ -83,10 +84,10 @@ def test_over_the_budget_nothing_is_copied_and_all_is_counted(client):
 
         answers = client.gather(client.map(large, range(4), pure=False))
         (worker,) = client.run(worker_counts).values()
-        (count,) = worker["counts"]
-        assert count["selected"] == 4
-        assert count["queued"] == 2
-        assert count["dropped"] == {"queue-full": 2}
+        (tally,) = worker["counts"].values()
+        assert tally.selected == 4
+        assert tally.pending == 2
+        assert tally.dropped == {"queue-full": 2}
         assert 2 <= sum(answers) <= 3  # two tasks at once may both see room
     finally:
         client.unregister_worker_plugin(SINK_NAME)

@@ -151,6 +151,9 @@ def test_items_without_a_position_come_one_after_the_other(viewer, live, source,
     assert [int(plane.max()) for plane in np.asarray(viewer.layers["raw"].data)] == [3, 1, 2]
 
 
+@pytest.mark.drops(
+    "colour and grey images", "labels on a layer of image", "not an image|dimensions|picture"
+)
 def test_what_cannot_be_shown_is_counted_and_the_rest_is_shown(viewer, live, source, put):
     put(
         item(1, t=0),
@@ -216,6 +219,7 @@ def test_a_gamma_that_only_the_window_refuses_makes_no_layer_a_tick(
     assert (viewer.layers["odd"].gamma, viewer.layers["odd"].opacity) == (1, 0.5)
 
 
+@pytest.mark.drops("too many axes", "too many layers")
 def test_layers_and_axes_are_few_whatever_comes(viewer, live, source, put, monkeypatch):
     monkeypatch.setattr("dask_napari.viewer.layers._layers.MOST_LAYERS", 3)
     put(*(item(n, f"layer {n}", t=0) for n in range(10)))

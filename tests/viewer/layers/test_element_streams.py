@@ -448,6 +448,7 @@ def test_every_type_of_shape_is_shown_also_in_space(viewer, live, source, put, k
         (square(1, np.nan), "polygon", "shapes with vertices that are not finite"),
     ],
 )
+@pytest.mark.drops("vertices")
 def test_shapes_that_napari_cannot_draw_are_counted(
     viewer, live, source, put, vertices, kind, reason
 ):

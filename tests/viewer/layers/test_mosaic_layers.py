@@ -94,6 +94,7 @@ def test_the_view_of_a_viewer_that_had_layers_is_left_alone(viewer, live, source
     assert (viewer.scene.camera.center, viewer.scene.camera.zoom) == left
 
 
+@pytest.mark.drops("no well of a plate")
 def test_a_well_that_the_plate_does_not_have_is_counted(viewer, live, source, put):
     source.specs["raw"] = LayerSpec("raw", "image", MOSAIC, layouts=PLATE)
     put(picture(1, well="Z99", field=1), picture(2, well="A01", field=1))
