@@ -151,9 +151,7 @@ def test_items_without_a_position_come_one_after_the_other(viewer, live, source,
     assert [int(plane.max()) for plane in np.asarray(viewer.layers["raw"].data)] == [3, 1, 2]
 
 
-@pytest.mark.drops(
-    "colour and grey images", "labels on a layer of image", "not an image|dimensions|picture"
-)
+@pytest.mark.drops("colour and grey images", "labels on a layer of image", "not a picture")
 def test_what_cannot_be_shown_is_counted_and_the_rest_is_shown(viewer, live, source, put):
     put(
         item(1, t=0),

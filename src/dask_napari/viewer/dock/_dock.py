@@ -192,7 +192,6 @@ class LiveDock(QWidget):  # type: ignore[misc]
                 label.setText(text)
             label.setVisible(bool(text))
 
-
     def _show_total(self, ledger: Ledger) -> None:
         tally = ledger.total
         self.total.setText(
