@@ -30,10 +30,18 @@ QUIET = 500
 
 @pytest.fixture
 def context() -> Iterator[zmq.Context]:
-    context = zmq.Context()
-    context.linger = 0  # for sockets that are collected before the end, too
+    context = KeepingContext()
     yield context
     context.destroy(linger=0)
+
+
+class KeepingContext(zmq.Context):
+    """Keeps its sockets until it is destroyed; one collected before is reported as not closed."""
+
+    def socket(self, *args, **options):
+        socket = super().socket(*args, **options)
+        self.__dict__.setdefault("kept", []).append(socket)
+        return socket
 
 
 def pair(context, server: Security | None, client: Security | None):

@@ -1,5 +1,7 @@
 """Batches of one layer: all are sent, or none."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -60,16 +62,19 @@ T = {"t": 0}
     ],
 )
 def test_nothing_is_queued_when_something_cannot_be_sent(values, positions, layer, kind, words):
-    publisher = Publisher("tcp://127.0.0.1:1", name="me")
-    with pytest.raises((TypeError, ValueError), match=words):
-        publisher.save_batch(values, positions, layer=layer, kind=kind)
-    assert len(publisher.outbox) == 0
-    assert publisher.counts() == {}
+    with closing(Publisher("tcp://127.0.0.1:1", name="me")) as publisher:
+        with pytest.raises((TypeError, ValueError), match=words):
+            publisher.save_batch(values, positions, layer=layer, kind=kind)
+        assert len(publisher.outbox) == 0
+        assert publisher.counts() == {}
 
 
 def test_an_unknown_policy_is_refused():
-    with pytest.raises(ValueError, match="policy='newest'"):
-        Publisher("tcp://127.0.0.1:1", name="me").save_batch([], [], layer="a", policy="newest")
+    with (
+        closing(Publisher("tcp://127.0.0.1:1", name="me")) as publisher,
+        pytest.raises(ValueError, match="policy='newest'"),
+    ):
+        publisher.save_batch([], [], layer="a", policy="newest")
 
 
 def test_a_plain_position_is_itself():
