@@ -24,7 +24,6 @@ from dask_napari.model._layer import (
 )
 from dask_napari.model._layer_options import LAYER_OPTIONS, permitted
 from dask_napari.model._ledger import REASONS_LIMIT, Ledger, Tally
-from dask_napari.model._once import Once
 from dask_napari.model._plates import PLATES, NoPlace, row_name, well
 from dask_napari.model._position import ARRIVAL_AXIS, Position, plain_position
 from dask_napari.model._refusal import Refusal, reason_of
@@ -62,7 +61,6 @@ __all__ = [
     "Name",
     "Natural",
     "NoPlace",
-    "Once",
     "Order",
     "PlaceKey",
     "Policy",

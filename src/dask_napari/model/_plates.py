@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from dask_napari.model._coordinates import Coordinate
+from dask_napari.model._refusal import Refusal
 
 PLATES: Final = {
     6: (2, 3),
@@ -21,7 +22,7 @@ PLATES: Final = {
 _WELL = re.compile(r"([A-Za-z]{1,2})[ _-]*0*([1-9][0-9]?)")
 
 
-class NoPlace(ValueError):
+class NoPlace(Refusal):
     """A tile that the mosaic has no place for; the text names no tile, fit to be counted by."""
 
 

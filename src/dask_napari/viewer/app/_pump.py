@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QObject, QTimer
 
-from dask_napari.model import Item, Once, Refusal
+from dask_napari.model import Item, LayerSpec, Refusal
 from dask_napari.stream.receive import Board
 from dask_napari.viewer.app._sliders import Sliders
 from dask_napari.viewer.layers import Layers
@@ -16,8 +16,6 @@ from dask_napari.viewer.layers import Layers
 if TYPE_CHECKING:
     from dask_napari.stream.receive import Receiver
 
-
-logger = logging.getLogger(__name__)
 
 INTERVAL_MS: Final = 33
 """Milliseconds; 30 pictures a second. A signal per item draws fewer, not more."""
@@ -49,7 +47,7 @@ class Pump(QObject):  # type: ignore[misc]
         self._board = board
         self._layers = layers
         self._sliders = sliders
-        self._first = Once()
+        self._reports = layers.reports
         self._timer = QTimer(self)
         self._timer.setInterval(INTERVAL_MS)
         self._timer.timeout.connect(self.tick)
@@ -69,9 +67,9 @@ class Pump(QObject):  # type: ignore[misc]
             now = time.monotonic()
             self._layers.update(now, force=force)
             self._sliders.update(now)
-        except Exception:
-            # One bad tick must not end the show; and not fill the log either.
-            self._log_once("a tick of the viewer", "failed")
+        except Exception as error:
+            # Never raised: Qt aborts a process whose slot does. Tests see the ERROR record.
+            self._reports.error("tick failed", error, traceback=True, level=logging.ERROR)
 
     def drain(self) -> None:
         """Put everything that waits, however long it takes; for a picture of it all."""
@@ -93,20 +91,19 @@ class Pump(QObject):  # type: ignore[misc]
             specs = specs if specs is not None else self._receiver.layers()
             self._board.shown([item for item in items if self._put(item, specs.get(item.layer))])
 
-    def _put(self, item: Item, spec: object) -> bool:
+    def _put(self, item: Item, spec: LayerSpec | None) -> bool:
+        key = item.provenance.key
         try:
-            self._layers.put(item, spec)  # type: ignore[arg-type]
+            self._layers.put(item, spec)
         except Refusal as error:
             self._board.drop(item, error.reason)
-            if self._first(error.detail):
-                logger.warning("layer %r: %s", item.layer, error.detail)
+            self._reports.error(error.reason, error.detail, layer=item.layer, key=key)
             return False
         except Exception as error:
-            self._board.drop(item, f"error: {type(error).__name__}")
-            self._log_once(f"item of task {item.provenance.key!r} on {item.layer!r}", str(error))
+            reason = f"error: {type(error).__name__}"
+            self._board.drop(item, reason)
+            self._reports.error(
+                reason, error, layer=item.layer, key=key, traceback=True, level=logging.ERROR
+            )
             return False
         return True
-
-    def _log_once(self, what: str, why: str) -> None:
-        if self._first(why):
-            logger.exception("%s: %s", what, why)

@@ -16,7 +16,6 @@ from dask_napari.model import (
     Coordinate,
     Item,
     LayerSpec,
-    NoPlace,
     Refusal,
     Reports,
     contain,
@@ -111,10 +110,7 @@ class Layers:
         if self.modes.learn(item.position) or fresh:
             self._relayout()
         stream, position = self._stream(item, spec)
-        try:
-            grew = stream.put(item, position, self._seen_steps())
-        except NoPlace as error:
-            raise Refusal(str(error)) from error
+        grew = stream.put(item, position, self._seen_steps())
         self.streams[stream.name] = stream
         self._known.update(dict.fromkeys(item.position))
         mosaic = self.modes.mosaic.axes
