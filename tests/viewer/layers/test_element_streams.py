@@ -773,3 +773,17 @@ def test_an_array_may_bring_the_axis_that_tracks_have_made_a_slider(viewer, live
         live.layers.choose("well", mode)
         live.pump.drain()
         assert viewer.dims.axis_labels.count("t") == 1
+
+
+@pytest.mark.drops("coordinates")
+def test_a_refused_surface_leaves_the_contrast_alone(live, source):
+    faces = np.array([[0, 1, 2]])
+    good = {"faces": faces, "values": np.array([0.0, 1.0, 2.0])}
+    bad = {"faces": faces, "values": np.array([0.0, 1.0, 9e6])}
+    mesh = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    source.board.put(Item("s", "surface", mesh, {"t": 0}, arrays=good))
+    live.pump.tick(force=True)
+    before = live.layers.streams["s"]._contrast.limits
+    source.board.put(Item("s", "surface", mesh * np.nan, {"t": 1}, arrays=bad))
+    live.pump.tick(force=True)
+    assert live.layers.streams["s"]._contrast.limits == before

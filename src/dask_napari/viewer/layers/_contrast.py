@@ -98,9 +98,9 @@ class RunningContrast:
             tolerance = TOLERANCE * (then_high - then_low)
             if abs(low - then_low) <= tolerance and abs(high - then_high) <= tolerance:
                 return
-        self._applied = low, high
         self._ours = True
         try:
             layer.contrast_limits = (low, high)
         finally:
             self._ours = False
+        self._applied = low, high

@@ -176,7 +176,6 @@ class PixelStream(LayerStream):
             if self.touched:
                 self.refresh()
             return
-        self._given = self._state
         levels = self.canvas.levels
         if len(levels) > 1:
             self._set_levels(levels)
@@ -187,6 +186,7 @@ class PixelStream(LayerStream):
         for name in ("scale", "translate"):
             if tuple(getattr(self.layer, name)) != scale[name]:
                 setattr(self.layer, name, scale[name])
+        self._given = self._state
 
     def _set_levels(self, levels: list[Any]) -> None:
         """Give napari a pyramid, also where the layer had none, or other axes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from dask_napari.canvas.elements import Block, Rows
 from dask_napari.model import Item, Refusal
 from dask_napari.viewer.layers._contrast import RunningContrast
 from dask_napari.viewer.layers._element_stream import PRIVATE, ElementStream
-from dask_napari.viewer.layers._layer_stream import LayerStream
+from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
 from dask_napari.viewer.napari_internals import Elements, Surface
 
 VALUE: Final = PRIVATE + "value"
@@ -23,7 +24,9 @@ Mesh = tuple[npt.NDArray[np.float64], npt.NDArray[np.intp], npt.NDArray[Any]]
 class SurfaceStream(ElementStream):
     """Meshes. The layer holds those at the present steps, all as one."""
 
-    _contrast: RunningContrast | None = None
+    def __init__(self, around: LayerContext, start: StreamStart) -> None:
+        super().__init__(around, start)
+        self._contrast = RunningContrast(fixed="contrast_limits" in self.options)
 
     def block(self, item: Item) -> Block:
         """Return the elements of an item."""
@@ -33,11 +36,15 @@ class SurfaceStream(ElementStream):
         if faces.size and (faces.min() < 0 or faces.max() >= len(item.data)):
             raise Refusal("faces name vertices that are not there")
         values = np.ones(len(item.data)) if values is None else values.astype(float)
-        if self._contrast is None:
-            self._contrast = RunningContrast(fixed="contrast_limits" in self.options)
+        return Block(item.data, item.calibration.axes, {VALUE: values}, faces.astype(np.intp))
+
+    def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
+        """Lay an item on the canvas; return whether an axis grew."""
+        grew = super().put(item, position, steps)
+        values = item.arrays.get("values", np.ones(len(item.data)))
         if len(values):
             self._contrast.observe(values)
-        return Block(item.data, item.calibration.axes, {VALUE: values}, faces.astype(np.intp))
+        return grew
 
     @property
     def large(self) -> bool:
@@ -56,7 +63,6 @@ class SurfaceStream(ElementStream):
 
     def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
         """Make the napari layer."""
-        assert self._contrast is not None
         arguments = {"contrast_limits": self._contrast.limits, **arguments}
         layer = Surface(self._mesh(rows), **arguments)
         self._contrast.attach(layer)
@@ -70,7 +76,7 @@ class SurfaceStream(ElementStream):
     def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the napari layer up to date; return whether it was redrawn."""
         drawn = super().update(now, force=force)
-        if self.layer is not None and self._contrast is not None:
+        if self.layer is not None:
             self._contrast.apply(self.layer)
         return drawn
 
