@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dask_napari.canvas import CanvasAxes, Mosaic
 from dask_napari.canvas.pixels import Canvas
-from dask_napari.model import PLATES, Layout, row_name, well
+from dask_napari.model import PLATES, Layout, NoPlace, row_name, well
 
 ONE = (1.0, 1.0)
 
@@ -29,7 +29,7 @@ def test_what_is_no_well_is_refused_and_changes_nothing(name):
     mosaic = Mosaic()
     mosaic.set("well", Layout(plate=96))
     canvas = Canvas(CanvasAxes(), mosaic=mosaic)
-    with pytest.raises(ValueError, match="no well of a plate with 96"):
+    with pytest.raises(NoPlace, match="no well of a plate with 96"):
         canvas.put({"well": name, "t": 0}, np.ones((2, 2)))
     assert canvas.n_blocks == 0
     assert canvas.axes.names == ()
@@ -93,7 +93,7 @@ def test_places_that_are_given_are_used_and_others_refused():
     mosaic.admit((("field", 1),), (4.0, 4.0), ONE)
     mosaic.admit((("field", 2),), (4.0, 4.0), ONE)
     assert mosaic.offset((("field", 1),)) == (5.0, 0.0)
-    with pytest.raises(ValueError, match="no place is known"):
+    with pytest.raises(NoPlace, match="no place is known"):
         mosaic.admit((("field", 3),), (4.0, 4.0), ONE)
 
 

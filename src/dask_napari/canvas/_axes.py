@@ -140,9 +140,11 @@ class CanvasAxes:
         self.names: tuple[str, ...] = ()
         self.spatial: tuple[str, ...] = ()
         self.extent: tuple[int, ...] = ()  # size of the space that holds all blocks
-        self.structure = 0  # grows whenever an axis is added, in space or as a slider
-        self.version = 0  # grows whenever anything is added, coordinates too
-        self.shifts = 0  # grows whenever a coordinate comes before others: they get another index
+        self.structure: int = 0  # grows whenever an axis is added, in space or as a slider
+        self.version: int = 0  # grows whenever anything is added, coordinates too
+        self.shifts: int = (
+            0  # grows whenever a coordinate comes before others: they get another index
+        )
 
     def admit(self, position: Mapping[str, Any], order: Sequence[str] = ()) -> bool:
         """Make the coordinates of a position known; return whether anything was new.

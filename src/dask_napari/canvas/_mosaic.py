@@ -29,7 +29,7 @@ class Mosaic:
     """
 
     def __init__(self) -> None:
-        self.version = 0  # grows whenever tiles may have moved
+        self.version: int = 0  # grows whenever tiles may have moved
         self._axes: dict[str, MosaicAxis] = {}
         self._tile: YX = (0.0, 0.0)
         self._pixel: YX = (0.0, 0.0)

@@ -31,8 +31,8 @@ class ClusterSinks:
     def __init__(self, client: Client, sink: NapariSink) -> None:
         sink.idempotent = True  # registered again, it must not start anew
         self.client = client
-        self.name = sink.name
-        self.taps = ActiveTaps()
+        self.name: str = sink.name
+        self.taps: ActiveTaps = ActiveTaps()
         self._sink = sink
         self._connection: object = None
         self._lock = threading.Lock()

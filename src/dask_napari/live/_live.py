@@ -58,7 +58,7 @@ class Live:
         self, client: Client, viewer: ViewerProcess, control: Control, sinks: ClusterSinks
     ) -> None:
         self.client = client
-        self.addresses = viewer.addresses
+        self.addresses: tuple[str, ...] = viewer.addresses
         self._viewer = viewer
         self._control = control
         self._sinks = sinks

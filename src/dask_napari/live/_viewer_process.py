@@ -54,7 +54,7 @@ class ViewerProcess:
         command += ["--insecure"] if insecure else []
         command += [] if memory is None else [f"--memory={memory}"]
         try:
-            self.process = subprocess.Popen(
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=self._log,

@@ -104,7 +104,7 @@ class Item:
         publisher: str = "",
         seq: int = 0,
     ) -> None:
-        self.meta = ItemMeta(
+        self.meta: ItemMeta = ItemMeta(
             layer,
             kind,
             dict(position) if position else {},
@@ -116,10 +116,10 @@ class Item:
             part,
             options or {},
         )
-        self.data = data
-        self.arrays = {} if arrays is None else arrays
-        self.publisher = publisher
-        self.seq = seq
+        self.data: npt.NDArray[Any] = data
+        self.arrays: dict[str, npt.NDArray[Any]] = {} if arrays is None else arrays
+        self.publisher: str = publisher
+        self.seq: int = seq
         self.source: Any = None
 
     @classmethod

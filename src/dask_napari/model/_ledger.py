@@ -151,7 +151,7 @@ class Ledger:
         *,
         layers: Mapping[str, Tally] | None = None,
     ) -> None:
-        self.tallies = dict(tallies or {})
+        self.tallies: dict[tuple[str, str], Tally] = dict(tallies or {})
         if layers is None:
             sums: dict[str, Tally] = {}
             for (_, layer), tally in self.tallies.items():

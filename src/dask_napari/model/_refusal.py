@@ -32,7 +32,7 @@ class Refusal(Exception):
     def __init__(self, reason: str, detail: str = "", *, layer: str = "", key: str = "") -> None:
         super().__init__(detail or reason)
         self.reason = reason
-        self.detail = detail or reason
+        self.detail: str = detail or reason
         self.layer = layer
         self.key = key
 

@@ -38,7 +38,7 @@ class Contents:
         self._families: dict[bytes, list[Image]] = {}
         self._orders: dict[tuple[str, str, frozenset[str]], tuple[str, ...]] = {}
         lines = JournalReader(root)
-        self.last = lines.last
+        self.last: int = lines.last
         for line in lines:
             self.items[line.meta.place] = RecordedItem(line.id, tuple(self._files(line)))
         for path in list(self._strays()):

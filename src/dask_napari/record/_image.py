@@ -62,7 +62,7 @@ class Image:
     def __init__(self, root: Path, path: str, info: ImageInfo) -> None:
         self.path = path
         self.info = info
-        self.folder = root / path
+        self.folder: Path = root / path
         self.axes = info.family.axes
         self._metadata = json.loads((self.folder / "zarr.json").read_bytes())
         self.shape = tuple(self._metadata["shape"])

@@ -105,7 +105,7 @@ class JournalReader:
                 gone.update(line.gone)
             else:
                 newest[line.meta.place] = line.id
-        self.last = max(newest.values(), default=0)
+        self.last: int = max(newest.values(), default=0)
         self._ids = set(newest.values()) - gone
 
     def _read(self) -> Iterator[JournalLine | Removal]:

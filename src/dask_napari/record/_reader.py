@@ -47,13 +47,15 @@ class Record:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         attributes = check_record(self.path)
-        self.closed = bool(attributes.get("closed"))
+        self.closed: bool = bool(attributes.get("closed"))
         self.sessions: list[dict[str, Any]] = attributes.get("sessions", [])
-        self.lines = JournalReader(self.path)
+        self.lines: JournalReader = JournalReader(self.path)
         layers = (msgspec.convert(each, LayerSpec) for each in attributes.get("layers", []))
-        self.layers = [replace(spec, options=from_json(spec.options)) for spec in layers]
+        self.layers: list[LayerSpec] = [
+            replace(spec, options=from_json(spec.options)) for spec in layers
+        ]
         self._open_array = cache(zarr.open_array)
 
     def __repr__(self) -> str:

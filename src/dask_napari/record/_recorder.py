@@ -73,18 +73,18 @@ class Recorder:
         board: Board | None = None,
         **options: Any,
     ) -> None:
-        self.path = Path(path)
-        self.board = Board() if board is None else board
+        self.path: Path = Path(path)
+        self.board: Board = Board() if board is None else board
         # First, so that nothing on the disk is touched where it cannot listen.
-        self.receiver = Receiver(addresses, self.board, **options)
+        self.receiver: Receiver = Receiver(addresses, self.board, **options)
         self.receiver.start()
         try:
-            self.store = Store(self.path, append=append, overwrite=overwrite)
+            self.store: Store = Store(self.path, append=append, overwrite=overwrite)
             self._session = RecordSession(self.path)
         except BaseException:
             self.receiver.close()
             raise
-        self.ended = threading.Event()
+        self.ended: threading.Event = threading.Event()
         """Set it to end :meth:`run`; from a signal handler, too."""
         self._reports = Reports(logger, str(path))
         self._save_at = 0.0

@@ -94,12 +94,12 @@ class Store:
     def __init__(self, path: Path, *, append: bool = False, overwrite: bool = False) -> None:
         self.path = path
         create_record(path, append=append, overwrite=overwrite)
-        self.journal = Journal(path / NAME)
+        self.journal: Journal = Journal(path / NAME)
         self.specs: Mapping[str, LayerSpec] = {}
         self._trouble = ""
         self._pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="dask-napari-record")
         try:
-            self.contents = Contents(path)
+            self.contents: Contents = Contents(path)
         except BaseException:
             self.close()
             raise

@@ -36,7 +36,7 @@ class SinkLifetime(SchedulerPlugin):
     def __init__(self, client: str, names: tuple[str, ...]) -> None:
         self.client = client
         self.names = names
-        self.name = f"{names[-1]}-owner"
+        self.name: str = f"{names[-1]}-owner"
         self._removal: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:

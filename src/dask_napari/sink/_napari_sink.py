@@ -81,7 +81,9 @@ class NapariSink(WorkerPlugin):
                 "no address of a viewer; pass NapariSink('tcp://host:port') or set "
                 "dask-napari.address in the Dask configuration"
             )
-        self.addresses = (addresses,) if isinstance(addresses, str) else tuple(addresses)
+        self.addresses: tuple[str, ...] = (
+            (addresses,) if isinstance(addresses, str) else tuple(addresses)
+        )
         self.transport: Transport = transport or config.get("transport")
         check_transport(self.transport)
         self.security = security

@@ -25,9 +25,9 @@ class TapsUpdate(WorkerPlugin):
     """
 
     def __init__(self, taps: Mapping[str, Tap], sink: str = SINK_NAME) -> None:
-        self.name = f"{sink}-taps"
+        self.name: str = f"{sink}-taps"
         self.sink = sink
-        self.taps = dict(taps)
+        self.taps: dict[str, Tap] = dict(taps)
 
     def __repr__(self) -> str:
         return f"<TapsUpdate {self.name}: {len(self.taps)} taps>"

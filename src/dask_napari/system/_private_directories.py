@@ -67,7 +67,7 @@ class RuntimeDirectory:
         parent = base() if parent is None else parent
         self._descriptor = -1
         while self._descriptor < 0:
-            self.path = parent / f"{prefix()}{secrets.token_hex(6)}"
+            self.path: Path = parent / f"{prefix()}{secrets.token_hex(6)}"
             self.path.mkdir(mode=0o700)
             self._descriptor = self._hold()
 

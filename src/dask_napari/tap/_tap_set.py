@@ -23,14 +23,14 @@ class TapSet:
     """
 
     def __init__(self, taps: Iterable[Tap] = ()) -> None:
-        self.taps = tuple(tap.compile() for tap in taps)
+        self.taps: tuple[CompiledTap, ...] = tuple(tap.compile() for tap in taps)
         _check_kinds(self.taps)
         self._by_name: dict[Any, list[int]] = {}
         self._by_array: dict[str, list[int]] = {}
         self._watching: dict[str, list[tuple[CompiledTap, ChunkGrid]]] = {}
         self._predicates: list[int] = []  # types too: they cannot be looked up
         self._failed: set[int] = set()
-        self.of_one_chunk = any(
+        self.of_one_chunk: bool = any(
             grid.count == 1 and not grid.source for tap in self.taps if (grid := tap.chunks)
         )
         grids: dict[str, list[tuple[int, ChunkGrid]]] = {}

@@ -50,10 +50,12 @@ class RaggedCanvas:
 
     def __init__(self, axes: CanvasAxes) -> None:
         self.axes = axes
-        self.version = 0  # grows with every change of the rows
-        self.generation = 0  # grows with every change of earlier rows; not when rows are appended
-        self.numbering = 0  # grows when rows get other numbers (`Rows.source`)
-        self.n_spatial = 0  # number of spatial axes of the block that has the most
+        self.version: int = 0  # grows with every change of the rows
+        self.generation: int = (
+            0  # grows with every change of earlier rows; not when rows are appended
+        )
+        self.numbering: int = 0  # grows when rows get other numbers (`Rows.source`)
+        self.n_spatial: int = 0  # number of spatial axes of the block that has the most
         self.slider_columns: set[str] = set()  # slider axes along which blocks have columns
         self._tiles: PositionIndex[dict[Hashable, Span]] = PositionIndex(axes)
         self._table = ElementTable()

@@ -88,7 +88,7 @@ class Canvas(LazyArray):
         self.axes = axes
         self.labels = labels
         self.colour = colour
-        self.mosaic = Mosaic() if mosaic is None else mosaic
+        self.mosaic: Mosaic = Mosaic() if mosaic is None else mosaic
         self.pixel = pixel
         self._store = store
         self._planes: PositionIndex[Plane] = PositionIndex(axes)

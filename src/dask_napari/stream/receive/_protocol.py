@@ -49,8 +49,8 @@ class ReceiverProtocol:
         post: Callable[[bytes, wire.Message], None],
     ) -> None:
         self.rejected: Counter[str] = Counter()
-        self.publishers = Publishers(limits, board)
-        self.clients = Clients(limits, self.publishers, post, trusted=security is not None)
+        self.publishers: Publishers = Publishers(limits, board)
+        self.clients: Clients = Clients(limits, self.publishers, post, trusted=security is not None)
         self.peers: dict[bytes, Peer] = {}
         self.withheld = False
         """Whether credit is owed that the board has no room for."""

@@ -95,11 +95,13 @@ class Receiver:
                 check_address(address, security=security, insecure=insecure)
         self.addresses: tuple[str, ...] = wanted
         self.board = board
-        self.limits = limits or Limits()
+        self.limits: Limits = limits or Limits()
         self._security = security
         self._share_keys = share_keys and security is not None
         self._outgoing: deque[tuple[bytes, wire.Message]] = deque()
-        self.protocol = ReceiverProtocol(board, self.limits, security, self._send, self._post)
+        self.protocol: ReceiverProtocol = ReceiverProtocol(
+            board, self.limits, security, self._send, self._post
+        )
         self._sweep_at = 0.0
         self._stop = False
         self._wakeup = Wakeup()

@@ -71,7 +71,7 @@ class Publisher:
         on_new_viewer: Callable[[], None] | None = None,
         reports: Reports | None = None,
     ) -> None:
-        self.options = PublisherOptions(
+        self.options: PublisherOptions = PublisherOptions(
             addresses=(addresses,) if isinstance(addresses, str) else tuple(addresses),
             name=name,
             security=security,
@@ -82,8 +82,8 @@ class Publisher:
             on_new_viewer=on_new_viewer,
         )
         self.name = name
-        self.outbox = Outbox(queue_bytes)
-        self.reports = Reports(logger, name) if reports is None else reports
+        self.outbox: Outbox = Outbox(queue_bytes)
+        self.reports: Reports = Reports(logger, name) if reports is None else reports
         self._thread = PublisherThread(self.outbox, self.reports, self.options)
 
     def __repr__(self) -> str:

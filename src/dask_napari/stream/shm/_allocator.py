@@ -17,7 +17,7 @@ class Allocator:
     """
 
     def __init__(self, size: int) -> None:
-        self.size = size // GRAIN * GRAIN
+        self.size: int = size // GRAIN * GRAIN
         self._holes: list[tuple[int, int]] = [(0, self.size)]  # offset, length; ordered, apart
         self._used: dict[int, int] = {}
 

@@ -89,9 +89,9 @@ class Arena:
 
     def __init__(self, path: Path, descriptor: int, size: int) -> None:
         self.path = path
-        self.name = path.name
+        self.name: str = path.name
         self.size = size
-        self.token = secrets.token_bytes(TOKEN_BYTES)
+        self.token: bytes = secrets.token_bytes(TOKEN_BYTES)
         memory = map_file(descriptor, size, writable=True)
         self._memory: mmap.mmap | None = memory
         self._bytes = np.frombuffer(memory, np.uint8)
@@ -196,7 +196,7 @@ class ArenaReader:
     def __init__(self, memory: mmap.mmap) -> None:
         self._memory: mmap.mmap | None = memory
         self._bytes = np.frombuffer(memory, np.uint8)
-        self.token = bytes(memory[len(MAGIC) : len(MAGIC) + TOKEN_BYTES])
+        self.token: bytes = bytes(memory[len(MAGIC) : len(MAGIC) + TOKEN_BYTES])
 
     def __repr__(self) -> str:
         return f"<ArenaReader: {self._bytes.nbytes} bytes{'' if self._memory else ', closed'}>"

@@ -303,12 +303,13 @@ class ForeignMessage(MalformedMessage):
 
     def __init__(self, envelope: _Envelope) -> None:
         super().__init__("message of an unknown type or version")
-        self.type = envelope.type[:SHOWN]
+        self.type: str = envelope.type[:SHOWN]
         wire = envelope.wire
-        self.wire = wire if isinstance(wire, int) and not isinstance(wire, bool) else None
-        self.software = _shown(envelope.software)
-        self.name = _shown(envelope.name)
-        self.reason = _shown(envelope.reason)
+        known = isinstance(wire, int) and not isinstance(wire, bool)
+        self.wire: int | None = wire if known else None
+        self.software: str = _shown(envelope.software)
+        self.name: str = _shown(envelope.name)
+        self.reason: str = _shown(envelope.reason)
 
 
 SHOWN: Final = 100

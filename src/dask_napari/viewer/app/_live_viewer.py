@@ -52,10 +52,10 @@ class LiveViewer:
     ) -> None:
         self.viewer = viewer
         self.receiver = receiver
-        self.layers = Layers(viewer, store)
-        self.sliders = Sliders(viewer, self.layers)
-        self.pump = Pump(receiver, board, self.layers, self.sliders)
-        self.dock = LiveDock(receiver, self.layers)
+        self.layers: Layers = Layers(viewer, store)
+        self.sliders: Sliders = Sliders(viewer, self.layers)
+        self.pump: Pump = Pump(receiver, board, self.layers, self.sliders)
+        self.dock: LiveDock = LiveDock(receiver, self.layers)
         self.dock.follow.setChecked(self.sliders.following)
         self.dock.follow.toggled.connect(self.sliders.follow)
         self.sliders.following_changed.connect(self.dock.follow.setChecked)

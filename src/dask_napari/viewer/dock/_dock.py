@@ -86,17 +86,17 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self._rows: dict[str, LayerRow] = {}
         self._then = time.monotonic(), 0, 0
         self._rates = 0.0, 0.0
-        self.state = QLabel()
+        self.state: QLabel = QLabel()
         self.state.setTextFormat(Qt.TextFormat.RichText)
         self.state.setWordWrap(True)
-        self.rates = QLabel()
-        self.memory = QLabel()
+        self.rates: QLabel = QLabel()
+        self.memory: QLabel = QLabel()
         self.memory.setWordWrap(True)
-        self.total = QLabel()
+        self.total: QLabel = QLabel()
         self.total.setWordWrap(True)
-        self.errors = _report_label("#e57373")
-        self.notes = _report_label("#ffb300")
-        self.follow = QCheckBox("Follow the newest item")
+        self.errors: QLabel = _report_label("#e57373")
+        self.notes: QLabel = _report_label("#ffb300")
+        self.follow: QCheckBox = QCheckBox("Follow the newest item")
         self.follow.setToolTip("Switched off by moving a slider, on by moving all to their ends")
 
         rows = QWidget()
@@ -108,7 +108,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidget(rows)
         layout = QVBoxLayout(self)
-        self.axes = AxesControl(layers)
+        self.axes: AxesControl = AxesControl(layers)
         for widget in (
             self.state,
             self.rates,

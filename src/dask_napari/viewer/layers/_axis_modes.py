@@ -39,7 +39,7 @@ class Modes:
     """
 
     def __init__(self) -> None:
-        self.mosaic = Mosaic()
+        self.mosaic: Mosaic = Mosaic()
         self.chosen: dict[str, AxisMode] = {}
         """By the user; over what taps say."""
         self._laid_out: dict[str, TileLayout] = {}

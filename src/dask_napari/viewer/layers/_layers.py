@@ -79,10 +79,10 @@ class Layers:
 
     def __init__(self, viewer: napari.viewer.Viewer, store: BlockStore | None = None) -> None:
         self.viewer = viewer
-        self.store = BlockStore() if store is None else store
-        self.reports = Reports(logger)
-        self.modes = Modes()
-        self.axes = CanvasAxes(arrival=(ARRIVAL_AXIS,))
+        self.store: BlockStore = BlockStore() if store is None else store
+        self.reports: Reports = Reports(logger)
+        self.modes: Modes = Modes()
+        self.axes: CanvasAxes = CanvasAxes(arrival=(ARRIVAL_AXIS,))
         self.streams: dict[str, LayerStream] = {}
         self.newest: tuple[Mapping[str, Any], bool] | None = None
         """Position of the last item on the sliders, and whether it made an axis grow."""
