@@ -112,5 +112,5 @@ def get_seconds(name: str) -> float:
 
 
 def encryption_required() -> bool:
-    """Whether Dask's configuration requires that everything is encrypted."""
+    """Return whether Dask's configuration requires encryption."""
     return bool(dask.config.get("distributed.comm.require-encryption", False))

@@ -1,4 +1,4 @@
-"""A viewer on a leash ends with its owner, whatever it is doing."""
+"""A viewer that watches its parent ends with it, whatever it is doing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_viewer_that_hangs_ends_with_its_owner(tmp_path):
     (tmp_path / "napari").mkdir()
     (tmp_path / "napari" / "__init__.py").write_text(STUCK)
     paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
-    command = [sys.executable, "-m", "dask_napari.viewer", "--leash", "--security-stdin"]
+    command = [sys.executable, "-m", "dask_napari.viewer", "--watch-parent", "--security-stdin"]
     with subprocess.Popen(
         [*command, "--listen", "ipc://*"],
         stdin=subprocess.PIPE,

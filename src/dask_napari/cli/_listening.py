@@ -1,4 +1,4 @@
-"""Where a viewer or recorder listens, and who may connect: the options that both share."""
+"""Options that viewers and recorders share: their addresses, and who may connect."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def selected_by(workers: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def without_viewer(seen: Ledger, workers: Iterable[Mapping[str, Any]]) -> Ledger:
-    """Return the ledger when there is no viewer to ask: what it did not show is dropped.
+    """Return the ledger of a viewer that is gone: outputs that it did not show are dropped.
 
     >>> seen = Ledger({("w", "cells"): Tally(selected=3, shown=2, pending=1)})
     >>> worker = {"name": "w", "counts": {"cells": Tally(selected=4, sent=3, pending=1)}}

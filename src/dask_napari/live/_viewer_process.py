@@ -48,7 +48,7 @@ class ViewerProcess:
         read, write = os.pipe()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - can be read after the viewer's end
         weakref.finalize(self, self._log.close)
-        command = [sys.executable, "-m", "dask_napari.viewer", "--leash", "--security-stdin"]
+        command = [sys.executable, "-m", "dask_napari.viewer", "--watch-parent", "--security-stdin"]
         command += [f"--ready-fd={write}", f"--title={title}"]
         command += [f"--listen={address}" for address in listen]
         command += ["--insecure"] if insecure else []

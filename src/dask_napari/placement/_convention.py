@@ -55,7 +55,7 @@ class Convention(Matcher):
         if not isinstance(name, str) or not name or "{" in name:
             raise TypeError(f"convention {name!r}: a name is a plain word such as 'my-microscope'")
         self.name = name
-        self.title = f"convention {name!r}"
+        self.title: str = f"convention {name!r}"
         self._text = frozenset(text)
         self._forms = tuple(_Form(_parts(name, form)) for form in forms)
         groups: list[str] = []
@@ -68,7 +68,7 @@ class Convention(Matcher):
             raise ValueError(
                 f"{self.title} has no axes; name groups, as in '(?P<well>[A-P][0-9]+)'"
             )
-        self.fields = tuple(dict.fromkeys(map(_axis, groups)))
+        self.fields: tuple[str, ...] = tuple(dict.fromkeys(map(_axis, groups)))
 
     def __repr__(self) -> str:
         return f"<Convention {self.name!r}: {', '.join(self.fields)}>"

@@ -1,4 +1,4 @@
-"""What arrives, in files: an OME-Zarr that grows while a computation runs, and back from there.
+"""Records: an OME-Zarr of the items that arrive while a computation runs, and its replay.
 
 Needs zarr: ``pip install dask-napari[record]``.
 """

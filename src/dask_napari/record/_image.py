@@ -25,7 +25,7 @@ from zarr.codecs import BloscCodec, ZstdCodec
 from dask_napari.model import AnyArray, Item
 from dask_napari.record._files import part_of, read_attributes, remove, write_group, write_json
 from dask_napari.record._journal import JournalLine
-from dask_napari.record._ome_zarr import KEY, CoordinateIndex, ImageFamily, multiscales
+from dask_napari.record._ome_zarr import KEY, CoordinateIndex, ImageAxis, ImageFamily, multiscales
 
 FIRST: Final = "0"  # name of the array in its group; another once the array was sorted
 
@@ -63,15 +63,15 @@ class Image:
         self.path = path
         self.info = info
         self.folder: Path = root / path
-        self.axes = info.family.axes
+        self.axes: tuple[ImageAxis, ...] = info.family.axes
         self._metadata = json.loads((self.folder / "zarr.json").read_bytes())
-        self.shape = tuple(self._metadata["shape"])
+        self.shape: tuple[int, ...] = tuple(self._metadata["shape"])
         self._chunk = tuple(self._metadata["chunk_grid"]["configuration"]["chunk_shape"])
         labels = info.family.meta.kind == "labels"
         self._codec = Zstd(1) if labels else Blosc("lz4", 1, Blosc.BITSHUFFLE)
         self._indices = {axis.name: CoordinateIndex(axis.names) for axis in self.axes if axis.names}
         own = {axis.own: dim for dim, axis in enumerate(self.axes)}
-        self.order = tuple(own[axis] for axis in range(len(info.item_shape)))
+        self.order: tuple[int, ...] = tuple(own[axis] for axis in range(len(info.item_shape)))
         self._chunked = bool(info.family.meta.origin)
         self._moving = False  # the translation differs from item to item
         self._described = False

@@ -108,6 +108,9 @@ class JournalReader:
         self.last: int = max(newest.values(), default=0)
         self._ids = set(newest.values()) - gone
 
+    def __repr__(self) -> str:
+        return f"<JournalReader {self._file}: {len(self)} items>"
+
     def _read(self) -> Iterator[JournalLine | Removal]:
         with open(self._file, "rb") as file:
             for text in file:

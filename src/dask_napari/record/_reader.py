@@ -26,7 +26,7 @@ POLL_INTERVAL: Final = 0.02  # seconds between looks at how many there are
 
 
 class Record:
-    """What a recorder has written, whether it was closed or killed.
+    """Record on disk, of a recorder that was closed or killed.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Record:
         return map(self.item, self.lines)
 
     def images(self) -> list[str]:
-        """Return the paths of the OME-Zarr images, each of which any reader opens."""
+        """Return the paths of the images, which readers of OME-Zarr open one by one."""
         found = read_attributes(self.path / "OME")
         return list(found.get("ome", {}).get("series", []))
 

@@ -1,4 +1,4 @@
-"""Everything that differs between operating systems."""
+"""Locks, private directories, files and memory, which differ between operating systems."""
 
 from __future__ import annotations
 

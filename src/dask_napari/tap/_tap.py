@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from dask_napari.model import (
     KINDS,
@@ -119,7 +119,7 @@ class Tap:
     def __eq__(self, other: object) -> bool:
         return self.compile() == other.compile() if isinstance(other, Tap) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def compile(self) -> CompiledTap:
         """Return the tap in its final form, as workers use it; the same object each time."""

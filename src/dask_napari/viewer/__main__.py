@@ -12,7 +12,7 @@ from dask_napari.system import ParentWatch
 
 
 def _read_line() -> str:
-    # Byte by byte: what follows on the leash must stay there for the event loop to see.
+    # Byte by byte: what follows on standard input must stay there for the event loop to see.
     line = b""
     while not line.endswith(b"\n"):
         byte = os.read(sys.stdin.fileno(), 1)
@@ -29,13 +29,13 @@ def main() -> int:
     parser.add_argument("--title", default="Dask live")
     parser.add_argument("--memory", type=int, help="bytes")
     parser.add_argument("--ready-fd", type=int)
-    parser.add_argument("--leash", action="store_true")
+    parser.add_argument("--watch-parent", action="store_true")
     parser.add_argument("--security-stdin", action="store_true")
     parser.add_argument("--insecure", action="store_true")
     options = parser.parse_args()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     security = Security.loads(_read_line()) if options.security_stdin else None
-    leash = ParentWatch() if options.leash else None
+    parent_watch = ParentWatch() if options.watch_parent else None
     try:
         from dask_napari.viewer.app import announce, run
     except ImportError as error:
@@ -48,7 +48,7 @@ def main() -> int:
             insecure=options.insecure,
             title=options.title,
             memory=options.memory,
-            leash=leash,
+            parent_watch=parent_watch,
             on_ready=None if options.ready_fd is None else announce(options.ready_fd),
         )
     except (ValueError, OSError) as error:

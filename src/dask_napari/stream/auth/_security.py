@@ -79,7 +79,7 @@ class Security:
 
     @property
     def encrypted(self) -> bool:
-        """Whether there are keys."""
+        """True if there are keys, without which nothing is encrypted."""
         return bool(self.server_key)
 
     def client(self) -> Security:

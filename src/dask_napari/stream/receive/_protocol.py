@@ -52,14 +52,14 @@ class ReceiverProtocol:
         self.publishers: Publishers = Publishers(limits, board)
         self.clients: Clients = Clients(limits, self.publishers, post, trusted=security is not None)
         self.peers: dict[bytes, Peer] = {}
-        self.withheld = False
+        self.withheld: bool = False
         """Whether credit is owed that the board has no room for."""
         self._board = board
         self._limits = limits
         self._security = security
         self._transmit = send
         self._intake = BatchDecoder()
-        self.epochs = 0
+        self.epochs: int = 0
         """Connections so far."""
         self._owing: dict[bytes, Peer] = {}
         self._looked = 0.0

@@ -40,7 +40,7 @@ class Publishers:
     """
 
     def __init__(self, limits: Limits, board: Board) -> None:
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self._limits = limits
         self._board = board
         self._known: dict[str, KnownPublisher] = {}

@@ -91,12 +91,12 @@ class BatchSender:
 
     @property
     def blocked(self) -> bool:
-        """Whether the next batch waits for the receiver."""
+        """True if the next batch waits for the receiver."""
         return self._credit <= 0 or self._window_full or bool(self._builder.batch)
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is being sent or unacknowledged."""
+        """True if all items were sent and acknowledged."""
         return self._builder.idle and not self._in_flight
 
     @property

@@ -42,12 +42,12 @@ class BatchBuilder:
 
     @property
     def idle(self) -> bool:
-        """Whether the builder holds nothing; the outbox may."""
+        """True if the builder holds no items; the outbox may."""
         return not (self.batch or self._next)
 
     @property
     def little(self) -> bool:
-        """Whether a batch that is formed now would be small."""
+        """True if a batch that is formed now would be small."""
         waiting = len(self._outbox) >= BATCH_ITEMS or self._outbox.nbytes >= SMALL
         return self.idle and not waiting
 

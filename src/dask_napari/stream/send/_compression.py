@@ -24,6 +24,9 @@ class LinkCompression:
         self._never = address.startswith("ipc://")
         self._compressor = Compressor()
 
+    def __repr__(self) -> str:
+        return f"<LinkCompression: {self._compressor}>"
+
     def encoder(self, items: Sequence[Item], publishers: int) -> Encode:
         """Return the codec of a batch for a receiver that so many publishers share."""
         rate = self._link.limit

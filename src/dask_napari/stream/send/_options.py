@@ -22,7 +22,7 @@ def check_transport(transport: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherOptions:
-    """Where a publisher sends, how, and how much it holds; see :class:`Publisher`."""
+    """Options of a publisher: addresses, transport, budgets; see :class:`Publisher`."""
 
     addresses: tuple[str, ...]
     name: str

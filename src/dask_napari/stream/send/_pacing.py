@@ -80,5 +80,5 @@ class Backoff:
 
     @property
     def alone(self) -> bool:
-        """Whether there has been no receiver for longer than values are held."""
+        """True if the last receiver has been gone for longer than values are held."""
         return time.monotonic() - self._since > ALONE_GRACE

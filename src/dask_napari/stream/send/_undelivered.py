@@ -70,6 +70,9 @@ class Undelivered:
         self._outbox = outbox
         self._entries: list[RetriedEntry] = []
 
+    def __repr__(self) -> str:
+        return f"<Undelivered: {len(self)} items, {self.nbytes} bytes held>"
+
     def __len__(self) -> int:
         return len(self._entries)
 

@@ -150,7 +150,7 @@ class Arena:
         self.path.unlink(missing_ok=True)
 
     def allocate(self, nbytes: int) -> Slot | None:
-        """Return a free slot, or None while there is no room."""
+        """Return a free slot, or None while the arena is full."""
         offset = self._slots.allocate(nbytes)
         if offset is None:
             return None

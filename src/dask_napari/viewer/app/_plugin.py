@@ -42,7 +42,7 @@ class LiveWidget(QWidget):  # type: ignore[misc]
         )
         receiver.start()
         live = LiveViewer(unwrapped(napari_viewer), receiver, board, shares.store())
-        self.receiver = receiver
+        self.receiver: Receiver = receiver
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(live.dock)

@@ -30,7 +30,7 @@ def run(
     share_keys: bool = False,
     title: str = "Dask live",
     memory: int | None = None,
-    leash: ParentWatch | None = None,
+    parent_watch: ParentWatch | None = None,
     on_ready: Callable[[Receiver], None] | None = None,
 ) -> None:
     """Open a viewer and show what arrives until its window is closed.
@@ -49,7 +49,7 @@ def run(
         Title of the window.
     memory : int, optional
         Bytes of pictures kept in memory; without it all are.
-    leash : ParentWatch, optional
+    parent_watch : ParentWatch, optional
         Quit when standard input closes.
     on_ready : callable, optional
         Called with the receiver when it listens and the window is there.
@@ -65,8 +65,8 @@ def run(
     board = shares.board()
     receiver = Receiver(listen, board, security=security, insecure=insecure, share_keys=share_keys)
     receiver.start()
-    if leash is not None:
-        leash.cleanup = receiver.close
+    if parent_watch is not None:
+        parent_watch.cleanup = receiver.close
     try:
         viewer = napari.Viewer(title=title)
         viewer.window.resize(*WINDOW_SIZE)
@@ -78,7 +78,7 @@ def run(
         # a tick or a draw.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: QTimer.singleShot(0, viewer.close))
-        notifier = _at_hang_up(viewer.close) if leash is not None else None
+        notifier = _at_hang_up(viewer.close) if parent_watch is not None else None
         if on_ready is not None:
             QTimer.singleShot(0, lambda: on_ready(receiver))
         napari.run()

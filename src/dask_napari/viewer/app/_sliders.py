@@ -33,7 +33,7 @@ class Sliders(QObject):  # type: ignore[misc]
         The layers that have the axes.
     """
 
-    following_changed = Signal(bool)
+    following_changed: Signal = Signal(bool)
 
     def __init__(self, viewer: napari.viewer.Viewer, layers: Layers) -> None:
         super().__init__()

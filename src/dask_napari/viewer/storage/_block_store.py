@@ -110,7 +110,7 @@ class BlockStore:
 
     def __init__(self, limit: int | None = None, scratch: Callable[[], Scratch] = Scratch) -> None:
         self.limit = limit
-        self.trouble = ""
+        self.trouble: str = ""
         """Why blocks do not go to disk at present; empty if they can."""
         self._make_scratch = scratch
         self._scratch: Scratch | None = None
