@@ -24,6 +24,7 @@ from dask_napari.model._layer import (
 )
 from dask_napari.model._layer_options import LAYER_OPTIONS, permitted
 from dask_napari.model._ledger import REASONS_LIMIT, Ledger, Tally
+from dask_napari.model._looks import looks
 from dask_napari.model._plates import PLATES, NoPlace, row_name, well
 from dask_napari.model._position import ARRIVAL_AXIS, Position, plain_position
 from dask_napari.model._refusal import Refusal, reason_of
@@ -77,6 +78,7 @@ __all__ = [
     "contained",
     "described",
     "is_strict",
+    "looks",
     "natural_key",
     "permitted",
     "plain_coordinate",

@@ -124,7 +124,7 @@ class Tally(msgspec.Struct, array_like=True):
         return (
             f"{self.selected} selected = {self.shown} shown + {self.coalesced} coalesced"
             f" + {self.dropped.total()} dropped{f' ({reasons})' if reasons else ''}"
-            f" + {self.pending} pending"
+            f" + {self.pending} pending{f' + {self.sent} sent' if self.sent else ''}"
         )
 
 

@@ -140,7 +140,7 @@ class NapariSink(WorkerPlugin):
             self._reports.error("not streaming yet", error)
             self._retry = asyncio.get_running_loop().call_later(RETRY, self._open, worker)
 
-    def teardown(self, worker: Worker) -> Awaitable[None] | None:
+    def teardown(self, worker: Worker) -> Awaitable[object] | None:
         """Send the tail and stop. Called by Dask."""
         session, self._session = self._session, None
         if self._retry is not None:

@@ -79,7 +79,7 @@ class Session:
         if len(new):
             self._stored_outputs.scan(new)
 
-    def close(self) -> Awaitable[None]:
+    def close(self) -> Awaitable[object]:
         """Stop selecting; return an awaitable of the end of the stream's tail."""
         self._memory_watch.close()
         self._stored_outputs.close()

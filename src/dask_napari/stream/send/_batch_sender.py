@@ -68,9 +68,15 @@ class BatchSender:
         """Take credit and acknowledgements from the receiver."""
         self._credit += credit.nbytes
         self.publishers = max(1, credit.publishers)
+        away = self._in_flight.items
         for slot in self._in_flight.acknowledge(credit.acknowledged, self._socket.heard):
             if self.arena is not None:
                 self.arena.free(slot.offset, slot.generation)
+        self._outbox.acknowledge(away - self._in_flight.items)
+
+    def settle(self) -> None:
+        """Count all that was sent as arrived: the receiver has answered the BYE after it."""
+        self._outbox.acknowledge(len(self._in_flight.take_back()))
 
     def pump(self) -> bool:
         """Send batches while credit, room and items last; return whether any was sent."""

@@ -90,6 +90,7 @@ class Connection:
             case wire.Credit() if message.epoch == epoch:
                 self.batches.grant(message)
             case wire.ByeAck() if message.epoch == epoch:
+                self.batches.settle()
                 self.closed = True
             case _:  # PONG, and answers to an epoch that is over: heard is all they are for
                 pass

@@ -29,6 +29,8 @@ class InFlight:
     def __init__(self, link: LinkRate) -> None:
         self.nbytes = 0
         """Bytes of the items."""
+        self.items = 0
+        """Number of the items."""
         self._link = link
         self._messages: deque[_SentMessage] = deque()
 
@@ -43,6 +45,7 @@ class InFlight:
     ) -> None:
         """Note that a message was sent: its payload, its slot, and the items that it completes."""
         self.nbytes += sum(item.nbytes for item in items)
+        self.items += len(items)
         self._messages.append(_SentMessage(number, items, slot, self._link.sent(nbytes, now)))
 
     def acknowledge(self, number: int, now: float) -> Iterator[Slot]:
@@ -50,6 +53,7 @@ class InFlight:
         while self._messages and self._messages[0].number <= number:
             done = self._messages.popleft()
             self.nbytes -= sum(item.nbytes for item in done.items)
+            self.items -= len(done.items)
             self._link.acknowledged(done.transit, now)
             if done.slot is not None:
                 yield done.slot
@@ -58,5 +62,5 @@ class InFlight:
         """Hand over the items that may not have arrived."""
         items = [item for message in self._messages for item in message.items]
         self._messages.clear()
-        self.nbytes = 0
+        self.nbytes = self.items = 0
         return items

@@ -96,6 +96,7 @@ class Outbox:
         self._nbytes = 0
         self._bytes_away = 0
         self._fresh_bytes = self._fresh = 0  # put since the intake was sorted
+        self._unacknowledged = 0
         self._serial = 0
         self._oldest: deque[Hashable] = deque()
         self._tallies: dict[str, Tally] = {}
@@ -288,6 +289,12 @@ class Outbox:
             tally = self._tally(layer)
             tally.pending -= 1
             tally.sent += 1
+            self._unacknowledged += 1
+
+    def acknowledge(self, number: int) -> None:
+        """Count sent items as arrived."""
+        with self._lock:
+            self._unacknowledged -= number
 
     def split(self, entry: Entry, parts: Sequence[Item | Refusal]) -> list[Item]:
         """Count a popped entry as its parts; return those that can be sent."""
@@ -335,6 +342,7 @@ class Outbox:
                 tally = self._tally(entry.layer)
                 tally.sent -= 1
                 tally.pending += 1
+            self._unacknowledged -= len(entries)
         self.unpop(entries)
 
     def forget(self) -> bool:
@@ -377,6 +385,12 @@ class Outbox:
             if changed:
                 self._changed = set()
             return counts
+
+    def undelivered(self) -> int:
+        """Return the number of items that wait, or were sent and may not have arrived."""
+        with self._lock:
+            pending = sum(tally.pending for tally in self._tallies.values())
+            return pending + self._unacknowledged
 
     # -- both ------------------------------------------------------------------------------
 

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import numpy.typing as npt
 
-from dask_napari.model import Item, Kind, LayerSpec, Policy, Position, Reports, Tally
+from dask_napari.model import (
+    Item,
+    Kind,
+    LayerSpec,
+    Ledger,
+    Policy,
+    Position,
+    Reports,
+    Tally,
+    looks,
+)
 from dask_napari.stream.auth import Security
 from dask_napari.stream.send._options import PublisherOptions, Transport
 from dask_napari.stream.send._outbox import Entry, ItemEntry, Outbox
-from dask_napari.stream.send._publisher_thread import PublisherThread
+from dask_napari.stream.send._publisher_thread import (
+    CLOSE_TIMEOUT,
+    FORGOTTEN_TIMEOUT,
+    PublisherThread,
+)
 from dask_napari.stream.send._value_batches import items_of
 
 logger = logging.getLogger(__name__)
@@ -85,6 +100,9 @@ class Publisher:
         self.outbox: Outbox = Outbox(queue_bytes)
         self.reports: Reports = Reports(logger, name) if reports is None else reports
         self._thread = PublisherThread(self.outbox, self.reports, self.options)
+        # A publisher that is forgotten may be collected anywhere, so nobody waits for its thread.
+        # At exit the threads see to themselves.
+        weakref.finalize(self, self._thread.end, FORGOTTEN_TIMEOUT).atexit = False
 
     def __repr__(self) -> str:
         return f"<Publisher {self.name}: {self.state}, {self.outbox}>"
@@ -195,9 +213,59 @@ class Publisher:
         """Return the publisher's side of the ledger, a count for each layer."""
         return self.outbox.counts()
 
-    def close(self, timeout: float = 1.5) -> None:
-        """Send as much as can be sent in ``timeout`` seconds, say BYE and end the thread."""
+    def ledger(self) -> Ledger:
+        """Return what became of every item put, as far as a publisher can tell.
+
+        Items that are *sent* are with the viewer, which counts what it makes of them.
+        """
+        return Ledger({(self.name, layer): tally for layer, tally in self.counts().items()})
+
+    def wait(self, timeout: float | None = None) -> Ledger:
+        """Wait until every item put so far has arrived or is accounted for.
+
+        The log says every few seconds how many items are left: as a warning while none arrives.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; without end if not given.
+
+        Returns
+        -------
+        Ledger
+            The ledger at the end.
+
+        Raises
+        ------
+        TimeoutError
+            If items are still on their way; the text holds the ledger.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from dask_napari.stream import Board, Receiver
+        >>> with Receiver("tcp://127.0.0.1:*", Board()) as receiver:
+        ...     with Publisher(receiver.addresses, name="me") as publisher:
+        ...         publisher.put(Item("raw", "image", np.ones((2, 2)), {"t": 0}))
+        ...         print(publisher.wait(timeout=10))
+        raw: 1 selected = 0 shown + 0 coalesced + 0 dropped + 0 pending + 1 sent
+        """
+        for _ in looks(timeout, logger, self._waits_for):
+            if not self.outbox.undelivered():
+                return self.ledger()
+        raise TimeoutError(f"{self._waits_for()} after {timeout} s:\n{self.ledger()}")
+
+    def _waits_for(self) -> str:
+        where = ", ".join(self.options.addresses)
+        return f"{self.name}: {self.outbox.undelivered()} items not delivered; {self.state} {where}"
+
+    def close(self, timeout: float = CLOSE_TIMEOUT) -> Ledger:
+        """Send as much as can be sent in ``timeout`` seconds, say BYE and end the thread.
+
+        Returns the ledger: items that were not delivered are dropped ("closed"), which is logged.
+        """
         self._thread.close(timeout)
+        return self.ledger()
 
     def __enter__(self) -> Publisher:
         self.start()

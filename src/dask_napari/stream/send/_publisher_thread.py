@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import itertools
 import logging
@@ -30,6 +31,15 @@ logger = logging.getLogger(__name__)
 
 BYE_TIME: Final = 0.3
 """Seconds kept at the end of a close for BYE and its answer."""
+
+CLOSE_TIMEOUT: Final = 1.5
+"""Seconds for the tail of a stream unless its owner says otherwise."""
+
+FORGOTTEN_TIMEOUT: Final = 10.0
+"""Seconds for the tail where nobody waits for its end; a busy viewer welcomes all in that time."""
+
+_running: Final[set[PublisherThread]] = set()
+"""Threads that an interpreter which ends without ``close`` still gives the time for the tail."""
 
 
 class PublisherThread:
@@ -67,7 +77,12 @@ class PublisherThread:
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread.start()
+        _running.add(self)
+        try:
+            self._thread.start()
+        except BaseException:
+            _running.discard(self)
+            raise
 
     def wake(self) -> None:
         """Have the thread look at the outbox."""
@@ -83,12 +98,20 @@ class PublisherThread:
 
     def close(self, timeout: float) -> None:
         """Send as much as can be sent in so many seconds, say BYE and end the thread."""
-        if self._deadline is None:
-            self._deadline = time.monotonic() + timeout
-        self._wakeup.set()
+        self.end(timeout)
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout + 1.0)
         self.state = "closed"
+
+    def end(self, timeout: float) -> None:
+        """Have the thread end as by :meth:`close`, without waiting for it."""
+        if self._deadline is not None:
+            return
+        self._deadline = time.monotonic() + timeout
+        if self._thread.ident is None:
+            self._conclude("closed")
+        else:
+            self._wakeup.set()
 
     # -- the thread: connecting ------------------------------------------------------------
 
@@ -103,12 +126,32 @@ class PublisherThread:
             )
             contain(error)
         finally:
-            self._outbox.close(reason)
-            self.state = "closed"
+            self._conclude(reason)
+            _running.discard(self)
             # In the thread that used the sockets: from `__del__` it can deadlock.
             if self._context is not None:
                 self._context.destroy(linger=0)
             self._wakeup.close()
+
+    def _conclude(self, reason: str) -> None:
+        """Count what is left as dropped, and say so."""
+        self._undelivered.resend(0)  # nobody knows whether they arrived
+        self._outbox.close(reason)
+        self.state = "closed"
+        counts = self._outbox.counts()
+        lost = sum(tally.dropped[reason] for tally in counts.values())
+        if lost and reason == "closed":
+            selected = sum(tally.selected for tally in counts.values())
+            where = ", ".join(self._options.addresses)
+            logger.warning(
+                "%s: %d of %d items were not delivered: %s",
+                self._options.name,
+                lost,
+                selected,
+                f"the viewer at {where} had not taken them before the end"
+                if self._instance
+                else f"no viewer answered at {where}",
+            )
 
     def _connect_until_closed(self) -> None:
         backoff = Backoff()
@@ -305,3 +348,15 @@ class PublisherThread:
         logger.info(
             "%s: streaming to %s by %s", self._options.name, connection.address, self.transport
         )
+
+
+def _close_running() -> None:
+    """Close publishers whose owner did not, all at once, when the interpreter ends."""
+    threads = list(_running)
+    for thread in threads:
+        thread.end(CLOSE_TIMEOUT)
+    for thread in threads:
+        thread.close(CLOSE_TIMEOUT)
+
+
+atexit.register(_close_running)

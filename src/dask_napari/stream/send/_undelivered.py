@@ -104,4 +104,6 @@ class Undelivered:
     def resend(self, received: int) -> None:
         """Queue the items again but for those up to a number, which the receiver has."""
         entries, self._entries = self._entries, []
-        self._outbox.unsend(entry for entry in entries if entry.seq > received)
+        missing = [entry for entry in entries if entry.seq > received]
+        self._outbox.acknowledge(len(entries) - len(missing))
+        self._outbox.unsend(missing)
