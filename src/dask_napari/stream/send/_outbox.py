@@ -392,6 +392,11 @@ class Outbox:
             pending = sum(tally.pending for tally in self._tallies.values())
             return pending + self._unacknowledged
 
+    @property
+    def has_news(self) -> bool:
+        """Return whether counts have changed since they were last asked for."""
+        return bool(self._changed)
+
     # -- both ------------------------------------------------------------------------------
 
     @property
