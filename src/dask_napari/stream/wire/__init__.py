@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dask_napari.stream.wire._codec import Compressor
 from dask_napari.stream.wire._compatibility import complaint, refusal
+from dask_napari.stream.wire._context import open_context
 from dask_napari.stream.wire._keep_alive import keep_alive
 from dask_napari.stream.wire._limits import (
     ITEM_COST,
@@ -40,6 +41,7 @@ __all__ = [
     "complaint",
     "cost_of",
     "keep_alive",
+    "open_context",
     "pack",
     "pack_frames",
     "payload_size",
