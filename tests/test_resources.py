@@ -1,4 +1,4 @@
-"""Little or no shared memory, descriptors, threads, address space: the stream goes on by other means, and says so."""
+"""Little shared memory, few descriptors or threads: the stream goes on, and says so."""
 
 from __future__ import annotations
 

@@ -23,12 +23,12 @@ WANTED_DESCRIPTORS: Final = 65_536
 class ResourceShortage(OSError):
     """Error where a process is at one of its limits; the text says what to do.
 
-    ``resource`` is the plural of what is short.
+    ``short_of`` is the plural of what the process has no more of.
     """
 
-    def __init__(self, number: int, resource: str, text: str) -> None:
+    def __init__(self, number: int, short_of: str, text: str) -> None:
         super().__init__(number, text)
-        self.resource = resource
+        self.short_of = short_of
 
 
 def require(*, threads: int = 0) -> None:

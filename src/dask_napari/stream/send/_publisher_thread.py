@@ -236,7 +236,7 @@ class PublisherThread:
                 patience=patience,
             )
         except process_limits.ResourceShortage as error:
-            self._reports.error(f"no {error.resource}", error)
+            self._reports.error(f"no {error.short_of}", error)
             return SHORTAGE_PAUSE
         except (zmq.ZMQError, ValueError) as error:
             self._warn(f"{address}: {error}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dask_napari.stream.wire._codec import Compressor
 from dask_napari.stream.wire._compatibility import complaint, refusal
-from dask_napari.stream.wire._context import open_context
 from dask_napari.stream.wire._keep_alive import keep_alive
 from dask_napari.stream.wire._limits import (
     ITEM_COST,
@@ -24,6 +23,7 @@ from dask_napari.stream.wire._packing import (
     payload_size,
     unpack,
 )
+from dask_napari.stream.wire._zmq_context import open_context
 from dask_napari.stream.wire.messages import PayloadPart
 
 __all__ = [
