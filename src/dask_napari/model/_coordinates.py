@@ -6,14 +6,15 @@ import math
 import re
 from typing import Any
 
+from dask_napari.model._refusal import Refusal
+
 _NUMBER = re.compile(r"([0-9]+)")
 
 
 def plain_coordinate(axis: str, value: Any) -> Coordinate:
     """Return a number, numpy's too, or text as a plain coordinate of ``axis``.
 
-    Raises TypeError if it is neither number nor text. Raises ValueError if it is not a number
-    (NaN), which equals nothing and could never be found again.
+    Raises Refusal otherwise: not-a-number equals nothing and could never be found again.
 
     >>> plain_coordinate("field", 3), plain_coordinate("well", "A01")
     (3, 'A01')
@@ -23,12 +24,13 @@ def plain_coordinate(axis: str, value: Any) -> Coordinate:
     if isinstance(value, str):
         return value
     if not isinstance(value, int | float):
-        raise TypeError(
+        raise Refusal(
+            "coordinates",
             f"coordinate {value!r} on axis {axis!r} is a {type(value).__name__};"
-            " coordinates are int, float or str"
+            " coordinates are int, float or str",
         )
     if math.isnan(value):
-        raise ValueError(f"coordinate on axis {axis!r} is nan, which has no place in an order")
+        raise Refusal("coordinates", f"coordinate on axis {axis!r} is nan, which has no order")
     return value
 
 

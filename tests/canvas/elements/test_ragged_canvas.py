@@ -218,7 +218,7 @@ def test_what_cannot_be_shown_changes_nothing(position, bad):
     canvas = RaggedCanvas(CanvasAxes())
     canvas.put({"t": 5}, block(2, 1))
     before = canvas.axes.version, canvas.version, len(canvas), canvas.axes.labels
-    with pytest.raises((Refusal, TypeError, ValueError)):
+    with pytest.raises(Refusal):
         canvas.put(position, bad)
     assert (canvas.axes.version, canvas.version, len(canvas), canvas.axes.labels) == before
 

@@ -157,7 +157,7 @@ def test_types_are_promoted(first, second, labels, together):
 )
 def test_what_cannot_be_shown_changes_nothing(position, data):
     canvas = Canvas(CanvasAxes())
-    with pytest.raises((Refusal, TypeError, ValueError)):
+    with pytest.raises(Refusal):
         canvas.put(position, data)
     assert canvas.n_blocks == 0
     assert canvas.axes.names == ()
