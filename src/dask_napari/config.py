@@ -44,8 +44,6 @@ def get(name: str) -> Any:
 def get_bytes(name: str) -> int:
     """A setting such as ``"64MiB"``, in bytes.
 
-    Examples
-    --------
     >>> get_bytes("arena") == 64 << 20
     True
     """

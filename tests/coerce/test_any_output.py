@@ -35,7 +35,7 @@ def test_coercion_makes_only_what_a_receiver_takes(value, kind, calibration, pos
         slot = np.empty(payload_size([item]), np.uint8)
         (header,) = pack([item], slot)
         header = msgspec.msgpack.decode(msgspec.msgpack.encode(header), type=ItemHeader)
-        again = unpack(header, [slot], "")
+        again = check(unpack(header, [slot], ""))
         again.amend(options={})  # whatever was drawn
         if again.kind != "shapes":  # vispy fails on some polygons that cross themselves
             layer_of(again)

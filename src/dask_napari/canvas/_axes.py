@@ -12,8 +12,6 @@ from dask_napari.model import SPATIAL, Coordinate, natural_key, plain_coordinate
 def spatial_names(count: int) -> tuple[str, ...]:
     """Return the usual names of spatial axes.
 
-    Examples
-    --------
     >>> spatial_names(2), spatial_names(4)
     (('y', 'x'), ('dim4', 'z', 'y', 'x'))
     """
@@ -32,8 +30,6 @@ class CanvasAxis:
 
     With ``arrival`` that is the order in which they came, else their natural order.
 
-    Examples
-    --------
     >>> well = CanvasAxis("well")
     >>> [well.add(name) for name in ("A2", "A10", "A1", "A2")]
     [0, 1, 0, None]
@@ -81,8 +77,6 @@ class CanvasAxis:
     def ranks(self) -> list[int]:
         """Return the index of each coordinate, in the order of arrival.
 
-        Examples
-        --------
         >>> well = CanvasAxis("well")
         >>> [well.add(name) for name in ("A2", "A10", "A1")], well.ranks()
         ([0, 1, 0], [1, 2, 0])
@@ -123,8 +117,6 @@ class CanvasAxes:
 
     Coordinates of the ``arrival`` axes stay in the order of arrival.
 
-    Examples
-    --------
     >>> axes = CanvasAxes()
     >>> axes.admit({"well": "A01", "field": 3})
     True

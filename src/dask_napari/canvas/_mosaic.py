@@ -15,8 +15,6 @@ class Mosaic:
     Axes are nested in the order in which they were set: the fields of a well lie in the well.
     All tiles have the room of the largest one.
 
-    Examples
-    --------
     >>> from types import SimpleNamespace
     >>> grid = dict(rows=0, columns=0, order="row", gutter=0.0, places={})
     >>> mosaic = Mosaic()

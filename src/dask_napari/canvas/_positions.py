@@ -20,8 +20,6 @@ the coordinate on each."""
 def position_key(position: Mapping[str, Any]) -> PositionKey:
     """Return the key of a position.
 
-    Examples
-    --------
     >>> position_key({"well": "A01", "t": 3})
     (('t', 'well'), (3, 'A01'))
     """
@@ -39,8 +37,6 @@ def split_position(
 
     ``names`` has, by axis, the names of coordinates (as text) for the layer's name.
 
-    Examples
-    --------
     >>> names = {"channel": {"1": "DAPI"}}
     >>> split_position("raw", {"well": "A01", "channel": 1}, {"channel": "layer"}, names)
     ('raw [DAPI]', {'well': 'A01'}, {'channel': 1})
@@ -72,8 +68,6 @@ class PositionIndex(Generic[T]):
 
     The coordinates of all positions must be known to the axes.
 
-    Examples
-    --------
     >>> axes = CanvasAxes()
     >>> values = PositionIndex(axes)
     >>> for t, value in ((0, "first"), (5, "second")):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -48,47 +47,25 @@ def listening_options(command: Callable[P, R]) -> Callable[P, R]:
     return command
 
 
-@dataclass(frozen=True)
-class Listening:
-    """Addresses and keys of a receiver, from the options of a command.
-
-    ``security`` is None for a receiver without keys; ``insecure`` lets strangers connect; with
-    ``share_keys``, sinks of the same user on this host find the keys by themselves.
-    """
-
-    addresses: list[str]
-    security: Security | None
-    insecure: bool
-    share_keys: bool
-
-    @classmethod
-    def from_options(
-        cls, listen: tuple[str, ...], security_file: Path | None, insecure: bool
-    ) -> Listening:
-        """Check the options; end the command with what is wrong with them."""
-        addresses = list(listen) or [DEFAULT_LISTEN]
-        try:
-            security = load_keys(security_file)
-        except (ValueError, OSError) as error:
-            raise fail(error) from None
-        if security is None and not insecure and not all(map(is_local, addresses)):
-            raise fail(
-                "other hosts can reach these addresses, and nothing would be encrypted; add "
-                "--security-file keys.json, or --insecure on a network that you trust",
-                code=2,
-            )
-        share = security is None and not insecure
-        security = Security.generate() if share else security
-        return cls([*addresses, ANY_IPC], security, insecure, share)
-
-    @property
-    def key_options(self) -> dict[str, Any]:
-        """Keyword arguments of a :class:`~dask_napari.stream.Receiver` on keys."""
-        return {
-            "security": self.security,
-            "insecure": self.insecure,
-            "share_keys": self.share_keys,
-        }
+def receiver_options(
+    listen: tuple[str, ...], security_file: Path | None, insecure: bool
+) -> tuple[list[str], dict[str, Any]]:
+    """Return addresses and key options of a receiver; end the command with what is wrong."""
+    addresses = list(listen) or [DEFAULT_LISTEN]
+    try:
+        security = load_keys(security_file)
+    except (ValueError, OSError) as error:
+        raise fail(error) from None
+    share = security is None and not insecure
+    if share and not all(map(is_local, addresses)):
+        raise fail(
+            "other hosts can reach these addresses, and nothing would be encrypted; add "
+            "--security-file keys.json, or --insecure on a network that you trust",
+            code=2,
+        )
+    security = Security.generate() if share else security
+    keys = {"security": security, "insecure": insecure, "share_keys": share}
+    return [*addresses, ANY_IPC], keys
 
 
 def load_keys(path: Path | None) -> Security | None:

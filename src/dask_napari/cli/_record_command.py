@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from dask_napari.cli._listening import Listening, listening_options, print_addresses
+from dask_napari.cli._listening import listening_options, print_addresses, receiver_options
 from dask_napari.cli._output import fail
 from dask_napari.stream.shm import janitor
 from dask_napari.system import process_limits
@@ -62,15 +62,9 @@ def record(
     janitor.sweep()
     process_limits.raise_descriptor_limit()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    listening = Listening.from_options(listen, security_file, insecure)
+    addresses, keys = receiver_options(listen, security_file, insecure)
     try:
-        recorder = Recorder(
-            path,
-            listening.addresses,
-            **listening.key_options,
-            append=append,
-            overwrite=overwrite,
-        )
+        recorder = Recorder(path, addresses, **keys, append=append, overwrite=overwrite)
     except (ValueError, OSError) as error:
         raise fail(error) from None
     for number in (signal.SIGINT, signal.SIGTERM):

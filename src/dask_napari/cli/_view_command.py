@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dask_napari import config
-from dask_napari.cli._listening import Listening, listening_options, print_addresses
+from dask_napari.cli._listening import listening_options, print_addresses, receiver_options
 from dask_napari.cli._output import fail
 
 
@@ -35,7 +35,7 @@ def view(
         limit = config.get_memory(memory)
     except ValueError as error:
         raise fail(error) from None
-    listening = Listening.from_options(listen, security_file, insecure)
+    addresses, keys = receiver_options(listen, security_file, insecure)
     try:
         from dask_napari.viewer.app import run
     except ImportError as error:
@@ -43,12 +43,6 @@ def view(
             f"napari is not usable: {error}\nInstall it: pip install 'dask-napari[all]'"
         ) from None
     try:
-        run(
-            listening.addresses,
-            **listening.key_options,
-            title=title,
-            memory=limit,
-            on_ready=print_addresses,
-        )
+        run(addresses, **keys, title=title, memory=limit, on_ready=print_addresses)
     except (ValueError, OSError) as error:
         raise fail(error) from None

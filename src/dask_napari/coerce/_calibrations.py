@@ -74,7 +74,7 @@ def calibration_in(meta: Mapping[str, Any]) -> Calibration:
         if not all(scale):
             raise ValueError(f"scale={scale} holds a zero; a pixel has some size")
         return Calibration(
-            arguments.axis_names(meta.get("axis_labels")),
+            arguments.names("axis_labels", meta.get("axis_labels"), may_be_empty=True),
             scale,
             arguments.numbers("translate", meta.get("translate")),
             arguments.units(units),

@@ -53,9 +53,21 @@ def numbers(name: str, value: object) -> tuple[float, ...]:
     return found
 
 
-def names(name: str, value: object) -> tuple[str, ...]:
+def names(
+    name: str,
+    value: object,
+    wanted: str = "names, such as ['z', 'y', 'x']",
+    *,
+    may_be_empty: bool = False,
+) -> tuple[str, ...]:
     """Return names as a tuple; empty for None."""
-    return _texts(name, value, "is not a list of names, such as ['z', 'y', 'x']")
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(text, str) and (text or may_be_empty) for text in value
+    ):
+        raise TypeError(f"{name}={value!r} is not a list of {wanted}")
+    return tuple(value)
 
 
 def number(name: str, value: object) -> float:
@@ -68,27 +80,9 @@ def number(name: str, value: object) -> float:
 
 def units(value: object) -> tuple[str, ...]:
     """Return one unit name or several as a tuple; empty for None."""
-    found = (value,) if isinstance(value, str) else value
-    return _texts("units", found, "are not unit names such as 'micrometer'")
-
-
-def axis_names(value: object) -> tuple[str, ...]:
-    """Return names of axes, which may be empty, as a tuple; empty for None."""
-    return _texts(
-        "axis_labels", value, "are not names of axes such as ('y', 'x')", may_be_empty=True
+    return names(
+        "units", (value,) if isinstance(value, str) else value, "unit names, such as ['micrometer']"
     )
-
-
-def _texts(
-    name: str, value: object, complaint: str, *, may_be_empty: bool = False
-) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list | tuple) or not all(
-        isinstance(text, str) and (text or may_be_empty) for text in value
-    ):
-        raise TypeError(f"{name}={value!r} {complaint}")
-    return tuple(value)
 
 
 def _hint(name: object, allowed: Collection[str]) -> str:

@@ -45,8 +45,6 @@ REMEDIES: Final = {
 def refusal_of(error: Exception) -> Refusal:
     """Return the refusal of an item, with the remedy where the disk does not take it.
 
-    Examples
-    --------
     >>> refusal_of(OSError(errno.EROFS, "read-only")).reason, refusal_of(OSError(errno.EIO, ""))
     ('disk-read-only', Refusal('disk: EIO', detail='items are not recorded meanwhile'))
     """
@@ -136,8 +134,6 @@ def read_arrays(path: Path) -> list[AnyArray]:
 def new_name(label: str, taken: Iterable[str]) -> str:
     """Return a name that reminds of a label, and is new on file systems without capitals, too.
 
-    Examples
-    --------
     >>> new_name("../raw/DAPI µm", []), new_name("Raw", ["raw"]), new_name("...", [])
     ('raw_DAPI_um', 'Raw.2', 'layer')
     """

@@ -36,8 +36,6 @@ CHUNK_LIMIT: Final = 512 << 20
 def chunk_shape(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
     """Return the shape of an item's chunks: its own, or equal pieces of it if that is too large.
 
-    Examples
-    --------
     >>> chunk_shape((4, 1 << 15, 1 << 15), 2)
     (1, 8192, 32768)
     """

@@ -62,8 +62,6 @@ def meta_to_json(meta: ItemMeta) -> ItemMeta:
 def to_json(value: Any) -> Any:
     """Return options as JSON knows them: other keys than text, and numbers that are not finite.
 
-    Examples
-    --------
     >>> from_json(to_json({"colormap": {1: "red"}, "gamma": float("inf")}))
     {'colormap': {1: 'red'}, 'gamma': inf}
     """

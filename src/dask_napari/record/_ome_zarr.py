@@ -70,8 +70,6 @@ def family_of(item: Item, order: Sequence[str] = ()) -> ImageFamily | None:
     in the given order or as the item names them. Where its place is taken, by channels or colours,
     there is an image for each value.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> item = Item("raw", "image", np.zeros((4, 5)), {"well": "A01", "t": 3, "field": 1})
     >>> [axis.name for axis in family_of(item).axes]
@@ -128,8 +126,6 @@ class CoordinateIndex:
     A whole number is its own index where that leaves few indices free, so that frames are in order
     although they arrive in another; everything else comes next. Closing the record sorts the rest.
 
-    Examples
-    --------
     >>> frames, wells = CoordinateIndex(("t",)), CoordinateIndex(("well",))
     >>> [frames.add((t,)) for t in (2, 0, 1)], [wells.add((w,)) for w in ("A2", "A1")]
     ([2, 0, 1], [0, 1])
@@ -180,8 +176,6 @@ class CoordinateIndex:
 def unit_of(name: str, axis_type: str) -> str:
     """Return the name of a unit in OME-Zarr, empty if it has none.
 
-    Examples
-    --------
     >>> unit_of("um", "space"), unit_of("pixel", "space"), unit_of("s", "time")
     ('micrometer', '', 'second')
     """
@@ -192,8 +186,6 @@ def unit_of(name: str, axis_type: str) -> str:
 def spacing(coordinates: Sequence[Any]) -> tuple[float, float]:
     """Return step and first value of evenly spaced numbers; (1, 0) for all else.
 
-    Examples
-    --------
     >>> spacing([2.0, 4.0, 6.0]), spacing([0, 1, 3]), spacing(["A", "B"])
     ((2.0, 2.0), (1.0, 0.0), (1.0, 0.0))
     """

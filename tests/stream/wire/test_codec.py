@@ -42,7 +42,7 @@ def test_an_item_is_the_same_behind_any_codec(array, kind):
         [item, item], lambda item, a: compressor.encode(item.layer, item.kind, a, 1.0)
     )
     for header in headers:
-        back = unpack(header, frames, "me", checked=False)
+        back = unpack(header, frames, "me")
         assert back.data.tobytes() == array.tobytes()
         assert back.data.dtype == array.dtype
         assert back.data.shape == array.shape
@@ -120,7 +120,6 @@ def test_declarations_that_do_not_fit_are_bad_items(header):
             ItemHeader(1, ItemMeta("raw", "image"), [header]),
             [np.zeros(8, np.uint8)],
             "me",
-            checked=False,
         )
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dask_napari.model import Calibration, Item, ItemMeta, Provenance, Refusal
+from dask_napari.model import Calibration, Item, ItemMeta, Provenance, Refusal, check
 from dask_napari.stream.wire import pack, pack_frames, payload_size, unpack
 from dask_napari.stream.wire.messages import ArrayHeader, ItemHeader
 
@@ -58,10 +58,10 @@ def test_arrays_travel_through_a_slot_and_through_frames(arrays, reverse):
     ]
     slot = np.empty(payload_size(items), np.uint8)
     for header, item in zip(pack(items, slot), items, strict=True):
-        same(unpack(header, [slot], "", checked=False), item)
+        same(unpack(header, [slot], ""), item)
     headers, frames = pack_frames(items)
     for header, item in zip(headers, items, strict=True):
-        same(unpack(header, frames, "", checked=False), item)
+        same(unpack(header, frames, ""), item)
 
 
 def test_large_arrays_are_frames_of_their_own_without_a_copy():
@@ -133,7 +133,7 @@ def lie(**changes: object) -> ItemHeader:
 )
 def test_a_header_that_does_not_fit_its_bytes_is_bad(header):
     with pytest.raises(Refusal):
-        unpack(header, [np.zeros(64, np.uint8)], "")
+        check(unpack(header, [np.zeros(64, np.uint8)], ""))
 
 
 def test_the_declaration_that_lies_are_made_of_is_good():

@@ -17,8 +17,6 @@ CAPACITY: Final = 256
 def missing_value(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Any]:
     """Return the value that stands for none in a column, and the type that can hold it.
 
-    Examples
-    --------
     >>> missing_value(np.dtype("int64")), missing_value(np.dtype("<U3"))
     ((dtype('float64'), nan), (dtype('<U3'), np.str_('')))
     """
@@ -34,8 +32,6 @@ def missing_value(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Any]:
 def common_type(one: np.dtype[Any], other: np.dtype[Any]) -> np.dtype[Any]:
     """Return the type that holds values of both; text and numbers stay what they are.
 
-    Examples
-    --------
     >>> common_type(np.dtype("int32"), np.dtype("float32"))
     dtype('float64')
     >>> common_type(np.dtype("int32"), np.dtype("<U3"))
@@ -54,8 +50,6 @@ class GrowingColumns:
     (amortised: the buffers double). A block that lacks a column, or brings a new one, leaves
     missing values: NaN, or empty text.
 
-    Examples
-    --------
     >>> columns = GrowingColumns()
     >>> columns.append(2, {"area": np.array([4, 9])})
     >>> columns.append(1, {"area": np.array([0.5]), "name": np.array(["a"])})

@@ -37,8 +37,6 @@ class RaggedCanvas:
     Appending costs what the block costs. Indices of sliders are worked out when rows are asked
     for, since coordinates may come in any order.
 
-    Examples
-    --------
     >>> canvas = RaggedCanvas(CanvasAxes())
     >>> result = canvas.put({"t": 7}, Block(np.array([[1.0, 2.0]]), columns={"n": np.array([5])}))
     >>> result = canvas.put({"t": 5}, Block(np.array([[3.0, 4.0], [5.0, 6.0]])))

@@ -21,8 +21,6 @@ MAX_STEPS: Final = 10_000
 def names_of(given: tuple[str, ...], count: int) -> tuple[str, ...]:
     """Return the names of columns of coordinates, the usual ones if none are given.
 
-    Examples
-    --------
     >>> names_of((), 3)
     ('z', 'y', 'x')
     """

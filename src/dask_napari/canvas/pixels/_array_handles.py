@@ -50,8 +50,6 @@ def storable(block: npt.NDArray[Any], *, labels: bool) -> npt.NDArray[Any]:
 
     Elements that cannot be shown as an image, or as labels, raise a Refusal.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> storable(np.array([[True]]), labels=False).dtype
     dtype('uint8')
@@ -72,8 +70,6 @@ def promote(known: np.dtype[Any] | None, new: np.dtype[Any], *, labels: bool) ->
 
     Labels stay integers, also where numpy would go to floats (``uint64`` with a signed type).
 
-    Examples
-    --------
     >>> import numpy as np
     >>> promote(np.dtype("uint8"), np.dtype("int8"), labels=True)
     dtype('int16')

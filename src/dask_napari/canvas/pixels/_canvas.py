@@ -60,8 +60,6 @@ class Canvas(LazyArray):
     width in world units. ``fill`` is as near as the type of the elements can hold it; ``store``
     keeps blocks and their coarser copies.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> canvas = Canvas(CanvasAxes())
     >>> result = canvas.put({"t": 7}, np.full((2, 3), 7, "uint8"))

@@ -116,8 +116,6 @@ class Renderer:
 def upward_window(space: Sequence[Selector], colour: Sequence[Selector]) -> tuple[Window, Any]:
     """Return selectors in space as ranges that run upwards, and the key that undoes the change.
 
-    Examples
-    --------
     >>> upward_window((3, range(5, 1, -2)), ())
     ((range(3, 4), range(3, 7, 2)), (0, slice(None, None, -1)))
     """

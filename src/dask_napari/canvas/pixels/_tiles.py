@@ -26,8 +26,6 @@ class Tile:
 
     The array has the spatial axes, one entry of ``start`` each, then colour if there is one.
 
-    Examples
-    --------
     >>> tile = Tile(InMemoryArray(np.arange(6).reshape(1, 6)), (0, 3))
     >>> tile.start_at(1), tile.at(1).tolist()  # columns 4, 6 and 8
     ((0, 2), [[1, 3, 5]])

@@ -92,7 +92,7 @@ class BatchDecoder:
         lent = batch.slot is not None or (len(batch.frames) > 0 and len(batch.items) > 1)
         for header in batch.items:
             try:
-                item = unpack(header, payload, publisher, self._allocate)
+                item = check(unpack(header, payload, publisher, self._allocate))
                 _check_chunk(item)
                 # What was compressed is in memory of its own already.
                 kept = {each.name for each in header.arrays if each.codec or not lent}

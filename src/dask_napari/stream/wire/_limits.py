@@ -77,8 +77,6 @@ class Limits:
     def fair_credit(self, peers: int) -> int:
         """Credit of each of so many publishers.
 
-        Examples
-        --------
         >>> Limits().fair_credit(1) >> 20, Limits().fair_credit(200) >> 20
         (64, 8)
         """
@@ -90,8 +88,6 @@ class Limits:
         Arenas cannot shrink later, so early ones leave room: each gets an eighth of what is left.
         With 64 MiB each, 200 workers on one host would take 12.8 GiB of its memory.
 
-        Examples
-        --------
         >>> Limits().next_arena(0) >> 20, Limits().next_arena(2 << 30) >> 20
         (64, 12)
         """

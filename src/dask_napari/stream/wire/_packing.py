@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.model import Item, Refusal, check, permitted
+from dask_napari.model import Item, Refusal, permitted
 from dask_napari.stream.wire._codec import decode
 from dask_napari.stream.wire.messages import ArrayHeader, ItemHeader
 
@@ -160,13 +160,11 @@ def unpack(
     payload: Sequence[npt.NDArray[np.uint8]],
     publisher: str,
     allocate: Allocate | None = None,
-    *,
-    checked: bool = True,
 ) -> Item:
     """Rebuild an item as views of the payload, or of memory of its own where it was compressed.
 
-    Raises Refusal if the declaration does not fit the bytes, or, when ``checked``, the arrays do
-    not fit the kind.
+    Raises Refusal if the declaration does not fit the bytes. Whether the arrays fit the kind is
+    another question, for :func:`~dask_napari.model.check`.
     """
     arrays = {array.name: _unpack_array(array, payload, allocate) for array in header.arrays}
     data = arrays.pop(DATA, None)
@@ -179,4 +177,4 @@ def unpack(
     item = Item.of(meta, data, arrays, publisher, header.seq)
     if meta.options:
         item.amend(options=permitted(meta.kind, meta.options))
-    return check(item) if checked else item
+    return item

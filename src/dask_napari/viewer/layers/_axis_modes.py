@@ -29,8 +29,6 @@ class Modes:
     lies side by side on one layer must lie there on the others. What the user chooses holds for
     all, too.
 
-    Examples
-    --------
     >>> modes = Modes()
     >>> modes.declare(LayerSpec("raw", "image", {"well": "mosaic", "channel": "layer"}))
     True
@@ -132,8 +130,6 @@ class Modes:
 def guess(coordinates: list[Coordinate]) -> Layout:
     """Return the layout that the coordinates of an axis suggest: a plate, or a grid.
 
-    Examples
-    --------
     >>> guess(["A01", "B12"]).plate, guess(["A01", "P24"]).plate, guess([1, 2, 3]).plate
     (96, 384, 0)
     """

@@ -13,8 +13,6 @@ def make_layer(
 ) -> tuple[NapariLayer, dict[str, Exception]]:
     """Make a layer with the options that napari takes; return the others with their errors.
 
-    Examples
-    --------
     >>> def make(options):
     ...     return sorted(options, key=lambda name: 1 / options[name])
     >>> make_layer(make, {"a": 2, "b": 0})

@@ -177,8 +177,6 @@ def draw_shape(
 ) -> None:
     """Draw a number into the inside, or the line, of a shape whose vertices are y and x.
 
-    Examples
-    --------
     >>> pixels = np.zeros((3, 4), np.int32)
     >>> draw_shape(pixels, np.array([[0, 1], [0, 2], [1, 2], [1, 1.0]]), "rectangle", 7)
     >>> pixels.tolist()

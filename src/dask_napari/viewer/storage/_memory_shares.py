@@ -33,8 +33,6 @@ class Shares:
     def of(cls, memory: int | None) -> Shares:
         """Return the shares of so many bytes.
 
-        Examples
-        --------
         >>> Shares.of(4 << 30).shown == (4 << 30) - BACKLOG - IDLE_BYTES, Shares.of(64).backlog
         (True, 16)
         """
@@ -55,8 +53,6 @@ class Shares:
 def describe(store: BlockStore) -> str:
     """Describe the contents of a store.
 
-    Examples
-    --------
     >>> describe(BlockStore(limit=2 << 30))
     'images and labels: 0.00 of 2.0 GiB in memory'
     """
