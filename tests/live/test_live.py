@@ -274,7 +274,7 @@ def test_wait_does_not_wait_for_a_worker_that_is_gone(client, monkeypatch):
         # Killed after it was asked, before it told the viewer what it had said.
         gone = [{"name": "gone", "counts": {"frame": Tally(selected=3)}}]
 
-        def once() -> list[dict[str, object]]:
+        def once(timeout: float | None = None) -> list[dict[str, object]]:
             monkeypatch.setattr(live._sinks, "counts", counts)
             return [*counts(), *gone]
 

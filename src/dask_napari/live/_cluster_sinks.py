@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dask_napari.live._active_taps import ActiveTaps
+from dask_napari.live._cluster_requests import ClusterRequests
 from dask_napari.sink import NapariSink, SinkLifetime, TapsUpdate, dask_internals, worker_counts
 from dask_napari.tap import TapSet
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, WorkerPlugin
 
 
 logger = logging.getLogger(__name__)
+
+KNOWN_SILENT_TIMEOUT: Final = 1.0
+"""Seconds for a change on all workers if one is known to be silent: the others take less."""
 
 T = TypeVar("T")
 
@@ -31,6 +36,7 @@ class ClusterSinks:
     def __init__(self, client: Client, sink: NapariSink) -> None:
         sink.idempotent = True  # registered again, it must not start anew
         self.client = client
+        self.requests: ClusterRequests = ClusterRequests(client)
         self.name: str = sink.name
         self.taps: ActiveTaps = ActiveTaps()
         self._sink = sink
@@ -43,11 +49,16 @@ class ClusterSinks:
         return f"<ClusterSinks {self.name}: {state}>"
 
     def register(self) -> None:
-        """Put the sink on the workers, present and future, unless it is there."""
+        """Put the sink on the workers, present and future, unless it is there.
+
+        Raises TimeoutError if the scheduler does not answer.
+        """
         self._connection = dask_internals.scheduler_connection(self.client)
         owner = SinkLifetime(self.client.id, (f"{self.name}-taps", self.name))
         try:
-            self.client.register_plugin(owner)
+            self.requests.call(lambda: self.client.register_plugin(owner))
+        except TimeoutError:
+            raise TimeoutError("the scheduler does not answer") from None
         except Exception as error:
             # The stream does without.
             logger.warning(
@@ -55,8 +66,17 @@ class ClusterSinks:
                 "close this handle before its client",
                 error,
             )
-        self.client.register_plugin(self._sink)
-        self.client.register_plugin(TapsUpdate(self.taps.named, self.name))
+        self._register(self._sink)
+        self._register(TapsUpdate(self.taps.named, self.name))
+
+    def _register(self, plugin: WorkerPlugin) -> None:
+        """Register a plugin; a worker that is silent gets it when it goes on."""
+        timeout = KNOWN_SILENT_TIMEOUT if self.requests.silent else None
+        try:
+            self.requests.call(lambda: self.client.register_plugin(plugin), timeout)
+        except TimeoutError:
+            # The scheduler keeps it, and has sent it to all workers, before it waits for them.
+            self.requests.name_silent()
 
     def rejoin(self) -> None:
         """Register again if the client lost the scheduler and has found it, or a new one."""
@@ -77,7 +97,7 @@ class ClusterSinks:
                 raise RuntimeError("this Live is closed; call watch(client) again")
             taps = change(self.taps)
             TapSet(taps)  # refuses what no sink could do, before anything is sent
-            self.client.register_plugin(TapsUpdate(taps.named, self.name))
+            self._register(TapsUpdate(taps.named, self.name))
             self.taps = taps
 
     def close(self) -> None:
@@ -86,17 +106,29 @@ class ClusterSinks:
             self._closed = True
         if self.client.status != "running":
             return
-        remove = self.client.unregister_worker_plugin
-        self._ask(functools.partial(remove, f"{self.name}-taps"), {})
-        self._ask(functools.partial(remove, self.name), {})
-        owner = functools.partial(self.client.unregister_scheduler_plugin, f"{self.name}-owner")
-        self._ask(owner, None)
+        timeout = KNOWN_SILENT_TIMEOUT if self.requests.silent else None
+        self._ask(functools.partial(self.requests.call, self._remove, timeout), None)
 
-    def counts(self) -> list[dict[str, Any]]:
-        """Return :func:`~dask_napari.sink.worker_counts` of each worker with a sink."""
-        run = functools.partial(self.client.run, worker_counts, self.name, on_error="ignore")
+    async def _remove(self) -> None:
+        """Remove the plugins, all at once: none waits for a worker that another waits for."""
+        client = self.client
+        await asyncio.gather(
+            client.unregister_worker_plugin(f"{self.name}-taps"),
+            client.unregister_worker_plugin(self.name),
+            client.unregister_scheduler_plugin(f"{self.name}-owner"),
+            return_exceptions=True,
+        )
+
+    def counts(self, timeout: float | None = None) -> list[dict[str, Any]]:
+        """Return :func:`~dask_napari.sink.worker_counts` of each worker with a sink.
+
+        Workers that do not answer in time are left out; ``requests.silent`` names them.
+        """
+        ask = functools.partial(
+            self.requests.workers, functools.partial(worker_counts, self.name), timeout
+        )
         nothing: dict[str, dict[str, Any]] = {}
-        return [counts for counts in self._ask(run, nothing).values() if counts]
+        return [counts for counts in self._ask(ask, nothing).values() if counts]
 
     def expected(self) -> dict[str, int]:
         """Return how many items each layer will have, as far as the scheduler knows."""
@@ -107,7 +139,9 @@ class ClusterSinks:
         if self.client.status != "running":
             return nothing
         ask = functools.partial(dask_internals.known_tasks, names)
-        return self._ask(functools.partial(self.client.run_on_scheduler, ask), nothing)
+        return self._ask(
+            lambda: self.requests.call(lambda: self.client.run_on_scheduler(ask)), nothing
+        )
 
     def _ask(self, call: Callable[[], T], otherwise: T) -> T:
         """Return the answer of a cluster that may be ending, or ``otherwise``."""

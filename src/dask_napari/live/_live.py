@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 import logging
+import math
 import threading
 import time
 import weakref
@@ -37,8 +38,17 @@ LEDGER_SHARE: Final = 20
 WAIT_INTERVAL: Final = 0.05
 """Seconds between looks at the ledger in ``wait``; each is one small message."""
 
+VIEWER_TIMEOUT: Final = 10.0
+"""Seconds for the viewer's answer to a small question; it may be drawing for one or two."""
+
+LEAST_TIMEOUT: Final = 0.2
+"""Seconds that a question has though the caller's time is up."""
+
 SCREENSHOT_TIMEOUT: Final = 60.0
 """Seconds; drawing many layers with software GL takes several."""
+
+JOIN_TIMEOUT: Final = 5.0
+"""Seconds for the end of a last request to the cluster; its thread ends with the process."""
 
 T = TypeVar("T")
 
@@ -189,7 +199,9 @@ class Live:
         """Wait until everything selected so far is shown or accounted for.
 
         Call it when the computation is done, for instance after ``distributed.wait(futures)``.
-        If the viewer was closed, nothing will be shown any more and the call returns.
+        If the viewer was closed, nothing will be shown any more and the call returns. Workers that
+        do not answer within some seconds (stopped, or in code that holds the GIL) are named in the
+        log and not waited for.
 
         Parameters
         ----------
@@ -206,29 +218,43 @@ class Live:
         TimeoutError
             If items are still pending; the text holds the ledger.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        selected = selected_by(self._sinks.counts())
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        selected = selected_by(self._sinks.counts(timeout))
         checked = time.monotonic()
         while True:
-            if not self.open or self._settled(selected):
+            left = max(0.0, deadline - time.monotonic())
+            if not self.open or self._settled(selected, left):
                 return self.ledger()
             if time.monotonic() - checked > POLL_INTERVAL:
                 # A worker that was killed meanwhile had no time to tell the viewer of it all.
-                alive = {worker["name"] for worker in self._sinks.counts()}
+                alive = {worker["name"] for worker in self._sinks.counts(left)}
                 selected = {name: n for name, n in selected.items() if name in alive}
                 checked = time.monotonic()
-            if deadline is not None and time.monotonic() > deadline:
-                text = f"items are still pending after {timeout} s:\n{self.ledger()}"
-                raise TimeoutError(text)
+            if not left:
+                silent = self._sinks.requests.silent
+                without = f"; these workers do not answer: {', '.join(silent)}" if silent else ""
+                raise TimeoutError(
+                    f"items are still pending after {timeout} s{without}:\n{self._seen()}"
+                )
             self._closed.wait(WAIT_INTERVAL)
 
-    def _settled(self, selected: Mapping[str, int]) -> bool:
+    def _settled(self, selected: Mapping[str, int], timeout: float) -> bool:
         try:
-            return self._control.settled(selected)
+            return self._control.settled(
+                selected, timeout=min(max(timeout, LEAST_TIMEOUT), VIEWER_TIMEOUT)
+            )
         except ViewerGone:
-            if self.open:
+            if self.open and timeout >= VIEWER_TIMEOUT:
                 raise
             return False
+
+    def _seen(self) -> Ledger:
+        """Return the viewer's ledger, or its last one if the viewer does not answer at once."""
+        try:
+            self._last_ledger = self._control.ledger(timeout=LEAST_TIMEOUT)
+        except ViewerGone as error:
+            logger.debug("the viewer was not asked: %s", error)
+        return self._last_ledger
 
     def screenshot(self, path: str | Path) -> Path:
         """Save the window's picture, all that has arrived included, as a PNG file.
@@ -256,11 +282,13 @@ class Live:
                 return
             self._closed.set()
         atexit.unregister(self._at_exit)
+        # The window first: a cluster that hangs must not keep it.
+        self._viewer.hang_up()
         self._sinks.close()
-        self._control.close()
         self._viewer.close()
+        self._control.close()
         if self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(JOIN_TIMEOUT)
         janitor.sweep()
 
     def __enter__(self) -> Live:

@@ -121,11 +121,15 @@ class ViewerProcess:
         start = max(0, size - last)
         return os.pread(self._log.fileno(), last, start).decode(errors="replace").strip()
 
-    def close(self, timeout: float = QUIT_TIMEOUT) -> None:
-        """Close the viewer's standard input, and see to it that the viewer ends."""
+    def hang_up(self) -> None:
+        """Close the viewer's standard input, upon which its window closes."""
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):
             self.process.stdin.close()
+
+    def close(self, timeout: float = QUIT_TIMEOUT) -> None:
+        """Hang up, and see to it that the viewer ends."""
+        self.hang_up()
         for end in (self.process.terminate, self.process.kill):
             if self.wait(timeout):
                 return

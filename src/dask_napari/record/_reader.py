@@ -99,7 +99,6 @@ class RecordedOutput:
     line: JournalLine
     layer: str
     nbytes: int = 0
-    owner: int = 0
     policy: Policy = "keep"
 
     def place(self) -> Hashable:

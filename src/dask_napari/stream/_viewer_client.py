@@ -16,7 +16,7 @@ import zmq
 from dask_napari._version import __version__
 from dask_napari.model import Ledger, Tally
 from dask_napari.stream.auth import Security, local_keys, reachable
-from dask_napari.stream.wire import complaint, keep_alive, open_context
+from dask_napari.stream.wire import complaint, keep_alive
 from dask_napari.stream.wire import messages as wire
 
 ALIVE_INTERVAL: Final = 0.2
@@ -62,7 +62,7 @@ class Control:
         self._alive = alive
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self._context = open_context()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         tried = [address for address in addresses if reachable(address)]
         if not tried:
             self.close()
@@ -128,11 +128,13 @@ class Control:
         RuntimeError
             If the viewer answers that it cannot; the text is its reason.
         """
-        with self._lock:
+        deadline = time.monotonic() + timeout
+        if not self._lock.acquire(timeout=timeout):
+            raise ViewerGone("the viewer has not answered an earlier question")
+        try:
             if self._context.closed:
                 raise ViewerGone("the connection to the viewer is closed")
             number = next(self._numbers)
-            deadline = time.monotonic() + timeout
             while True:
                 self._send(wire.RequestMessage(number, name, arguments or {}))
                 try:
@@ -140,6 +142,8 @@ class Control:
                     break
                 except _Forgotten:
                     self._introduce(deadline)
+        finally:
+            self._lock.release()
         if reply.error:
             raise RuntimeError(f"the viewer could not do {name!r}: {reply.error}")
         result: dict[str, Any] = reply.result
