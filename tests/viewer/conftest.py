@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import queue
 from collections.abc import Iterator
 
 import napari
 import pytest
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
 from dask_napari.model import Item, LayerSpec, Ledger, Report
@@ -49,7 +51,10 @@ class Source:
 @pytest.fixture(scope="session")
 def window() -> Iterator[napari.Viewer]:
     viewer = napari.Viewer()
+    # napari collects garbage whenever a layer goes; all that the suite has imported is none.
+    gc.freeze()
     yield viewer
+    gc.unfreeze()
     viewer.close()
 
 
@@ -60,6 +65,8 @@ def viewer(window) -> Iterator[napari.Viewer]:
     window.dims.ndim = 2
     window.dims.ndisplay = 2
     QApplication.processEvents()
+    # Without an event loop, widgets that were to be deleted stay, and napari looks at all of them.
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture

@@ -224,9 +224,13 @@ def test_layers_and_axes_are_few_whatever_comes(viewer, live, source, put, monke
     assert len(viewer.layers) == 3
     monkeypatch.setattr("dask_napari.viewer.layers._layers.MOST_LAYERS", 100)
     put(*(item(n, f"axes {n}", **{f"a{n}_{k}": 0 for k in range(6)}) for n in range(10)))
+    deep = Item("raw", "image", np.zeros((1,) * 20, np.uint8), {"t": 0})
+    spots = Item("spots", "points", np.zeros((2, 20)), {"t": 0})
+    wide = item(1, "layer 0", t=0, **{f"b{k}": 0 for k in range(12)})  # on a layer that is there
+    put(deep, spots, wide)
     dropped = source.ledger().total.dropped
-    assert dropped["too many layers"] == 7
-    assert dropped["too many axes"] >= 6
+    assert dropped == {"too many layers": 7, "too many axes": 9 + 3}
+    assert viewer.dims.ndim == 9
     assert source.ledger().balanced
 
 
