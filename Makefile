@@ -10,8 +10,9 @@ export LIBGL_ALWAYS_SOFTWARE ?= $(if $(DISPLAY),,1)
 
 FUZZ_SECONDS ?= 600
 SOAK_MINUTES ?= 30
+AUDIT_MINUTES ?= 30
 
-.PHONY: help demo test lint bench faults fuzz load network soak clean system
+.PHONY: help demo test lint bench faults fuzz load network soak audit clean system
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -47,6 +48,9 @@ network: $(STAMP) system  ## A cluster whose viewer hangs on bad links, cut for 
 
 soak: $(STAMP)  ## A cluster for SOAK_MINUTES (30) with restarts; fails on growth, leaks or losses
 	$(BIN)/python -m benchmarks.soak --minutes $(SOAK_MINUTES)
+
+audit: $(STAMP) system  ## Compare every pixel of AUDIT_MINUTES (30) with kills and restarts
+	examples/tools/with-screen $(BIN)/python -m benchmarks.audit --minutes $(AUDIT_MINUTES)
 
 fuzz: $(STAMP)  ## Play hostile messages to the receiver for FUZZ_SECONDS (600)
 	@$(BIN)/python -m pip install --quiet --only-binary=:all: --group fuzz 2>/dev/null || \

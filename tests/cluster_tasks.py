@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from typing import Any
 
 import numpy as np
 from distributed import Event
@@ -13,6 +14,12 @@ from distributed import Event
 def frame(n: int, size: int = 64) -> np.ndarray:
     """A picture that tells which task made it."""
     return np.full((size, size), n % 60_000, np.uint16)
+
+
+def crop(n: int, wrapped: bool = False) -> Any:
+    """A little of a large picture, as a view of it; in a wrapper if told so."""
+    view = np.full((30, 1024, 1024), n, np.uint8)[0, :64, :64]
+    return (view, {"name": "crop"}, "image") if wrapped else view
 
 
 def slow_frame(n: int, size: int = 64, seconds: float = 0.01) -> np.ndarray:

@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "conventions": {"placement"},
     "stream": {"model", "stream.wire", "stream.auth", "stream.send", "stream.receive"},
-    "stream.wire": {"model"},
+    "stream.wire": {"model", "system"},
     "stream.shm": {"system"},
     "stream.auth": {"system"},
     "stream.send": {"model", "system", "stream.wire", "stream.shm", "stream.auth"},

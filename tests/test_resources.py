@@ -1,4 +1,4 @@
-"""Little or no shared memory, no descriptors: the stream goes on by other means, and says so."""
+"""Little shared memory, few descriptors or threads: the stream goes on, and says so."""
 
 from __future__ import annotations
 
@@ -198,11 +198,98 @@ def test_a_worker_without_descriptors_lives_and_streams_when_it_has_some(room):
             process.communicate()
 
 
+SHORT = """
+import os, resource, sys, time
+import numpy as np
+from dask_napari.stream import Item, Publisher
+from dask_napari.stream.auth import Security
+
+what, room = sys.argv[2], int(sys.argv[3])
+security = Security.loads(sys.stdin.readline())
+if what == "NPROC" and os.getuid() == 0:  # the limit does not hold for root
+    os.setresuid(61234, 61234, 61234)
+
+def threads_of(process):
+    try:
+        mine = os.stat(f"/proc/{process}").st_uid == os.getuid()
+        return len(os.listdir(f"/proc/{process}/task")) if mine else 0
+    except OSError:
+        return 0
+
+limit = getattr(resource, f"RLIMIT_{what}")
+soft, hard = resource.getrlimit(limit)
+publisher = Publisher(sys.argv[1], name="short", security=security, arena_bytes=1 << 20)
+if what == "NPROC":
+    used = sum(map(threads_of, filter(str.isdigit, os.listdir("/proc"))))
+else:
+    with open("/proc/self/statm") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    room <<= 20
+resource.setrlimit(limit, (used + room, hard))
+publisher.start()
+for n in range(20):
+    publisher.put(Item("raw", "image", np.full((8, 8), n, "u2"), {"t": n}))
+time.sleep(0.5)  # in which it tries, in vain where there is no room
+print(publisher.state, flush=True)
+resource.setrlimit(limit, (soft, hard))
+sys.stdin.readline()
+publisher.close(5)
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "room", "message"),
+    [
+        ("NPROC", 1, "no more threads can be started"),
+        ("NPROC", 2, "no more threads can be started"),
+        ("NPROC", 4, "no more threads can be started"),
+        ("AS", 16, "MiB of address space are left"),
+        ("AS", 48, "no more threads can be started"),
+    ],
+)
+def test_a_worker_at_its_limits_lives_and_streams_when_it_has_room(limit, room, message):
+    import time
+
+    from dask_napari.stream.auth import Security
+    from dask_napari.stream.receive import Board, Receiver
+
+    board, security = Board(), Security.generate()
+    with Receiver("tcp://127.0.0.1:*", board, security=security) as receiver:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SHORT, receiver.addresses[0], limit, str(room)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Of numpy's: a number of threads by the number of cores.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        )
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(security.client().dumps() + "\n")
+            process.stdin.flush()
+            state = process.stdout.readline().strip()
+            seen: set[int] = set()
+            end = time.monotonic() + 30
+            while len(seen) < 20 and time.monotonic() < end and process.poll() is None:
+                board.wait(0.1)
+                items = board.take()
+                seen.update(int(item.data[0, 0]) for item in items)
+                board.shown(items)
+            _, log = process.communicate("\n", timeout=30)
+            assert (process.returncode, state) == (0, "connecting"), log
+            assert seen == set(range(20)), log
+            assert log.count(message) == 1, log
+        finally:
+            process.kill()
+            process.communicate()
+
+
 VIEWER = """
 import resource, socket, sys, threading, time
 import numpy as np
 from dask_napari.stream import Board, Item, Publisher, Receiver
-from dask_napari.system.descriptors import TooFewDescriptors
 
 board, seen = Board(), set()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import dask
 import pytest
 from distributed import Client, LocalCluster, Worker, wait
@@ -107,3 +109,29 @@ def test_dask_is_told_what_is_held(client):
         client.unregister_worker_plugin(SINK_NAME)
         names = client.run(lambda dask_worker: list(dask_worker.metrics))
         assert all(SINK_NAME not in found for found in names.values())
+
+
+@pytest.mark.drops("released")
+@pytest.mark.parametrize("wrapped", [False, True], ids=["views", "wrapped views"])
+def test_views_do_not_keep_large_arrays_alive(client, wrapped):
+    """Of 30 MiB each, while the viewer does not answer."""
+
+    def process_memory(dask_worker: Worker) -> int:
+        return dask_worker.monitor.get_process_memory()
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        client.register_plugin(NapariSink(address, [Tap("crop")]))
+        (before,) = client.run(process_memory).values()
+        for n in range(20):
+            client.submit(tasks.crop, n, wrapped, pure=False).result()
+        (after,) = client.run(process_memory).values()
+        found = held(client)
+    assert found["queued"] == 20
+    if wrapped:  # by key
+        assert found["queued_bytes"] <= LIMIT // 16
+    else:  # as copies
+        assert found["queued_bytes"] == 20 * 64 * 64
+    assert after - before < 150 * MIB

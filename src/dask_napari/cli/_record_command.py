@@ -13,7 +13,7 @@ import click
 from dask_napari.cli._listening import listening_options, print_addresses, receiver_options
 from dask_napari.cli._output import fail
 from dask_napari.stream.shm import janitor
-from dask_napari.system import descriptors
+from dask_napari.system import process_limits
 
 PATIENCE: Final = 5.0
 """Seconds without any sink after which a computation is done; a restart of all workers is over."""
@@ -60,7 +60,7 @@ def record(
     from dask_napari.record import Recorder
 
     janitor.sweep()
-    descriptors.raise_limit()
+    process_limits.raise_descriptor_limit()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     addresses, keys = receiver_options(listen, security_file, insecure)
     try:

@@ -5,6 +5,14 @@ from __future__ import annotations
 from dask_napari.model._bounds import AXES_LIMIT, NAME_LIMIT, TASK_KEY_LIMIT, Name, Natural, Shape
 from dask_napari.model._containment import contain, contained, is_strict
 from dask_napari.model._coordinates import SPATIAL, Coordinate, natural_key, plain_coordinate
+from dask_napari.model._held_memory import (
+    MOST_BYTES,
+    Held,
+    held_by,
+    is_small_part,
+    plain_size,
+    release_bases,
+)
 from dask_napari.model._item import FEATURE, SHAPE_TYPES, AnyArray, Item
 from dask_napari.model._item_checks import FARTHEST, check, reachable
 from dask_napari.model._item_meta import Calibration, ItemMeta, PlaceKey, Provenance
@@ -39,6 +47,7 @@ __all__ = [
     "FEATURE",
     "KINDS",
     "LAYER_OPTIONS",
+    "MOST_BYTES",
     "NAME_LIMIT",
     "ORDERS",
     "PIXEL_KINDS",
@@ -53,6 +62,7 @@ __all__ = [
     "AxisMode",
     "Calibration",
     "Coordinate",
+    "Held",
     "Item",
     "ItemMeta",
     "Kind",
@@ -77,14 +87,18 @@ __all__ = [
     "contain",
     "contained",
     "described",
+    "held_by",
+    "is_small_part",
     "is_strict",
     "looks",
     "natural_key",
     "permitted",
     "plain_coordinate",
     "plain_position",
+    "plain_size",
     "reachable",
     "reason_of",
+    "release_bases",
     "row_name",
     "shown",
     "unfit_name",

@@ -118,6 +118,11 @@ class Reports:
             self._causes.add(cause)
             return True
 
+    @property
+    def has_news(self) -> bool:
+        """Return whether there are reports that :meth:`fresh` has not returned."""
+        return bool(self._fresh)
+
     def fresh(self) -> list[Report]:
         """Return the reports that are new since the last call, the newest last."""
         if not self._fresh:

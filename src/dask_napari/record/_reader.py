@@ -99,6 +99,7 @@ class RecordedOutput:
     line: JournalLine
     layer: str
     nbytes: int = 0
+    owner: int = 0
     policy: Policy = "keep"
 
     def place(self) -> Hashable:

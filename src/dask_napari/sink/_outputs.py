@@ -6,11 +6,11 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from dask_napari.coerce import coerce_all, place_of
-from dask_napari.model import Item, Policy, Provenance, Refusal, contain
+from dask_napari.model import Held, Item, Policy, Provenance, Refusal, contain, held_by
 from dask_napari.placement import Placement
 from dask_napari.sink import dask_internals
 from dask_napari.sink._context import SinkContext
-from dask_napari.sink._snapshots import nbytes_of
+from dask_napari.sink._snapshots import copied_nbytes, held_output
 from dask_napari.tap import CompiledTap
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ class Output:
     It is placed and coerced on the publisher's thread. The context is told of errors and notes.
     """
 
-    __slots__ = ("_context", "_placement", "key", "layer", "nbytes", "policy", "tap")
+    __slots__ = ("_context", "_placement", "key", "layer", "nbytes", "owner", "policy", "tap")
 
-    def __init__(self, context: SinkContext, tap: CompiledTap, key: object, nbytes: int) -> None:
+    def __init__(self, context: SinkContext, tap: CompiledTap, key: object, held: Held) -> None:
         self.tap = tap
         self.layer = tap.layer
         self.policy: Policy = tap.policy
         self.key = key
-        self.nbytes = nbytes
+        self.nbytes, self.owner = held
         self._context = context
         self._placement: Placement | None = None
 
@@ -121,8 +121,10 @@ class TaskOutput(Output):
         chunk: object = None,
     ) -> None:
         self._task = dask_internals.computed_task(task)
-        nbytes = 0 if value is None else nbytes_of(value, self._task.nbytes)
-        super().__init__(context, tap, task.key, nbytes)
+        held = Held(0)
+        if value is not None:
+            value, held = held_output(value, self._task.nbytes)
+        super().__init__(context, tap, task.key, held)
         self._chunk = task.key if chunk is None else chunk
         self._value = value
 
@@ -139,8 +141,9 @@ class TaskOutput(Output):
 
     def value(self) -> object:
         """Return the output, read again if it was forgotten. Raises :class:`Refusal`."""
-        if self._value is not None:
-            return self._value
+        value = self._value
+        if value is not None:
+            return value
         try:
             return dask_internals.read_output(self._context.worker, self.key)
         except KeyError:
@@ -156,7 +159,7 @@ class TaskOutput(Output):
         if self.tap.copy == "eager" and self._value is not None:
             return False  # the task may have written to what the worker holds since
         self._value = None
-        self.nbytes = 0
+        self.nbytes = self.owner = 0
         return True
 
 
@@ -176,7 +179,7 @@ class ShownValue(Output):
         where: Placement | Callable[[], Placement],
         provenance: Provenance,
     ) -> None:
-        super().__init__(context, tap, provenance.key, nbytes_of(value))
+        super().__init__(context, tap, provenance.key, held_by(value, copied_nbytes(value)))
         self._value = value
         self._where = where
         self._provenance = provenance

@@ -13,7 +13,7 @@ from dask_napari.sink import dask_internals
 from dask_napari.sink._chunk_owners import source_task
 from dask_napari.sink._context import SinkContext
 from dask_napari.sink._outputs import ShownValue
-from dask_napari.sink._snapshots import nbytes_of
+from dask_napari.sink._snapshots import copied_nbytes
 from dask_napari.tap import CompiledTap
 
 
@@ -55,7 +55,7 @@ class TaskValues:
                 publisher.declare([tap.spec])
             context.pause()
             # Before the copy, which would have been for nothing.
-            if full := publisher.outbox.no_room(nbytes_of(value), tap.policy):
+            if full := publisher.outbox.no_room(copied_nbytes(value), tap.policy):
                 publisher.outbox.refuse(tap.layer, full)
                 return False
             held = copy()

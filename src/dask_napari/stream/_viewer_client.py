@@ -16,7 +16,7 @@ import zmq
 from dask_napari._version import __version__
 from dask_napari.model import Ledger, Tally
 from dask_napari.stream.auth import Security, local_keys, reachable
-from dask_napari.stream.wire import complaint, keep_alive
+from dask_napari.stream.wire import complaint, keep_alive, open_context
 from dask_napari.stream.wire import messages as wire
 
 ALIVE_INTERVAL: Final = 0.2
@@ -62,7 +62,7 @@ class Control:
         self._alive = alive
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context = open_context()
         tried = [address for address in addresses if reachable(address)]
         if not tried:
             self.close()

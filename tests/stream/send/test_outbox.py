@@ -23,6 +23,7 @@ class Output:
     nbytes: int = 10
     policy: Policy = "latest"
     layer: str = "cells"
+    owner: int = 0
     keyed: bool = True
     error: Exception | None = None
     forgotten: bool = field(default=False, init=False)
@@ -37,7 +38,7 @@ class Output:
 
     def forget(self) -> bool:
         if self.keyed:
-            self.forgotten, self.nbytes = True, 0
+            self.forgotten, self.nbytes, self.owner = True, 0, 0
         return self.keyed
 
 

@@ -46,6 +46,7 @@ class Stored:
     """An entry like a task's output: its value is in a mapping, where it is found by its key."""
 
     layer = "raw"
+    owner = 0
     policy: Policy = "keep"
 
     def __init__(self, store: dict[int, np.ndarray], key: int) -> None:

@@ -47,8 +47,9 @@ BAD = {
 @pytest.mark.parametrize("transport", ["auto", "inline"])
 def test_one_item_that_cannot_travel_does_not_stop_the_others(name, transport, caplog):
     board = Board()
+    limits = Limits(frame=1 << 19, heartbeat=10 * DEADLINE)  # which the counts do not wait for
     with (
-        Receiver("ipc://*", board, limits=Limits(frame=1 << 19)) as receiver,
+        Receiver("ipc://*", board, limits=limits) as receiver,
         Publisher(receiver.addresses, name="me", transport=transport) as publisher,
     ):
         publisher.put(BAD[name], "keep")

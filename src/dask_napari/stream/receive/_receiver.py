@@ -21,9 +21,9 @@ from dask_napari.stream.receive._clients import Request
 from dask_napari.stream.receive._peers import PeerInfo
 from dask_napari.stream.receive._protocol import ReceiverProtocol
 from dask_napari.stream.shm import janitor
-from dask_napari.stream.wire import MESSAGE, Limits, keep_alive
+from dask_napari.stream.wire import MESSAGE, Limits, keep_alive, open_context
 from dask_napari.stream.wire import messages as wire
-from dask_napari.system import RuntimeDirectory, Wakeup, descriptors
+from dask_napari.system import RuntimeDirectory, Wakeup
 
 logger = logging.getLogger(__name__)
 
@@ -124,8 +124,7 @@ class Receiver:
         OSError
             If an address is taken or cannot be bound; the message says what to do.
         """
-        descriptors.require()
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        context = open_context()
         try:
             self._socket = context.socket(zmq.ROUTER)
             # A peer that is gone must be an error here, not a message that vanishes.

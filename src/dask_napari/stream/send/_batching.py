@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from dask_napari.model import Item, Refusal, Reports, contain, reason_of
+from dask_napari.model import Item, Refusal, Reports, contain, reason_of, release_bases
 from dask_napari.stream.send._outbox import ItemEntry, Outbox
 from dask_napari.stream.send._sendable import oversize, unsendable
 
@@ -106,5 +106,6 @@ class BatchBuilder:
                 contain(error, foreign=True)  # anybody may write an entry
             else:
                 if items:
+                    release_bases(items)  # which the budget could not see behind them
                     return items
         return []

@@ -113,7 +113,8 @@ class Connection:
             raise ConnectionLost(f"the viewer at {self.address} has been silent for {limit:.0f} s")
         if self.agreement is None:
             return limit - silent
-        if now - self.batches.counted_at >= STATUS_INTERVAL:
+        until_status = self.batches.counted_at + STATUS_INTERVAL - now
+        if until_status <= 0:
             self.batches.counted_at = now
             counts, reports = self._outbox.counts(changed=True), self._reports.fresh()
             if counts or reports:
@@ -122,7 +123,9 @@ class Connection:
         if quiet >= heartbeat and now - self._pinged >= heartbeat:
             self._pinged = now
             self._socket.send(wire.Ping(self._handshake.epoch))
-        return min(limit - silent, heartbeat)
+        # After the last output of a while, its counts do not wait for the next sign of life.
+        due = until_status if self._outbox.has_news or self._reports.has_news else heartbeat
+        return min(limit - silent, heartbeat, due)
 
     def status(self) -> None:
         """Send all counts and reports."""

@@ -8,7 +8,17 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from dask_napari.model import Item, Policy, Refusal, Tally, contain, reason_of, unfit_name
+from dask_napari.model import (
+    MOST_BYTES,
+    Item,
+    Policy,
+    Refusal,
+    Tally,
+    contain,
+    reason_of,
+    unfit_name,
+)
+from dask_napari.stream.send._held_bytes import HeldBytes, Holder
 from dask_napari.stream.send._sendable import unsendable
 
 ENTRY_LIMIT: Final = 100_000
@@ -32,15 +42,13 @@ SQUEEZED: Final = 8 << 20
 waits behind them known by key."""
 
 
-class Entry(Protocol):
+class Entry(Holder, Protocol):
     """Output that becomes items on the publisher's thread.
 
     Work is put off to that thread, so that putting costs the event loop next to nothing.
     """
 
     layer: str
-    nbytes: int
-    """Bytes held in memory for this entry; 0 once forgotten."""
     policy: Policy
 
     def place(self) -> Hashable:
@@ -61,6 +69,7 @@ class ItemEntry:
     policy: Policy = "latest"
     layer: str = field(init=False)
     nbytes: int = field(init=False)
+    owner: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self.layer = self.value.layer
@@ -93,7 +102,7 @@ class Outbox:
         self._intake: deque[Entry] = deque()
         # Ordered: what was taken from the front of a plain dict is stepped over again each time.
         self._ready: OrderedDict[Hashable, Entry] = OrderedDict()
-        self._nbytes = 0
+        self._held = HeldBytes()
         self._bytes_away = 0
         self._fresh_bytes = self._fresh = 0  # put since the intake was sorted
         self._unacknowledged = 0
@@ -164,9 +173,13 @@ class Outbox:
 
     def put(self, entry: Entry) -> bool:
         """Take an entry; return whether to wake the publisher's thread. Never fails or blocks."""
+        nbytes = entry.nbytes
         with self._lock:
             tally = self._tally(entry.layer)
             tally.selected += 1
+            if type(nbytes) is not int or not 0 <= nbytes <= MOST_BYTES:
+                tally.drop("size unknown")  # anybody may write an entry
+                return False
             if self._closed:
                 tally.drop(self._closed)
                 return False
@@ -174,12 +187,12 @@ class Outbox:
                 tally.drop("queue-full")
                 return False
             tally.pending += 1
-            over = self._nbytes + self._bytes_away + entry.nbytes > self._allowed
+            over = self.held + self._held.more(entry) > self._allowed
             if over and not self._make_room(entry):
                 self._drop(entry, self.withholds or self.full)
                 return False
-            self._nbytes += entry.nbytes
-            self._fresh_bytes += entry.nbytes
+            nbytes = self._held.add(entry)
+            self._fresh_bytes += nbytes
             if entry.policy == "latest":
                 self._intake.append(entry)
             else:  # nothing to coalesce with, so its place need not be known
@@ -187,7 +200,7 @@ class Outbox:
             if not self._awake:
                 self._awake = True
                 return True
-            crossed = self._fresh_bytes >= WAKE_BYTES > self._fresh_bytes - entry.nbytes
+            crossed = self._fresh_bytes >= WAKE_BYTES > self._fresh_bytes - nbytes
             self._fresh += 1
             return crossed or self._fresh == WAKE_ENTRIES
 
@@ -220,12 +233,12 @@ class Outbox:
     def _make_room(self, entry: Entry) -> bool:
         if entry.policy != "drop-oldest" or self.withholds:
             return entry.forget()
-        while self.held + entry.nbytes > self.budget and self._oldest:
+        while self.held + self._held.more(entry) > self.budget and self._oldest:
             oldest = self._ready.pop(self._oldest.popleft(), None)
             if oldest is not None:  # None: it was sent meanwhile
-                self._nbytes -= oldest.nbytes
+                self._held.remove(oldest)
                 self._drop(oldest, "drop-oldest")
-        return self.held + entry.nbytes <= self.budget
+        return self.held + self._held.more(entry) <= self.budget
 
     # -- the side of the publisher's thread ------------------------------------------------
 
@@ -241,7 +254,7 @@ class Outbox:
             except BaseException as error:
                 contain(error, foreign=True)  # anybody may write an entry
                 with self._lock:
-                    self._nbytes -= entry.nbytes
+                    self._held.remove(entry)
                     self._drop(entry, reason_of(error))
             else:
                 with self._lock:
@@ -256,7 +269,7 @@ class Outbox:
         replaced = self._ready.get(place)
         self._ready[place] = entry  # keeps the turn of the entry that it replaces
         if replaced is not None:
-            self._nbytes -= replaced.nbytes
+            self._held.remove(replaced)
             self._coalesce(replaced)
 
     def pop(self) -> Entry | None:
@@ -265,7 +278,7 @@ class Outbox:
             if not self._ready:
                 return None
             _, entry = self._ready.popitem(last=False)
-            self._nbytes -= entry.nbytes
+            self._held.remove(entry)
             while self._oldest and self._oldest[0] not in self._ready:
                 self._oldest.popleft()
             return entry
@@ -326,7 +339,7 @@ class Outbox:
         with self._lock:
             waiting, self._ready = self._ready, OrderedDict()
             for entry in entries:
-                self._nbytes += entry.nbytes
+                self._held.add(entry)
                 self._insert(entry, entry.place() if entry.policy == "latest" else None)
             for place, entry in waiting.items():
                 if entry.policy == "latest":
@@ -353,11 +366,12 @@ class Outbox:
         with self._lock:
             due = self._must_forget or self.withholds != ""
             self._must_forget = False
-            if due and self._nbytes:
+            if due and self._held.total:
                 for entry in (*self._intake, *self._ready.values()):
-                    held = entry.nbytes
-                    if held and entry.forget():
-                        self._nbytes -= held - entry.nbytes
+                    if entry.nbytes:
+                        self._held.remove(entry)
+                        entry.forget()
+                        self._held.add(entry)
             return due
 
     def clear(self, reason: str) -> None:
@@ -368,7 +382,7 @@ class Outbox:
             self._intake.clear()
             self._ready.clear()
             self._oldest.clear()
-            self._nbytes = 0
+            self._held.clear()
 
     def start_over(self) -> None:
         """Begin the counts anew for another viewer, for which only what waits was selected."""
@@ -392,17 +406,22 @@ class Outbox:
             pending = sum(tally.pending for tally in self._tallies.values())
             return pending + self._unacknowledged
 
+    @property
+    def has_news(self) -> bool:
+        """Return whether counts have changed since they were last asked for."""
+        return bool(self._changed)
+
     # -- both ------------------------------------------------------------------------------
 
     @property
     def nbytes(self) -> int:
         """Bytes of values that wait."""
-        return self._nbytes
+        return self._held.total
 
     @property
     def held(self) -> int:
         """Bytes of values that wait or are away, which the budget bounds."""
-        return self._nbytes + self._bytes_away
+        return self._held.total + self._bytes_away
 
     @property
     def away(self) -> int:

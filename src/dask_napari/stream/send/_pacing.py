@@ -35,6 +35,9 @@ BACKOFF: Final = (0.05, 5.0)
 REFUSED_PAUSE: Final = 30.0
 """Seconds between attempts at a receiver that refused for a reason that only people mend."""
 
+SHORTAGE_PAUSE: Final = 1.0
+"""Least pause in seconds between attempts of a process that is at one of its limits."""
+
 ALONE_GRACE: Final = 5.0
 """Seconds without a receiver after which values are no longer held, only keys."""
 

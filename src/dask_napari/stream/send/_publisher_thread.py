@@ -21,11 +21,19 @@ from dask_napari.stream.auth import check_encrypted, local_keys, reachable
 from dask_napari.stream.send._connection import Connection
 from dask_napari.stream.send._options import PublisherOptions
 from dask_napari.stream.send._outbox import LAYERS, ItemEntry, Outbox
-from dask_napari.stream.send._pacing import BLOCKED_NAP, NAP, REFUSED_PAUSE, Backoff, nap
+from dask_napari.stream.send._pacing import (
+    BLOCKED_NAP,
+    NAP,
+    REFUSED_PAUSE,
+    SHORTAGE_PAUSE,
+    Backoff,
+    nap,
+)
 from dask_napari.stream.send._publisher_socket import ConnectionLost
 from dask_napari.stream.send._undelivered import RetriedEntry, Undelivered
 from dask_napari.stream.shm import janitor
-from dask_napari.system import Wakeup, descriptors
+from dask_napari.stream.wire import open_context
+from dask_napari.system import Wakeup, process_limits
 
 logger = logging.getLogger(__name__)
 
@@ -211,9 +219,10 @@ class PublisherThread:
         """Talk to one address until that ends; return the least pause before the next attempt."""
         options = self._options
         try:
-            descriptors.require()
             if self._context is None:
-                self._context = zmq.Context()
+                self._context = open_context(zero_copy=True)
+            else:
+                process_limits.require()
             security = options.security or local_keys.find(address)
             if options.encrypt:
                 check_encrypted([address], security)
@@ -226,9 +235,9 @@ class PublisherThread:
                 self._numbers,
                 patience=patience,
             )
-        except descriptors.TooFewDescriptors as error:
-            self._reports.error("no file descriptors", error)
-            return 0.0
+        except process_limits.ResourceShortage as error:
+            self._reports.error(f"no {error.short_of}", error)
+            return SHORTAGE_PAUSE
         except (zmq.ZMQError, ValueError) as error:
             self._warn(f"{address}: {error}")
             return REFUSED_PAUSE

@@ -14,11 +14,22 @@ class RetriedEntry:
     The item may be forgotten, if it has a ``source``: the entry of which it is made once more.
     """
 
-    __slots__ = ("_item", "_place", "_reason", "_source", "layer", "nbytes", "policy", "seq")
+    __slots__ = (
+        "_item",
+        "_place",
+        "_reason",
+        "_source",
+        "layer",
+        "nbytes",
+        "owner",
+        "policy",
+        "seq",
+    )
 
     def __init__(self, item: Item) -> None:
         self.layer: str = item.layer
         self.nbytes = item.nbytes
+        self.owner = 0
         self.policy: Policy = "keep"
         self.seq = item.seq
         self._item: Item | None = item

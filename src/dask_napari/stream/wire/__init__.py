@@ -23,6 +23,7 @@ from dask_napari.stream.wire._packing import (
     payload_size,
     unpack,
 )
+from dask_napari.stream.wire._zmq_context import open_context
 from dask_napari.stream.wire.messages import PayloadPart
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "complaint",
     "cost_of",
     "keep_alive",
+    "open_context",
     "pack",
     "pack_frames",
     "payload_size",

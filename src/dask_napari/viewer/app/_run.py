@@ -14,7 +14,7 @@ from qtpy.QtCore import QSocketNotifier, QTimer
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import Receiver
 from dask_napari.stream.shm import janitor
-from dask_napari.system import ParentWatch, descriptors
+from dask_napari.system import ParentWatch, process_limits
 from dask_napari.viewer.app._live_viewer import LiveViewer
 from dask_napari.viewer.storage import Shares
 
@@ -60,7 +60,7 @@ def run(
         If the addresses cannot be listened on.
     """
     janitor.sweep()
-    descriptors.raise_limit()
+    process_limits.raise_descriptor_limit()
     shares = Shares.of(memory)
     board = shares.board()
     receiver = Receiver(listen, board, security=security, insecure=insecure, share_keys=share_keys)
