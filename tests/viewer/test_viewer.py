@@ -219,10 +219,10 @@ def test_a_gamma_that_only_the_window_refuses_makes_no_layer_a_tick(
 
 @pytest.mark.drops("too many axes", "too many layers")
 def test_layers_and_axes_are_few_whatever_comes(viewer, live, source, put, monkeypatch):
-    monkeypatch.setattr("dask_napari.viewer.layers._layers.MOST_LAYERS", 3)
+    monkeypatch.setattr("dask_napari.viewer.layers._arrangement.MOST_LAYERS", 3)
     put(*(item(n, f"layer {n}", t=0) for n in range(10)))
     assert len(viewer.layers) == 3
-    monkeypatch.setattr("dask_napari.viewer.layers._layers.MOST_LAYERS", 100)
+    monkeypatch.setattr("dask_napari.viewer.layers._arrangement.MOST_LAYERS", 100)
     put(*(item(n, f"axes {n}", **{f"a{n}_{k}": 0 for k in range(6)}) for n in range(10)))
     deep = Item("raw", "image", np.zeros((1,) * 20, np.uint8), {"t": 0})
     spots = Item("spots", "points", np.zeros((2, 20)), {"t": 0})

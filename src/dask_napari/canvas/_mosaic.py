@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Final
 
 from dask_napari.canvas._mosaic_axis import YX, Cell, Heading, MosaicAxis, TileLayout
 from dask_napari.model import Coordinate, NoPlace
+
+FARTHEST: Final = 1e15
+"""World units of the largest tile and the most distant place; beyond, floats run out of digits
+for pixels, and sums end in infinity."""
 
 
 class Mosaic:
@@ -75,6 +80,8 @@ class Mosaic:
         """
         for name, coordinate in cell:
             self._axes[name].check(coordinate)
+        if not all(abs(length) <= FARTHEST for length in (*size, *pixel, *(stage or ()))):
+            raise NoPlace("a place too far away")
         changed = False
         for n, (name, coordinate) in enumerate(cell):
             changed |= self._axes[name].add(cell[:n], coordinate, stage)

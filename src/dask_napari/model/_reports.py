@@ -36,8 +36,10 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     note: bool = False  # tells only how something is shown; nothing is amiss
 
     def __str__(self) -> str:
-        where = f"{self.layer}: " if self.layer else ""
-        return f"{where}{self.text}"
+        reason = "" if self.note or self.reason == self.text else self.reason
+        of_task = f"task {self.key}" if self.key else ""
+        about = ", ".join(filter(None, (reason, of_task)))
+        return ": ".join(filter(None, (self.layer, about, self.text)))
 
 
 class Reports:
@@ -81,13 +83,13 @@ class Reports:
     ) -> bool:
         """Report that something is amiss; return whether the cause is new.
 
-        The cause that is logged once is the reason with the type of the error. The log shows the
-        ``traceback`` of bugs alone.
+        The cause that is logged once is the layer, the reason and the type of the error. The log
+        shows the ``traceback`` of bugs alone.
         """
         text = described(error)
         self.take(Report(_short(layer), _short(reason), _short(shown(key)), text[:TEXT_LIMIT]))
         new = self.is_new(
-            (reason, type(error).__name__ if isinstance(error, BaseException) else text)
+            (layer, reason, type(error).__name__ if isinstance(error, BaseException) else text)
         )
         if new and self._logger is not None:
             of_task = f" (task {shown(key)!r})" if key else ""

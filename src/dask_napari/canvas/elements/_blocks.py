@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+Shift = tuple[float, float]
+"""Where pixel (0, 0) of a block lies: y and x in pixels."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
@@ -31,7 +34,7 @@ class Span:
     extra: Any  # of the block
     axes: tuple[frozenset[str], int] = (frozenset(), 0)  # sliders of its coordinates; axes in space
     tile: Hashable = None  # which of several blocks side by side in space it is
-    shift: tuple[float, float] = (0.0, 0.0)  # where its pixel (0, 0) lies: y and x in pixels
+    shift: Shift = (0.0, 0.0)
 
     def __len__(self) -> int:
         return self.stop - self.start

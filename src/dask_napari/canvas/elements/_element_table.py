@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from dask_napari.canvas._axes import CanvasAxes
-from dask_napari.canvas.elements._blocks import Floats, Span
-from dask_napari.canvas.elements._growing_columns import GrowingColumns
+from dask_napari.canvas.elements._blocks import Floats, Shift, Span
+from dask_napari.canvas.elements._growing_columns import GrowingColumns, PreparedRows
 from dask_napari.model import Coordinate
 
 IN_COLUMN: Final = -1.0
@@ -19,6 +20,14 @@ code is the arrival number of the coordinate; none at all means "repeated along 
 
 MIN_DEAD: Final = 1024
 """Rows of replaced blocks that are worth the work of letting go of them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedElements:
+    """Elements of a block, for whose rows the table has room."""
+
+    places: PreparedRows
+    features: PreparedRows
 
 
 class ElementTable:
@@ -32,7 +41,6 @@ class ElementTable:
         self.features = GrowingColumns()
         self._places = GrowingColumns()
         self._dead = 0
-        self._has_shifts = False
 
     def __len__(self) -> int:
         return len(self._places)
@@ -57,66 +65,77 @@ class ElementTable:
         coordinates: Floats,
         names: tuple[str, ...],
         inner: Sequence[str],
-        shift: tuple[float, float],
+        *,
+        has_shift: bool,
     ) -> dict[str, npt.NDArray[Any]]:
-        """Return the columns that say where the elements of a block are."""
+        """Return the columns that say where the elements of a block are.
+
+        Their shift, if they have one, is written with the rows.
+        """
         n = len(coordinates)
         places: dict[str, npt.NDArray[Any]] = {"live": np.ones(n, bool)}
         for number, name in enumerate(reversed(inner)):
             places[f".{number}"] = coordinates[:, names.index(name)]
         for name, value in position.items():
-            places["#" + name] = np.full(n, axes[name].arrival_number(value), np.float64)
+            number = axes[name].arrival_number(value) if name in axes else 0
+            places["#" + name] = np.full(n, number, np.float64)
         for column, name in enumerate(names):
             if name not in inner:
                 places["#" + name] = np.full(n, IN_COLUMN)
                 places["=" + name] = coordinates[:, column]
-        if any(shift) or self._has_shifts:
-            self._has_shifts = True
-            places["shift"] = np.tile(np.asarray(shift, np.float64), (n, 1))
+        if has_shift or "shift" in self._places.names:
+            places["shift"] = np.zeros((n, 2))
         return places
 
-    def write(
+    def prepare(
         self,
-        span: Span,
+        length: int,
         old: Span | None,
         places: Mapping[str, npt.NDArray[Any]],
         features: Mapping[str, npt.NDArray[Any]],
-    ) -> None:
-        """Write the rows of a block, over those of an earlier one of that length or at the end."""
-        length = len(span)
-        if old is not None and len(old) == length:
-            span.start, span.stop = old.start, old.stop
-            self._places.replace(old.start, places, length)
-            self.features.replace(old.start, features, length)
-            return
-        if old is not None:
+    ) -> PreparedElements:
+        """Make room for a block, over an earlier one of that length or at the end.
+
+        Nothing changes before :meth:`write`; features that do not fit raise a Refusal.
+        """
+        start = old.start if old is not None and len(old) == length else len(self)
+        return PreparedElements(
+            self._places.prepare(start, length, places),
+            self.features.prepare(start, length, features),
+        )
+
+    def write(self, elements: PreparedElements, span: Span, old: Span | None) -> None:
+        """Write the rows of a prepared block, and set them in its span; that does not fail."""
+        places = elements.places
+        span.start, span.stop = places.start, places.stop
+        if "shift" in places.block:
+            places.block["shift"][:] = span.shift
+        self._places.write(places)
+        self.features.write(elements.features)
+        if old is not None and old.start != span.start:
             self._places["live"][old.start : old.stop] = False
             self._dead += len(old)
-        span.start, span.stop = len(self), len(self) + length
-        self._places.append(length, places)
-        self.features.append(length, features)
 
     def compact(self, spans: Iterable[Span]) -> bool:
         """Let go of the rows of replaced blocks if they are many; true if rows were renumbered."""
         if self._dead <= max(MIN_DEAD, len(self) // 2):
             return False
-        live = self._places["live"].copy()
+        live = self._places["live"]
         before = np.concatenate(([0], np.cumsum(live)))
+        self._places, self.features = self._places.selected(live), self.features.selected(live)
         for span in spans:
             span.start, span.stop = int(before[span.start]), int(before[span.stop])
-        self._places.keep(live)
-        self.features.keep(live)
         self._dead = 0
         return True
 
-    def shift(self, spans: Iterable[Span]) -> None:
-        """Move the rows of blocks to the shifts of their spans."""
-        if not self._has_shifts:
-            self._has_shifts = True
+    def move(self, shifts: Iterable[tuple[Span, Shift]]) -> None:
+        """Move the rows of blocks to other shifts."""
+        if "shift" not in self._places.names:
             self._places.add("shift", np.zeros((len(self), 2)))
-        shifts = self._places["shift"]
-        for span in spans:
-            shifts[span.start : span.stop] = span.shift
+        column = self._places["shift"]
+        for span, shift in shifts:
+            span.shift = shift
+            column[span.start : span.stop] = shift
 
     def in_space(self, n_axes: int, rows: npt.NDArray[np.intp]) -> Floats:
         """Return the coordinates of rows in space; NaN along axes that their blocks lack."""
@@ -124,7 +143,7 @@ class ElementTable:
         for number in range(n_axes):
             if f".{number}" in self._places.names:
                 coordinates[:, n_axes - 1 - number] = self._places[f".{number}"][rows]
-        if self._has_shifts and "shift" in self._places.names:
+        if "shift" in self._places.names:
             coordinates[:, -2:] += np.nan_to_num(self._places["shift"][rows])
         return coordinates
 

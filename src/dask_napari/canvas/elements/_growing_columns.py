@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -41,6 +42,16 @@ def common_type(one: np.dtype[Any], other: np.dtype[Any]) -> np.dtype[Any]:
         return one
     alike = (one.kind in "US") == (other.kind in "US") and "O" not in (one.kind, other.kind)
     return np.result_type(one, other) if alike else np.dtype(object)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedRows:
+    """Rows of columns, and buffers with room for them."""
+
+    start: int
+    stop: int
+    block: Mapping[str, npt.NDArray[Any]]
+    buffers: dict[str, npt.NDArray[Any]]
 
 
 class GrowingColumns:
@@ -90,16 +101,31 @@ class GrowingColumns:
 
     def append(self, length: int, block: Mapping[str, npt.NDArray[Any]]) -> None:
         """Add rows at the end."""
-        self.replace(self._length, block, length)
-        self._length += length
+        self.write(self.prepare(self._length, length, block))
 
-    def replace(self, start: int, block: Mapping[str, npt.NDArray[Any]], length: int) -> None:
-        """Write over rows."""
+    def prepare(
+        self, start: int, length: int, block: Mapping[str, npt.NDArray[Any]]
+    ) -> PreparedRows:
+        """Make room for rows at the end, or over others; nothing changes before :meth:`write`.
+
+        Rows that do not fit raise a Refusal.
+        """
+        self.check(length, block)
         stop = start + length
-        for name in {**self._buffers, **block}:
-            values = block.get(name)
-            buffer = self._room(name, stop, values, full=start == 0)
-            buffer[start:stop] = missing_value(buffer.dtype)[1] if values is None else values
+        full = start == 0 and stop >= self._length
+        names = {**self._buffers, **block}
+        buffers = {name: self._room(name, stop, block.get(name), full=full) for name in names}
+        return PreparedRows(start, stop, block, buffers)
+
+    def write(self, rows: PreparedRows) -> None:
+        """Write prepared rows; that does not fail."""
+        for name, buffer in rows.buffers.items():
+            values = rows.block.get(name)
+            if values is None:
+                values = missing_value(buffer.dtype)[1]
+            buffer[rows.start : rows.stop] = values
+        self._buffers = rows.buffers
+        self._length = max(self._length, rows.stop)
 
     def _room(
         self, name: str, stop: int, values: npt.NDArray[Any] | None, *, full: bool
@@ -125,16 +151,17 @@ class GrowingColumns:
             buffer[: self._length] = old[: self._length]
         elif self._length:
             buffer[: self._length] = missing_value(dtype)[1]
-        self._buffers[name] = buffer
         return buffer
 
     def add(self, name: str, values: npt.NDArray[Any]) -> None:
         """Add a column for the rows that there are."""
-        self._buffers[name] = self._room(name, len(self), values, full=True)
-        self[name][:] = values
+        buffer = self._room(name, len(self), values, full=True)
+        buffer[: len(self)] = values
+        self._buffers[name] = buffer
 
-    def keep(self, rows: npt.NDArray[Any]) -> None:
-        """Keep only some rows: a mask."""
-        for name in self._buffers:
-            self._buffers[name] = self[name][rows]
-        self._length = int(rows.sum())
+    def selected(self, rows: npt.NDArray[np.bool_]) -> GrowingColumns:
+        """Return a copy with the rows of a mask."""
+        columns = GrowingColumns()
+        columns._buffers = {name: self[name][rows] for name in self._buffers}
+        columns._length = int(rows.sum())
+        return columns

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -10,9 +12,14 @@ import numpy.typing as npt
 
 from dask_napari.canvas._axes import CanvasAxes
 from dask_napari.canvas._positions import PositionIndex, PositionKey, PutResult, position_key
-from dask_napari.canvas.elements._blocks import Block, Rows, Span, consecutive
-from dask_napari.canvas.elements._element_table import ElementTable
-from dask_napari.canvas.elements._slider_columns import admit, is_slider, names_of
+from dask_napari.canvas.elements._blocks import Block, Rows, Shift, Span, consecutive
+from dask_napari.canvas.elements._element_table import ElementTable, PreparedElements
+from dask_napari.canvas.elements._slider_columns import (
+    NewCoordinates,
+    is_slider,
+    names_of,
+    new_coordinates,
+)
 from dask_napari.model import Refusal
 
 ViewIndices = Sequence[float | None]
@@ -20,6 +27,17 @@ ViewIndices = Sequence[float | None]
 
 MAX_REPEATED: Final = 2_000_000
 """Rows that repetition may make; more would take the memory, and nobody could see them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedBlock:
+    """A block that fits on its canvas as both are now."""
+
+    key: PositionKey
+    span: Span
+    old: Span | None  # of the block that it replaces
+    coordinates: NewCoordinates
+    elements: PreparedElements
 
 
 class RaggedCanvas:
@@ -72,14 +90,23 @@ class RaggedCanvas:
         *,
         order: Sequence[str] = (),
         tile: Hashable = None,
-        shift: tuple[float, float] = (0.0, 0.0),
+        shift: Shift = (0.0, 0.0),
     ) -> PutResult:
-        """Put a block at a position; an earlier one there is replaced.
+        """Put a block at a position; :meth:`prepare` and :meth:`commit` in one."""
+        return self.commit(self.prepare(position, block, order=order, tile=tile), shift)
 
-        The arrays of the block are copied. ``order`` ranks sliders not seen before; ``tile`` tells
-        blocks apart that lie side by side at a position, and ``shift`` is where the block's pixel
-        (0, 0) lies: y and x in pixels. What cannot be shown raises a Refusal, a TypeError or a
-        ValueError, and leaves the canvas as it was.
+    def prepare(
+        self,
+        position: Mapping[str, Any],
+        block: Block,
+        *,
+        order: Sequence[str] = (),
+        tile: Hashable = None,
+    ) -> PreparedBlock:
+        """Do all of a put that can fail; nothing changes before :meth:`commit`.
+
+        ``order`` ranks sliders not seen before; ``tile`` tells blocks apart that lie side by side
+        at a position. Blocks that cannot be shown raise a Refusal, a TypeError or a ValueError.
         """
         coordinates = np.asarray(block.coordinates, dtype=np.float64)
         if coordinates.ndim != 2:
@@ -90,21 +117,43 @@ class RaggedCanvas:
         inner = [names[column] for column in self.spatial_columns(block.axes, len(names))]
         if len(inner) < 2:
             raise Refusal("coordinates", f"axes {names} leave fewer than two axes in space")
-        self._table.features.check(len(coordinates), block.columns)
         key = position_key(position)
         sliders = dict(zip(*key, strict=True))
-        before = self.axes.version
-        admit(
-            self.axes, {name: sliders[name] for name in position}, order, coordinates, names, inner
+        in_order = {name: sliders[name] for name in position}
+        fresh = new_coordinates(self.axes, in_order, order, coordinates, names, inner)
+        places = self._table.place_columns(
+            self.axes, sliders, coordinates, names, inner, has_shift=tile not in (None, ())
         )
-        places = self._table.place_columns(self.axes, sliders, coordinates, names, inner, shift)
-        outer = [name for name in names if name not in inner]
-        span_axes = frozenset((*sliders, *outer)), len(inner)
-        span = Span(0, len(coordinates), block.extra, span_axes, tile, shift)
-        replaced = self._replace(key, span, places, block.columns)
-        self.slider_columns.update(outer)
-        self.n_spatial = max(self.n_spatial, len(inner))
-        return PutResult(key, self.axes.version != before, replaced)
+        old = (self._tiles.get(key) or {}).get(tile)
+        elements = self._table.prepare(len(coordinates), old, places, block.columns)
+        span_axes = frozenset((*sliders, *fresh.steps)), len(inner)
+        span = Span(0, len(coordinates), block.extra, span_axes, tile)
+        return PreparedBlock(key, span, old, fresh, elements)
+
+    def commit(self, prepared: PreparedBlock, shift: Shift = (0.0, 0.0)) -> PutResult:
+        """Put a prepared block on the canvas, in the place of an earlier one; that does not fail.
+
+        Nothing else may have been put since it was prepared. Only a block with a tile may have a
+        ``shift``.
+        """
+        key, span, old = prepared.key, prepared.span, prepared.old
+        span.shift = shift
+        grew = prepared.coordinates.admit(self.axes)
+        tiles = self._tiles.get(key)
+        if tiles is None:
+            self._tiles.set(key, tiles := {})
+        self._table.write(prepared.elements, span, old)
+        tiles[span.tile] = span
+        self.version += 1
+        self._counts[span.axes] = self._counts.get(span.axes, 0) + len(span)
+        if old is not None:
+            self.generation += 1
+            self._counts[old.axes] -= len(old)
+        self.slider_columns.update(prepared.coordinates.steps)
+        self.n_spatial = max(self.n_spatial, span.axes[1])
+        with suppress(MemoryError):  # of the copy; the next block tries it again
+            self.numbering += self._table.compact(self._spans())
+        return PutResult(key, grew, old is not None)
 
     def spatial_columns(self, axes: tuple[str, ...], count: int) -> list[int]:
         """Return the columns of coordinates that lie in space; the others are along sliders."""
@@ -114,45 +163,16 @@ class RaggedCanvas:
             if not is_slider(self.axes, name, named=bool(axes))
         ]
 
-    def _replace(
-        self,
-        key: PositionKey,
-        span: Span,
-        places: Mapping[str, Any],
-        features: Mapping[str, Any],
-    ) -> bool:
-        """Write a block in the place of an earlier one; return whether there was one."""
-        tiles = self._tiles.get(key)
-        if tiles is None:
-            self._tiles.set(key, tiles := {})
-        old = tiles.get(span.tile)
-        self._table.write(span, old, places, features)
-        tiles[span.tile] = span
-        self.version += 1
-        self._counts[span.axes] = self._counts.get(span.axes, 0) + len(span)
-        if old is not None:
-            self.generation += 1
-            self._counts[old.axes] -= len(old)
-        self.numbering += self._table.compact(self._spans())
-        return old is not None
-
     def _spans(self) -> Iterator[Span]:
         for tiles in self._tiles.values():
             yield from tiles.values()
 
-    def relayout(self, shift: Callable[[Hashable], tuple[float, float]]) -> None:
-        """Move all blocks in space.
-
-        ``shift`` maps the tile of a block to where its pixel (0, 0) lies: y and x in pixels.
-        """
-        moved = []
-        for span in self._spans():
-            target = shift(span.tile)
-            if target != span.shift:
-                span.shift = target
-                moved.append(span)
+    def relayout(self, shift: Callable[[Hashable], Shift]) -> None:
+        """Move all blocks in space; ``shift`` maps the tile of a block to its shift."""
+        targets = ((span, shift(span.tile)) for span in self._spans())
+        moved = [(span, target) for span, target in targets if target != span.shift]
         if moved:
-            self._table.shift(moved)
+            self._table.move(moved)
             self.version += 1
             self.generation += 1
 

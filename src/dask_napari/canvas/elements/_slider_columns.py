@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -38,15 +39,37 @@ def is_slider(axes: CanvasAxes, name: str, *, named: bool) -> bool:
     return named and name not in axes.spatial and name not in SPATIAL
 
 
-def admit(
+@dataclass(frozen=True, slots=True)
+class NewCoordinates:
+    """Coordinates that the axes must know for a block."""
+
+    first: Mapping[str, Coordinate]  # one on each slider
+    order: Sequence[str]  # of new sliders
+    steps: Mapping[str, list[Coordinate]]  # of the columns along sliders
+    depth: Sequence[int]
+    spatial: Sequence[str]
+
+    def admit(self, axes: CanvasAxes) -> bool:
+        """Make the coordinates known to the axes; return whether any was new."""
+        before = axes.version
+        axes.admit(self.first, self.order)
+        for name, values in self.steps.items():
+            for value in values:
+                if name in axes and value not in axes[name]:
+                    axes.admit({name: value})
+        axes.admit_space(self.depth, self.spatial)
+        return axes.version != before
+
+
+def new_coordinates(
     axes: CanvasAxes,
     position: Mapping[str, Coordinate],
     order: Sequence[str],
     coordinates: Floats,
     names: tuple[str, ...],
     inner: Sequence[str],
-) -> None:
-    """Make the coordinates of a block known to the axes.
+) -> NewCoordinates:
+    """Return the coordinates that axes must know for a block; too many raise a Refusal.
 
     ``names`` are those of the columns of ``coordinates``, ``inner`` those of them in space.
     """
@@ -57,17 +80,13 @@ def admit(
             steps[name] = steps_of(axes, name, coordinates[:, column])
             if name not in first and steps[name]:
                 first[name] = steps[name][0]
-    axes.admit(first, order)
-    for name, values in steps.items():
-        for value in values:
-            if name in axes and value not in axes[name]:
-                axes.admit({name: value})
+    axes.check(first, len(inner))
     depth = [1] * len(inner)
     for n, name in enumerate(inner[:-2]):
         depths = coordinates[:, names.index(name)]
         if len(depths):
             depth[n] = int(np.clip(np.floor(depths.max()) + 1, 1, MAX_DEPTH))
-    axes.admit_space(depth, inner)
+    return NewCoordinates(first, order, steps, depth, inner)
 
 
 def steps_of(axes: CanvasAxes, name: str, values: Floats) -> list[Coordinate]:

@@ -123,11 +123,12 @@ class Canvas(LazyArray):
         end = _end(shape, origin, array_shape)
         sliders, cell = self._split(position)
         key = position_key(sliders)
-        # Storing may fail, and the mosaic may refuse the cell: nothing has changed until then.
+        self.axes.check(sliders, len(end))
         if isinstance(block, np.ndarray):
             block = self._store(storable(block, labels=self.labels))
         size = end[-2] * self.pixel[0], end[-1] * self.pixel[1]
         grew = bool(cell) and self.mosaic.admit(cell, size, self.pixel, stage)
+        # The mosaic was the last that could refuse the block: from here on, nothing fails.
         grew |= self.axes.admit(sliders, order)
         grew |= self.axes.admit_space(end, names)
         plane = self._planes.get(key)

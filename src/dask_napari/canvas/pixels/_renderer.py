@@ -108,9 +108,12 @@ class Renderer:
 
     def add(self, plane: Plane, tile: Tile, old: Tile | None) -> None:
         """Draw a tile that was put on a plane into the overview of that plane."""
-        overview = self._overview
-        if overview is not None and overview.plane is plane and not overview.add(tile, old):
-            self._overview = None
+        overview, self._overview = self._overview, None
+        try:
+            if overview is None or overview.plane is not plane or overview.add(tile, old):
+                self._overview = overview
+        except MemoryError:
+            pass  # the tile is on its plane, and whoever looks has the overview drawn anew
 
 
 def upward_window(space: Sequence[Selector], colour: Sequence[Selector]) -> tuple[Window, Any]:

@@ -22,8 +22,6 @@ from dask_napari.viewer.dock._axes_control import AxesControl
 from dask_napari.viewer.storage import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from dask_napari.stream.receive import Receiver
     from dask_napari.viewer.layers import Layers
 
@@ -133,7 +131,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self._show_state()
         self.axes.refresh()
         ledger = self._receiver.sums()
-        known = self._known(ledger)
+        known = self._receiver.known()
         for layer in ledger:
             if layer not in self._rows:
                 self._rows[layer] = LayerRow(self._grid, len(self._rows), layer)
@@ -141,9 +139,6 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self._show_reports()
         self.memory.setText(describe(self._store))
         self._show_total(ledger)
-
-    def _known(self, ledger: Ledger) -> Mapping[str, int]:
-        return self._receiver.known()
 
     def _show_state(self) -> None:
         peers = self._receiver.peers()
@@ -174,18 +169,14 @@ class LiveDock(QWidget):  # type: ignore[misc]
     def _show_reports(self) -> None:
         # One line for all workers with a cause in common.
         latest = {(r.layer, r.reason): (name, r) for name, r in self._receiver.reports()}
-        errors = []
-        notes = [
-            str(report) if report.note else f"{report.layer}: {report.reason}: {report.text}"
-            for report in self._reports.all()
-        ]
+        errors: list[str] = []
+        notes = [str(report) for report in self._reports.all()]
         for name, report in latest.values():
             if report.note:
                 notes.append(str(report))
-                continue
-            where = report.layer or name.partition("#")[0]
-            task = f", task {report.key}" if report.key else ""
-            errors.append(f"{where}: {report.reason}{task}: {report.text}")
+            else:
+                worker = "" if report.layer else f"{name.partition('#')[0]}: "
+                errors.append(f"{worker}{report}")
         for label, lines in ((self.errors, errors), (self.notes, notes)):
             text = "\n".join(lines[-REPORTS_SHOWN:])
             if text != label.text():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from dask_napari.canvas import Mosaic, TileLayout, split_position
@@ -22,85 +23,85 @@ PLATE_GUTTER: Final = 0.06
 """Share of a well; enough to tell wells apart at any zoom."""
 
 
+Known = Callable[[str], Iterable[Coordinate]]
+"""Returns the coordinates of all items so far on an axis."""
+
+
+@dataclass(frozen=True, slots=True)
 class Modes:
-    """The mode of each axis, for all layers of a viewer.
+    """The mode of each axis, for all layers of a viewer; a value that never changes.
 
-    A slider or a layer a value is a matter of each stream. A mosaic is a matter of all: what
-    lies side by side on one layer must lie there on the others. What the user chooses holds for
-    all, too.
+    A slider or a layer a value is a matter of each stream. A mosaic is a matter of all: tiles that
+    lie side by side on one layer must lie there on the others. The user's choices hold for all,
+    too, and win over the taps'.
 
-    >>> modes = Modes()
-    >>> modes.declare(LayerSpec("raw", "image", {"well": "mosaic", "channel": "layer"}))
-    True
-    >>> modes.mode("well", None), modes.mode("t", None), modes.mosaic.axes
-    ('mosaic', 'slider', ('well',))
+    >>> spec = LayerSpec("raw", "image", {"well": "mosaic", "channel": "layer"})
+    >>> modes = Modes().extended({"well": "A01", "t": 3}, spec, Mosaic(), lambda axis: ())
+    >>> modes.mode("well", None), modes.mode("t", None), modes.layouts["well"].plate
+    ('mosaic', 'slider', 96)
     """
 
-    def __init__(self) -> None:
-        self.mosaic: Mosaic = Mosaic()
-        self.chosen: dict[str, AxisMode] = {}
-        """By the user; over what taps say."""
-        self._laid_out: dict[str, TileLayout] = {}
-        self._declared: set[str] = set()
-        self._guessed: set[str] = set()
+    chosen: Mapping[str, AxisMode] = field(default_factory=dict)
+    layouts: Mapping[str, TileLayout] = field(default_factory=dict)
+    guessed: frozenset[str] = frozenset()
+    """Axes whose layouts follow from their coordinates."""
 
-    def __repr__(self) -> str:
-        return f"<Modes: chosen {self.chosen}, laid out {[*self._laid_out]}>"
+    def extended(
+        self,
+        position: Mapping[str, Coordinate],
+        spec: LayerSpec | None,
+        mosaic: Mosaic,
+        known: Known,
+    ) -> Modes:
+        """Return modes that have a place for an item too; these if they have one.
 
-    def declare(self, spec: LayerSpec) -> bool:
-        """Take in the axes of a tap; return whether any of them is newly laid out."""
-        if spec.name in self._declared:
-            return False
-        self._declared.add(spec.name)
-        fresh = {
-            axis: spec.layouts.get(axis, Layout())
-            for axis, mode in spec.axes.items()
-            if mode == "mosaic" and axis not in self._laid_out
-        }
-        self._laid_out |= fresh
-        # A tap that says only "mosaic" leaves the rest to the coordinates.
-        self._guessed |= fresh.keys() - spec.layouts.keys()
-        for axis, layout in fresh.items():
-            if self.chosen.get(axis, "mosaic") == "mosaic":
-                self.mosaic.set(axis, layout)
-        return bool(fresh)
-
-    def choose(self, axis: str, mode: AxisMode, coordinates: Iterable[Coordinate]) -> None:
-        """Show an axis, which has these coordinates so far, as the user chooses."""
-        self.chosen[axis] = mode
-        if mode == "mosaic" and axis not in self._laid_out:
-            self._laid_out[axis] = guess(list(coordinates))
-            self._guessed.add(axis)
-        # Anew, since those that are laid out inside of others may have changed.
-        self.restart()
-
-    def learn(self, position: Mapping[str, Coordinate]) -> bool:
-        """Guess the layouts that no tap gives; return whether any has changed.
-
-        A first well tells that there is a plate, a later one that the plate is larger.
+        An axis is laid out as the first tap says that lays it out. If that says no more than
+        "mosaic", the layout is guessed: a first well tells that there is a plate, a later one
+        that the plate is larger.
         """
-        changed = False
-        for axis in self._guessed:
-            if axis in position and axis in self.mosaic.axes:
-                layout = self._laid_out[axis]
-                if not self.mosaic.suits(axis, position[axis]):
-                    guessed = guess([*self.mosaic.coordinates(axis), position[axis]])
-                    changed |= guessed != layout
-                    self._laid_out[axis] = guessed
-        return changed
+        fresh = [] if spec is None else [a for a, m in spec.axes.items() if m == "mosaic"]
+        fresh = [axis for axis in fresh if axis not in self.layouts]
+        unfit = [
+            axis
+            for axis in self.guessed
+            if axis in position and axis in mosaic.axes and not mosaic.suits(axis, position[axis])
+        ]
+        if not fresh and not unfit:
+            return self
+        given = {} if spec is None else {a: spec.layouts[a] for a in fresh if a in spec.layouts}
+        to_guess = [*(axis for axis in fresh if axis not in given), *unfit]
+        here = {axis: [position[axis]] if axis in position else [] for axis in to_guess}
+        guesses = {axis: guess([*known(axis), *here[axis]]) for axis in to_guess}
+        return replace(
+            self,
+            layouts={**self.layouts, **given, **guesses},
+            guessed=self.guessed.union(to_guess),
+        )
 
-    def restart(self) -> None:
-        """Forget where tiles lie, and keep how axes are laid out."""
-        self.mosaic = Mosaic()
-        for axis, layout in self._laid_out.items():
-            if self.chosen.get(axis, "mosaic") == "mosaic":
-                self.mosaic.set(axis, layout)
+    def choose(self, axis: str, mode: AxisMode, known: Known) -> Modes:
+        """Return modes by which an axis is shown as the user chooses."""
+        chosen = replace(self, chosen={**self.chosen, axis: mode})
+        if mode != "mosaic" or axis in self.layouts:
+            return chosen
+        return replace(
+            chosen,
+            layouts={**self.layouts, axis: guess([*known(axis)])},
+            guessed=self.guessed | {axis},
+        )
+
+    def mosaic(self) -> Mosaic:
+        """Return a mosaic of the axes that are laid out, without any tiles."""
+        mosaic = Mosaic()
+        for axis, layout in self.layouts.items():
+            if self.mode(axis, None) == "mosaic":
+                mosaic.set(axis, layout)
+        return mosaic
 
     def mode(self, axis: str, spec: LayerSpec | None) -> AxisMode:
         """Return the mode of an axis on the layers of a tap."""
         if axis in self.chosen:
             return self.chosen[axis]
-        if axis in self.mosaic.axes:
+        if axis in self.layouts:
             return "mosaic"
         return spec.axes.get(axis, "slider") if spec else "slider"
 
@@ -127,7 +128,7 @@ class Modes:
         return name, rest, options
 
 
-def guess(coordinates: list[Coordinate]) -> Layout:
+def guess(coordinates: Sequence[Coordinate]) -> Layout:
     """Return the layout that the coordinates of an axis suggest: a plate, or a grid.
 
     >>> guess(["A01", "B12"]).plate, guess(["A01", "P24"]).plate, guess([1, 2, 3]).plate

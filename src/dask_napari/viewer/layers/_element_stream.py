@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -13,7 +12,7 @@ from msgspec.structs import replace
 
 from dask_napari.canvas import Cell, PositionKey
 from dask_napari.canvas.elements import Block, RaggedCanvas, Rows
-from dask_napari.model import Item, Refusal, contain
+from dask_napari.model import Item
 from dask_napari.viewer.camera import viewpoint
 from dask_napari.viewer.layers._feature_limits import FeatureLimits
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
@@ -61,8 +60,8 @@ class ElementStream(LayerStream):
     colours: ClassVar[tuple[str, ...]] = ()
     """What has a colour that can stand for a feature: ``face``, ``border``, ``edge``."""
 
-    def __init__(self, around: LayerContext, start: StreamStart) -> None:
-        super().__init__(around, start)
+    def __init__(self, context: LayerContext, start: StreamStart) -> None:
+        super().__init__(context, start)
         self.canvas = RaggedCanvas(self.axes)
         self.limits = [FeatureLimits(colour, start.options) for colour in self.colours]
         self._items: dict[tuple[PositionKey, Cell], Item] = {}
@@ -100,18 +99,16 @@ class ElementStream(LayerStream):
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
         """Lay an item on the canvas; return whether an axis grew."""
         block = self.block(item)
-        for name, column in block.columns.items():
-            if len(column) != len(block.coordinates):
-                raise Refusal(f"feature {name} has {len(column)} values")
         cell = self.mosaic.cell(position)
-        moved = bool(cell) and self._admit(cell, item)
-        result = self.canvas.put(
+        prepared = self.canvas.prepare(
             {axis: at for axis, at in position.items() if axis not in self.mosaic.axes},
             block,
             order=tuple(self.spec.axes) if self.spec else (),
             tile=cell,
-            shift=self._shift(cell),
         )
+        moved = bool(cell) and self._admit(cell, item)
+        # The mosaic was the last that could refuse the item: from here on, nothing fails.
+        result = self.canvas.commit(prepared, self._shift(cell))
         self._items[result.key, cell] = item
         self._calibrate(block.axes)
         self.grew |= result.grew or moved
@@ -154,12 +151,10 @@ class ElementStream(LayerStream):
         super().take_over(other)
         assert isinstance(other, ElementStream)
         self.limits = other.limits
-        self._attach(other.layer)
 
     def _attach(self, layer: Any) -> None:
         """Give a layer the range of the sliders."""
-        if layer is not None:
-            layer.reach = self.reach
+        layer.reach = self.reach
 
     def _calibrate(self, axes: tuple[str, ...]) -> None:
         """Leave out the axes that became sliders: an index has no scale."""
@@ -213,8 +208,8 @@ class ElementStream(LayerStream):
     def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the napari layer up to date; return whether it was redrawn."""
         if self._laid_out != self.mosaic.version:
-            self._laid_out = self.mosaic.version
             self.canvas.relayout(self._shift)
+            self._laid_out = self.mosaic.version
             self.grew = True
         if self.layer is not None and self.layer in self.viewer.layers:
             moved = self.large and self._wanted()[0] != self._loaded
@@ -222,25 +217,8 @@ class ElementStream(LayerStream):
                 return False  # the flags stay, and it is done later
             self.grew |= moved or self.touched
         first = self.layer is None  # making a layer costs what it costs once
-        if first and now < self._not_before and not force:
-            return False  # it could not be made a moment ago
         began = time.monotonic()
-        try:
-            drawn = super().update(now, force=force)
-        except Exception as error:
-            # One layer that napari does not draw must not keep the others from being drawn.
-            self.grew = self.touched = False
-            self._version = self.axes.version
-            self._not_before = now + MAX_REST
-            self.reports.error(
-                "cannot be brought up to date",
-                error,
-                layer=self.name,
-                traceback=True,
-                level=logging.ERROR,
-            )
-            contain(error)
-            return False
+        drawn = super().update(now, force=force)
         if drawn and not first:
             took = time.monotonic() - began
             self._not_before = now + min(PATIENCE * took, MAX_REST)
@@ -255,11 +233,12 @@ class ElementStream(LayerStream):
     def add(self) -> None:
         """Make the napari layer."""
         rows = self.rows()
-        self._loaded, self._appendable = self._wanted()
-        self._remember(rows)
+        state = self._wanted()
         # A colour by a feature that is not there, say. The elements are worth more.
         layer = self.made(lambda more: self.make(rows, {**self.arguments(), **more}))
         self._attach(layer)
+        self._loaded, self._appendable = state
+        self._remember(rows)
         self.show(layer)
         for limits in self.limits:
             limits.follow(layer)
@@ -267,6 +246,7 @@ class ElementStream(LayerStream):
     def set_data(self) -> None:
         """Load the rows into the layer."""
         assert self.layer is not None
+        self._attach(self.layer)
         wanted, appendable = self._wanted()
         if wanted == self._loaded:
             # Only the sliders may have grown: napari asks for that when a layer seems to move.

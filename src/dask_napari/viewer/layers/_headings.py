@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from napari.layers import Points
 
 if TYPE_CHECKING:
     import napari
@@ -35,15 +36,13 @@ class Headings:
         wanted = (unit, *headings)
         if wanted == self._shown or not (headings or self._shown):
             return
-        self._shown = wanted
         if self._layer is not None and self._layer in self._viewer.layers:
             self._viewer.layers.remove(self._layer)
-            self._layer = None
+        self._layer, self._shown = None, ()
         if not headings:
-            self._shown = ()
             return
         active = self._viewer.layers.selection.active
-        self._layer = self._viewer.add_points(
+        self._layer = Points(
             np.array([(heading.y, heading.x) for heading in headings]),
             name=NAME,
             features={"name": [heading.text for heading in headings]},
@@ -54,5 +53,7 @@ class Headings:
             units=(unit, unit),
         )
         self._layer.editable = False
+        self._viewer.add_layer(self._layer)
+        self._shown = wanted
         if active is not None:
             self._viewer.layers.selection.active = active

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dask_napari.canvas import CanvasAxes, PositionIndex, PositionKey
 from dask_napari.canvas.elements import GrowingColumns
-from dask_napari.model import FEATURE, Coordinate
+from dask_napari.model import FEATURE, Coordinate, Refusal
 from dask_napari.viewer.camera import viewpoint
 
 if TYPE_CHECKING:
@@ -38,6 +38,12 @@ class LabelFeatures:
 
     def __repr__(self) -> str:
         return f"<LabelFeatures at {len(self._tables)} places>"
+
+    @staticmethod
+    def check(table: Table) -> None:
+        """Raise a Refusal if the columns of a table differ in length."""
+        if len({len(column) for column in table.values()}) > 1:
+            raise Refusal("features of another length")
 
     def put(self, key: PositionKey, tile: Hashable, table: Table) -> None:
         """Take the table of an item; an item without features takes away an earlier table."""
@@ -69,10 +75,10 @@ class LabelFeatures:
         wanted = (self._version, self._axes.structure, self._axes.shifts, *at)
         if wanted == self._shown:
             return
-        self._shown = wanted
         table = self._seen(at)
         if table or len(layer.features):
             layer.features = table
+        self._shown = wanted
 
     def _seen(self, at: list[float | None]) -> Table:
         """Return the tables of one place; those of several would have labels in common."""

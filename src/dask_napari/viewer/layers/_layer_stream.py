@@ -49,13 +49,13 @@ class StreamStart:
 class LayerStream:
     """Napari layer and the canvas that it shows; one subclass a group of kinds."""
 
-    def __init__(self, around: LayerContext, start: StreamStart) -> None:
+    def __init__(self, context: LayerContext, start: StreamStart) -> None:
         item = start.item
         self.name = start.name
-        self.viewer = around.viewer
-        self.axes = around.axes
-        self.mosaic = around.mosaic
-        self.reports = around.reports
+        self.viewer = context.viewer
+        self.axes = context.axes
+        self.mosaic = context.mosaic
+        self.reports = context.reports
         self.kind = item.kind
         self.source = item.layer, item.part
         """Layer and part of the items, for items that are made again."""
@@ -117,10 +117,13 @@ class LayerStream:
 
     def show(self, layer: Layer) -> None:
         """Put the napari layer into the list."""
-        # First: the window may raise for a layer that is in the list already, and a new one must
-        # not be made in the next tick.
-        self.layer = layer
-        self.viewer.add_layer(layer)
+        try:
+            self.viewer.add_layer(layer)
+        finally:
+            # The window may raise for a layer that is in the list already: that one stays, while
+            # one that is not is made anew in the next attempt.
+            if layer in self.viewer.layers:
+                self.layer = layer
 
     def _say_refused(self, refused: Mapping[str, Exception]) -> None:
         for name, error in refused.items():
@@ -160,7 +163,10 @@ class LayerStream:
         return self.layer is None or self.grew or self._version != self.axes.version
 
     def take_over(self, other: LayerStream) -> None:
-        """Show in the napari layer of another stream, and keep what the user has set there."""
+        """Show in the napari layer of another stream, and keep what the user has set there.
+
+        That other stream may stay after all: nothing of it, or of its layer, is changed here.
+        """
         self.layer = other.layer
 
     def remove(self) -> None:
@@ -171,16 +177,15 @@ class LayerStream:
     def _show(self, now: float, force: bool) -> bool:
         if self.layer is not None and self.layer not in self.viewer.layers:
             return False  # the user has removed it; what comes is kept, but not shown
+        structure = self.axes.structure
         if self.layer is None:
-            self._structure = self.axes.structure
             active = self.viewer.layers.selection.active
             self.add()
             if active is not None:
                 self.viewer.layers.selection.active = active
         elif self.must_update:
             self.set_data()
-            if self._structure != self.axes.structure:
-                self._structure = self.axes.structure
+            if self._structure != structure:
                 self.layer.axis_labels = self.labels
                 self.layer.units = self.units
             self.thumbnail_due = True
@@ -192,7 +197,7 @@ class LayerStream:
         else:
             return False
         self.grew = self.touched = False
-        self._version = self.axes.version
+        self._version, self._structure = self.axes.version, structure
         return True
 
     def arguments(self) -> dict[str, Any]:

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from dask_napari.canvas import CanvasAxes
-from dask_napari.model import (
-    ARRIVAL_AXIS,
-    PIXEL_KINDS,
-    AxisMode,
-    Coordinate,
-    Item,
-    LayerSpec,
-    Refusal,
-    Reports,
-    contain,
-)
+from dask_napari.canvas import CanvasAxes, Mosaic
+from dask_napari.model import AxisMode, Item, LayerSpec, Refusal, Reports, contain
 from dask_napari.viewer.camera import CameraFit
+from dask_napari.viewer.layers._arrangement import Arrangement
 from dask_napari.viewer.layers._axis_modes import Modes
+from dask_napari.viewer.layers._headings import NAME as HEADINGS
 from dask_napari.viewer.layers._headings import Headings
-from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
-from dask_napari.viewer.layers._pixel_stream import PixelStream
-from dask_napari.viewer.layers._points_stream import PointsStream
-from dask_napari.viewer.layers._shapes_stream import ShapesStream
-from dask_napari.viewer.layers._surface_stream import SurfaceStream
-from dask_napari.viewer.layers._tracks_stream import TracksStream
-from dask_napari.viewer.layers._vectors_stream import VectorsStream
+from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream
 from dask_napari.viewer.storage import BlockStore
 
 if TYPE_CHECKING:
@@ -38,24 +24,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STREAMS: Final[dict[str, type[LayerStream]]] = {
-    "image": PixelStream,
-    "labels": PixelStream,
-    "points": PointsStream,
-    "shapes": ShapesStream,
-    "surface": SurfaceStream,
-    "tracks": TracksStream,
-    "vectors": VectorsStream,
-}
-"""Class of the stream of each kind: the one place that knows all of them."""
-
-MOST_LAYERS: Final = 256
-"""Layers that are made; napari's list and its drawing take seconds for more."""
-
-MOST_AXES: Final = 14
-"""Sliders and axes in space together. Whenever a layer comes or grows, napari looks several times
-at the 2ⁿ corners of each: 40 ms for 14 axes, 3 s and a gigabyte for 20."""
-
 STACK: Final = ("image", "surface", "labels", "shapes", "vectors", "tracks", "points")
 """Kinds from the bottom to the top of the layer list: what is small lies on what is large."""
 
@@ -63,8 +31,8 @@ REDRAW_BUDGET: Final = 0.015
 """Seconds of a tick after which layers that only have something to redraw wait for the next: the
 stall is that of one layer, however many there are."""
 
-CHANNEL_COLORMAPS: Final = ("cyan", "magenta", "yellow", "green", "red", "blue")
-"""For the layers of one stream in turn; they add up to white in pairs, as in OME's viewers."""
+RETRY: Final = 3.0
+"""Seconds after which a layer that could not be drawn is tried again; an attempt may take long."""
 
 
 class Layers:
@@ -82,21 +50,34 @@ class Layers:
         self.viewer = viewer
         self.store: BlockStore = BlockStore() if store is None else store
         self.reports: Reports = Reports(logger)
-        self.modes: Modes = Modes()
-        self.axes: CanvasAxes = CanvasAxes(arrival=(ARRIVAL_AXIS,))
-        self.streams: dict[str, LayerStream] = {}
-        self.newest: tuple[Mapping[str, Any], bool] | None = None
-        """Position of the last item on the sliders, and whether it made an axis grow."""
-        self._known: dict[str, None] = {}
-        self._space: tuple[str, ...] = ()
-        """Axes that arrays have and that are no sliders, though elements have them too."""
-        self._colours: dict[str, itertools.cycle[str]] = {}
+        context = LayerContext(viewer, CanvasAxes(), Mosaic(), self.store.hold, self.reports)
+        self._arrangement = Arrangement(Modes(), context)
+        self._misfits: dict[str, tuple[Modes, Refusal]] = {}
+        """By layer, modes that its tap asks for and that have no place for other items."""
+        self._gone: list[LayerStream] = []
+        """Streams whose napari layers are to be removed."""
+        self._retry_at: dict[str, float] = {}
         self._headings = Headings(viewer)
         self._fit = CameraFit(viewer)
         self._turn = 0
 
     def __repr__(self) -> str:
-        return f"<Layers: {len(self.streams)} streams, axes {self.axes.labels}>"
+        return f"<Layers: {self._arrangement}>"
+
+    @property
+    def axes(self) -> CanvasAxes:
+        """Axes of all canvases."""
+        return self._arrangement.context.axes
+
+    @property
+    def streams(self) -> Mapping[str, LayerStream]:
+        """Streams by the names of their layers."""
+        return self._arrangement.streams
+
+    @property
+    def newest(self) -> tuple[Mapping[str, Any], bool] | None:
+        """Position of the last item on the sliders, and whether it made an axis grow."""
+        return self._arrangement.newest
 
     def put(self, item: Item, spec: LayerSpec | None) -> None:
         """Lay an item on its canvas.
@@ -106,111 +87,61 @@ class Layers:
         Refusal, TypeError, ValueError
             If it cannot be shown; nothing has changed then.
         """
-        fresh = spec is not None and self.modes.declare(spec)
-        fresh |= self._leave_space(item)
-        if self.modes.learn(item.position) or fresh:
-            self._relayout()
-        stream, position = self._stream(item, spec)
-        grew = stream.put(item, position, self._seen_steps())
-        self.streams[stream.name] = stream
-        self._known.update(dict.fromkeys(item.position))
-        mosaic = self.modes.mosaic.axes
-        self.newest = {axis: at for axis, at in position.items() if axis not in mosaic}, grew
+        present = self._arrangement
+        modes, space = present.modes_with(item, spec), present.space_with(item)
+        if modes == present.modes and space == present.space:
+            present.put(item, spec, self._seen_steps())
+            return
+        # First on its own, which is cheap: a bad item must not have all others laid out anew.
+        other = present.emptied(modes, space)
+        other.put(item, spec)
+        if present.streams:
+            other = self._rearranged(modes, space, item.layer)
+            other.put(item, spec)
+        self._adopt(other)
 
-    def _leave_space(self, item: Item) -> bool:
-        """Keep an axis of an array out of the sliders; return whether columns had made it one."""
-        names = item.calibration.axes if item.kind in PIXEL_KINDS else ()
-        taken = {name for name in names[:-2] if name in self.axes}
-        if not taken or taken & {*self._known, *item.position}:
-            return False
-        self._space = names
-        return True
+    def _rearranged(self, modes: Modes, space: tuple[str, ...], layer: str) -> Arrangement:
+        """Return the items laid out by modes that an item of a layer asks for."""
+        known = self._misfits.get(layer)
+        if known is not None and known[0] == modes:
+            raise Refusal(known[1].reason, known[1].detail)
+        try:
+            return self._arrangement.rearranged(modes, space)
+        except Refusal as error:
+            self._misfits[layer] = modes, error
+            raise
 
-    def _stream(
-        self, item: Item, spec: LayerSpec | None
-    ) -> tuple[LayerStream, dict[str, Coordinate]]:
-        """Return the stream of an item, a new one if need be, and the item's position on it."""
-        if item.kind not in STREAMS:
-            raise Refusal(f"kind {item.kind} is not shown yet")
-        position = item.at
-        name, rest, channel = self.modes.divide(item, position, spec)
-        stream = self.streams.get(name)
-        space = item.data.ndim - item.rgb if item.kind in PIXEL_KINDS else item.data.shape[-1]
-        sliders = len({*self.axes.names, *rest})
-        if sliders + max(space, len(self.axes.spatial)) > MOST_AXES:
-            raise Refusal("too many axes")
-        if stream is None:
-            if len(self.streams) >= MOST_LAYERS:
-                raise Refusal("too many layers")
-            said = {**item.options, **(spec.options if spec else {})}
-            if "colormap" in said:
-                channel.pop("colormap", None)
-            elif channel.get("colormap", "") is None:
-                colours = self._colours.setdefault(item.name, itertools.cycle(CHANNEL_COLORMAPS))
-                channel["colormap"] = next(colours)
-            around = LayerContext(
-                self.viewer, self.axes, self.modes.mosaic, self.store.hold, self.reports
-            )
-            stream = STREAMS[item.kind](around, StreamStart(name, item, spec, {**channel, **said}))
-            stream.channel = {axis: at for axis, at in position.items() if axis not in rest}
-        if stream.kind != item.kind:
-            raise Refusal(f"{item.kind} on a layer of {stream.kind}")
-        return stream, rest
+    def _adopt(self, other: Arrangement) -> None:
+        """Show another arrangement from the next update on."""
+        old, self._arrangement = self._arrangement, other
+        self._misfits.clear()
+        kept = {id(stream.layer) for stream in other.streams.values()}
+        self._gone += [each for each in old.streams.values() if id(each.layer) not in kept]
+        if old.streams:  # what there is lies somewhere else now, and would be out of sight
+            self._fit.start()
 
     # -- modes -------------------------------------------------------------------------------
 
     @property
     def position_axes(self) -> tuple[str, ...]:
         """Return the axes of the positions of all items so far, whatever their modes."""
-        return tuple(self._known)
+        return tuple(self._arrangement.position_axes)
 
     def mode(self, axis: str) -> AxisMode:
         """Return the mode of an axis, on some layer at least."""
-        if axis in self.modes.mosaic.axes:
-            return "mosaic"
-        in_names = any(axis in stream.channel for stream in self.streams.values())
-        return "layer" if in_names else "slider"
+        return self._arrangement.mode(axis)
 
     def choose(self, axis: str, mode: AxisMode) -> None:
-        """Show an axis another way from now on; nothing is sent or copied for that."""
-        coordinates = {
-            item.position[axis]
-            for stream in self.streams.values()
-            for item in stream.items()
-            if axis in item.position
-        }
-        self.modes.choose(axis, mode, coordinates)
-        self._relayout()
+        """Show an axis another way from now on; nothing is sent or copied for that.
 
-    def _relayout(self) -> None:
-        """Lay all items out again by the present modes."""
-        old, self.streams = self.streams, {}
-        arrivals = self.axes[ARRIVAL_AXIS].coordinates if ARRIVAL_AXIS in self.axes else ()
-        self.modes.restart()
-        self.axes = CanvasAxes(arrival=(ARRIVAL_AXIS,))
-        if self._space:
-            self.axes.admit_space((1,) * len(self._space), self._space)
-        self.newest = None
-        for at in arrivals:  # the one axis on which the order is known to us alone
-            self.axes.admit({ARRIVAL_AXIS: at})
-        known = (*self._known, ARRIVAL_AXIS)  # so that axes come in the order in which they came
-        for stream in list(old.values()):
-            for item in stream.items():
-                item.amend(position={a: item.position[a] for a in known if a in item.position})
-                try:
-                    fresh, position = self._stream(item, stream.spec)
-                    fresh.put(item, position, None)
-                except (Refusal, TypeError, ValueError) as error:
-                    # A well outside of the plate, say. It is counted as shown; it was.
-                    logger.warning("an item of %s is not shown any more: %s", stream.name, error)
-                    continue
-                if fresh.name not in self.streams and fresh.name in old:
-                    fresh.take_over(old[fresh.name])
-                self.streams[fresh.name] = fresh
-        for name in old.keys() - self.streams.keys():
-            old[name].remove()
-        if old:  # what there is lies somewhere else now, and would be out of sight
-            self._fit.start()
+        If items would have no place, the axis stays as it is, and the viewer says so.
+        """
+        present = self._arrangement
+        modes = present.modes.choose(axis, mode, present.coordinates)
+        try:
+            self._adopt(present.rearranged(modes, present.space))
+        except Refusal as error:
+            self.reports.error(f"axis {axis!r} stays a {self.mode(axis)}", error)
 
     # -- where the viewer looks --------------------------------------------------------------
 
@@ -247,22 +178,43 @@ class Layers:
         drawn = False
         if not self.viewer.layers:
             self._fit.start()
+        self._attempt("layers without items", now, force, self._remove_gone)
         end = time.monotonic() + REDRAW_BUDGET
         for stream in self._in_turn():
             if drawn and not force and not stream.must_update and time.monotonic() > end:
                 continue
-            try:
-                drawn |= self._update(stream, now, force)
-            except Exception as error:
-                # One layer that cannot be drawn must not keep the others from it.
-                self.reports.error(
-                    "cannot be drawn", error, layer=stream.name, traceback=True, level=logging.ERROR
-                )
-                contain(error)
-        unit = next((stream.units[-1] for stream in self.streams.values()), "pixel")
-        self._headings.update(self.modes.mosaic, unit)
+            draw = partial(self._update, stream, now, force)
+            drawn |= self._attempt(stream.name, now, force, draw)
+        self._attempt(HEADINGS, now, force, self._update_headings)
         self._fit.update(drawn)
         return drawn
+
+    def _attempt(self, name: str, now: float, force: bool, draw: Callable[[], bool]) -> bool:
+        """Draw something, or try so again later: it must not keep the rest from being drawn."""
+        if now < self._retry_at.get(name, 0.0) and not force:
+            return False
+        try:
+            drawn = draw()
+        except Exception as error:
+            self._retry_at[name] = now + RETRY
+            self.reports.error(
+                "cannot be drawn", error, layer=name, traceback=True, level=logging.ERROR
+            )
+            contain(error)
+            return False
+        self._retry_at.pop(name, None)
+        return drawn
+
+    def _remove_gone(self) -> bool:
+        while self._gone:
+            self._gone[-1].remove()
+            self._gone.pop()
+        return False
+
+    def _update_headings(self) -> bool:
+        unit = next((stream.units[-1] for stream in self.streams.values()), "pixel")
+        self._headings.update(self._arrangement.context.mosaic, unit)
+        return False
 
     def _in_turn(self) -> list[LayerStream]:
         """Return the streams: new and grown ones first, then each of the others first in turn."""

@@ -32,8 +32,8 @@ class HeldItem(Item):
 class PixelStream(LayerStream):
     """Images or labels."""
 
-    def __init__(self, around: LayerContext, start: StreamStart) -> None:
-        super().__init__(around, start)
+    def __init__(self, context: LayerContext, start: StreamStart) -> None:
+        super().__init__(context, start)
         item = start.item
         scale = self.calibration.scale or (1.0, 1.0)
         self.canvas = Canvas(
@@ -43,7 +43,7 @@ class PixelStream(LayerStream):
             fill=start.spec.fill if start.spec else 0.0,
             mosaic=self.mosaic,
             pixel=(abs(scale[-2]), abs(scale[-1])),
-            store=around.hold,
+            store=context.hold,
         )
         follows = item.kind == "image" and not item.rgb and "contrast_limits" not in start.options
         self.contrast = RunningContrast(fixed=not follows)
@@ -57,6 +57,9 @@ class PixelStream(LayerStream):
         stage = item.calibration.translate[-2:]
         dtype = self.canvas.dtype if self.canvas.n_blocks else None
         limits = self._measure(item)
+        table = item.features if self.features is not None else {}
+        if self.features is not None:
+            self.features.check(table)
         held = item.held if isinstance(item, HeldItem) else None
         result = self.canvas.put(
             position,
@@ -79,7 +82,7 @@ class PixelStream(LayerStream):
         self.contrast.extend(limits)
         if self.features is not None:
             cell = self.mosaic.cell(position)
-            self.features.put(result.key, (cell, item.origin), item.features)
+            self.features.put(result.key, (cell, item.origin), table)
         self.grew |= result.grew
         # Steps of before are no indices of axes that have grown; what has is drawn anew anyhow.
         unseen = self.layer is None or result.grew
@@ -153,17 +156,20 @@ class PixelStream(LayerStream):
         """Make the napari layer."""
         levels = self.canvas.levels
         options = {**self.arguments(), "multiscale": len(levels) > 1}
-        self._given = self._state
+        state = self._state
         data = levels if len(levels) > 1 else self.canvas
         if self.kind == "labels":
-            self.show(self.made(lambda more: Labels(data, **{**options, **more})))
+            layer = self.made(lambda more: Labels(data, **{**options, **more}))
+            self._given = state
+            self.show(layer)
             return
         options["rgb"] = bool(self.canvas.colour)
         if not self.canvas.colour:
             options["contrast_limits"] = self.contrast.limits
         layer = self.made(lambda more: Image(data, **{**options, **more}))
-        self.show(layer)
+        self._given = state
         self.contrast.attach(layer)
+        self.show(layer)
 
     @property
     def _state(self) -> tuple[object, ...]:

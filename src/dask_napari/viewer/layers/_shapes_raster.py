@@ -67,7 +67,8 @@ class Raster:
 
     def show(self, rows: Rows, table: dict[str, npt.NDArray[Any]], stream: ElementStream) -> None:
         """Take the shapes of a view; they are drawn bit by bit."""
-        state = stream.canvas.generation, stream.canvas.numbering
+        canvas = stream.canvas
+        state = canvas, canvas.generation, canvas.numbering
         done = self._source[: self._drawn]
         grown = state == self._state and np.array_equal(rows.source[: len(done)], done)
         self._rows, self._source, self._state = rows, rows.source, state
@@ -91,8 +92,8 @@ class Raster:
         extent = np.maximum(high - low, 1)
         step = max(1, math.ceil(math.sqrt(extent[0] * extent[1] / MAX_PIXELS)))
         shape = tuple(math.ceil(length / step) for length in extent)
-        self._origin, self._step = low, step
         self.pixels = np.zeros(shape, np.int32)
+        self._origin, self._step = low, step
         return False
 
     def _place(self, stream: ElementStream, table: dict[str, npt.NDArray[Any]]) -> None:
@@ -130,10 +131,6 @@ class Raster:
         assert self.layer is not None
         self.layer.features = {}
         self.layer.refresh(extent=False)
-
-    def restart(self) -> None:
-        """Draw all shapes anew with the next view."""
-        self._state = ()
 
     def remove(self) -> None:
         """Take the layer away."""

@@ -35,10 +35,10 @@ class ShapesStream(ElementStream):
 
     colours: ClassVar[tuple[str, ...]] = ("face", "edge")
 
-    def __init__(self, around: LayerContext, start: StreamStart) -> None:
+    def __init__(self, context: LayerContext, start: StreamStart) -> None:
         options = dict(start.options)
         self.max_shapes = int(options.pop("max_shapes", config.get("max-shapes")))
-        super().__init__(around, replace(start, options=options))
+        super().__init__(context, replace(start, options=options))
         self.raster: Raster | None = None
         self._crossing: set[bytes] = set()
         """Polygons that napari cannot fill."""
@@ -227,8 +227,6 @@ class ShapesStream(ElementStream):
         super().take_over(other)
         assert isinstance(other, ShapesStream)
         self.raster = other.raster
-        if self.raster is not None:
-            self.raster.restart()
 
     def remove(self) -> None:
         """Remove the napari layers, which are empty now."""

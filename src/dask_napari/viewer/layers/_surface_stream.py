@@ -24,8 +24,8 @@ Mesh = tuple[npt.NDArray[np.float64], npt.NDArray[np.intp], npt.NDArray[Any]]
 class SurfaceStream(ElementStream):
     """Meshes. The layer holds those at the present steps, all as one."""
 
-    def __init__(self, around: LayerContext, start: StreamStart) -> None:
-        super().__init__(around, start)
+    def __init__(self, context: LayerContext, start: StreamStart) -> None:
+        super().__init__(context, start)
         self._contrast = RunningContrast(fixed="contrast_limits" in self.options)
 
     def block(self, item: Item) -> Block:
@@ -40,10 +40,10 @@ class SurfaceStream(ElementStream):
 
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
         """Lay an item on the canvas; return whether an axis grew."""
-        grew = super().put(item, position, steps)
         values = item.arrays.get("values", np.ones(len(item.data)))
-        if len(values):
-            self._contrast.observe(values)
+        limits = self._contrast.measure(values) if len(values) else None
+        grew = super().put(item, position, steps)
+        self._contrast.extend(limits)
         return grew
 
     @property

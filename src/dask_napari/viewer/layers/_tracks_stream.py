@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -41,8 +42,8 @@ class TracksStream(ElementStream):
 
     _colour = "track_id"
 
-    def __init__(self, around: LayerContext, start: StreamStart) -> None:
-        super().__init__(around, start)
+    def __init__(self, context: LayerContext, start: StreamStart) -> None:
+        super().__init__(context, start)
         self._groups: dict[frozenset[Any], int] = {}
 
     def block(self, item: Item) -> Block:
@@ -59,11 +60,21 @@ class TracksStream(ElementStream):
         graph = item.arrays.get("graph")
         columns: dict[str, npt.NDArray[Any]] = dict(item.features)
         columns[NUMBER] = numbers.astype(np.int64)
-        place = item.position or {ARRIVAL_AXIS: item.provenance.key}
-        key = frozenset(each for each in place.items() if each[0] != axes[0])
-        group = self._groups.setdefault(key, len(self._groups))
+        group = self._groups.get(self._place(item, axes[0]), len(self._groups))
         columns[GROUP] = np.full(len(numbers), group, np.int64)
         return Block(item.data[:, 1:], axes, columns, None if graph is None else (group, graph))
+
+    def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
+        """Lay an item on the canvas; return whether an axis grew."""
+        grew = super().put(item, position, steps)
+        self._groups.setdefault(self._place(item, self._time), len(self._groups))
+        return grew
+
+    @staticmethod
+    def _place(item: Item, time: str) -> frozenset[Any]:
+        """Return the place of an item but for the time."""
+        place = item.position or {ARRIVAL_AXIS: item.provenance.key}
+        return frozenset(each for each in place.items() if each[0] != time)
 
     def _calibrate(self, axes: tuple[str, ...]) -> None:
         self._time = axes[0]
@@ -116,8 +127,7 @@ class TracksStream(ElementStream):
 
     def _attach(self, layer: Any) -> None:
         super()._attach(layer)
-        if layer is not None:
-            layer.now = self.now
+        layer.now = self.now
 
     def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the napari layer up to date; return whether it was redrawn."""
@@ -125,8 +135,8 @@ class TracksStream(ElementStream):
         step = self.now()
         if step != self._step and self.layer is not None:
             # The axis of time need not be one of the layer's, so that napari may not see it move.
-            self._step = step
             self.layer.events.set_data()
+            self._step = step
         return drawn
 
     # -- the napari layer --------------------------------------------------------------------

@@ -1,0 +1,185 @@
+"""Arrangement: the streams of a viewer, laid out by one set of modes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from dask_napari.canvas import CanvasAxes
+from dask_napari.model import (
+    ARRIVAL_AXIS,
+    PIXEL_KINDS,
+    AxisMode,
+    Coordinate,
+    Item,
+    LayerSpec,
+    Refusal,
+)
+from dask_napari.viewer.layers._axis_modes import Modes
+from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
+from dask_napari.viewer.layers._pixel_stream import PixelStream
+from dask_napari.viewer.layers._points_stream import PointsStream
+from dask_napari.viewer.layers._shapes_stream import ShapesStream
+from dask_napari.viewer.layers._surface_stream import SurfaceStream
+from dask_napari.viewer.layers._tracks_stream import TracksStream
+from dask_napari.viewer.layers._vectors_stream import VectorsStream
+
+STREAMS: Final[dict[str, type[LayerStream]]] = {
+    "image": PixelStream,
+    "labels": PixelStream,
+    "points": PointsStream,
+    "shapes": ShapesStream,
+    "surface": SurfaceStream,
+    "tracks": TracksStream,
+    "vectors": VectorsStream,
+}
+"""Class of the stream of each kind: the one place that knows all of them."""
+
+MOST_LAYERS: Final = 256
+"""Layers that are made; napari's list and its drawing take seconds for more."""
+
+CHANNEL_COLORMAPS: Final = ("cyan", "magenta", "yellow", "green", "red", "blue")
+"""For the layers of one stream in turn; they add up to white in pairs, as in OME's viewers."""
+
+
+class Arrangement:
+    """Items on canvases, laid out by one set of modes on axes and a mosaic of their own.
+
+    An item that is refused leaves no trace. An item that asks for other modes, and a user who
+    chooses some, get another arrangement, which is laid out beside this one: this one is never
+    changed for it, and stays if any item has no place in the other. Napari learns of either in
+    the next update only.
+    """
+
+    def __init__(self, modes: Modes, context: LayerContext, space: tuple[str, ...] = ()) -> None:
+        self.modes = modes
+        self.context: LayerContext = replace(
+            context, axes=CanvasAxes(arrival=(ARRIVAL_AXIS,)), mosaic=modes.mosaic()
+        )
+        self.space = space
+        """Axes that arrays have and that are no sliders, though elements have them too."""
+        if space:
+            self.context.axes.admit_space((1,) * len(space), space)
+        self.streams: dict[str, LayerStream] = {}
+        self.position_axes: dict[str, None] = {}
+        """Axes of the positions of all items so far, whatever their modes."""
+        self.newest: tuple[Mapping[str, Any], bool] | None = None
+        """Position of the last item on the sliders, and whether it made an axis grow."""
+        self._before: Mapping[str, LayerStream] = {}
+
+    def __repr__(self) -> str:
+        return f"<Arrangement: {len(self.streams)} streams, axes {self.context.axes.labels}>"
+
+    def put(self, item: Item, spec: LayerSpec | None, steps: tuple[int, ...] | None = None) -> None:
+        """Lay an item on its canvas; ``steps`` is where the viewer looks, None if unknown.
+
+        Raises
+        ------
+        Refusal, TypeError, ValueError
+            If it cannot be shown; nothing has changed then.
+        """
+        stream, position = self._stream(item, spec)
+        grew = stream.put(item, position, steps)
+        self.streams[stream.name] = stream
+        self.position_axes.update(dict.fromkeys(item.position))
+        mosaic = self.context.mosaic.axes
+        self.newest = {axis: at for axis, at in position.items() if axis not in mosaic}, grew
+
+    def _stream(
+        self, item: Item, spec: LayerSpec | None
+    ) -> tuple[LayerStream, dict[str, Coordinate]]:
+        """Return the stream of an item, a new one if need be, and the item's position on it."""
+        if item.kind not in STREAMS:
+            raise Refusal(f"kind {item.kind} is not shown yet")
+        position = item.at
+        name, rest, channel = self.modes.divide(item, position, spec)
+        stream = self.streams.get(name)
+        if stream is None:
+            if len(self.streams) >= MOST_LAYERS:
+                raise Refusal("too many layers")
+            said = {**item.options, **(spec.options if spec else {})}
+            if "colormap" in said:
+                channel.pop("colormap", None)
+            elif channel.get("colormap", "") is None:
+                channel["colormap"] = self._next_colormap(item)
+            start = StreamStart(name, item, spec, {**channel, **said})
+            stream = STREAMS[item.kind](self.context, start)
+            stream.channel = {axis: at for axis, at in position.items() if axis not in rest}
+            before = self._before.get(name)
+            if type(before) is type(stream):
+                stream.take_over(before)
+        if stream.kind != item.kind:
+            raise Refusal(f"{item.kind} on a layer of {stream.kind}")
+        return stream, rest
+
+    def _next_colormap(self, item: Item) -> str:
+        """Return the colormap that the fewest layers of an item's stream have."""
+        alike = (item.layer, item.part)
+        used = [s.options.get("colormap") for s in self.streams.values() if s.source == alike]
+        return min(CHANNEL_COLORMAPS, key=used.count)
+
+    # -- other arrangements ------------------------------------------------------------------
+
+    def modes_with(self, item: Item, spec: LayerSpec | None) -> Modes:
+        """Return the modes that an item needs; the present ones, if they do."""
+        return self.modes.extended(item.position, spec, self.context.mosaic, self.coordinates)
+
+    def space_with(self, item: Item) -> tuple[str, ...]:
+        """Return the axes that have to stay out of the sliders once an item is there."""
+        names = item.calibration.axes if item.kind in PIXEL_KINDS else ()
+        taken = {name for name in names[:-2] if name in self.context.axes}
+        if not taken or taken & {*self.position_axes, *item.position}:
+            return self.space
+        return names
+
+    def coordinates(self, axis: str) -> set[Coordinate]:
+        """Return the coordinates of all items so far on an axis."""
+        return {item.position[axis] for item in self._items() if axis in item.position}
+
+    def _items(self) -> Iterator[Item]:
+        for stream in self.streams.values():
+            yield from stream.items()
+
+    def emptied(self, modes: Modes, space: tuple[str, ...]) -> Arrangement:
+        """Return an arrangement by other modes, without any items."""
+        return Arrangement(modes, self.context, space)
+
+    def rearranged(self, modes: Modes, space: tuple[str, ...]) -> Arrangement:
+        """Return an arrangement of all items by other modes; each keeps its layer if it can.
+
+        Raises
+        ------
+        Refusal
+            If an item has no place there.
+        """
+        other = self.emptied(modes, space)
+        other._before = self.streams
+        axes = self.context.axes
+        if ARRIVAL_AXIS in axes and modes.mode(ARRIVAL_AXIS, None) == "slider":
+            for at in axes[ARRIVAL_AXIS].coordinates:  # their order is known to the axis alone
+                other.context.axes.admit({ARRIVAL_AXIS: at})
+        # So that axes come in the order in which they came here.
+        order = self.position_axes
+        for stream in self.streams.values():
+            for item in stream.items():
+                laid = copy.copy(item)
+                known = {axis: item.position[axis] for axis in order if axis in item.position}
+                laid.amend(position={**known, **item.position})
+                try:
+                    other.put(laid, stream.spec)
+                except (Refusal, TypeError, ValueError) as error:
+                    raise Refusal(
+                        "layout without a place for others",
+                        f"an item of layer {stream.name!r} would have no place: {error}",
+                    ) from error
+        other.position_axes, other.newest, other._before = dict(order), None, {}
+        return other
+
+    def mode(self, axis: str) -> AxisMode:
+        """Return the mode of an axis, on some layer at least."""
+        if axis in self.context.mosaic.axes:
+            return "mosaic"
+        in_names = any(axis in stream.channel for stream in self.streams.values())
+        return "layer" if in_names else "slider"
