@@ -57,7 +57,9 @@ def _publish(
     address: str, name: str, transport: Any, nbytes: int, count: int, growing: bool, start: Any
 ) -> None:
     array = np.ones((nbytes // 512, 512), np.uint8)
-    with Publisher(address, name=name, transport=transport, queue_bytes=256 << 20) as publisher:
+    with Publisher(
+        address, name=name, transport=transport, queue_bytes=256 << 20, insecure=True
+    ) as publisher:
         _put(publisher, "warm", array, _warm_count(nbytes), growing)
         start.wait()
         _put(publisher, "raw", array, count, growing)
@@ -87,7 +89,9 @@ def stream(
     board = Board()
     canvas = Canvas(CanvasAxes())
     start = _spawn.Barrier(workers + 1)
-    with Receiver(["ipc://*", "tcp://127.0.0.1:*"], board) as receiver:
+    # Plain TCP, as the peers have.
+    listen = ["ipc://*", "tcp://127.0.0.1:*"]
+    with Receiver(listen, board, insecure=True) as receiver:
         (address,) = [a for a in receiver.addresses if a.startswith(scheme)]
         children = [
             _spawn.Process(

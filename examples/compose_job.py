@@ -1,6 +1,6 @@
 """Stream to a viewer that waits in another container; the job of ``docker-compose.yml``.
 
-``python examples/compose_job.py tcp://scheduler:8786 tcp://viewer:5577``
+``python examples/compose_job.py tcp://scheduler:8786 tcp://viewer:5577 --insecure``
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ def main() -> None:
     parser.add_argument("scheduler", help="address, for instance tcp://scheduler:8786")
     parser.add_argument("viewer", help="address, for instance tcp://viewer:5577")
     parser.add_argument("--fields", type=int, default=96)
+    keys = parser.add_mutually_exclusive_group(required=True)
+    keys.add_argument("--security-file", help="the viewer's keys, keys.json.client")
+    keys.add_argument("--insecure", action="store_true", help="on a network that you trust")
     options = parser.parse_args()
+    security = dn.Security.load(options.security_file) if options.security_file else None
     names = [f"P1_A{n // 4 + 1:02d}_s{n % 4 + 1}" for n in range(options.fields)]
     at = "{plate}_{well}_s{field:d}"
     with Client(options.scheduler) as client:
@@ -27,7 +31,8 @@ def main() -> None:
             dn.Tap("expose", layer="raw", at=at),
             dn.Tap("segment", kind="labels", layer="cells", at=at),
         ]
-        client.register_plugin(dn.NapariSink(options.viewer, taps))
+        sink = dn.NapariSink(options.viewer, taps, security=security, insecure=options.insecure)
+        client.register_plugin(sink)
         fields = client.map(expose, names, pure=False)
         cells = client.map(segment, fields, key=[f"segment-{name}" for name in names])
         for done, future in enumerate(as_completed(cells), 1):

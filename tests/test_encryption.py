@@ -82,13 +82,13 @@ def test_keys_reach_the_workers_over_dasks_tls_and_open_the_viewer(client, trans
 
 
 def test_a_sink_refuses_plain_tcp_where_dask_requires_encryption(client):
-    with Receiver("tcp://127.0.0.1:*", Board()) as receiver:
+    with Receiver("tcp://127.0.0.1:*", Board(), insecure=True) as receiver:
         for security in (None, Security.generate(encrypt=False)):
             with (
                 pytest.raises(
                     ValueError, match=r"requires encryption.*would have none.*--security-file"
                 ),
-                sink(client, receiver.addresses, [Tap("frame")], security=security),
+                sink(client, receiver.addresses, [Tap("frame")], security=security, insecure=True),
             ):
                 pass
         assert client.submit(tasks.frame, 3).result()[0, 0] == 3
@@ -109,9 +109,9 @@ def test_a_private_socket_needs_no_keys(client):
 def test_plain_tcp_is_never_tried_even_if_the_private_socket_is_gone(client):
     """The list of addresses may hold both; where the first is not to be had, the second is not."""
     with (
-        Receiver("tcp://127.0.0.1:*", Board()) as receiver,
+        Receiver("tcp://127.0.0.1:*", Board(), insecure=True) as receiver,
         pytest.raises(ValueError, match="requires encryption"),
-        sink(client, ["ipc:///nowhere/viewer", *receiver.addresses], [Tap("frame")]),
+        sink(client, ["ipc:///nowhere/viewer", *receiver.addresses], [Tap("frame")], insecure=True),
     ):
         pass
 

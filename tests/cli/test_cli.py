@@ -175,27 +175,28 @@ def test_view_listens_on_this_host_alone_and_lets_only_its_own_user_in(tmp_path)
         address = line.split()[-1]
         ask = (
             "import sys\n"
-            "from dask_napari.stream import Control, ViewerGone\n"
+            "from dask_napari.stream import Control, Security, ViewerGone\n"
+            "keys = Security.generate() if sys.argv[2:] else None\n"
             "try:\n"
-            "    print(len(Control(sys.argv[1:], timeout=2).request('screenshot')['png']) > 1000)\n"
+            "    asked = Control(sys.argv[1:2], security=keys, timeout=2).request('screenshot')\n"
+            "    print(len(asked['png']) > 1000)\n"
             "except ViewerGone as error:\n"
             "    print(error)\n"
         )
 
-        def asked(**changes: str) -> str:
+        def asked(*how: str) -> str:
             done = subprocess.run(
-                [sys.executable, "-c", ask, address],
+                [sys.executable, "-c", ask, address, *how],
                 capture_output=True,
                 text=True,
                 timeout=100,
-                env={**env, **changes},
+                env=env,
                 check=True,
             )
             return done.stdout
 
         assert asked() == "True\n"
-        # As another user, who cannot enter the directory and so has no keys.
-        assert "does not answer" in asked(XDG_RUNTIME_DIR="/nowhere")
+        assert "does not answer" in asked("as a stranger")
         viewer.send_signal(signal.SIGTERM)
         assert viewer.wait(timeout=60) == 0
         assert not list(tmp_path.iterdir())

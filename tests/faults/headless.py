@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 
-from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import Board, Receiver
 from dask_napari.stream.wire import Limits
 
@@ -31,8 +30,7 @@ def main() -> None:
     board = Board(limit=8 << 20)
     seen: dict[str, set[int]] = {}
     pace = {"every": options.every}
-    keys = Security.generate()
-    with Receiver(options.listen, board, security=keys, limits=limits, share_keys=True) as receiver:
+    with Receiver(options.listen, board, limits=limits) as receiver:
         print(json.dumps({"addresses": receiver.addresses}), flush=True)
         due = 0.0
         while not end.is_set():

@@ -113,7 +113,7 @@ def window(secret: str, *listen: str) -> None:
 
     security = Security.loads(secret)
     process = ViewerProcess(listen, security=security, title="lab", timeout=60)
-    control = Control(process.addresses, security=security)
+    control = Control(process.addresses, security=security, insecure=True)
 
     def state() -> dict[str, Any]:
         ledger = control.ledger()
@@ -139,7 +139,13 @@ def _png(control: Any) -> bytes:
 def publisher(secret: str, name: str, transport: str, *addresses: str) -> None:
     """A publisher without Dask."""
     security = Security.loads(secret) if secret else None
-    sender = Publisher(addresses, name=name, security=security, transport=transport)  # type: ignore[arg-type]
+    sender = Publisher(
+        addresses,
+        name=name,
+        security=security,
+        transport=transport,  # type: ignore[arg-type]
+        insecure=True,
+    )
     sender.start()
 
     def put(kind: str, first: int, count: int, size: int) -> dict[str, Any]:
@@ -210,7 +216,13 @@ def cluster(address: str) -> None:
             policy="keep",  # type: ignore[arg-type]
         )
         security = Security.loads(secret) if secret else None
-        sink = NapariSink(addresses, [tap], transport=transport, security=security)  # type: ignore[arg-type]
+        sink = NapariSink(
+            addresses,
+            [tap],
+            transport=transport,  # type: ignore[arg-type]
+            security=security,
+            insecure=True,
+        )
         client.register_plugin(sink)
         return {}
 

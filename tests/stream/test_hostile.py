@@ -50,6 +50,7 @@ class Neighbour:
             ["ipc://*", "tcp://127.0.0.1:*"],
             self.board,
             limits=Limits(**{"heartbeat": 0.5, **limits}),  # type: ignore[arg-type]
+            insecure=True,
         )
         self.seen: set[object] = set()
         self.sent = 0
@@ -92,7 +93,7 @@ def neighbour() -> Iterator[Neighbour]:
 
 @pytest.fixture
 def good(neighbour) -> Iterator[Publisher]:
-    with Publisher(neighbour.address, name="good") as publisher:
+    with Publisher(neighbour.address, name="good", insecure=True) as publisher:
         neighbour.serves(publisher)
         yield publisher
 
@@ -144,7 +145,7 @@ def test_a_thousand_connections_that_say_nothing(descriptors, neighbour, good):
         for _ in range(HALF_OPEN):
             stack.enter_context(socket.create_connection(("127.0.0.1", neighbour.port), timeout=5))
         neighbour.serves(good)
-        with Publisher(neighbour.address, name="late") as late:
+        with Publisher(neighbour.address, name="late", insecure=True) as late:
             eventually(lambda: late.state == "connected")
         assert len(neighbour.receiver.protocol.peers) <= 2
 
@@ -171,7 +172,7 @@ def test_a_flood_of_hellos_neither_fills_memory_nor_shuts_workers_out():
     neighbour = Neighbour(peers=20, sources=50, clients=10)
     with (
         neighbour.receiver as receiver,
-        Publisher(neighbour.address, name="good") as good,
+        Publisher(neighbour.address, name="good", insecure=True) as good,
         zmq.Context() as context,
         contextlib.ExitStack() as stack,
     ):
@@ -189,7 +190,7 @@ def test_a_flood_of_hellos_neither_fills_memory_nor_shuts_workers_out():
         assert len(receiver.protocol.peers) <= 20
         assert len(receiver.protocol.clients) <= 10
         assert len(receiver.peers()) <= 50
-        with Publisher(neighbour.address, name="late") as late:
+        with Publisher(neighbour.address, name="late", insecure=True) as late:
             eventually(lambda: late.state == "connected", lambda: receiver.rejected)
 
 
@@ -213,7 +214,7 @@ def test_items_without_pixels_need_credit_too():
             link.send_multipart([batch(epoch, number, (0, 2), kind="points"), b""])
         eventually(lambda: receiver.rejected["more than the credit"])
         assert len(neighbour.board) < 1500
-        with Publisher(neighbour.address, name="good") as good:
+        with Publisher(neighbour.address, name="good", insecure=True) as good:
             neighbour.serves(good)
 
 
@@ -275,7 +276,7 @@ def test_a_client_that_was_forgotten_introduces_itself_again():
 def test_questions_that_nobody_answers_do_not_pile_up():
     security = Security.generate(encrypt=False)
     with (
-        Receiver("tcp://127.0.0.1:*", Board(), security=security) as receiver,
+        Receiver("ipc://*", Board(), security=security) as receiver,
         zmq.Context() as context,
         context.socket(zmq.DEALER) as link,
     ):
@@ -299,7 +300,7 @@ from dask_napari.stream.shm import arena
 from dask_napari.stream.wire import messages as wire
 
 arena.DIRECTORY = Path(tempfile.mkdtemp())
-with Receiver("tcp://127.0.0.1:*", Board()) as receiver, zmq.Context() as context:
+with Receiver("tcp://127.0.0.1:*", Board(), insecure=True) as receiver, zmq.Context() as context:
     mine = arena.Arena.create("me", 1 << 20)
     path = arena.DIRECTORY / mine.name
     with context.socket(zmq.DEALER) as link:

@@ -56,16 +56,13 @@ def receiver_options(
         security = load_keys(security_file)
     except (ValueError, OSError) as error:
         raise fail(error) from None
-    share = security is None and not insecure
-    if share and not all(map(is_local, addresses)):
+    if security is None and not insecure and not all(map(is_local, addresses)):
         raise fail(
             "other hosts can reach these addresses, and nothing would be encrypted; add "
             "--security-file keys.json, or --insecure on a network that you trust",
             code=2,
         )
-    security = Security.generate() if share else security
-    keys = {"security": security, "insecure": insecure, "share_keys": share}
-    return [*addresses, ANY_IPC], keys
+    return [*addresses, ANY_IPC], {"security": security, "insecure": insecure}
 
 
 def load_keys(path: Path | None) -> Security | None:

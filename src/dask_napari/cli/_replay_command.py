@@ -29,8 +29,17 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keys of that viewer; those on this host are found without.",
 )
+@click.option(
+    "--insecure", is_flag=True, help="Send without keys, too, where none are given or found."
+)
 @click.option("--title", default="", help="Title of the window that is opened.")
-def replay(path: Path, address: tuple[str, ...], security_file: Path | None, title: str) -> None:
+def replay(
+    path: Path,
+    address: tuple[str, ...],
+    security_file: Path | None,
+    insecure: bool,
+    title: str,
+) -> None:
     """Send the record PATH to a viewer as workers did: same layers, positions and colours."""
     require_zarr()
     from dask_napari.record import Record
@@ -43,21 +52,27 @@ def replay(path: Path, address: tuple[str, ...], security_file: Path | None, tit
     except (ValueError, OSError) as error:
         raise fail(error) from None
     if address:
-        _send_to(address, record, security)
+        _send_to(address, record, security, insecure)
     else:
         _show_in_new_viewer(record, title or path.name)
 
 
-def _send_to(addresses: tuple[str, ...], record: Record, security: Security | None) -> None:
+def _send_to(
+    addresses: tuple[str, ...], record: Record, security: Security | None, insecure: bool
+) -> None:
     from dask_napari.record import replay as send
 
-    with click.progressbar(length=len(record), label="sending") as bar:
-        sent = send(
-            record,
-            addresses,
-            security=security,
-            progress=lambda number: bar.update(number - bar.pos),
-        )
+    try:
+        with click.progressbar(length=len(record), label="sending") as bar:
+            sent = send(
+                record,
+                addresses,
+                security=security,
+                insecure=insecure,
+                progress=lambda number: bar.update(number - bar.pos),
+            )
+    except ValueError as error:
+        raise fail(error) from None
     click.echo(f"{sent} of {len(record)} items sent", err=True)
     if sent < len(record):
         raise click.exceptions.Exit(1)

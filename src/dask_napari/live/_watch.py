@@ -93,13 +93,17 @@ def watch(
         )
         undo.callback(viewer.close)
         control = Control(
-            viewer.addresses, security=endpoint.security, alive=lambda: viewer.running
+            viewer.addresses,
+            security=endpoint.security,
+            insecure=endpoint.insecure,
+            alive=lambda: viewer.running,
         )
         undo.callback(control.close)
         sink = NapariSink(
             viewer.addresses,
             transport=transport,
             security=endpoint.security.client(),
+            insecure=endpoint.insecure,
             name=f"{SINK_NAME}-{uuid.uuid4().hex[:8]}",
         )
         sinks = ClusterSinks(client, sink)

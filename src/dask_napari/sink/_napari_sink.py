@@ -15,7 +15,7 @@ from dask_napari.model import Reports
 from dask_napari.sink import dask_internals
 from dask_napari.sink._session import Session
 from dask_napari.sink._task_values import TaskValues
-from dask_napari.stream.auth import Security, check_encrypted, local_keys
+from dask_napari.stream.auth import Security, check_dialed, check_encrypted
 from dask_napari.stream.send import Transport, check_transport
 from dask_napari.tap import Tap, TapSet
 
@@ -48,14 +48,19 @@ class NapariSink(WorkerPlugin):
     transport : {"auto", "shared-memory", "inline"}, optional
         The configuration's ``transport`` if not given.
     security : Security, optional
-        The viewer's keys and token; they travel over Dask's own channel.
+        The viewer's keys and token; they travel over Dask's own channel. Not needed where
+        workers and viewer are of one user and host: they find them there.
+    insecure : bool, optional
+        Connect without keys, too, where none are given or found: whoever listens at the address
+        gets all outputs. The configuration's ``insecure`` if not given.
     name : str
         Name of the plugin.
 
     Raises
     ------
     ValueError
-        If there is no address or name, or taps contradict each other.
+        If there is no address or name, taps contradict each other, or there are no keys for an
+        address of another host.
 
     Examples
     --------
@@ -70,6 +75,7 @@ class NapariSink(WorkerPlugin):
         *,
         transport: Transport | None = None,
         security: Security | None = None,
+        insecure: bool | None = None,
         name: str = SINK_NAME,
     ) -> None:
         if not name:
@@ -87,6 +93,8 @@ class NapariSink(WorkerPlugin):
         self.transport: Transport = transport or config.get("transport")
         check_transport(self.transport)
         self.security = security
+        self.insecure: bool = bool(config.get("insecure") if insecure is None else insecure)
+        check_dialed(self.addresses, security=security, insecure=self.insecure)
         self._named = taps if isinstance(taps, Mapping) else {uuid.uuid4().hex: t for t in taps}
         self._taps = TapSet(self._named.values())
         self._reset()
@@ -98,7 +106,7 @@ class NapariSink(WorkerPlugin):
 
     def __getstate__(self) -> dict[str, Any]:
         # Only what the constructor was given travels.
-        names = ("name", "addresses", "transport", "security", "_named", "_taps")
+        names = ("name", "addresses", "transport", "security", "insecure", "_named", "_taps")
         return {name: self.__dict__[name] for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -119,8 +127,7 @@ class NapariSink(WorkerPlugin):
         ValueError
             If Dask requires encryption and the stream would have none.
         """
-        encrypt = dask_internals.requires_encryption(worker)
-        if encrypt and not any(map(local_keys.find, self.addresses)):
+        if self.insecure and dask_internals.requires_encryption(worker):
             check_encrypted(self.addresses, self.security)
         dask_internals.set_metric(worker, SINK_NAME, memory_of_sinks)
         self._open(worker)
@@ -133,6 +140,7 @@ class NapariSink(WorkerPlugin):
                 addresses=self.addresses,
                 transport=self.transport,
                 security=self.security,
+                insecure=self.insecure,
                 taps=self._taps,
                 reports=self._reports,
             )

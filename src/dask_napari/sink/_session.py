@@ -40,6 +40,7 @@ class Session:
         addresses: Sequence[str],
         transport: Transport,
         security: Security | None,
+        insecure: bool,
         taps: TapSet,
         reports: Reports,
     ) -> None:
@@ -51,7 +52,7 @@ class Session:
             transport=transport,
             arena_bytes=arena_bytes(worker),
             queue_bytes=queue_bytes(worker),
-            encrypt=dask_internals.requires_encryption(worker),
+            insecure=insecure and not dask_internals.requires_encryption(worker),
             on_new_viewer=self._on_new_viewer,
             reports=reports,
         )

@@ -15,7 +15,7 @@ import zmq
 
 from dask_napari._version import __version__
 from dask_napari.model import Ledger, Tally
-from dask_napari.stream.auth import Security, local_keys, reachable
+from dask_napari.stream.auth import ClientKeys, NoKeys, Security, reachable
 from dask_napari.stream.wire import complaint, keep_alive, open_context
 from dask_napari.stream.wire import messages as wire
 
@@ -40,6 +40,8 @@ class Control:
         Addresses of the viewer's receiver, the best first.
     security : Security, optional
         The viewer's keys and token; found where this user's viewer has left them if not given.
+    insecure : bool
+        Connect without keys, too, where none are given or found.
     timeout : float
         Seconds to wait for the viewer's welcome.
     alive : callable, optional
@@ -56,6 +58,7 @@ class Control:
         addresses: Sequence[str],
         *,
         security: Security | None = None,
+        insecure: bool = False,
         timeout: float = 10.0,
         alive: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -70,15 +73,17 @@ class Control:
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
         try:
-            security = security or local_keys.find(tried[0])
+            security = ClientKeys(security, insecure=insecure).for_address(tried[0])
             if security is not None:
                 security.secure_client(self._socket, tried[0])
             keep_alive(self._socket)
             self._socket.connect(tried[0])
             self._token = security.token if security else ""
             self._introduce(time.monotonic() + timeout)
-        except BaseException:
+        except BaseException as error:
             self._context.destroy(linger=0)
+            if isinstance(error, NoKeys):
+                raise ViewerGone(str(error)) from None
             raise
 
     def __repr__(self) -> str:

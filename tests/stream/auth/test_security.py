@@ -11,11 +11,13 @@ import stat
 import threading
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import zmq
 
+from dask_napari.model import Item
 from dask_napari.stream import Control, ViewerGone
-from dask_napari.stream.auth import Security, check_address, is_local
+from dask_napari.stream.auth import Security, check_address, check_dialed, is_local
 from dask_napari.stream.auth._addresses import is_private
 from dask_napari.stream.receive import Board, Receiver
 from dask_napari.stream.send import Publisher
@@ -142,21 +144,49 @@ def test_only_a_socket_that_nobody_else_can_reach_stays_plain(tmp_path):
             Control([address], security=security.client()).close()
 
 
-def test_a_publisher_that_must_encrypt_never_speaks_plainly():
-    with Receiver("tcp://127.0.0.1:*", Board()) as receiver:
-        for security in (None, Security.generate(encrypt=False)):
-            with Publisher(
-                ["ipc:///nowhere/viewer", *receiver.addresses],
-                name="me",
-                security=security,
-                encrypt=True,
-            ) as publisher:
-                # A friend is answered meanwhile.
-                Control(receiver.addresses).close()
-                threading.Event().wait(QUIET / 1000)
-                assert publisher.state == "connecting"
-        assert receiver.protocol.epochs == 2  # of the friend alone
+def test_without_keys_a_publisher_says_nothing_to_whoever_listens():
+    with Receiver("tcp://127.0.0.1:*", Board(), insecure=True) as receiver:
+        with Publisher(["ipc:///nowhere/viewer", *receiver.addresses], name="me") as publisher:
+            # A friend is answered meanwhile.
+            Control(receiver.addresses, insecure=True).close()
+            threading.Event().wait(QUIET / 1000)
+            assert publisher.state == "connecting"
+        with pytest.raises(ViewerGone, match=r"no viewer of this user.*insecure=True"):
+            Control(receiver.addresses)
+        assert receiver.protocol.epochs == 1  # of the friend alone
         assert not receiver.peers()
+        with Publisher(receiver.addresses, name="me", insecure=True) as publisher:
+            eventually(lambda: publisher.state == "connected")
+
+
+@pytest.mark.parametrize("insecure", [False, True])
+def test_a_publisher_that_has_found_keys_never_goes_on_in_plain(insecure):
+    """The viewer of its user is killed, and another user listens at its address."""
+    with Receiver("tcp://127.0.0.1:*", Board()) as receiver:
+        (address,) = receiver.addresses
+        publisher = Publisher(address, name="me", insecure=insecure)
+        publisher.start()
+        eventually(lambda: publisher.state == "connected")
+    with Receiver(address, Board(), insecure=True) as thief:
+        publisher.put(Item("raw", "image", np.ones((4, 4)), {"t": 0}))
+        Control([address], insecure=True).close()
+        threading.Event().wait(QUIET / 1000)
+        assert thief.protocol.epochs == 1
+        assert not thief.peers()
+    with Receiver(address, board := Board()):  # its user's next one
+        eventually(lambda: len(board))
+    publisher.close()
+
+
+@pytest.mark.parametrize("address", ["tcp://viewer.example:5577", "tcp://192.0.2.1:5577"])
+def test_an_address_of_another_host_needs_keys_or_consent(address):
+    for security in (None, Security.generate(encrypt=False)):
+        with pytest.raises(ValueError, match=r"without keys.*--security-file.*insecure=True"):
+            check_dialed([address], security=security, insecure=False)
+        with pytest.raises(ValueError, match="without keys"):
+            Publisher(address, name="me", security=security)
+        check_dialed([address], security=security, insecure=True)
+    check_dialed([address], security=Security.generate(), insecure=False)
 
 
 # -- tokens --------------------------------------------------------------------------------------
@@ -286,9 +316,14 @@ OPEN += ["tcp://viewer.example:5577", "tcp://lo:5577", "tcp://127.0.0.1.evil.exa
 
 
 @pytest.mark.parametrize("address", LOCAL)
-def test_local_addresses_need_no_keys(address):
+def test_for_local_addresses_a_receiver_makes_the_keys(address):
     assert is_local(address)
     check_address(address, security=None, insecure=False)
+    check_dialed([address], security=None, insecure=False)
+    token = Security.generate(encrypt=False)
+    with pytest.raises(ValueError, match=r"all users of this host.*Security.generate"):
+        check_address(address, security=token, insecure=False)
+    check_address(address, security=token, insecure=True)
 
 
 @pytest.mark.parametrize("address", OPEN)

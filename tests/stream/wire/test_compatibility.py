@@ -35,7 +35,7 @@ HELLOS = {
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver("tcp://127.0.0.1:*", Board()) as receiver:
+    with Receiver("tcp://127.0.0.1:*", Board(), insecure=True) as receiver:
         yield receiver
 
 
@@ -132,7 +132,7 @@ ANSWERS = {
 @pytest.mark.parametrize(("answer", "said"), ANSWERS.values(), ids=ANSWERS.keys())
 def test_a_worker_says_which_side_to_upgrade_and_its_tasks_go_on(answer, said, caplog):
     with Viewer(answer) as address, caplog.at_level(logging.WARNING):
-        with Publisher(address, name="w1") as publisher:
+        with Publisher(address, name="w1", insecure=True) as publisher:
             deadline = time.monotonic() + DEADLINE
             while not any(said in record.getMessage() for record in caplog.records):
                 assert time.monotonic() < deadline, caplog.text
@@ -146,7 +146,7 @@ def test_a_worker_says_which_side_to_upgrade_and_its_tasks_go_on(answer, said, c
 @pytest.mark.parametrize(("answer", "said"), ANSWERS.values(), ids=ANSWERS.keys())
 def test_a_client_says_which_side_to_upgrade(answer, said):
     with Viewer(answer) as address, pytest.raises(ViewerGone) as error:
-        Control([address])
+        Control([address], insecure=True)
     assert said in str(error.value)
 
 

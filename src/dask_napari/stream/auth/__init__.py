@@ -7,11 +7,15 @@ from dask_napari.stream.auth._addresses import (
     reachable,
     taken,
 )
+from dask_napari.stream.auth._client_keys import ClientKeys, NoKeys, check_dialed
 from dask_napari.stream.auth._security import Security, check_address, check_encrypted
 
 __all__ = [
+    "ClientKeys",
+    "NoKeys",
     "Security",
     "check_address",
+    "check_dialed",
     "check_encrypted",
     "is_local",
     "reachable",

@@ -45,6 +45,13 @@ def taken(address: str) -> bool:
 _TCP = re.compile(r"tcp://(\[[^\]\s]+\]|[^:/\[\]\s]+):([0-9]{1,5}|\*)")
 
 
+def check_tcp(address: str) -> None:
+    """Refuse what is not an address of TCP, with a ValueError."""
+    match = _TCP.fullmatch(address)
+    if match is None or (match[2] != "*" and int(match[2]) > 65535):
+        raise ValueError(f"address {address!r} is not tcp://host:port or ipc:///path")
+
+
 def is_private(address: str) -> bool:
     """Return whether an address is a socket in a directory that only this user can enter.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import zmq
 
-from dask_napari.stream.auth._addresses import _TCP, is_local, is_private
+from dask_napari.stream.auth._addresses import check_tcp, is_local, is_private
 from dask_napari.system import IPC_LIMIT
 
 _Z85_KEY = re.compile(r"[0-9A-Za-z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
@@ -200,7 +200,10 @@ def check_encrypted(addresses: Iterable[str], security: Security | None) -> None
 
 
 def check_address(address: str, *, security: Security | None, insecure: bool) -> None:
-    """Refuse an address that is not usable, or lets strangers in, with a ValueError."""
+    """Refuse an address to listen at that is not usable, or lets strangers in, with a ValueError.
+
+    Without ``security``, a receiver makes keys that only its own user on its own host can find.
+    """
     if address.startswith("ipc://"):
         path = address.removeprefix("ipc://")
         if not path.startswith("/"):
@@ -214,14 +217,18 @@ def check_address(address: str, *, security: Security | None, insecure: bool) ->
             )
         if not Path(path).parent.is_dir():
             raise ValueError(f"address {address!r}: there is no directory {Path(path).parent} here")
+    else:
+        check_tcp(address)
+    if insecure or (security is not None and security.encrypted) or is_private(address):
         return
-    match = _TCP.fullmatch(address)
-    if match is None or (match[2] != "*" and int(match[2]) > 65535):
-        raise ValueError(f"address {address!r} is not tcp://host:port or ipc:///path")
-    encrypted = security is not None and security.encrypted
-    if not (is_local(address) or encrypted or insecure):
+    if not is_local(address):
         raise ValueError(
             f"address {address!r} can be reached from other hosts and would not be encrypted; "
             "give security=Security.generate() (--security-file), or allow it with insecure=True "
             "(--insecure) on a network that you trust"
+        )
+    if security is not None:
+        raise ValueError(
+            f"address {address!r} can be reached by all users of this host, and security= has no "
+            "keys; leave it out or give Security.generate(), or allow it with insecure=True"
         )

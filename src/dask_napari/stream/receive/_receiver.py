@@ -57,13 +57,14 @@ class Receiver:
     board : Board
         Where items are put.
     security : Security, optional
-        Keys and token, with the secret half.
+        Keys and token, with the secret half. If not given, new ones are made, which publishers
+        and clients of this user on this host find by themselves.
     insecure : bool
-        Allow plain TCP that other hosts can reach.
+        Allow connections without keys: make none, and take addresses that other hosts can reach.
     limits : Limits
         What is granted.
     share_keys : bool
-        Leave the clients' half of the keys where sinks of this user on this host find it.
+        Leave the clients' half of keys that are given where this user finds it on this host, too.
 
     Raises
     ------
@@ -96,11 +97,12 @@ class Receiver:
         self.addresses: tuple[str, ...] = wanted
         self.board = board
         self.limits: Limits = limits or Limits()
-        self._security = security
-        self._share_keys = share_keys and security is not None
+        made = security is None and not insecure
+        self._security = Security.generate() if made else security
+        self._share_keys = made or (share_keys and security is not None)
         self._outgoing: deque[tuple[bytes, wire.Message]] = deque()
         self.protocol: ReceiverProtocol = ReceiverProtocol(
-            board, self.limits, security, self._send, self._post
+            board, self.limits, self._security, self._send, self._post
         )
         self._sweep_at = 0.0
         self._stop = False

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from dask_napari.stream.auth import Security
+from dask_napari.stream.auth import Security, check_dialed
 
 Transport = Literal["auto", "shared-memory", "inline"]
 """``auto``: by shared memory if a probe shows that memory is shared, else inline."""
@@ -30,10 +30,11 @@ class PublisherOptions:
     transport: Transport = "auto"
     arena_bytes: int = 64 << 20
     queue_bytes: int = 128 << 20
-    encrypt: bool = False
+    insecure: bool = False
     on_new_viewer: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         check_transport(self.transport)
         if not self.addresses:
             raise ValueError("addresses is empty; give the address of a viewer, tcp://host:port")
+        check_dialed(self.addresses, security=self.security, insecure=self.insecure)

@@ -46,19 +46,25 @@ class Publisher:
     name : str
         Name that stays the same over reconnections; unique among the publishers.
     security : Security, optional
-        Keys and token; needed where the receiver has them.
+        Keys and token of the receiver. Not needed on its host: its user finds them there.
     transport : {"auto", "shared-memory", "inline"}
         ``auto`` uses shared memory if a probe shows that memory is shared.
     arena_bytes : int
         Size of the arena.
     queue_bytes : int
         Bytes of values that may wait.
-    encrypt : bool
-        Never use plain TCP, not even on this host.
+    insecure : bool
+        Connect without keys, too, where none are given or found; whoever listens at the address
+        gets what is put. Over once keys were found.
     on_new_viewer : callable, optional
         Called from the publisher's thread when a viewer is met that knows nothing yet.
     reports : Reports, optional
         Told of errors, which the receiver is told too; logs them if not given.
+
+    Raises
+    ------
+    ValueError
+        If an option is not usable, or there are no keys for an address of another host.
 
     Examples
     --------
@@ -82,7 +88,7 @@ class Publisher:
         transport: Transport = "auto",
         arena_bytes: int = 64 << 20,
         queue_bytes: int = 128 << 20,
-        encrypt: bool = False,
+        insecure: bool = False,
         on_new_viewer: Callable[[], None] | None = None,
         reports: Reports | None = None,
     ) -> None:
@@ -93,7 +99,7 @@ class Publisher:
             transport=transport,
             arena_bytes=arena_bytes,
             queue_bytes=queue_bytes,
-            encrypt=encrypt,
+            insecure=insecure,
             on_new_viewer=on_new_viewer,
         )
         self.name = name

@@ -17,7 +17,7 @@ from typing import Final
 import zmq
 
 from dask_napari.model import LayerSpec, Reports, contain, reason_of
-from dask_napari.stream.auth import check_encrypted, local_keys, reachable
+from dask_napari.stream.auth import ClientKeys, NoKeys, reachable
 from dask_napari.stream.send._connection import Connection
 from dask_napari.stream.send._options import PublisherOptions
 from dask_napari.stream.send._outbox import LAYERS, ItemEntry, Outbox
@@ -64,6 +64,8 @@ class PublisherThread:
         self._outbox = outbox
         self._reports = reports
         self._options = options
+        self._keys = ClientKeys(options.security, insecure=options.insecure)
+        self._no_keys = ""
         self._numbers = itertools.count(1)
         self._undeclared: deque[LayerSpec] = deque()
         self._instance = ""
@@ -183,11 +185,11 @@ class PublisherThread:
             if last:
                 return
             if not least and backoff.alone:
-                self._warn(
-                    f"no viewer answers at {', '.join(self._options.addresses)}; the tasks go "
-                    "on, and outputs are kept by their keys until one does. One that listens "
-                    "there may want keys: NapariSink(..., security=...)"
+                why = self._no_keys or (
+                    f"no viewer answers at {', '.join(self._options.addresses)}; one that listens "
+                    "there may want other keys: NapariSink(..., security=...)"
                 )
+                self._warn(f"{why}. The tasks go on, and outputs are kept by their keys meanwhile")
             self._wait_alone(backoff, max(least, pause))
 
     def _time_left(self) -> bool:
@@ -219,13 +221,12 @@ class PublisherThread:
         """Talk to one address until that ends; return the least pause before the next attempt."""
         options = self._options
         try:
+            self._no_keys = ""
+            security = self._keys.for_address(address)
             if self._context is None:
                 self._context = open_context(zero_copy=True)
             else:
                 process_limits.require()
-            security = options.security or local_keys.find(address)
-            if options.encrypt:
-                check_encrypted([address], security)
             connection = Connection(
                 self._context,
                 address,
@@ -238,6 +239,9 @@ class PublisherThread:
         except process_limits.ResourceShortage as error:
             self._reports.error(f"no {error.short_of}", error)
             return SHORTAGE_PAUSE
+        except NoKeys as error:
+            self._no_keys = str(error)  # a viewer may open yet
+            return 0.0
         except (zmq.ZMQError, ValueError) as error:
             self._warn(f"{address}: {error}")
             return REFUSED_PAUSE

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from dask_napari import config
-from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import ANY_IPC, Receiver
 from dask_napari.viewer.app._live_viewer import LiveViewer
 from dask_napari.viewer.napari_internals import unwrapped
@@ -34,12 +33,7 @@ class LiveWidget(QWidget):  # type: ignore[misc]
         super().__init__()
         shares = Shares.of(config.get_memory())
         board = shares.board()
-        receiver = Receiver(
-            [ANY_IPC, "tcp://127.0.0.1:*"],
-            board,
-            security=Security.generate(),
-            share_keys=True,
-        )
+        receiver = Receiver([ANY_IPC, "tcp://127.0.0.1:*"], board)
         receiver.start()
         live = LiveViewer(unwrapped(napari_viewer), receiver, board, shares.store())
         self.receiver: Receiver = receiver

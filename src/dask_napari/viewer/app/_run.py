@@ -27,7 +27,6 @@ def run(
     *,
     security: Security | None = None,
     insecure: bool = False,
-    share_keys: bool = False,
     title: str = "Dask live",
     memory: int | None = None,
     parent_watch: ParentWatch | None = None,
@@ -40,11 +39,9 @@ def run(
     listen : sequence of str
         Addresses for the receiver.
     security : Security, optional
-        Keys and token.
+        Keys and token; made, and found by sinks of this user on this host, if not given.
     insecure : bool
-        Allow plain TCP that other hosts can reach.
-    share_keys : bool
-        Leave the keys for sinks of this user on this host.
+        Allow plain TCP.
     title : str
         Title of the window.
     memory : int, optional
@@ -63,7 +60,7 @@ def run(
     process_limits.raise_descriptor_limit()
     shares = Shares.of(memory)
     board = shares.board()
-    receiver = Receiver(listen, board, security=security, insecure=insecure, share_keys=share_keys)
+    receiver = Receiver(listen, board, security=security, insecure=insecure)
     receiver.start()
     if parent_watch is not None:
         parent_watch.cleanup = receiver.close
