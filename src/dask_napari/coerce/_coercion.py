@@ -12,7 +12,7 @@ from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._option_values import options_of
 from dask_napari.coerce._output_layers import OUTPUT_KINDS, OutputLayer, layers_in, position_in
 from dask_napari.coerce._tables import clean
-from dask_napari.model import Calibration, Item, Kind, Position, Provenance, Refusal, contain
+from dask_napari.model import Calibration, Item, Kind, Position, Provenance, Refusal
 from dask_napari.placement import position_of
 
 logger = logging.getLogger(__name__)
@@ -168,15 +168,10 @@ class _Coercion:
 
     def refusal(self, error: Exception) -> Refusal:
         """Return an error as a refusal with its layer and task."""
-        if not isinstance(error, Refusal):
-            # Looking at an output runs its author's code, such as `__array__`.
-            contain(error, foreign=True)
-            name = type(error).__name__
-            refusal = Refusal(f"error: {name}", f"{name}: {error}")
-            refusal.__cause__ = error
-            error = refusal
-        error.layer, error.key = self.layer, self.provenance.key
-        return error
+        # Looking at an output runs its author's code, such as `__array__`: errors are input.
+        refusal = Refusal.of(error)
+        refusal.layer, refusal.key = self.layer, self.provenance.key
+        return refusal
 
     def items(self, layer: OutputLayer) -> list[Item]:
         """Make the items of one layer."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dask_napari.model._bounds import AXES_LIMIT, NAME_LIMIT, TASK_KEY_LIMIT, Name, Natural, Shape
-from dask_napari.model._containment import contain, contained, is_strict
+from dask_napari.model._containment import contain, contained, foreign_code, is_strict
 from dask_napari.model._coordinates import SPATIAL, Coordinate, natural_key, plain_coordinate
 from dask_napari.model._held_memory import (
     MOST_BYTES,
@@ -35,8 +35,8 @@ from dask_napari.model._ledger import REASONS_LIMIT, Ledger, Tally
 from dask_napari.model._looks import looks
 from dask_napari.model._plates import PLATES, NoPlace, row_name, well
 from dask_napari.model._position import ARRIVAL_AXIS, Position, plain_position
-from dask_napari.model._refusal import Refusal, reason_of
-from dask_napari.model._reports import REPORTS_LIMIT, Report, Reports, described, shown
+from dask_napari.model._refusal import Refusal, reason_of, shown
+from dask_napari.model._reports import REPORTS_LIMIT, Report, Reports, described
 from dask_napari.model.arguments import unfit_name
 
 __all__ = [
@@ -87,6 +87,7 @@ __all__ = [
     "contain",
     "contained",
     "described",
+    "foreign_code",
     "held_by",
     "is_small_part",
     "is_strict",

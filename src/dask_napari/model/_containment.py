@@ -7,11 +7,14 @@ of taps, ``__array__`` of outputs) are contained all the same: they are input.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Final
+
+from dask_napari.model._refusal import Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +71,24 @@ def contain(error: BaseException, *, foreign: bool = False) -> None:
     if not foreign and is_strict():
         _log(error)
         raise error
+
+
+@contextlib.contextmanager
+def foreign_code() -> Iterator[None]:
+    """Run other people's code, whose errors become refusals: they are input, in strict mode too.
+
+    >>> with foreign_code():
+    ...     int("seven")
+    Traceback (most recent call last):
+    ...
+    dask_napari.model._refusal.Refusal: ValueError: invalid literal for int() with base 10: 'seven'
+    """
+    try:
+        yield
+    except Refusal:
+        raise
+    except Exception as error:
+        raise Refusal.of(error) from error
 
 
 def _log(error: BaseException) -> None:

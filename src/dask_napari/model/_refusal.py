@@ -36,6 +36,19 @@ class Refusal(Exception):
         self.layer = layer
         self.key = key
 
+    @staticmethod
+    def of(error: BaseException) -> Refusal:
+        """Return an error as a refusal that is counted by its type; a refusal as it is.
+
+        >>> Refusal.of(KeyError("A13"))
+        Refusal('error: KeyError', detail="KeyError: 'A13'")
+        """
+        if isinstance(error, Refusal):
+            return error
+        refusal = Refusal(reason_of(error), f"{type(error).__name__}: {shown(error)}")
+        refusal.__cause__ = error
+        return refusal
+
     def __reduce__(self) -> tuple[object, ...]:
         return _restored, (type(self), self.reason, self.detail, self.layer, self.key)
 
@@ -56,6 +69,18 @@ def reason_of(error: BaseException) -> str:
     ('no position', 'error: KeyError')
     """
     return error.reason if isinstance(error, Refusal) else f"error: {type(error).__name__}"
+
+
+def shown(value: object) -> str:
+    """Return ``str(value)``, or its type where that raises: keys and errors are users' code.
+
+    >>> shown(("x", 3))
+    "('x', 3)"
+    """
+    try:
+        return str(value)
+    except BaseException:
+        return f"<{type(value).__name__}>"
 
 
 def _restored(kind: type[Refusal], reason: str, detail: str, layer: str, key: str) -> Refusal:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from dask_napari.model._bounds import Name
-from dask_napari.model._refusal import Refusal
+from dask_napari.model._refusal import Refusal, shown
 
 CAUSES_LIMIT: Final = 1000
 """Causes that are told apart; users' code may make any number of them, and memory is bounded."""
@@ -156,18 +156,6 @@ class Reports:
         if self._logger is not None:
             start = f"{self._name}: " if self._name else ""
             self._logger.log(level, "%s%s", start, text, exc_info=error)
-
-
-def shown(value: object) -> str:
-    """Return ``str(value)``, or its type where that raises: keys and errors are users' code.
-
-    >>> shown(("x", 3))
-    "('x', 3)"
-    """
-    try:
-        return str(value)
-    except BaseException:
-        return f"<{type(value).__name__}>"
 
 
 def described(error: BaseException | str) -> str:

@@ -49,7 +49,7 @@ def refusal_of(error: Exception) -> Refusal:
     ('disk-read-only', Refusal('disk: EIO', detail='items are not recorded meanwhile'))
     """
     if not isinstance(error, OSError):
-        return Refusal(f"error: {type(error).__name__}", str(error))
+        return Refusal.of(error)
     name = errno.errorcode.get(error.errno or 0, type(error).__name__)
     reason = REASONS.get(error.errno or 0, f"disk: {name}")
     return Refusal(reason, REMEDIES.get(reason, "items are not recorded meanwhile"))

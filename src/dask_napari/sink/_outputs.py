@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dask_napari.coerce import coerce_all, place_of
-from dask_napari.model import Held, Item, Policy, Provenance, Refusal, contain, held_by
+from dask_napari.model import (
+    Held,
+    Item,
+    Policy,
+    Position,
+    Provenance,
+    Refusal,
+    contain,
+    foreign_code,
+    held_by,
+)
 from dask_napari.placement import Placement
 from dask_napari.sink import dask_internals
 from dask_napari.sink._context import SinkContext
@@ -53,7 +63,6 @@ class Output:
             except ReleasedOutput:
                 raise
             except BaseException as error:  # SystemExit, too: it would end the thread
-                contain(error, foreign=True)
                 raise self._refusal(error) from error
         return self._placement
 
@@ -78,7 +87,7 @@ class Output:
         placement, tap = self.placement(), self.tap
         items: list[Item | Refusal] = []
         try:
-            for value, position in placement.parts(self.value()):
+            for value, position in self._parts(placement):
                 for part in coerce_all(
                     value,
                     kind=tap.kind,
@@ -94,13 +103,20 @@ class Output:
                     items.append(part if isinstance(part, Item) else self._refusal(part))
         except ReleasedOutput:
             raise
-        except BaseException as error:  # of users' code, such as `__array__`
-            contain(error, foreign=True)
+        except BaseException as error:
             raise self._refusal(error) from error
         return items
 
+    def _parts(self, placement: Placement) -> Iterator[tuple[object, Position]]:
+        with foreign_code():  # of arrays, which slice themselves
+            yield from placement.parts(self.value())
+
     def _refusal(self, error: BaseException) -> Refusal:
-        return Refusal(self._context.report(error, self.layer, self.key))
+        """Report an error, and return it as it is counted; raise one of ours in strict mode."""
+        refusal = Refusal(self._context.report(error, self.layer, self.key))
+        # Only code of others ends a thread.
+        contain(error, foreign=isinstance(error, Refusal) or not isinstance(error, Exception))
+        return refusal
 
 
 class TaskOutput(Output):
@@ -135,7 +151,8 @@ class TaskOutput(Output):
         task = self._task
         placement = self.tap.placement(self._chunk, value, task.args, task.kwargs, task.name)
         if not placement.position and not placement.array_shape:
-            placement = Placement(place_of(value))
+            with foreign_code():  # of outputs, which compute their coordinates
+                placement = Placement(place_of(value))
         task.args, task.kwargs = (), {}  # they have served, and may hold a lot
         return placement
 
@@ -144,10 +161,11 @@ class TaskOutput(Output):
         value = self._value
         if value is not None:
             return value
-        try:
-            return dask_internals.read_output(self._context.worker, self.key)
-        except KeyError:
-            raise ReleasedOutput("released") from None
+        with foreign_code():  # of outputs, which are unpickled from the disk
+            try:
+                return dask_internals.read_output(self._context.worker, self.key)
+            except KeyError:
+                raise ReleasedOutput("released") from None
 
     def provenance(self) -> Provenance:
         """Return which task made the output."""

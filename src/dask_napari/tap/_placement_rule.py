@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dask_napari.model import Position, Refusal, contain
+from dask_napari.model import Position, Refusal, contain, foreign_code
 from dask_napari.placement import (
     ChunkGrid,
     Matcher,
@@ -98,9 +98,10 @@ def _read(pattern: Matcher, key: Any, arguments: Any, prefix: str) -> Position:
             names_in(arguments), names_of_key(key, prefix), references_in(arguments)
         )
 
-    found = pattern.first(names())
+    with foreign_code():  # of paths among the arguments
+        found = pattern.first(names())
+        tried = [] if found is not None else list(itertools.islice(names(), 4))
     if found is None:
-        tried = list(itertools.islice(names(), 4))
         raise Refusal(
             "no position",
             f"{pattern.title} matches no name of task {key!r}, which goes by"

@@ -1,0 +1,72 @@
+"""Outputs on their way to being items: whose errors they are."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+
+from dask_napari.model import Item, Provenance, Refusal, Reports
+from dask_napari.placement import Placement
+from dask_napari.sink._context import SinkContext
+from dask_napari.sink._outputs import ShownValue
+from dask_napari.stream import Publisher
+from dask_napari.tap import Tap, TapSet
+
+
+class Odd:
+    """An output whose author made mistakes."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        raise KeyError("shape")
+
+
+def fail(*_: object) -> Placement:
+    raise ZeroDivisionError("ours")
+
+
+def leave(*_: object) -> None:
+    raise SystemExit(3)
+
+
+def output(value: object, where: object = None, **options: object) -> ShownValue:
+    tap = Tap("show", **options).compile()
+    reports = Reports()
+    with Publisher("ipc:///nowhere", name="w", reports=reports) as publisher:
+        context = SinkContext(None, publisher, TapSet(), reports)
+        if where is None:
+            where = functools.partial(tap.placement, "show-1", value)
+        return ShownValue(context, tap, value, where, Provenance("show-1"))
+
+
+def test_an_output_becomes_an_item():
+    (item,) = output(np.ones((2, 2))).items()
+    assert isinstance(item, Item)
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "reason"),
+    [
+        (np.ones((2, 2)), {"at": fail}, "no position"),
+        (np.ones((2, 2)), {"at": leave}, "no position"),
+        (Odd(), {"at": {"y": slice(0, 2), "x": slice(0, 2)}}, "error: KeyError"),
+    ],
+)
+def test_errors_of_users_code_are_refusals(value, options, reason):
+    with pytest.raises(Refusal) as refused:
+        output(value, **options).items()
+    assert refused.value.reason == reason
+
+
+@pytest.mark.errors("ZeroDivisionError")
+def test_errors_of_this_package_are_raised_in_strict_mode():
+    with pytest.raises(ZeroDivisionError):
+        output(np.ones((2, 2)), fail).place()
+
+
+def test_errors_of_this_package_are_counted_where_people_work(monkeypatch):
+    monkeypatch.delenv("DASK_NAPARI_STRICT")
+    with pytest.raises(Refusal, match="error: ZeroDivisionError"):
+        output(np.ones((2, 2)), fail).place()
