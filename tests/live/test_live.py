@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -17,7 +18,8 @@ from distributed import Client, Event, LocalCluster, wait
 
 import cluster_tasks as tasks
 import dask_napari as dn
-from dask_napari.model import Tally
+from dask_napari.live import _watch
+from dask_napari.model import Tally, _looks
 from dask_napari.stream.shm import janitor
 from headless import DEADLINE, eventually
 
@@ -112,6 +114,7 @@ def test_the_computation_goes_on_when_the_viewer_ends(client, how):
         eventually(lambda: not live.open)
         ledger = live.wait(DEADLINE)
         assert ledger.total.selected == 200
+        assert not ledger.total.pending
         assert ledger.balanced
         with pytest.raises(dn.ViewerGone):
             live.screenshot("nowhere.png")
@@ -266,13 +269,32 @@ def test_a_tap_that_is_wrong_is_told_at_the_call(client):
             live.untap(tap)
 
 
+def test_a_ledger_and_a_wait_tell_of_sinks_that_cannot_reach_the_viewer(
+    client, monkeypatch, caplog
+):
+    sink = functools.partial(dn.NapariSink, "tcp://127.0.0.1:1")
+    monkeypatch.setattr(_watch, "NapariSink", lambda _, **options: sink(**options))
+    monkeypatch.setattr(_looks, "TELL_INTERVAL", 0.2)
+    with dn.watch(client) as live:
+        live.tap("frame")
+        wait(client.map(tasks.frame, range(5), pure=False))
+        tally = live.ledger()["frame"]
+        assert (tally.selected, tally.pending) == (5, 5)
+        with pytest.raises(TimeoutError, match=r"5 items are pending: . of tcp:.*not reached the"):
+            live.wait(1.0)
+        said = [r.message for r in caplog.records if r.levelname == "WARNING"]
+        assert any("not reached the viewer at tcp://127.0.0.1:1" in line for line in said)
+    assert live.ledger()["frame"].dropped == {"viewer-gone": 5}
+    assert live.ledger().balanced
+
+
 def test_wait_does_not_wait_for_a_worker_that_is_gone(client, monkeypatch):
     with dn.watch(client) as live:
         live.tap("frame")
         wait(client.map(tasks.frame, range(5), pure=False))
         counts = live._sinks.counts
         # Killed after it was asked, before it told the viewer what it had said.
-        gone = [{"name": "gone", "counts": {"frame": Tally(selected=3)}}]
+        gone = [{**counts()[0], "name": "gone", "counts": {"frame": Tally(selected=3, pending=3)}}]
 
         def once(timeout: float | None = None) -> list[dict[str, object]]:
             monkeypatch.setattr(live._sinks, "counts", counts)
@@ -280,3 +302,4 @@ def test_wait_does_not_wait_for_a_worker_that_is_gone(client, monkeypatch):
 
         monkeypatch.setattr(live._sinks, "counts", once)
         assert live.wait(DEADLINE)["frame"].shown == 5
+        assert live.ledger()["frame"].dropped == {"worker-lost": 3}

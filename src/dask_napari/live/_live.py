@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import logging
 import math
@@ -13,10 +14,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
-from dask_napari.live._client_ledger import selected_by, without_viewer
+from dask_napari.live._client_ledger import ClientLedger
 from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.live._viewer_process import ViewerProcess
-from dask_napari.model import Ledger
+from dask_napari.model import Ledger, looks
 from dask_napari.placement import is_dataset, variables
 from dask_napari.sink import tapped, variable_options
 from dask_napari.stream import Control, ViewerGone
@@ -34,9 +35,6 @@ POLL_INTERVAL: Final = 1.0
 
 LEDGER_SHARE: Final = 20
 """Times as long as the last copy of the ledger took until the next one."""
-
-WAIT_INTERVAL: Final = 0.05
-"""Seconds between looks at the ledger in ``wait``; each is one small message."""
 
 VIEWER_TIMEOUT: Final = 10.0
 """Seconds for the viewer's answer to a small question; it may be drawing for one or two."""
@@ -72,7 +70,7 @@ class Live:
         self._viewer = viewer
         self._control = control
         self._sinks = sinks
-        self._last_ledger = Ledger()
+        self._ledger = ClientLedger()
         self._closed = threading.Event()
         self._lock = threading.Lock()
         # A script that ends without `close` must not leave a window behind. Weak, so that the
@@ -184,16 +182,31 @@ class Live:
     def ledger(self) -> Ledger:
         """Return what became of every selected output.
 
-        When the viewer is gone, its counts are those of its last second; items that were sent to
-        it after that count as dropped ("viewer-gone").
+        It joins the counts of the sinks with those of the viewer: what a sink that cannot reach
+        the viewer has selected is pending. When the viewer is gone, its counts are those of its
+        last second, and all that it had not shown counts as dropped ("viewer-gone").
         """
+        self._ask_viewer()
+        self._ask_sinks()
+        return self._ledger.joined()
+
+    def _ask_viewer(self, timeout: float = VIEWER_TIMEOUT) -> None:
+        """Hear what the viewer counts, as long as it is there."""
         if self.open:
+            asked = time.monotonic()
             try:
-                return self._control.ledger()
+                self._ledger.hear_viewer(self._control.counts(timeout=timeout), asked)
             except ViewerGone:
                 if self.open:
                     raise
-        return without_viewer(self._last_ledger, self._sinks.counts())
+        self._ledger.viewer_gone = not self.open
+
+    def _ask_sinks(self, timeout: float | None = None) -> None:
+        """Hear what the sinks count, as long as they are there."""
+        if not self._closed.is_set():
+            asked = time.monotonic()
+            counts = self._sinks.counts(timeout)
+            self._ledger.hear_sinks(counts, asked, self._sinks.requests.silent)
 
     def wait(self, timeout: float | None = None) -> Ledger:
         """Wait until everything selected so far is shown or accounted for.
@@ -201,7 +214,8 @@ class Live:
         Call it when the computation is done, for instance after ``distributed.wait(futures)``.
         If the viewer was closed, nothing will be shown any more and the call returns. Workers that
         do not answer within some seconds (stopped, or in code that holds the GIL) are named in the
-        log and not waited for.
+        log and not waited for. The log says every few seconds which items are waited for: as a
+        warning while nothing moves.
 
         Parameters
         ----------
@@ -219,24 +233,27 @@ class Live:
             If items are still pending; the text holds the ledger.
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
-        selected = selected_by(self._sinks.counts(timeout))
+        self._ask_sinks(timeout)
         checked = time.monotonic()
-        while True:
+        selected = self._ledger.selected()
+        for _ in looks(timeout, logger, self._waits_for):
             left = max(0.0, deadline - time.monotonic())
             if not self.open or self._settled(selected, left):
                 return self.ledger()
             if time.monotonic() - checked > POLL_INTERVAL:
                 # A worker that was killed meanwhile had no time to tell the viewer of it all.
-                alive = {worker["name"] for worker in self._sinks.counts(left)}
+                self._ask_sinks(left)
+                alive = self._ledger.selected().keys()
                 selected = {name: n for name, n in selected.items() if name in alive}
                 checked = time.monotonic()
-            if not left:
-                silent = self._sinks.requests.silent
-                without = f"; these workers do not answer: {', '.join(silent)}" if silent else ""
-                raise TimeoutError(
-                    f"items are still pending after {timeout} s{without}:\n{self._seen()}"
-                )
-            self._closed.wait(WAIT_INTERVAL)
+        waits_for = self._waits_for()
+        raise TimeoutError(f"after {timeout} s {waits_for}; the ledger is\n{self._ledger.joined()}")
+
+    def _waits_for(self) -> str:
+        """Say what is waited for, of what is known or told at once."""
+        with contextlib.suppress(ViewerGone):
+            self._ask_viewer(LEAST_TIMEOUT)
+        return self._ledger.waits_for()
 
     def _settled(self, selected: Mapping[str, int], timeout: float) -> bool:
         try:
@@ -247,14 +264,6 @@ class Live:
             if self.open and timeout >= VIEWER_TIMEOUT:
                 raise
             return False
-
-    def _seen(self) -> Ledger:
-        """Return the viewer's ledger, or its last one if the viewer does not answer at once."""
-        try:
-            self._last_ledger = self._control.ledger(timeout=LEAST_TIMEOUT)
-        except ViewerGone as error:
-            logger.debug("the viewer was not asked: %s", error)
-        return self._last_ledger
 
     def screenshot(self, path: str | Path) -> Path:
         """Save the window's picture, all that has arrived included, as a PNG file.
@@ -277,11 +286,14 @@ class Live:
 
     def close(self) -> None:
         """Close the window and remove the sinks; may be called again."""
+        with contextlib.suppress(ViewerGone, RuntimeError):
+            self._ask_viewer(LEAST_TIMEOUT)  # its last words; they take milliseconds
         with self._lock:
             if self._closed.is_set():
                 return
             self._closed.set()
         atexit.unregister(self._at_exit)
+        self._ledger.viewer_gone = True
         # The window first: a cluster that hangs must not keep it.
         self._viewer.hang_up()
         self._sinks.close()
@@ -312,7 +324,7 @@ class Live:
             self._sinks.rejoin()
             try:
                 began = time.monotonic()
-                self._last_ledger = self._control.ledger()
+                self._ask_viewer()
                 # Of many workers with many layers, it keeps both ends busy for a while.
                 nap = max(POLL_INTERVAL, LEDGER_SHARE * (time.monotonic() - began))
                 if expected := self._sinks.expected():

@@ -31,7 +31,7 @@ from dask_napari.model._layer import (
     Sizes,
 )
 from dask_napari.model._layer_options import LAYER_OPTIONS, permitted
-from dask_napari.model._ledger import REASONS_LIMIT, Ledger, Tally
+from dask_napari.model._ledger import REASONS_LIMIT, Counts, Ledger, Tally
 from dask_napari.model._looks import looks
 from dask_napari.model._plates import PLATES, NoPlace, row_name, well
 from dask_napari.model._position import ARRIVAL_AXIS, Position, plain_position
@@ -62,6 +62,7 @@ __all__ = [
     "AxisMode",
     "Calibration",
     "Coordinate",
+    "Counts",
     "Held",
     "Item",
     "ItemMeta",

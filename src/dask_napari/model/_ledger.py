@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
@@ -106,6 +106,12 @@ class Tally(msgspec.Struct, array_like=True):
             if not self.dropped[reason]:
                 del self.dropped[reason]
 
+    def drop_pending(self, reason: str) -> None:
+        """Count all that is pending as dropped."""
+        if self.pending:
+            self.dropped[reason] += self.pending
+            self.pending = 0
+
     def copy(self) -> Tally:
         """Return these counts as they are now."""
         tally = Tally(self.selected, self.shown, self.coalesced)
@@ -128,6 +134,27 @@ class Tally(msgspec.Struct, array_like=True):
         )
 
 
+class Counts(msgspec.Struct, frozen=True, array_like=True):
+    """Counts of one publisher at a viewer, by layer.
+
+    Attributes
+    ----------
+    instance : str
+        What the viewer knows of the publisher: another one, where the counts began anew.
+    alive : bool
+        Whether more may come of it.
+    told : dict of str to Tally
+        The publisher's side, as of its last message.
+    arrived : dict of str to Tally
+        The viewer's side: ``selected`` are items that arrived.
+    """
+
+    instance: str
+    alive: bool
+    told: dict[str, Tally]
+    arrived: dict[str, Tally]
+
+
 class Ledger:
     """Tallies per publisher and layer, or per layer alone.
 
@@ -137,6 +164,8 @@ class Ledger:
         Counts by publisher and layer. A ledger by layer alone has none.
     layers : mapping of str to Tally, optional
         Sums over publishers, by layer; computed if not given.
+    notes : iterable of str
+        What people should know beside the counts, such as taps that match nothing.
 
     Examples
     --------
@@ -150,7 +179,9 @@ class Ledger:
         tallies: Mapping[tuple[str, str], Tally] | None = None,
         *,
         layers: Mapping[str, Tally] | None = None,
+        notes: Iterable[str] = (),
     ) -> None:
+        self.notes: tuple[str, ...] = tuple(notes)
         self.tallies: dict[tuple[str, str], Tally] = dict(tallies or {})
         if layers is None:
             sums: dict[str, Tally] = {}
@@ -194,5 +225,6 @@ class Ledger:
         return all(tally.balanced for tally in (self.tallies or self.layers).values())
 
     def __str__(self) -> str:
-        """One line per layer, for people."""
-        return "\n".join(f"{layer}: {self[layer]}" for layer in self) or "nothing selected yet"
+        """One line per layer and note, for people."""
+        lines = [f"{layer}: {self[layer]}" for layer in self] or ["nothing selected yet"]
+        return "\n".join([*lines, *self.notes])

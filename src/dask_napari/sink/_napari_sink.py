@@ -199,6 +199,7 @@ class NapariSink(WorkerPlugin):
             "addresses": list(self.addresses),
             "state": publisher.state if publisher else "closed",
             "transport": publisher.transport if publisher else "",
+            "viewer": publisher.viewer if publisher else "",
             "counts": publisher.counts() if publisher else {},
         }
 

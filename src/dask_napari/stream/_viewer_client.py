@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 import zmq
 
 from dask_napari._version import __version__
-from dask_napari.model import Ledger, Tally
+from dask_napari.model import Counts, Ledger, Tally
 from dask_napari.stream.auth import ClientKeys, NoKeys, Security, reachable
 from dask_napari.stream.wire import complaint, keep_alive, open_context
 from dask_napari.stream.wire import messages as wire
@@ -163,6 +164,14 @@ class Control:
                 for name, layer, selected, shown, coalesced, dropped, pending in rows
             }
         )
+
+    def counts(self, *, timeout: float = 10.0) -> dict[str, Counts]:
+        """Return both sides of the viewer's ledger, by publisher.
+
+        Those that ended long ago are added up under an empty name, as the viewer's side.
+        """
+        answer = self.request("counts", timeout=timeout)["counts"]
+        return msgspec.convert(answer, dict[str, Counts])
 
     def settled(self, selected: Mapping[str, int], *, timeout: float = 10.0) -> bool:
         """Return whether the viewer knows of all that was selected, and nothing is pending.

@@ -96,6 +96,8 @@ class Clients:
             raise Rejected("request that is too large")
         if request.name == "ledger":
             answer({"ledger": plain(self._publishers.ledger())}, "")
+        elif request.name == "counts":
+            answer({"counts": self._publishers.counts()}, "")
         elif request.name == "settled":
             answer({"settled": self._publishers.settled(_numbers(request.arguments))}, "")
         elif request.name == "known":

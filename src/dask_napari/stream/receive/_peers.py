@@ -39,8 +39,7 @@ class KnownPublisher:
         if self.alive or not counts.pending:
             return counts
         lost = counts.copy()
-        lost.dropped["worker-lost"] += lost.pending
-        lost.pending = 0
+        lost.drop_pending("worker-lost")
         return lost
 
 

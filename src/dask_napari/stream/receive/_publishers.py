@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from dask_napari.model import (
     REASONS_LIMIT,
+    Counts,
     Item,
     LayerSpec,
     Ledger,
@@ -215,6 +216,23 @@ class Publishers:
                     here = arrived.get((name, layer)) or Tally()
                     rows[name, layer] = _joined(publisher, layer, here)
             return Ledger(rows)
+
+    def counts(self) -> dict[str, Counts]:
+        """Return both sides of the ledger by publisher; those added up go by an empty name."""
+        with self.lock:
+            arrived: dict[str, dict[str, Tally]] = {}
+            for (name, layer), tally in self._board.tallies().items():
+                arrived.setdefault(name, {})[layer] = tally
+            ended = {layer: tally.copy() for layer, tally in self._ended.items()}
+            return {"": Counts("", False, {}, ended)} | {
+                each.name: Counts(
+                    each.instance,
+                    each.alive,
+                    {layer: tally.copy() for layer, tally in each.counts.items()},
+                    arrived.get(each.name, {}),
+                )
+                for each in self
+            }
 
     def sums(self) -> Ledger:
         """Return the ledger by layer, of sums that are kept: cheap however many publishers."""

@@ -206,6 +206,11 @@ class Publisher:
         """``"shared-memory"`` or ``"inline"``; empty while it is not connected."""
         return self._thread.transport
 
+    @property
+    def viewer(self) -> str:
+        """The viewer that the counts are for: another name once they began anew; empty at first."""
+        return self._thread.viewer
+
     def memory(self) -> dict[str, int]:
         """Return the bytes that are held: values that wait, values on the way, the arena."""
         return {

@@ -59,6 +59,7 @@ class PublisherThread:
     def __init__(self, outbox: Outbox, reports: Reports, options: PublisherOptions) -> None:
         self.state = "connecting"
         self.transport = ""
+        self.viewer = ""  # its name for this publisher; another one knows nothing of it
         self.arena_bytes = 0
         self.layers: dict[str, LayerSpec] = {}
         self._outbox = outbox
@@ -68,7 +69,6 @@ class PublisherThread:
         self._no_keys = ""
         self._numbers = itertools.count(1)
         self._undeclared: deque[LayerSpec] = deque()
-        self._instance = ""
         self._undelivered = Undelivered(outbox)
         self._deadline: float | None = None
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
@@ -159,7 +159,7 @@ class PublisherThread:
                 lost,
                 selected,
                 f"the viewer at {where} had not taken them before the end"
-                if self._instance
+                if self.viewer
                 else f"no viewer answered at {where}",
             )
 
@@ -342,14 +342,14 @@ class PublisherThread:
         self.state = "connected"
         self.transport = connection.transport
         self.arena_bytes = agreement.arena.size if agreement.arena else 0
-        known = agreement.welcome.instance == self._instance
+        known = agreement.welcome.instance == self.viewer
         self._undelivered.resend(agreement.welcome.received if known else 0)
         if not known:
-            if self._instance:
+            if self.viewer:
                 # Another viewer: it has seen nothing of this worker, and its ledger starts here.
                 self._outbox.start_over()
                 connection.met_new_viewer = True
-            self._instance = agreement.welcome.instance
+            self.viewer = agreement.welcome.instance
         self._outbox.leave_alone(False)
         if agreement.inline_because:
             self._reports.error(
