@@ -22,12 +22,34 @@ def test_changes_make_another_value_and_keep_the_names_of_the_others():
     assert [*two.without([FRAMES])] == [CELLS]
 
 
-def test_the_very_tap_is_taken_away_and_not_its_equal():
-    taps = ActiveTaps().added([FRAMES, Tap("frame")])
-    (left,) = taps.without([FRAMES])
-    assert left is not FRAMES
-    with pytest.raises(ValueError, match="'frame' is not active"):
-        taps.without([Tap("frame")])
+def test_a_tap_is_taken_away_by_its_equal():
+    taps = ActiveTaps().added([FRAMES, CELLS])
+    assert [*taps.without([Tap("frame")])] == [CELLS]
+    with pytest.raises(ValueError, match="'raw' is not active"):
+        taps.without([Tap("frame", layer="raw")])
+
+
+def test_an_equal_tap_changes_nothing():
+    def cell() -> list[Tap]:
+        """What a cell of a notebook makes each time that it is run."""
+        return [
+            Tap("frame", at=lambda key, value, args: {"n": args[0]}),
+            Tap(lambda key: "segment" in key, kind="labels", layer="cells"),
+            Tap({"a-1", "a-2"}, layer="some", options={"contrast_limits": [0, 9]}),
+        ]
+
+    first = ActiveTaps().added(cell())
+    again = first.added(cell())
+    assert again.named == first.named
+    assert again.active(cell()[0]) is next(iter(first))
+
+
+def test_a_tap_on_the_selection_and_layer_of_another_replaces_it():
+    taps = ActiveTaps().added([FRAMES, CELLS]).added([Tap("frame", at="{n:d}")])
+    assert [tap.layer for tap in taps] == [CELLS.layer, "frame"]
+    assert len(ActiveTaps().added([FRAMES, Tap("frame", layer="copy")])) == 2
+    with pytest.raises(ValueError, match="both"):
+        taps.added([Tap("frame", kind="labels")])
 
 
 def test_an_array_that_is_watched_again_has_one_tap_a_layer():
@@ -36,7 +58,7 @@ def test_an_array_that_is_watched_again_has_one_tap_a_layer():
     taps = ActiveTaps().added([FRAMES])
     for options in ({}, {"policy": "keep"}, {"layer": "copy"}):
         _, found = tapped(array, **options)
-        taps = taps.with_watched(found)
+        taps = taps.added(found)
     assert [(tap.layer, tap.policy) for tap in taps] == [
         ("frame", "latest"),
         ("zeros", "keep"),

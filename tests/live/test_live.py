@@ -181,7 +181,7 @@ import dask_napari as dn
 if __name__ == "__main__":
     atexit.register(lambda: print("open" if second.open else "closed"))  # the last to run
     client = Client({address!r})
-    first, second = dn.watch(client), dn.watch(client)
+    first, second = dn.watch(client), dn.watch(client, new=True)
     first.close()
 """
 
@@ -193,6 +193,79 @@ def test_a_handle_that_is_closed_leaves_the_end_of_others_alone(client, tmp_path
         [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.returncode, done.stdout) == (0, "closed\n"), done.stderr
+    eventually(lambda: not leftovers(), leftovers)
+
+
+def test_a_cell_that_is_run_again_gets_the_viewer_that_is_there(client, caplog):
+    def cell(**options) -> dn.Live:
+        live = dn.watch(client, **options)
+        live.tap("frame", at=lambda key, value, args: {"n": args[0]})
+        return live
+
+    with cell(title="mine") as live:
+        wait(client.map(tasks.frame, range(5), pure=False))
+        assert live.wait(DEADLINE)["frame"].selected == 5
+        assert cell() is live
+        assert cell(title="mine") is live
+        assert len(live.taps) == 1
+        with pytest.raises(ValueError, match=r"title='other'.*opened with title='mine'.*new=True"):
+            cell(title="other")
+        with pytest.raises(ValueError, match=r"memory='1GiB'.*the default memory"):
+            cell(memory="1GiB")
+        with cell():
+            pass  # the block of a function that watches, too
+        assert live.open
+        wait(client.map(tasks.frame, range(5, 10), pure=False))
+        assert live.wait(DEADLINE)["frame"].selected == 10
+        os.kill(live._viewer.process.pid, signal.SIGTERM)  # as if the user closed the window
+        eventually(lambda: not live.open)
+        with Client(client.scheduler.address) as other, cell() as another:
+            assert another is not live
+            assert all(len(names) == 2 for names in client.run(sinks).values())
+            assert "another client" not in caplog.text
+            dn.watch(other).close()
+            assert "another client of this process has a viewer" in caplog.text
+    assert not leftovers()
+
+
+FORKS = """
+import multiprocessing, os, sys, time
+from distributed import Client
+import dask_napari as dn
+
+if __name__ == "__main__":
+    client = Client({address!r})
+    with dn.watch(client) as live:
+        asleep = multiprocessing.get_context("fork").Process(target=time.sleep, args=(300,))
+        asleep.start()
+        began = time.monotonic()
+        if (child := os.fork()) == 0:
+            live.close()
+            os._exit(1 if live.open else 0)  # Dask's own end in a forked child takes its time
+        assert os.waitpid(child, 0)[1] == 0
+        assert time.monotonic() - began < 5
+        assert live.open
+        print(live._viewer.process.pid, asleep.pid, flush=True)
+        {end}
+    asleep.kill()
+"""
+
+
+@pytest.mark.parametrize("end", ["", "os.kill(os.getpid(), 9)"])
+def test_a_forked_child_neither_closes_a_window_nor_keeps_it_open(client, tmp_path, end):
+    script = tmp_path / "forks.py"
+    script.write_text(FORKS.format(address=client.scheduler.address, end=end))
+    with (tmp_path / "out").open("w+") as out:  # a pipe would be held by the child that sleeps
+        done = subprocess.run([sys.executable, str(script)], stdout=out, timeout=120, check=False)
+        out.seek(0)
+        viewer, asleep = map(int, out.read().split())
+    assert done.returncode == (-9 if end else 0)
+    try:
+        eventually(lambda: has_ended(viewer))
+        assert has_ended(asleep) == (not end)
+    finally:
+        if not has_ended(asleep):
+            os.kill(asleep, signal.SIGKILL)
     eventually(lambda: not leftovers(), leftovers)
 
 
@@ -217,7 +290,7 @@ def sinks(dask_worker: object) -> set[str]:
 
 
 def test_two_viewers_at_once_get_everything_and_close_one_by_one(client):
-    with dn.watch(client) as first, dn.watch(client) as second:
+    with dn.watch(client) as first, dn.watch(client, new=True) as second:
         first.tap("frame")
         second.tap("frame", layer="copy")
         futures = client.map(tasks.frame, range(10), pure=False)

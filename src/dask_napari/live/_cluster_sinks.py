@@ -96,6 +96,8 @@ class ClusterSinks:
             if self._closed:
                 raise RuntimeError("this Live is closed; call watch(client) again")
             taps = change(self.taps)
+            if taps.named.keys() == self.taps.named.keys():
+                return
             TapSet(taps)  # refuses what no sink could do, before anything is sent
             self._register(TapsUpdate(taps.named, self.name))
             self.taps = taps

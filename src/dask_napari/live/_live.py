@@ -7,6 +7,7 @@ import contextlib
 import functools
 import logging
 import math
+import os
 import threading
 import time
 import weakref
@@ -72,6 +73,8 @@ class Live:
         self._sinks = sinks
         self._ledger = ClientLedger()
         self._closed = threading.Event()
+        self._entered = 0
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         # A script that ends without `close` must not leave a window behind. Weak, so that the
         # registration does not keep a forgotten handle alive; one of its own, since taking a
@@ -85,6 +88,9 @@ class Live:
 
     def tap(self, select: Any, **options: Unpack[TapOptions]) -> Tap | tuple[Tap, ...]:
         """Stream the outputs that ``select`` chooses, from now on and those in memory already.
+
+        A tap replaces an earlier one on that selection and layer; one that equals it changes
+        nothing. So a cell of a notebook may be run again.
 
         Parameters
         ----------
@@ -111,10 +117,10 @@ class Live:
                 for name, array in variables(select).items()
             )
             self._sinks.change(lambda others: others.added(taps))
-            return taps
+            return tuple(self._sinks.taps.active(tap) for tap in taps)
         tap = select if isinstance(select, Tap) and not options else Tap(select, **options)
         self._sinks.change(lambda others: others.added([tap]))
-        return tap
+        return self._sinks.taps.active(tap)
 
     def watch(self, array: T, **options: Unpack[TapOptions]) -> T:
         """Return an array equal to the given one, whose chunks appear as they are computed.
@@ -148,7 +154,7 @@ class Live:
         >>> smooth.to_zarr("smooth.zarr")  # doctest: +SKIP
         """
         streaming, taps = tapped(array, **options)
-        self._sinks.change(lambda others: others.with_watched(taps))
+        self._sinks.change(lambda others: others.added(taps))
         return streaming  # type: ignore[no-any-return]
 
     def untap(self, tap: Tap | Iterable[Tap]) -> None:
@@ -157,7 +163,7 @@ class Live:
         Parameters
         ----------
         tap : Tap or iterable of Tap
-            Taps that :meth:`tap` returned, or some of :attr:`taps`.
+            Taps that :meth:`tap` returned, some of :attr:`taps`, or equal ones.
 
         Raises
         ------
@@ -177,7 +183,7 @@ class Live:
     @property
     def open(self) -> bool:
         """True while the window is open."""
-        return not self._closed.is_set() and self._viewer.running
+        return self._is_own() and not self._closed.is_set() and self._viewer.running
 
     def ledger(self) -> Ledger:
         """Return what became of every selected output.
@@ -253,7 +259,9 @@ class Live:
         """Say what is waited for, of what is known or told at once."""
         with contextlib.suppress(ViewerGone):
             self._ask_viewer(LEAST_TIMEOUT)
-        return self._ledger.waits_for()
+        silent = self._sinks.requests.silent
+        names = f"; these workers do not answer: {', '.join(silent)}" if silent else ""
+        return f"{self._ledger.waits_for()}{names}"
 
     def _settled(self, selected: Mapping[str, int], timeout: float) -> bool:
         try:
@@ -285,7 +293,12 @@ class Live:
             pass
 
     def close(self) -> None:
-        """Close the window and remove the sinks; may be called again."""
+        """Close the window and remove the sinks; may be called again.
+
+        In a forked child it does nothing: the window is its parent's.
+        """
+        if not self._is_own():
+            return
         with contextlib.suppress(ViewerGone, RuntimeError):
             self._ask_viewer(LEAST_TIMEOUT)  # its last words; they take milliseconds
         with self._lock:
@@ -303,11 +316,19 @@ class Live:
             self._thread.join(JOIN_TIMEOUT)
         janitor.sweep()
 
+    def _is_own(self) -> bool:
+        """Return whether this process made the handle; a forked child has no threads for it."""
+        return os.getpid() == self._pid
+
     def __enter__(self) -> Live:
+        self._entered += 1
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.close()
+        # Blocks may be nested, as in a function of a script that watches: the outermost closes.
+        self._entered -= 1
+        if not self._entered:
+            self.close()
 
     def __repr__(self) -> str:
         state = "open" if self.open else "closed"

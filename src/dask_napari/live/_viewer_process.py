@@ -21,6 +21,9 @@ QUIT_TIMEOUT: Final = 10.0
 """Seconds for a window to close by itself; then it is terminated."""
 
 
+_viewers: Final[weakref.WeakSet[ViewerProcess]] = weakref.WeakSet()
+
+
 class ViewerFailed(RuntimeError):
     """The viewer's process did not come up; the text holds the end of its log."""
 
@@ -45,6 +48,7 @@ class ViewerProcess:
         memory: int | None = None,
         insecure: bool = False,
     ) -> None:
+        _viewers.add(self)
         read, write = os.pipe()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - can be read after the viewer's end
         weakref.finalize(self, self._log.close)
@@ -56,6 +60,7 @@ class ViewerProcess:
         try:
             self.process: subprocess.Popen[bytes] = subprocess.Popen(
                 command,
+                bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=self._log,
                 stderr=self._log,
@@ -136,3 +141,18 @@ class ViewerProcess:
             end()
             timeout = 2.0
         self.process.wait()
+
+
+def _hang_up_in_child() -> None:
+    """Close a forked child's copies of the viewers' standard inputs.
+
+    With one of them open, a window would stay until the child ends.
+    """
+    for viewer in list(_viewers):
+        process = getattr(viewer, "process", None)
+        if process is not None and process.stdin is not None:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+
+
+os.register_at_fork(after_in_child=_hang_up_in_child)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dask_napari import config
 from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.live._live import Live
+from dask_napari.live._open_handles import OpenHandles
 from dask_napari.live._viewer_endpoint import ViewerEndpoint
 from dask_napari.live._viewer_process import ViewerProcess
 from dask_napari.sink import SINK_NAME, NapariSink
@@ -21,22 +22,33 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
+TITLE: Final = "Dask live"
+
+_handles: Final = OpenHandles()
+
+
 def watch(
     client: Client,
     *,
+    new: bool = False,
     listen: str | Iterable[str] | None = None,
     transport: Transport | None = None,
-    title: str = "Dask live",
+    title: str = TITLE,
     memory: int | float | str | None = None,
     insecure: bool = False,
     timeout: float | None = None,
 ) -> Live:
     """Open napari and stream into it what the taps of the returned handle select.
 
+    Called again, it returns the handle that is there, so that a cell of a notebook may be run
+    again. If the window was closed, a new one opens.
+
     Parameters
     ----------
     client : distributed.Client
         Connected to any Dask cluster; not an asynchronous one.
+    new : bool
+        Open a viewer of its own though the client has one.
     listen : str or iterable of str, optional
         Addresses for the viewer to listen on, ``tcp://host:port``. By default a private socket
         for workers on this host, and an encrypted TCP port on the interface that the scheduler
@@ -64,8 +76,8 @@ def watch(
     TypeError
         If ``client`` is not a synchronous client.
     ValueError
-        If ``listen``, ``transport`` or ``memory`` is not usable, or ``insecure`` is given while
-        Dask requires encryption.
+        If ``listen``, ``transport`` or ``memory`` is not usable, ``insecure`` is given while
+        Dask requires encryption, or the client's viewer was opened with other options than these.
     ViewerFailed
         If the window does not open.
 
@@ -80,7 +92,32 @@ def watch(
     """
     _check_client(client)
     check_transport(transport or config.get("transport"))
-    endpoint = ViewerEndpoint.for_client(client, listen, insecure)
+    listen = tuple(listen) if listen is not None and not isinstance(listen, str) else listen
+    options = {
+        "listen": listen,
+        "transport": transport,
+        "title": None if title == TITLE else title,
+        "memory": memory,
+        "insecure": insecure or None,
+    }
+
+    def make() -> Live:
+        endpoint = ViewerEndpoint.for_client(client, listen, insecure)
+        return _open(client, endpoint, title, memory, transport, timeout)
+
+    named = {name: value for name, value in options.items() if value is not None}
+    return _handles.get(client, named, new, make)
+
+
+def _open(
+    client: Client,
+    endpoint: ViewerEndpoint,
+    title: str,
+    memory: int | float | str | None,
+    transport: Transport | None,
+    timeout: float | None,
+) -> Live:
+    """Open a viewer, and register its sinks; leave nothing behind if one of them fails."""
     janitor.sweep()
     with contextlib.ExitStack() as undo:
         viewer = ViewerProcess(

@@ -54,12 +54,14 @@ class SinkLifetime(SchedulerPlugin):
 
     async def _remove(self, scheduler: Scheduler) -> None:
         await asyncio.sleep(GRACE)
-        if dask_internals.has_client(scheduler, self.client):
-            return
         for name in self.names:
+            # Looked at each time: a client that is back has registered its plugins again.
+            if dask_internals.has_client(scheduler, self.client):
+                return
             try:
                 await dask_internals.remove_worker_plugin(scheduler, name)
             except Exception as error:
                 # A worker that is ending does not answer; the others were told.
                 logger.debug("%s was not removed everywhere: %r", name, error)
-        dask_internals.remove_scheduler_plugin(scheduler, self.name)
+        if not dask_internals.has_client(scheduler, self.client):
+            dask_internals.remove_scheduler_plugin(scheduler, self.name)

@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 import logging
 import math
+import os
 import threading
 import time
 import weakref
@@ -373,3 +374,4 @@ def _close_running() -> None:
 
 
 atexit.register(_close_running)
+os.register_at_fork(after_in_child=_running.clear)  # the threads are the parent's
