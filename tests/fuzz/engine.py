@@ -35,7 +35,7 @@ LIMITS = Limits(
     requests=4,
     layers=6,
     specs=1 << 16,
-    sources=12,
+    publishers=12,
     ended=4,
     tallies=24,
     heartbeat=1e6,
@@ -430,7 +430,7 @@ class Game:
             "requests": (protocol.clients.requests.qsize(), limits.requests),
             "layers": (len(protocol.publishers.layers()), limits.layers),
             "known": (len(protocol.clients.known), limits.layers),
-            "sources": (len(publishers), limits.sources),
+            "sources": (len(publishers), limits.publishers),
             # One more, where items of ended publishers are that there was no room for.
             "counts": (_counts(protocol), limits.tallies + 1),
             "troubles": (max(len(s.reports.all()) for s in publishers), REPORTS_LIMIT),

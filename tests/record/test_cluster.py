@@ -197,7 +197,7 @@ def test_a_replay_opens_a_window_and_ends_with_it(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["replay", "nothing.zarr"], 1, "there is no record"),
+        (["replay", "nothing.zarr"], 1, "no record at"),
         (["replay", "."], 1, "not a record of dask-napari"),
         (["record", ".", "--listen", "tcp://127.0.0.1:0"], 1, "is there already"),
         (["record", "r.zarr", "--append", "--overwrite"], 2, "not both"),

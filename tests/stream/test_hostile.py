@@ -169,7 +169,7 @@ def test_a_thousand_peers_that_say_hello_and_nothing_else(descriptors, neighbour
 
 
 def test_a_flood_of_hellos_neither_fills_memory_nor_shuts_workers_out():
-    neighbour = Neighbour(peers=20, sources=50, clients=10)
+    neighbour = Neighbour(peers=20, publishers=50, clients=10)
     with (
         neighbour.receiver as receiver,
         Publisher(neighbour.address, name="good", insecure=True) as good,

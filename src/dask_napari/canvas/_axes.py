@@ -145,9 +145,11 @@ class CanvasAxes:
             0  # grows whenever a coordinate comes before others: they get another index
         )
 
-    def check(self, names: Iterable[str], n_spatial: int) -> None:
-        """Raise a Refusal if axes would be too many with these sliders and so many in space."""
-        if len({*self.names, *names}) + max(n_spatial, len(self.spatial)) > MOST_AXES:
+    def check(self, position: Mapping[str, Any], n_spatial: int) -> None:
+        """Raise a Refusal if a position and axes in space would make too many axes."""
+        if position.keys() <= self._axes.keys() and n_spatial <= len(self.spatial):
+            return
+        if len({*self.names, *position}) + max(n_spatial, len(self.spatial)) > MOST_AXES:
             raise Refusal("too many axes")
 
     def admit(self, position: Mapping[str, Any], order: Sequence[str] = ()) -> bool:

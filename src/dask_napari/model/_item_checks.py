@@ -69,9 +69,9 @@ def _check_features(item: Item, count: int | None) -> None:
         if not name:
             raise Refusal("a feature without a name")
         if column.ndim != 1 or column.dtype.kind not in _COLUMNS:
-            raise Refusal("features that are no column")
+            raise Refusal("features that are not a column")
         if column.dtype.kind == "U" and column.size and _beyond(column):
-            raise Refusal("features of characters that are none")
+            raise Refusal("features with characters beyond Unicode")
         if count is None:
             count = len(column)
         if len(column) != count:
@@ -126,7 +126,7 @@ def _coordinates(item: Item, ndim: int, least: int, most: int = MOST_AXES) -> No
     if data.ndim != ndim or not least <= data.shape[-1] <= most:
         raise Refusal("coordinates of another shape")
     if data.dtype.kind != "f" or data.dtype.itemsize not in (4, 8):
-        raise Refusal("coordinates that are no floating point numbers")
+        raise Refusal("coordinates that are not floating point numbers")
     if not reachable(data).all():
         raise Refusal("coordinates that are not finite, or too far away")
 
@@ -153,7 +153,7 @@ def _shapes(item: Item) -> tuple[int, int]:
     if offsets is None or types is None:
         raise Refusal("shapes without offsets or types")
     if any(a.ndim != 1 or a.dtype.kind not in "iu" for a in (offsets, types)):
-        raise Refusal("offsets or types that are no numbers")
+        raise Refusal("offsets or types that are not whole numbers")
     if len(offsets) != len(types) + 1:
         raise Refusal("offsets or types of another length")
     if int(types.max(initial=0)) >= len(SHAPE_TYPES) or int(types.min(initial=0)) < 0:
@@ -174,11 +174,11 @@ def _tracks(item: Item) -> tuple[int, int]:
     _coordinates(item, 2, 4, 5)
     numbers = item.data[:, :2]
     if not np.array_equal(numbers, np.floor(numbers)) or (numbers < 0).any():
-        raise Refusal("tracks or times that are no whole numbers")
+        raise Refusal("tracks or times that are not whole numbers")
     graph = item.arrays.get("graph")
     if graph is not None:
         if graph.ndim != 2 or graph.shape[1] != 2 or graph.dtype.kind not in "iu":
-            raise Refusal("a graph that is no list of pairs")
+            raise Refusal("a graph that is not a list of pairs")
         if not np.isin(graph, np.unique(numbers[:, 0])).all():
             raise Refusal("a graph of tracks that are not there")
     return len(item.data), item.data.shape[1] - 1
@@ -195,7 +195,7 @@ def _surface(item: Item) -> tuple[int, int]:
     _coordinates(item, 2, 2)
     faces, values = item.arrays.get("faces"), item.arrays.get("values")
     if faces is None or faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu":
-        raise Refusal("faces that are no triangles")
+        raise Refusal("faces that are not triangles")
     if faces.size and not 0 <= int(faces.min()) <= int(faces.max()) < len(item.data):
         raise Refusal("faces of vertices that are not there")
     if values is not None and (values.shape != (len(item.data),) or values.dtype.kind != "f"):

@@ -29,7 +29,7 @@ def plain_position(position: object) -> dict[str, Coordinate]:
     """
     if not isinstance(position, Mapping) or not position:
         raise TypeError(
-            f"{position!r} is no position; give a mapping such as {{'well': 'A01', 'field': 3}}"
+            f"{position!r} is not a position; give a mapping such as {{'well': 'A01', 'field': 3}}"
         )
     found: dict[str, Coordinate] = {}
     for axis, value in position.items():

@@ -25,7 +25,7 @@ LAYOUT: Final = 2  # raised when an older version cannot read a record
 def check_record(path: Path) -> dict[str, Any]:
     """Return our attributes of a record; FileNotFoundError or ValueError if it is not one."""
     if not path.exists():
-        raise FileNotFoundError(errno.ENOENT, f"there is no record {path}")
+        raise FileNotFoundError(errno.ENOENT, f"no record at {path}")
     try:
         attributes: dict[str, Any] = read_attributes(path).get(KEY, {})
     except (OSError, ValueError):

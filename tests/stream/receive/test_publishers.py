@@ -31,7 +31,7 @@ def one_life(publishers: Publishers, board: Board, name: str) -> KnownPublisher:
 
 def test_any_number_of_publishers_come_and_go_and_the_ledger_stays_exact():
     board = Board()
-    publishers = Publishers(Limits(sources=50, ended=10), board)
+    publishers = Publishers(Limits(publishers=50, ended=10), board)
     for n in range(500):
         one_life(publishers, board, f"worker {n}")
     ledger = publishers.ledger()
@@ -49,7 +49,7 @@ def test_any_number_of_publishers_come_and_go_and_the_ledger_stays_exact():
 
 def test_sums_by_layer_are_those_of_the_rows_whatever_happens():
     board = Board()
-    publishers = Publishers(Limits(sources=4, ended=1, tallies=6), board)
+    publishers = Publishers(Limits(publishers=4, ended=1, tallies=6), board)
 
     def check() -> None:
         assert publishers.sums().layers == publishers.ledger().layers
@@ -95,7 +95,7 @@ def test_settled_is_what_has_been_told_and_is_not_pending():
 
 def test_what_is_pending_or_alive_is_never_added_up():
     board = Board()
-    publishers = Publishers(Limits(sources=3, ended=1), board)
+    publishers = Publishers(Limits(publishers=3, ended=1), board)
     publishers.arrive("alive", "host")
     busy = one_life(publishers, board, "busy")
     item = Item("cells", "labels", np.zeros((2, 2), "u1"), {"t": 9})

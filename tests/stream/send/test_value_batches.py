@@ -55,7 +55,7 @@ T = {"t": 0}
         ([PLANE[:0]], [T], "raw", "image", "value 0 is empty"),
         ([PLANE], [T], "raw", "points", "bare array, which 'points' cannot be"),
         ([Item("cells", "labels", PLANE)], [T], "raw", "image", "item of layer 'cells', not 'raw'"),
-        ([PLANE], [{}], "raw", "image", "is no position"),
+        ([PLANE], [{}], "raw", "image", "is not a position"),
         ([PLANE], [{"t": None}], "raw", "image", "coordinate None of axis 't'"),
         ([PLANE], [{"t": float("inf")}], "raw", "image", "not finite"),
         ([PLANE], [{3: 0}], "raw", "image", "axis 3 is not a name"),

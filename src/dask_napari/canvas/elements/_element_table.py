@@ -22,7 +22,7 @@ MIN_DEAD: Final = 1024
 """Rows of replaced blocks that are worth the work of letting go of them."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class PreparedElements:
     """Elements of a block, for whose rows the table has room."""
 
@@ -98,6 +98,7 @@ class ElementTable:
 
         Nothing changes before :meth:`write`; features that do not fit raise a Refusal.
         """
+        self.features.check(length, features)
         start = old.start if old is not None and len(old) == length else len(self)
         return PreparedElements(
             self._places.prepare(start, length, places),

@@ -44,7 +44,7 @@ def common_type(one: np.dtype[Any], other: np.dtype[Any]) -> np.dtype[Any]:
     return np.result_type(one, other) if alike else np.dtype(object)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class PreparedRows:
     """Rows of columns, and buffers with room for them."""
 
@@ -106,11 +106,7 @@ class GrowingColumns:
     def prepare(
         self, start: int, length: int, block: Mapping[str, npt.NDArray[Any]]
     ) -> PreparedRows:
-        """Make room for rows at the end, or over others; nothing changes before :meth:`write`.
-
-        Rows that do not fit raise a Refusal.
-        """
-        self.check(length, block)
+        """Make room for rows at the end, or over others; nothing changes before :meth:`write`."""
         stop = start + length
         full = start == 0 and stop >= self._length
         names = {**self._buffers, **block}
@@ -140,9 +136,10 @@ class GrowingColumns:
             tail = values.shape[1:]
         else:
             new = missing_value(old.dtype)[0] if values is None else values.dtype
-            dtype, tail = common_type(old.dtype, new), old.shape[1:]
-        if old is not None and old.dtype == dtype and len(old) >= stop:
-            return old
+            dtype = old.dtype if old.dtype == new else common_type(old.dtype, new)
+            if old.dtype is dtype and len(old) >= stop:
+                return old
+            tail = old.shape[1:]
         size = CAPACITY if old is None else max(CAPACITY, len(old))
         while size < stop:
             size *= 2

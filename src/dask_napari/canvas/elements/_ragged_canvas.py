@@ -29,7 +29,7 @@ MAX_REPEATED: Final = 2_000_000
 """Rows that repetition may make; more would take the memory, and nobody could see them."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class PreparedBlock:
     """A block that fits on its canvas as both are now."""
 
@@ -114,7 +114,8 @@ class RaggedCanvas:
         if not np.isfinite(coordinates).all():
             raise Refusal("coordinates", "coordinates that are not finite numbers")
         names = names_of(block.axes, coordinates.shape[1])
-        inner = [names[column] for column in self.spatial_columns(block.axes, len(names))]
+        named = bool(block.axes)
+        inner = [name for name in names if not is_slider(self.axes, name, named=named)]
         if len(inner) < 2:
             raise Refusal("coordinates", f"axes {names} leave fewer than two axes in space")
         key = position_key(position)

@@ -39,7 +39,7 @@ def is_slider(axes: CanvasAxes, name: str, *, named: bool) -> bool:
     return named and name not in axes.spatial and name not in SPATIAL
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class NewCoordinates:
     """Coordinates that the axes must know for a block."""
 

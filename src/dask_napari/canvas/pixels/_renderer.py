@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -108,12 +109,13 @@ class Renderer:
 
     def add(self, plane: Plane, tile: Tile, old: Tile | None) -> None:
         """Draw a tile that was put on a plane into the overview of that plane."""
-        overview, self._overview = self._overview, None
-        try:
-            if overview is None or overview.plane is not plane or overview.add(tile, old):
+        overview = self._overview
+        if overview is None or overview.plane is not plane:
+            return
+        self._overview = None
+        with suppress(MemoryError):  # the tile is on its plane: the next look draws it anew
+            if overview.add(tile, old):
                 self._overview = overview
-        except MemoryError:
-            pass  # the tile is on its plane, and whoever looks has the overview drawn anew
 
 
 def upward_window(space: Sequence[Selector], colour: Sequence[Selector]) -> tuple[Window, Any]:

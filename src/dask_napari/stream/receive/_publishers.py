@@ -90,13 +90,13 @@ class Publishers:
 
     def _make_room(self) -> None:
         """Forget the oldest of those that have ended, if there are too many."""
-        full = len(self._known) >= self._limits.sources
+        full = len(self._known) >= self._limits.publishers
         ended = [publisher for publisher in self._known.values() if not publisher.alive]
         if full:
             self._add_up(ended)
         elif len(ended) > self._limits.ended:
             self._add_up(ended[: len(ended) // 2 + 1])  # not at each that comes: it takes a while
-        if len(self._known) >= self._limits.sources:
+        if len(self._known) >= self._limits.publishers:
             raise Rejected("too many publishers")
 
     def _add_up(self, ended: list[KnownPublisher]) -> None:

@@ -48,7 +48,7 @@ class Limits:
         Layers that taps declare, over all publishers.
     specs : int
         Bytes of what they say of their layers.
-    sources : int
+    publishers : int
         Publishers remembered, those that have ended included.
     ended : int
         Those of them that have ended; the counts of older ones are added up.
@@ -69,7 +69,7 @@ class Limits:
     requests: int = 64
     layers: int = 1024
     specs: int = 64 << 20
-    sources: int = 8192
+    publishers: int = 8192
     ended: int = 1024
     tallies: int = 65_536
     heartbeat: float = 2.0

@@ -66,6 +66,9 @@ class LiveViewer:
         self._requests.start()
         self.pump.start()
 
+    def __repr__(self) -> str:
+        return f"<LiveViewer of {self.receiver}: {self.layers}>"
+
     def _serve(self) -> None:
         if self._serving:
             return  # called by the event loop while a screenshot lets it run

@@ -52,6 +52,9 @@ class Pump(QObject):  # type: ignore[misc]
         self._timer.setInterval(INTERVAL_MS)
         self._timer.timeout.connect(self.tick)
 
+    def __repr__(self) -> str:
+        return f"<Pump from {self._board} to {self._layers}>"
+
     def start(self) -> None:
         """Start the timer."""
         self._timer.start()

@@ -48,13 +48,16 @@ class Sliders(QObject):  # type: ignore[misc]
         self._moved_to: Mapping[str, Any] | None = None
         viewer.dims.events.current_step.connect(self._on_step)
 
+    def __repr__(self) -> str:
+        return f"<Sliders at {self._shown}{', following' if self._following else ''}>"
+
     def close(self) -> None:
         """Let go of the viewer."""
         self._viewer.dims.events.current_step.disconnect(self._on_step)
 
     @property
     def following(self) -> bool:
-        """Whether the viewer moves to the newest item."""
+        """True if the viewer moves to the newest item."""
         return self._following
 
     def follow(self, on: bool) -> None:

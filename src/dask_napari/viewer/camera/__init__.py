@@ -1,4 +1,4 @@
-"""Where the viewer looks: the camera, and the place on each axis."""
+"""The view: the camera, and the index on each axis."""
 
 from __future__ import annotations
 

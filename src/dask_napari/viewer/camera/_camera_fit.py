@@ -28,6 +28,9 @@ class CameraFit:
         self._fitted: object = None
         self._size: object = None
 
+    def __repr__(self) -> str:
+        return f"<CameraFit of {self._fitted}{'' if self._ours else ', left to the user'}>"
+
     def start(self) -> None:
         """Fit the view to what comes next, wherever the camera is now."""
         self._ours, self._left, self._fitted = True, None, None

@@ -1,4 +1,4 @@
-"""Where the viewer looks, on our axes."""
+"""Viewpoint: the index on each axis that the viewer shows."""
 
 from __future__ import annotations
 

@@ -35,6 +35,9 @@ class AxesControl(QWidget):  # type: ignore[misc]
         self._form = QFormLayout(self)
         self._form.setContentsMargins(0, 0, 0, 0)
 
+    def __repr__(self) -> str:
+        return f"<AxesControl of {list(self.choices)}>"
+
     def refresh(self) -> None:
         """Take in axes that have come, and modes that taps have set."""
         for axis in self._layers.position_axes:

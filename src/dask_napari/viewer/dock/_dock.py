@@ -126,6 +126,9 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self._timer.start()
         self.refresh()
 
+    def __repr__(self) -> str:
+        return f"<LiveDock of {self._receiver}: {list(self._rows)}>"
+
     def refresh(self) -> None:
         """Read the receiver and show it."""
         self._show_state()

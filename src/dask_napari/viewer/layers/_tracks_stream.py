@@ -56,7 +56,9 @@ class TracksStream(ElementStream):
         count = item.data.shape[1] - 1
         axes = item.calibration.axes or (DEFAULT_AXES[:1] + DEFAULT_AXES[5 - count :])
         if len(axes) != count or axes[0] in DEFAULT_AXES[1:]:
-            raise Refusal(f"the first of the axes {axes} is no time")
+            raise Refusal(
+                "tracks without a time", f"the first of the axes {axes} has to be the time"
+            )
         graph = item.arrays.get("graph")
         columns: dict[str, npt.NDArray[Any]] = dict(item.features)
         columns[NUMBER] = numbers.astype(np.int64)
