@@ -44,7 +44,7 @@ def frame(n):
 
 def mine():
     shm = Path("/dev/shm")
-    return sorted(p.name for p in shm.iterdir() if p.name != "fill") if shm.is_dir() else []
+    return sorted(p.name for p in shm.rglob("*") if p.is_file() and p.name != "fill")
 
 if __name__ == "__main__":
     processes = sys.argv[1] == "processes"

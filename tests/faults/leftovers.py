@@ -58,7 +58,7 @@ def sockets(folder: Path) -> list[Path]:
 
 def segments(ports: Iterable[int]) -> list[str]:
     """Segments named after workers that listened on these ports."""
-    names = [p.name for p in Path("/dev/shm").iterdir() if p.name.startswith("dask-napari-")]
+    names = [p.name for p in Path("/dev/shm").rglob("dask-napari-*") if p.is_file()]
     marks = [f"-{port}-" for port in ports]
     return [name for name in names if any(mark in name for mark in marks)]
 

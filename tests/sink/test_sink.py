@@ -335,7 +335,7 @@ def test_what_a_watch_put_on_the_cluster_goes_with_its_client(client, canvas, en
 
 def segments(canvas: Canvas) -> list[str]:
     """Segments of the publishers that have spoken to a canvas; others may be at work here."""
-    names = [p.name for p in Path("/dev/shm").iterdir() if p.name.startswith("dask-napari-")]
+    names = [p.name for p in Path("/dev/shm").rglob("dask-napari-*") if p.is_file()]
     owners = [re.sub("[^A-Za-z0-9]", "-", p.name)[-40:] for p in canvas.receiver.peers()]
     return [name for name in names if any(owner in name for owner in owners)]
 

@@ -20,10 +20,10 @@ from dask_napari.system._memory import (
 )
 from dask_napari.system._parent_watch import ParentWatch
 from dask_napari.system._private_directories import (
-    DIRECTORY_NAME,
     IPC_LIMIT,
     RuntimeDirectory,
     bases,
+    meeting_places,
     private_directories,
 )
 from dask_napari.system._user_files import (
@@ -32,6 +32,7 @@ from dask_napari.system._user_files import (
     is_own_alone,
     lock,
     open_own,
+    own_folder,
     own_paths,
     prefix,
     still_named,
@@ -39,7 +40,6 @@ from dask_napari.system._user_files import (
 from dask_napari.system._wakeup import Wakeup
 
 __all__ = [
-    "DIRECTORY_NAME",
     "IPC_LIMIT",
     "PAGE_BYTES",
     "SHARED_MEMORY",
@@ -55,7 +55,9 @@ __all__ = [
     "is_own_alone",
     "lock",
     "map_file",
+    "meeting_places",
     "open_own",
+    "own_folder",
     "own_paths",
     "prefix",
     "private_directories",

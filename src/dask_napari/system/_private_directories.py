@@ -8,10 +8,18 @@ import re
 import secrets
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from dask_napari.system._user_files import is_own, lock, own_paths, prefix, still_named
+from dask_napari.system._user_files import (
+    is_own,
+    lock,
+    own_folder,
+    own_paths,
+    prefix,
+    still_named,
+)
 
 IPC_LIMIT: Final = 107
 """Bytes of a Unix socket's path on Linux (``sun_path`` less its end; unix(7))."""
@@ -20,18 +28,12 @@ DIRECTORY_NAME: Final = re.compile(r"dask-napari-[0-9]+-[0-9a-f]{12}")
 """Names of private directories: user, twelve random hexadecimal digits."""
 
 
-def base() -> Path:
-    """Return ``$XDG_RUNTIME_DIR`` or the temporary directory, else raise FileNotFoundError."""
-    found = bases()
-    if not found:
-        raise FileNotFoundError(
-            "no directory for temporary files can be written to; set XDG_RUNTIME_DIR or TMPDIR"
-        )
-    return found[0]
-
-
 def bases() -> list[Path]:
-    """Return each directory that :func:`base` may be for this user, as the environment changes."""
+    """Return the folders that private directories may be in, the best first.
+
+    That is ``$XDG_RUNTIME_DIR``, or the temporary directory. Some follow for when another user has
+    taken our name there, and for programs with another environment.
+    """
     found: list[Path] = []
     # There may be none, or no file descriptor to try them.
     with contextlib.suppress(OSError):
@@ -46,25 +48,49 @@ def bases() -> list[Path]:
             and os.access(runtime, os.W_OK | os.X_OK)
         ):
             found.insert(0, runtime)
-    return found
+    return [*dict.fromkeys((*found, *meeting_places()))]
+
+
+def meeting_places() -> list[Path]:
+    """Return the folders in which programs of this user find each other, the best first.
+
+    They do not depend on the environment: a worker that ssh or a batch system started may have
+    another ``TMPDIR``, and know nothing of the session's directory.
+    """
+    return [Path(f"/run/user/{os.getuid()}"), Path("/tmp")]
 
 
 def private_directories() -> list[Path]:
     """Return the private directories of this user, whatever the environment of this process."""
-    # A worker that ssh or a batch system started may not know of the session's directory.
-    session = Path(f"/run/user/{os.getuid()}")
-    folders = dict.fromkeys((*bases(), session))
-    return [path for folder in folders for path in own_paths(folder, DIRECTORY_NAME)]
+    return [path for folder in bases() for path in own_paths(folder, DIRECTORY_NAME)]
+
+
+def _first_usable(folders: Iterable[Path]) -> Path:
+    why: list[str] = []
+    for folder in folders:
+        try:
+            own = own_folder(folder, create=True)
+        except OSError as error:
+            why.append(error.strerror or str(error))
+            continue
+        if os.access(own, os.W_OK | os.X_OK):
+            return own
+        why.append(f"{own} cannot be written to")
+    raise FileNotFoundError(
+        "no directory for temporary files can be written to; set XDG_RUNTIME_DIR or TMPDIR "
+        f"to one of this user ({'; '.join(dict.fromkeys(why))})"
+    )
 
 
 class RuntimeDirectory:
     """Directory that only this user can enter, removed when its owner closes it.
 
-    The janitor removes that of an owner that was killed.
+    It is made in the first of some folders in which that is possible; raises FileNotFoundError if
+    it is in none. The janitor removes that of an owner that was killed.
     """
 
-    def __init__(self, parent: Path | None = None) -> None:
-        parent = base() if parent is None else parent
+    def __init__(self, *folders: Path) -> None:
+        parent = _first_usable(folders or bases())
         self._descriptor = -1
         while self._descriptor < 0:
             self.path: Path = parent / f"{prefix()}{secrets.token_hex(6)}"

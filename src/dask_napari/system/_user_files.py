@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -19,12 +20,33 @@ def prefix() -> str:
     return f"dask-napari-{os.getuid()}-"
 
 
+def own_folder(folder: Path, *, create: bool = False) -> Path:
+    """Return the folder for files of this user in one that others may write to, or that itself.
+
+    In a shared folder, anybody can make any number of names that look like ours; nobody can in
+    here. Raises :class:`UntrustedFileError` if others made it or can enter it, or OSError.
+    """
+    if is_own_alone(os.stat(folder)):
+        return folder
+    path = folder / prefix().rstrip("-")
+    if create:
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode) or not is_own_alone(status):
+        raise UntrustedFileError(
+            errno.EPERM, f"{path} is not a directory of this user alone; have it removed"
+        )
+    return path
+
+
 def own_paths(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
-    """Return what lies in a folder under this user's names; none if it cannot be read.
+    """Return what lies under this user's names in its part of a folder; none if it has none.
 
     Whole names are compared: what a user calls dask-napari-1000-results is not ours.
     """
     try:
+        folder = own_folder(folder)
         names = sorted(os.listdir(folder))
     except OSError:
         return []

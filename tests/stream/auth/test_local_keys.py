@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import stat
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -32,6 +34,8 @@ QUIET = 0.5
 def private(tmp_path, monkeypatch) -> Path:
     """Viewers of others, and of other tests, are not looked at."""
     monkeypatch.setattr("dask_napari.system._private_directories.bases", lambda: [tmp_path])
+    for name in ("bases", "meeting_places"):
+        monkeypatch.setattr(local_keys, name, lambda: [tmp_path])
     return tmp_path
 
 
@@ -76,6 +80,32 @@ def test_the_file_is_private_holds_no_secret_and_goes_with_the_viewer(private):
     assert not list(private.iterdir())
 
 
+FINDER = """
+import sys
+from dask_napari.stream.auth import local_keys
+print(local_keys.find(sys.argv[1]) is not None)
+"""
+
+
+@pytest.mark.parametrize("variable", ["TMPDIR", "XDG_RUNTIME_DIR"])
+def test_keys_are_found_from_another_environment(variable, tmp_path, monkeypatch):
+    """A viewer on a desktop, and a worker that ssh or a batch system has started."""
+    monkeypatch.undo()
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setenv(variable, str(tmp_path))
+    with Receiver("tcp://127.0.0.1:*", Board()) as receiver:
+        bare = {"PYTHONPATH": os.pathsep.join(sys.path)}
+        for environment in (bare, {**bare, variable: str(tmp_path.parent)}):
+            found = subprocess.run(
+                [sys.executable, "-c", FINDER, receiver.addresses[0]],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            assert found.stdout == "True\n"
+
+
 @pytest.mark.parametrize(
     "address", ["tcp://192.0.2.1:{}", "tcp://viewer.example:{}", "tcp://127.0.0.1:1", "nonsense"]
 )
@@ -85,8 +115,7 @@ def test_keys_never_go_to_another_address(address):
 
 
 def test_keys_of_a_viewer_that_has_ended_are_not_used(private):
-    directory = RuntimeDirectory(private)
-    local_keys.leave(directory.path, ["tcp://127.0.0.1:5577"], Security.generate())
+    directory = local_keys.leave(["tcp://127.0.0.1:5577"], Security.generate())
     assert local_keys.find("tcp://127.0.0.1:5577") is not None
     os.close(directory._descriptor)  # as a SIGKILL would
     assert local_keys.find("tcp://127.0.0.1:5577") is None
@@ -94,8 +123,7 @@ def test_keys_of_a_viewer_that_has_ended_are_not_used(private):
 
 @pytest.mark.parametrize("what", ["file", "directory"])
 def test_what_others_could_have_written_is_not_believed(private, what):
-    with RuntimeDirectory(private) as directory:
-        local_keys.leave(directory.path, ["tcp://127.0.0.1:5577"], Security.generate())
+    with local_keys.leave(["tcp://127.0.0.1:5577"], Security.generate()) as directory:
         changed = directory.path if what == "directory" else directory.path / local_keys.FILE
         changed.chmod(0o666 if what == "file" else 0o777)
         assert local_keys.find("tcp://127.0.0.1:5577") is None
@@ -103,8 +131,7 @@ def test_what_others_could_have_written_is_not_believed(private, what):
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
 def test_keys_of_another_user_are_not_believed(private):
-    with RuntimeDirectory(private) as directory:
-        local_keys.leave(directory.path, ["tcp://127.0.0.1:5577"], Security.generate())
+    with local_keys.leave(["tcp://127.0.0.1:5577"], Security.generate()) as directory:
         os.chown(directory.path, 12345, 12345)
         assert local_keys.find("tcp://127.0.0.1:5577") is None
 

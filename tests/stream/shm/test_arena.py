@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from dask_napari.stream.shm import Arena, ArenaError, ArenaReader
 from dask_napari.stream.shm import arena as module
 from dask_napari.stream.shm.arena import HEADER
-from dask_napari.system import prefix
+from dask_napari.system import own_folder, prefix
 
 PAGE = 4096
 
@@ -82,7 +82,7 @@ def test_the_segment_is_private_whole_and_well_named(arena):
     assert stat.S_IMODE(status.st_mode) == 0o600
     assert status.st_blocks * 512 >= arena.size, "not all of it is reserved"
     assert arena.name.startswith(f"{prefix()}arenatest-")
-    assert arena.path.parent == Path("/dev/shm")
+    assert arena.path.parent == own_folder(Path("/dev/shm"))
 
 
 def test_the_umask_does_not_widen_what_others_may():
@@ -188,7 +188,7 @@ def test_failures_leak_nothing(tmp_path):
         with pytest.raises(ArenaError):
             Arena.create("arenatest", 1 << 60)
     assert descriptors() == before
-    assert not list(Path("/dev/shm").glob(f"{prefix()}arenatest-*"))
+    assert not list(own_folder(module.DIRECTORY, create=True).glob(f"{prefix()}arenatest-*"))
 
 
 @pytest.mark.parametrize("end", ["owner", "reader"])
@@ -264,7 +264,10 @@ def test_a_janitor_between_open_and_lock_is_survived(monkeypatch):
     monkeypatch.setattr(module, "lock", lambda descriptor: next(looks) and lock(descriptor))
     before = descriptors()
     arena = Arena.create("arenatest", PAGE)
-    assert [path.name for path in Path("/dev/shm").glob(f"{prefix()}arenatest-*")] == [arena.name]
+    assert [
+        path.name
+        for path in own_folder(module.DIRECTORY, create=True).glob(f"{prefix()}arenatest-*")
+    ] == [arena.name]
     assert descriptors() == before + 1
     arena.close()
 
@@ -392,6 +395,6 @@ def test_after_a_kill_the_reader_reads_on_and_nothing_remains():
     owner.stdin.close()
     owner.stdout.close()
     assert reader.view(int(offset), 4).tolist() == [1, 2, 3, 4]
-    assert not list(Path("/dev/shm").glob(f"{prefix()}killed-*"))
+    assert not list(own_folder(module.DIRECTORY, create=True).glob(f"{prefix()}killed-*"))
     reader.close()
     assert not mappings(name)

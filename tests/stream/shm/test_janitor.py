@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
-from dask_napari.stream.shm import Arena, ArenaReader, janitor
+from dask_napari.stream.shm import Arena, ArenaError, ArenaReader, janitor
 from dask_napari.stream.shm import arena as arenas
-from dask_napari.system import RuntimeDirectory, prefix
+from dask_napari.system import RuntimeDirectory, _private_directories, open_own, own_folder, prefix
 
 
 @pytest.fixture
 def shm(tmp_path, monkeypatch) -> Path:
     """Stands in for /dev/shm, so that nothing of this machine's is counted."""
     folder = tmp_path / "shm"
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     monkeypatch.setattr(arenas, "DIRECTORY", folder)
     return folder
 
@@ -28,10 +30,11 @@ def shm(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def home(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "run"
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
+    monkeypatch.setattr(_private_directories, "meeting_places", list)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    (tmp_path / "tmp").mkdir()
+    (tmp_path / "tmp").mkdir(mode=0o700)
     return folder
 
 
@@ -172,6 +175,46 @@ def test_another_users_leftovers_are_not_touched(shm, home):
     os.chown(path, 12345, 12345)
     assert janitor.find() == janitor.sweep() == []
     assert path.exists()
+
+
+@pytest.mark.parametrize("squatters", ["none", "names", "our folder", "a link to it"])
+def test_what_others_put_into_a_shared_folder_is_not_looked_at(shm, home, monkeypatch, squatters):
+    """Each name that looks like ours would cost the receiver's thread some time, every second."""
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    shared = Path(tempfile.gettempdir())
+    for folder in (shm, shared):
+        folder.chmod(0o1777)
+        ours = folder / f"dask-napari-{os.getuid()}"
+        if squatters == "our folder":
+            ours.mkdir()
+            ours.chmod(0o777)
+        elif squatters == "a link to it":
+            (folder / "elsewhere").mkdir()
+            ours.symlink_to(folder / "elsewhere")
+    if squatters in ("our folder", "a link to it"):
+        with pytest.raises(FileNotFoundError, match=r"set XDG_RUNTIME_DIR.*this user alone"):
+            RuntimeDirectory()
+        with pytest.raises(ArenaError, match="this user alone"):
+            Arena.create("live", 1 << 16)
+        with RuntimeDirectory(shared, home) as directory:
+            assert directory.path.parent == home
+        assert janitor.sweep() == []
+        return
+    for number in range(1000 if squatters == "names" else 0):
+        (shm / f"{prefix()}x-{number:08x}").touch(0o600)
+        (shared / f"{prefix()}{number:012x}").mkdir(0o700)
+    opened: list[object] = []
+    monkeypatch.setattr(
+        janitor, "open_own", lambda path, **how: opened.append(path) or open_own(path, **how)
+    )
+    arena = Arena.create("live", 1 << 16)
+    ArenaReader.attach(arena.name, arena.size).close()
+    with RuntimeDirectory() as directory:
+        assert directory.path.parent == own_folder(shared)
+        assert janitor.sweep() == []
+        assert opened == [arena.path, directory.path]
+        assert stat.S_IMODE(arena.path.parent.stat().st_mode) == 0o700
+    arena.close()
 
 
 def test_absent_folders_are_empty_ones(tmp_path, monkeypatch):

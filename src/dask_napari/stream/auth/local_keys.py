@@ -15,7 +15,14 @@ from typing import Final
 
 from dask_napari.stream.auth._addresses import is_local
 from dask_napari.stream.auth._security import Security
-from dask_napari.system import lock, open_own, private_directories
+from dask_napari.system import (
+    RuntimeDirectory,
+    bases,
+    lock,
+    meeting_places,
+    open_own,
+    private_directories,
+)
 
 FILE: Final = "keys.json"
 
@@ -23,12 +30,17 @@ SIZE_LIMIT: Final = 64 << 10
 """Bytes of such a file; it has some 300."""
 
 
-def leave(directory: Path, addresses: Sequence[str], security: Security) -> None:
-    """Write the clients' half of a viewer's keys into its private directory."""
+def leave(addresses: Sequence[str], security: Security) -> RuntimeDirectory:
+    """Write the clients' half of a viewer's keys; return the directory, to close with the viewer.
+
+    It lies where programs of this user find it whatever their ``TMPDIR``.
+    """
+    directory = RuntimeDirectory(*meeting_places(), *bases())
     text = json.dumps({"addresses": list(addresses), "keys": security.client().dumps()})
-    descriptor = os.open(directory / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(directory.path / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
+    return directory
 
 
 def find(address: str) -> Security | None:

@@ -110,6 +110,7 @@ class Receiver:
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: zmq.Socket[bytes]
         self._runtime: RuntimeDirectory | None = None
+        self._keys: RuntimeDirectory | None = None
         self._files: list[Path] = []
         self._thread = threading.Thread(target=self._run, name="dask-napari-receiver", daemon=True)
 
@@ -139,7 +140,7 @@ class Receiver:
             self.addresses = tuple(self._bind(address) for address in self.addresses)
             if self._share_keys:
                 assert self._security is not None
-                local_keys.leave(self._private().path, self.addresses, self._security)
+                self._keys = local_keys.leave(self.addresses, self._security)
         except BaseException:
             context.destroy(linger=0)
             self._release()
@@ -261,8 +262,9 @@ class Receiver:
     def _release(self) -> None:
         for path in self._files:  # not of addresses that turned out to be another's
             path.unlink(missing_ok=True)
-        if self._runtime is not None:
-            self._runtime.close()
+        for directory in (self._runtime, self._keys):
+            if directory is not None:
+                directory.close()
         self._wakeup.close()
 
     def _receive(self) -> None:

@@ -27,13 +27,14 @@ from dask_napari.system import (
     lock,
     map_file,
     open_own,
+    own_folder,
     prefix,
     reserve,
     still_named,
 )
 
 DIRECTORY = SHARED_MEMORY
-"""Where arenas are made; tests take another."""
+"""Where arenas are made, in a folder of this user; tests take another."""
 
 HEADER: Final = 4096
 """Bytes before the slots: a page, so that slots are aligned to pages."""
@@ -116,7 +117,11 @@ class Arena:
         """
         if nbytes <= 0:
             raise ValueError(f"arena of {nbytes} bytes; give it some, 64 MiB for instance")
-        directory = DIRECTORY if directory is None else directory
+        if directory is None:
+            try:
+                directory = own_folder(DIRECTORY, create=True)
+            except OSError as error:
+                raise _unavailable(DIRECTORY, nbytes, error) from error
         size = HEADER + -(-nbytes // PAGE_BYTES) * PAGE_BYTES
         while True:
             path = directory / f"{prefix()}{owner}-{secrets.token_hex(4)}"
@@ -207,11 +212,10 @@ class ArenaReader:
 
         Raises :class:`ArenaError` if it is not an arena of this user and size.
         """
-        directory = DIRECTORY if directory is None else directory
         if not NAME.fullmatch(name):
             raise ArenaError(errno.EINVAL, "not the name of an arena")
         try:
-            descriptor = open_own(directory / name, alone=True)
+            descriptor = open_own((directory or own_folder(DIRECTORY)) / name, alone=True)
         except UntrustedFileError as error:
             raise ArenaError(error.errno, f"the arena {error.strerror}") from error
         except OSError as error:

@@ -12,12 +12,11 @@ from typing import Literal
 
 from dask_napari.stream.shm import arena
 from dask_napari.system import (
-    DIRECTORY_NAME,
     allocated_bytes,
-    bases,
     lock,
     open_own,
     own_paths,
+    private_directories,
     still_named,
 )
 
@@ -41,13 +40,8 @@ class Leftover:
 def _candidates() -> Iterator[tuple[Path, LeftoverKind]]:
     for path in own_paths(arena.DIRECTORY, arena.NAME):
         yield path, "segment"
-    try:
-        folders = dict.fromkeys(bases())
-    except OSError:
-        return  # no file descriptor is left to look with; another time
-    for folder in folders:
-        for path in own_paths(folder, DIRECTORY_NAME):
-            yield path, "directory"
+    for path in private_directories():
+        yield path, "directory"
 
 
 def _look(remove: bool) -> list[Leftover]:
