@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 from unittest.mock import patch
@@ -14,8 +15,9 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dask_napari.model import Calibration, Item
+from dask_napari.model import Calibration, Item, Refusal
 from dask_napari.record import Record, _contents, _image
+from dask_napari.record._reader import RecordedOutput
 from dask_napari.record._store import Store
 from record_items import IN_MEMORY, assert_holds, items, last_of_each
 
@@ -227,6 +229,94 @@ def test_a_record_reads_nothing_beside_itself(tmp_path):
     journal.write_text(journal.read_text().replace("raw/0", "../mine.zarr/raw/0"))
     with pytest.raises(ValueError, match="not in the record"):
         list(Record(tmp_path / "run.zarr").items())
+
+
+def planted(folder: Path) -> Path:
+    """A record of an image and some points."""
+    written(
+        folder,
+        [
+            Item("raw", "image", np.ones((2, 2), "u1"), {"t": 0}),
+            Item("spots", "points", np.ones((3, 2)), {"t": 0}),
+        ],
+    )
+    return folder
+
+
+PLACES = {
+    "chunk": "raw/0/c.*",
+    "metadata of an image": "raw/0/zarr.json",
+    "folder of an image": "raw/0",
+    "elements of an item": "elements/*.npz",
+    "folder of elements": "elements",
+}
+
+
+@pytest.mark.parametrize("what", ["link", "pipe"])
+@pytest.mark.parametrize("place", PLACES)
+def test_links_and_pipes_in_a_record_are_refused_and_never_waited_for(tmp_path, place, what):
+    record = planted(tmp_path / "run.zarr")
+    path = next(record.glob(PLACES[place]))
+    if what == "link":  # to what is right, but elsewhere
+        path.rename(tmp_path / "elsewhere")
+        path.symlink_to(tmp_path / "elsewhere")
+    else:
+        path.rename(tmp_path / "elsewhere")
+        os.mkfifo(path)
+    found = Record(record)
+    bad = "spots" if "element" in place else "raw"
+    for line in found.lines:
+        output = RecordedOutput(found, line, line.meta.layer)
+        if line.meta.layer == bad:
+            with pytest.raises(Refusal, match="unreadable"):
+                output.items()
+        else:
+            assert len(output.items()) == 1
+    if what == "link" and "folder" in place:
+        with pytest.raises(ValueError, match=r"neither a file nor a folder|is a link"):
+            Store(record, append=True)
+        assert any((tmp_path / "elsewhere").iterdir()), "files beside the record were removed"
+
+
+@pytest.mark.parametrize("what", ["link", "pipe"])
+def test_a_journal_that_is_a_link_or_a_pipe_is_refused(tmp_path, what):
+    record = planted(tmp_path / "run.zarr")
+    journal = record / "items.jsonl"
+    journal.rename(tmp_path / "elsewhere")
+    if what == "link":
+        journal.symlink_to(tmp_path / "elsewhere")
+    else:
+        os.mkfifo(journal)
+    before = (tmp_path / "elsewhere").read_bytes()
+    with pytest.raises((OSError, ValueError)):
+        Record(record)
+    with pytest.raises((OSError, ValueError)):
+        Store(record, append=True)
+    assert (tmp_path / "elsewhere").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\xff\xfe",
+        b'{"id": "one"}',
+        b"[" * 100_000,
+        b'{"id": 9, "meta": {"layer": "\xc3("}}',
+        b'{"gone": [9e99]}',
+        b'{"gone": ',
+        b"\0" * 100,
+    ],
+)
+def test_lines_that_cannot_be_read_are_counted_and_the_others_are_read(tmp_path, line):
+    record = planted(tmp_path / "run.zarr")
+    assert Record(record).unreadable == 0
+    journal = record / "items.jsonl"
+    journal.write_bytes(line + b"\n" + journal.read_bytes())
+    found = Record(record)
+    assert found.unreadable == 1
+    assert "1 lines unreadable" in repr(found)
+    assert len(list(found.items())) == 2
+    assert found.unreadable == 1
 
 
 def test_one_record_has_one_recorder(tmp_path):

@@ -51,6 +51,8 @@ def replay(
         security = Security.load(security_file) if security_file is not None else None
     except (ValueError, OSError) as error:
         raise fail(error) from None
+    if record.unreadable:
+        click.echo(f"{record.unreadable} lines of the journal cannot be read", err=True)
     if address:
         _send_to(address, record, security, insecure)
     else:

@@ -9,7 +9,15 @@ from typing import Final, NamedTuple
 import msgspec
 
 from dask_napari.model import PIXEL_KINDS, Item, PlaceKey
-from dask_napari.record._files import ELEMENTS, PART, new_name, read_attributes, remove
+from dask_napari.record._files import (
+    ELEMENTS,
+    PART,
+    check_entries,
+    check_inside,
+    new_name,
+    read_attributes,
+    remove,
+)
 from dask_napari.record._image import Image
 from dask_napari.record._journal import JournalLine, JournalReader
 from dask_napari.record._ome_zarr import KEY, family_of
@@ -37,6 +45,7 @@ class Contents:
         self.items: dict[PlaceKey, RecordedItem] = {}
         self._families: dict[bytes, list[Image]] = {}
         self._orders: dict[tuple[str, str, frozenset[str]], tuple[str, ...]] = {}
+        check_entries(root)
         lines = JournalReader(root)
         self.last: int = lines.last
         for line in lines:
@@ -52,6 +61,7 @@ class Contents:
         if line.file:
             yield line.file
         if line.image:
+            check_inside(self.root, line.image)
             name = line.image.partition("/")[0]
             image = self.images.get(name) or self._admit(name, Image.open(self.root, line.image))
             image.learn(line)

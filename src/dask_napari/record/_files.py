@@ -14,13 +14,13 @@ import unicodedata
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 import numpy as np
 
 from dask_napari.model import AnyArray, Refusal
-from dask_napari.system import free_bytes
+from dask_napari.system import free_bytes, open_regular
 
 ELEMENTS: Final = "elements"  # folder of the arrays that no image holds, a file for each item
 PART: Final = ".part"  # suffix of files and folders that are being written
@@ -75,7 +75,8 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
 
 def write_part(path: Path, data: bytes | memoryview) -> None:
     """Write a file under the name of its part. Raises OSError."""
-    with open(part_of(path), "wb") as file:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    with os.fdopen(open_regular(part_of(path), flags), "wb") as file:
         write_all(file.fileno(), data)
 
 
@@ -95,10 +96,34 @@ def write_group(folder: Path, attributes: dict[str, Any]) -> None:
     write_json(folder / "zarr.json", group)
 
 
+def open_inside(path: Path) -> BinaryIO:
+    """Open a file of a record for reading. Raises OSError for a link, a pipe or a device."""
+    return os.fdopen(open_regular(path), "rb")
+
+
+def check_inside(root: Path, name: str) -> Path:
+    """Return a path in a record, from its journal. Raises ValueError if it leads out of it."""
+    path = root / name
+    if name.startswith("/") or ".." in name.split("/") or path.resolve() != root.resolve() / name:
+        raise ValueError(f"{name} is not in the record, or is a link")
+    return path
+
+
+def check_entries(folder: Path) -> None:
+    """Raise ValueError if there is a link, a pipe or a device in a folder."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
+                raise ValueError(f"{entry.path} is neither a file nor a folder")
+
+
 def read_attributes(folder: Path) -> dict[str, Any]:
     """Return the attributes of a zarr group, empty if it has none. Raises OSError, ValueError."""
     path = folder / "zarr.json"
-    found = json.loads(path.read_bytes()) if path.exists() else {}
+    if not os.path.lexists(path):
+        return {}
+    with open_inside(path) as file:
+        found = json.loads(file.read())
     attributes = found.get("attributes") if isinstance(found, dict) else None
     return attributes if isinstance(attributes, dict) else {}
 
@@ -125,7 +150,7 @@ def encode_arrays(arrays: Iterable[AnyArray], *, compress: bool) -> memoryview:
 def read_arrays(path: Path) -> list[AnyArray]:
     """Return the arrays of a file. Raises OSError, ValueError."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_inside(path) as content, np.load(content, allow_pickle=False) as file:
             return [file[f"arr_{number}"] for number in range(len(file.files))]
     except (zipfile.BadZipFile, KeyError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error

@@ -7,7 +7,6 @@ says that their item is gone.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import math
 import os
@@ -19,10 +18,13 @@ import msgspec
 from msgspec.structs import replace
 
 from dask_napari.model import Item, ItemMeta, PlaceKey
-from dask_napari.record._files import part_of, remove, write_all
-from dask_napari.system import lock
+from dask_napari.record._files import open_inside, part_of, remove, write_all
+from dask_napari.system import lock, open_regular
 
 NAME: Final = "items.jsonl"
+
+LINE_LIMIT: Final = 8 << 20
+"""Bytes of a line: the header of an item, which came in a message of half of them."""
 
 
 class JournalLine(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -96,6 +98,7 @@ class JournalReader:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / NAME
+        self.unreadable: int = 0
         newest: dict[PlaceKey, int] = {}
         gone: set[int] = set()
         for line in self._read():
@@ -110,11 +113,15 @@ class JournalReader:
         return f"<JournalReader {self._file}: {len(self)} items>"
 
     def _read(self) -> Iterator[JournalLine | Removal]:
-        with open(self._file, "rb") as file:
-            for text in file:
+        unreadable = 0  # a kill may have cut a line off
+        with open_inside(self._file) as file:
+            while text := file.readline(LINE_LIMIT):
                 kind: Any = Removal if text.startswith(b'{"gone"') else JournalLine
-                with contextlib.suppress(msgspec.DecodeError):  # of a line that a kill cut off
+                try:
                     yield msgspec.json.decode(text, type=kind)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    unreadable += 1
+        self.unreadable = unreadable
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -130,7 +137,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._descriptor = open_regular(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         if not lock(self._descriptor):
             self.close()
             raise OSError(errno.EBUSY, f"{path.parent} is being recorded by another process")

@@ -15,7 +15,7 @@ import zarr
 from msgspec.structs import replace
 
 from dask_napari.model import Item, LayerSpec, Policy, Refusal
-from dask_napari.record._files import read_arrays, read_attributes
+from dask_napari.record._files import check_entries, check_inside, read_arrays, read_attributes
 from dask_napari.record._journal import JournalLine, JournalReader, from_json
 from dask_napari.record._record_group import check_record
 from dask_napari.stream.send import Publisher
@@ -23,6 +23,8 @@ from dask_napari.stream.send import Publisher
 # Items that wait to be read; they are read when their turn comes, so that memory is bounded.
 QUEUE_LENGTH: Final = 256
 POLL_INTERVAL: Final = 0.02  # seconds between looks at how many there are
+# What reading a record may raise that somebody else has written.
+UNREADABLE: Final = (OSError, ValueError, TypeError, LookupError, RecursionError)
 
 
 class Record:
@@ -56,24 +58,34 @@ class Record:
         self.layers: list[LayerSpec] = [
             replace(spec, options=from_json(spec.options)) for spec in layers
         ]
-        self._open_array = cache(zarr.open_array)
+        self._open_image = cache(self._open)
 
     def __repr__(self) -> str:
-        return f"<Record {self.path}: {len(self)} items{'' if self.closed else ', not closed'}>"
+        lost = f", {self.unreadable} lines unreadable" if self.unreadable else ""
+        return (
+            f"<Record {self.path}: {len(self)} items{lost}{'' if self.closed else ', not closed'}>"
+        )
+
+    @property
+    def unreadable(self) -> int:
+        """Number of damaged lines of the journal, such as one that a kill cut off."""
+        return self.lines.unreadable
+
+    def _open(self, name: str) -> zarr.Array[Any]:
+        folder = check_inside(self.path, name)
+        check_entries(folder)
+        return zarr.open_array(str(folder), mode="r")
 
     def item(self, line: JournalLine) -> Item:
         """Read the item of a line, and nothing beside the record. Raises OSError, ValueError."""
-        for path in (line.file, line.image):
-            if path.startswith("/") or ".." in path.split("/"):
-                raise ValueError(f"{path} is not in the record")
-        found = read_arrays(self.path / line.file) if line.file else []
+        found = read_arrays(check_inside(self.path, line.file)) if line.file else []
         arrays = dict(zip(line.arrays, found, strict=True))
         if not line.image:
             return line.item(arrays.pop("data"), arrays)
         index: list[int | slice] = list(line.start)
         for length, dim in zip(line.shape, line.order, strict=True):
             index[dim] = slice(line.start[dim], line.start[dim] + length)
-        array = self._open_array(str(self.path / line.image), mode="r")
+        array = self._open_image(line.image)
         # Axes are in the order of the array; each goes to its rank there.
         data = np.asarray(array[tuple(index)]).transpose(np.argsort(np.argsort(line.order)))
         return line.item(np.ascontiguousarray(data), arrays)
@@ -110,7 +122,7 @@ class RecordedOutput:
         """Read the item."""
         try:
             return (self.record.item(self.line),)
-        except (OSError, ValueError) as error:
+        except UNREADABLE as error:
             raise Refusal(f"unreadable: {type(error).__name__}") from error
 
     def forget(self) -> bool:

@@ -63,6 +63,19 @@ def is_own_alone(status: os.stat_result) -> bool:
     return is_own(status) and not stat.S_IMODE(status.st_mode) & 0o077
 
 
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Open a file and return its descriptor. Raises OSError for a link, a pipe or a device.
+
+    A pipe would keep the caller waiting, and a link leads where nobody has looked.
+    """
+    flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a file", str(path))
+    return descriptor
+
+
 def open_own(
     path: str | Path, *, directory: bool = False, alone: bool = False, parent: int | None = None
 ) -> int:
