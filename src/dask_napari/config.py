@@ -22,7 +22,8 @@ CGROUP_FILES: Final = (
 DEFAULTS = Path(__file__).with_name("dask_napari.yaml")
 
 dask.config.ensure_file(source=str(DEFAULTS))
-dask.config.update_defaults(yaml.safe_load(DEFAULTS.read_text()))
+_DEFAULTS: Final[dict[str, Any]] = yaml.safe_load(DEFAULTS.read_text())
+dask.config.update_defaults(_DEFAULTS)
 
 
 def get(name: str) -> Any:
@@ -47,7 +48,40 @@ def get_bytes(name: str) -> int:
     >>> get_bytes("arena") == 64 << 20
     True
     """
-    return int(parse_bytes(get(name)))
+    return bytes_of(name, get(name))
+
+
+def default(name: str) -> Any:
+    """A setting as it is without anything set.
+
+    Examples
+    --------
+    >>> default("arena")
+    '64MiB'
+    """
+    return _DEFAULTS["dask-napari"][name]
+
+
+def bytes_of(name: str, value: Any) -> int:
+    """Bytes that the value of a setting means.
+
+    Raises
+    ------
+    ValueError
+        If it is not a size.
+
+    Examples
+    --------
+    >>> bytes_of("arena", "2 MB")
+    2000000
+    """
+    try:
+        nbytes = int(parse_bytes(value))
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        nbytes = -1
+    if nbytes < 0:
+        raise ValueError(f"dask-napari.{name}={value!r} is not a size; write it as in '64MiB'")
+    return nbytes
 
 
 def get_memory(value: int | float | str | None = None) -> int | None:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from dask_napari.sink import PortableFunction
+
 if TYPE_CHECKING:
     from distributed import Client
 
@@ -65,8 +67,8 @@ class ClusterRequests:
     ) -> dict[str, T]:
         """Return what a function returns on each worker that answers in time.
 
-        All workers are asked unless ``addresses`` are given. Workers on which the function raises
-        have no answer either.
+        All workers are asked unless ``addresses`` are given. Workers on which the function raises,
+        or cannot be imported, have no answer either.
         """
         seconds = _bounded(timeout)
         asked = None if addresses is None else set(addresses)
@@ -115,14 +117,20 @@ class ClusterRequests:
 
     async def _run(self, function: Callable[..., T], addresses: set[str]) -> dict[str, T]:
         try:
-            answers = await self._client.run(function, workers=[*addresses], on_error="return")
+            answers = await self._client.run(
+                PortableFunction(function), workers=[*addresses], on_error="return"
+            )
         except Exception as error:
             logger.debug("the cluster does not answer: %r", error)
             return {}
         for address, answer in answers.items():
             if isinstance(answer, BaseException):
                 logger.debug("%s has no answer: %r", address, answer)
-        return {a: answer for a, answer in answers.items() if not isinstance(answer, BaseException)}
+        return {
+            address: answer
+            for address, answer in answers.items()
+            if answer is not None and not isinstance(answer, BaseException)
+        }
 
 
 def _bounded(timeout: float | None) -> float:

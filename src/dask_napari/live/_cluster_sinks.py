@@ -6,13 +6,22 @@ import asyncio
 import functools
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dask_napari.live._active_taps import ActiveTaps
 from dask_napari.live._cluster_requests import ClusterRequests
-from dask_napari.sink import NapariSink, SinkLifetime, TapsUpdate, dask_internals, worker_counts
-from dask_napari.tap import TapSet
+from dask_napari.live._worker_reports import WorkerReports
+from dask_napari.sink import (
+    NapariSink,
+    SentTap,
+    SinkLifetime,
+    TapsUpdate,
+    dask_internals,
+    unusable,
+    worker_counts,
+)
+from dask_napari.tap import Tap, TapSet
 
 if TYPE_CHECKING:
     from distributed import Client, WorkerPlugin
@@ -38,6 +47,7 @@ class ClusterSinks:
         self.client = client
         self.requests: ClusterRequests = ClusterRequests(client)
         self.name: str = sink.name
+        self.reports: WorkerReports = WorkerReports()
         self.taps: ActiveTaps = ActiveTaps()
         self._sink = sink
         self._connection: object = None
@@ -66,6 +76,7 @@ class ClusterSinks:
                 "close this handle before its client",
                 error,
             )
+        self.client.subscribe_topic(self.name, self.reports.hear)
         self._register(self._sink)
         self._register(TapsUpdate(self.taps.named, self.name))
 
@@ -77,6 +88,9 @@ class ClusterSinks:
         except TimeoutError:
             # The scheduler keeps it, and has sent it to all workers, before it waits for them.
             self.requests.name_silent()
+        except ImportError as error:
+            # Of some worker; the others have it, and all that have not are in the reports.
+            logger.debug("%s is not everywhere: %s", plugin, error)
 
     def rejoin(self) -> None:
         """Register again if the client lost the scheduler and has found it, or a new one."""
@@ -95,12 +109,27 @@ class ClusterSinks:
         with self._lock:
             if self._closed:
                 raise RuntimeError("this Live is closed; call watch(client) again")
-            taps = change(self.taps)
-            if taps.named.keys() == self.taps.named.keys():
+            before, taps = self.taps.named, change(self.taps)
+            if taps.named.keys() == before.keys():
                 return
             TapSet(taps)  # refuses what no sink could do, before anything is sent
-            self._register(TapsUpdate(taps.named, self.name))
+            self._check_usable([tap for name, tap in taps.named.items() if name not in before])
+            try:
+                self._register(TapsUpdate(taps.named, self.name))
+            except BaseException:
+                # It may be on the scheduler, and workers to come would have it.
+                self._ask(lambda: self._register(TapsUpdate(before, self.name)), None)
+                raise
             self.taps = taps
+
+    def _check_usable(self, added: Iterable[Tap]) -> None:
+        """Refuse taps whose functions no worker can import; some workers that can are enough."""
+        with_code = [tap for tap in map(SentTap.of, added) if tap.has_code]
+        if not with_code:
+            return
+        answers = self.requests.workers(functools.partial(unusable, with_code)).values()
+        if answers and all(answers):
+            raise ValueError("; ".join(next(iter(answers))))
 
     def close(self) -> None:
         """Remove the sinks; from here on the taps cannot be changed."""
@@ -108,6 +137,7 @@ class ClusterSinks:
             self._closed = True
         if self.client.status != "running":
             return
+        self.client.unsubscribe_topic(self.name)
         timeout = KNOWN_SILENT_TIMEOUT if self.requests.silent else None
         self._ask(functools.partial(self.requests.call, self._remove, timeout), None)
 

@@ -348,6 +348,8 @@ class Live:
                 self._ask_viewer()
                 # Of many workers with many layers, it keeps both ends busy for a while.
                 nap = max(POLL_INTERVAL, LEDGER_SHARE * (time.monotonic() - began))
+                if reports := self._sinks.reports.changed():
+                    self._control.request("reports", {"reports": reports})
                 if expected := self._sinks.expected():
                     self._control.request("known", expected)
             except (ViewerGone, RuntimeError) as error:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dask_napari.sink._lifetime import SinkLifetime
 from dask_napari.sink._napari_sink import SINK_NAME, NapariSink, memory_of_sinks
+from dask_napari.sink._portable import PortableFunction
+from dask_napari.sink._sent_taps import SentTap, unusable
 from dask_napari.sink._show import show
 from dask_napari.sink._taps_update import TapsUpdate
 from dask_napari.sink._watched_arrays import tapped, variable_options
@@ -15,6 +17,8 @@ from dask_napari.sink._worker_sinks import current_sinks, show_in_sinks, worker_
 __all__ = [
     "SINK_NAME",
     "NapariSink",
+    "PortableFunction",
+    "SentTap",
     "SinkLifetime",
     "TapsUpdate",
     "current_sinks",
@@ -22,6 +26,7 @@ __all__ = [
     "show",
     "show_in_sinks",
     "tapped",
+    "unusable",
     "variable_options",
     "worker_counts",
 ]

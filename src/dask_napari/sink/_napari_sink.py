@@ -8,11 +8,10 @@ import uuid
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from distributed import WorkerPlugin
-
 from dask_napari import config
-from dask_napari.model import Reports
-from dask_napari.sink import dask_internals
+from dask_napari.model import Refusal, Reports, described
+from dask_napari.sink import _sent_taps, dask_internals
+from dask_napari.sink._portable import PortablePlugin
 from dask_napari.sink._session import Session
 from dask_napari.sink._task_values import TaskValues
 from dask_napari.stream.auth import Security, check_dialed, check_encrypted
@@ -31,7 +30,7 @@ RETRY: Final = 5.0
 """Seconds until a publisher is tried again for which there were no file descriptors."""
 
 
-class NapariSink(WorkerPlugin):
+class NapariSink(PortablePlugin):
     """Stream tapped task outputs from a worker to a viewer.
 
     Register it with :meth:`distributed.Client.register_plugin`; it is then on every worker,
@@ -99,19 +98,25 @@ class NapariSink(WorkerPlugin):
         self._taps = TapSet(self._named.values())
         self._reset()
 
-    def _reset(self) -> None:
+    def _reset(self, refusals: Iterable[Refusal] = ()) -> None:
         self._reports = Reports(logger)
+        self._refusals = tuple(refusals)
         self._session: Session | None = None
         self._retry: asyncio.TimerHandle | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Only what the constructor was given travels.
-        names = ("name", "addresses", "transport", "security", "insecure", "_named", "_taps")
-        return {name: self.__dict__[name] for name in names}
+        names = ("name", "addresses", "transport", "security", "insecure")
+        return {
+            **{name: self.__dict__[name] for name in names},
+            "_named": _sent_taps.sent(self._named),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._reset()
+        self._named, refusals = _sent_taps.opened(state["_named"])
+        self._taps = TapSet(self._named.values())
+        self._reset(refusals)
 
     def __repr__(self) -> str:
         state = self._session or "closed"
@@ -127,10 +132,29 @@ class NapariSink(WorkerPlugin):
         ValueError
             If Dask requires encryption and the stream would have none.
         """
+        try:
+            self._set_up(worker)
+        except Exception as error:
+            self._tell_client(worker, error)
+            raise
+
+    def _set_up(self, worker: Worker) -> None:
         if self.insecure and dask_internals.requires_encryption(worker):
             check_encrypted(self.addresses, self.security)
         dask_internals.set_metric(worker, SINK_NAME, memory_of_sinks)
+        self._report(self._refusals)
         self._open(worker)
+
+    def _report(self, refusals: Iterable[Refusal]) -> None:
+        for refusal in refusals:
+            self._reports.error(refusal.reason, refusal, layer=refusal.layer)
+
+    def _tell_client(self, worker: Worker, error: BaseException) -> None:
+        """Tell the client why there is no stream in which a report could travel."""
+        text = f"nothing is streamed from here: {described(error)}"
+        reason = f"no sink: {type(error).__name__}"
+        event = {"worker": worker.address, "reason": reason, "text": text}
+        worker.log_event(self.name, event)
 
     def _open(self, worker: Worker) -> None:
         """Begin a session, now or when there is room for it."""
@@ -145,7 +169,8 @@ class NapariSink(WorkerPlugin):
                 reports=self._reports,
             )
         except (OSError, RuntimeError) as error:  # no file descriptors, no thread
-            self._reports.error("not streaming yet", error)
+            if self._reports.error("not streaming yet", error):
+                self._tell_client(worker, error)
             self._retry = asyncio.get_running_loop().call_later(RETRY, self._open, worker)
 
     def teardown(self, worker: Worker) -> Awaitable[object] | None:
@@ -165,10 +190,10 @@ class NapariSink(WorkerPlugin):
 
     # -- for TapsUpdate, tasks and clients -------------------------------------------------
 
-    def set_taps(self, named: Mapping[str, Tap]) -> None:
+    def set_taps(self, named: Mapping[str, Tap], refusals: Iterable[Refusal] = ()) -> None:
         """Replace the taps; outputs of new ones that are in memory already are streamed too.
 
-        New taps are those under a new name.
+        New taps are those under a new name; refusals of taps that cannot be used are reported.
 
         Raises
         ------
@@ -176,6 +201,7 @@ class NapariSink(WorkerPlugin):
             If taps contradict each other; nothing has changed then.
         """
         taps = TapSet(named.values())
+        self._report(refusals)
         added = [tap for name, tap in named.items() if name not in self._named]
         self._named, self._taps = dict(named), taps
         if self._session is not None:

@@ -50,8 +50,8 @@ class Session:
             name=f"{worker.address}#{uuid.uuid4().hex[:8]}",
             security=security,
             transport=transport,
-            arena_bytes=arena_bytes(worker),
-            queue_bytes=queue_bytes(worker),
+            arena_bytes=arena_bytes(worker, reports),
+            queue_bytes=queue_bytes(worker, reports),
             insecure=insecure and not dask_internals.requires_encryption(worker),
             on_new_viewer=self._on_new_viewer,
             reports=reports,
@@ -84,8 +84,14 @@ class Session:
         """Stop selecting; return an awaitable of the end of the stream's tail."""
         self._memory_watch.close()
         self._stored_outputs.close()
-        # In a thread: the event loop has other things to close meanwhile.
-        return asyncio.to_thread(self.publisher.close, CLOSE_TIMEOUT)
+        return self._close()
+
+    async def _close(self) -> None:
+        try:
+            # In a thread: the event loop has other things to close meanwhile.
+            await asyncio.to_thread(self.publisher.close, CLOSE_TIMEOUT)
+        except RuntimeError:  # no thread can be started
+            self.publisher.close(0.0)
 
     def _on_new_viewer(self) -> None:
         # From the publisher's thread.

@@ -113,6 +113,8 @@ def _read(pattern: Matcher, key: Any, arguments: Any, prefix: str) -> Position:
 def _call(function: Function, key: Any, value: object, args: tuple[Any, ...]) -> Placement:
     try:
         answer = function(key, value, args)
+    except Refusal:
+        raise
     except BaseException as error:  # SystemExit, too: it would end the publisher's thread
         contain(error, foreign=True)
         raise Refusal("no position", f"at= failed for task {key!r}: {error!r}") from error

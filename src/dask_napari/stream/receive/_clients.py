@@ -5,9 +5,12 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from dask_napari.model import Ledger
+import msgspec
+from msgspec import Meta
+
+from dask_napari.model import REPORTS_LIMIT, Ledger, Report
 from dask_napari.stream.receive._publishers import Publishers
 from dask_napari.stream.wire import Limits, Rejected
 from dask_napari.stream.wire import messages as wire
@@ -18,6 +21,15 @@ ARGUMENTS_LIMIT: Final = 1 << 20
 
 _COUNT_LIMIT: Final = 1 << 62
 """Tasks that a layer is to have; napari's progress bars take 31 bits, the dock sees to that."""
+
+
+_Text = Annotated[str, Meta(max_length=1000)]
+
+
+class _ReportsOfWorkers(msgspec.Struct):
+    """Arguments of a request: whose reports, their causes, and their texts."""
+
+    reports: Annotated[list[tuple[_Text, _Text, _Text]], Meta(max_length=REPORTS_LIMIT)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,8 @@ class Clients:
         self.requests: queue.Queue[Request] = queue.Queue(limits.requests)
         self.known: dict[str, int] = {}
         """Tasks that will fill each layer; replaced, never changed."""
+        self.reports: list[tuple[str, Report]] = []
+        """Reports of workers that have no stream, with their names; replaced, never changed."""
 
     def __repr__(self) -> str:
         return f"<Clients: {len(self)} known, {self.requests.qsize()} requests wait>"
@@ -109,12 +123,22 @@ class Clients:
         elif not self._trusted:
             answer({}, "this viewer asks for no token, so anybody could; start it with one")
             raise Rejected("request without a token")
+        elif request.name == "reports":
+            self._hear(request.arguments)
+            answer({}, "")
         else:
             try:
                 self.requests.put_nowait(Request(request.name, request.arguments, answer))
             except queue.Full:
                 answer({}, f"{self._limits.requests} requests wait for the viewer already")
                 raise Rejected("too many requests") from None
+
+    def _hear(self, arguments: dict[str, Any]) -> None:
+        try:
+            told = msgspec.convert(arguments, _ReportsOfWorkers)
+        except msgspec.ValidationError as error:
+            raise Rejected("reports that are malformed") from error
+        self.reports = [(name, Report("", reason, "", text)) for name, reason, text in told.reports]
 
     def _learn(self, known: dict[str, Any]) -> None:
         merged = {**self.known, **_numbers(known)}

@@ -223,8 +223,8 @@ class Receiver:
         return self.protocol.publishers.sums()
 
     def reports(self) -> list[tuple[str, Report]]:
-        """Return the last report of each cause, with the name of the publisher that sent it."""
-        return self.protocol.publishers.reports()
+        """Return the last report of each cause, with the name of the publisher that it is of."""
+        return [*self.protocol.publishers.reports(), *self.protocol.clients.reports]
 
     def _post(self, identity: bytes, message: wire.Message) -> None:
         self._outgoing.append((identity, message))
