@@ -150,7 +150,7 @@ class NapariSink(PortablePlugin):
             self._reports.error(refusal.reason, refusal, layer=refusal.layer)
 
     def _tell_client(self, worker: Worker, error: BaseException) -> None:
-        """Tell the client why there is no stream in which a report could travel."""
+        """Send the client an error that no stream can report."""
         text = f"nothing is streamed from here: {described(error)}"
         reason = f"no sink: {type(error).__name__}"
         event = {"worker": worker.address, "reason": reason, "text": text}

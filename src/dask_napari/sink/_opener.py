@@ -54,7 +54,7 @@ CALL: Final = "(exec(opener), opened)[1](*arguments)"
 
 
 def dumped(value: object) -> bytes:
-    """Return a value pickled with the functions in it, which travels by Dask's own channel alone."""
+    """Return a pickled value, with its functions, for the way by Dask's own channel alone."""
     data: bytes = cloudpickle.dumps(value)
     return data
 

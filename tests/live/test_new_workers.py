@@ -1,0 +1,215 @@
+"""Workers that join while a viewer watches, and lack something: they start, and are named."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster, wait
+
+import cluster_tasks as tasks
+import dask_napari as dn
+from dask_napari.live._cluster_sinks import ClusterSinks
+from dask_napari.sink import NapariSink
+from dask_napari.tap import Tap
+from headless import Headless, eventually
+
+RUN = "from dask.__main__ import main; main()"
+WITHOUT_US = f"import sys; sys.modules['dask_napari'] = None; {RUN}"
+"""Python raises ModuleNotFoundError for what is None there, as where it is not installed."""
+
+MODULE = """
+def at(key, value, args):
+    return {"n": int(value[0, 0])}
+"""
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def viewer() -> Iterator[Headless]:
+    with Headless() as viewer:
+        yield viewer
+
+
+@pytest.fixture
+def sinks(client, viewer) -> Iterator[ClusterSinks]:
+    sinks = ClusterSinks(client, NapariSink(viewer.receiver.addresses, name="dask-napari-0f"))
+    sinks.register()
+    yield sinks
+    sinks.close()
+
+
+@contextlib.contextmanager
+def joined(client: Client, tmp_path: Path, code: str = RUN, **settings: str) -> Iterator[str]:
+    """Have a worker join; give its address."""
+    before = set(client.scheduler_info(n_workers=-1)["workers"])
+    command = [sys.executable, "-c", code, "worker", client.scheduler.address, "--no-nanny"]
+    command += ["--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path)]
+    paths = [str(Path(tasks.__file__).parent), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, **settings, "PYTHONPATH": os.pathsep.join(paths)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        found: set[str] = set()
+
+        def there() -> set[str]:
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            found.update(set(client.scheduler_info(n_workers=-1)["workers"]) - before)
+            return found
+
+        eventually(there)
+        (address,) = found
+        yield address
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def works(client: Client, address: str) -> np.ndarray:
+    return client.submit(tasks.frame, 7, workers=[address], pure=False).result(timeout=60)
+
+
+def test_a_worker_without_this_package_works_and_is_named(client, sinks, viewer, tmp_path, caplog):
+    sinks.change(lambda taps: taps.added([Tap("frame")]))
+    with joined(client, tmp_path, WITHOUT_US) as address:
+        assert (works(client, address) == 7).all()
+        told: list[list[str]] = []
+        eventually(lambda: told.extend(sinks.reports.changed()) or told)
+        ((name, reason, text),) = told
+        assert (name, reason) == (address, "no sink: ModuleNotFoundError")
+        assert "install dask-napari" in text
+        # It may be told of another tap, and asked for its counts, without a word in its log.
+        sinks.change(lambda taps: taps.added([Tap("other", at=lambda *_: {"n": 0})]))
+        assert len(sinks.counts()) == 1
+        assert client.run(lambda: 1, workers=[address]) == {address: 1}
+    assert caplog.text.count("nothing is streamed from here") == 1
+    wait(client.map(tasks.frame, range(3), pure=False))
+    viewer.until_shown("frame", 3)
+
+
+def test_who_registers_a_sink_by_hand_is_told_of_such_a_worker(client, viewer, tmp_path):
+    sink = NapariSink(viewer.receiver.addresses, [Tap("frame")], name="by-hand")
+    with joined(client, tmp_path, WITHOUT_US) as address:
+        with pytest.raises(ImportError, match=rf"{address}.*install dask-napari"):
+            client.register_plugin(sink)
+        assert (works(client, address) == 7).all()
+    wait(client.map(tasks.frame, range(3), pure=False))
+    viewer.until_shown("frame", 3)
+    client.unregister_worker_plugin("by-hand")
+
+
+@pytest.fixture
+def module(client, tmp_path, monkeypatch) -> str:
+    """A module that the client can import and the worker cannot."""
+    name = f"only_here_{os.urandom(4).hex()}"
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / f"{name}.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path / "lib"))
+    return name
+
+
+def test_a_tap_that_no_worker_can_use_is_refused_and_leaves_nothing(client, sinks, module):
+    at = importlib.import_module(module).at
+    sinks.change(lambda taps: taps.added([Tap("frame", layer="good")]))
+    with pytest.raises(ValueError, match=rf"layer 'bad'.*No module named '{module}'"):
+        sinks.change(lambda taps: taps.added([Tap("frame", layer="bad", at=at)]))
+    assert [tap.layer for tap in sinks.taps] == ["good"]
+    kept = lambda dask_worker: [*dask_worker.plugins["dask-napari-0f-taps"].taps.values()]  # noqa: E731
+    ((tap,),) = client.run(kept).values()
+    assert tap.layer == "good"
+
+
+def test_a_function_that_cannot_be_pickled_is_refused(sinks):
+    lock = threading.Lock()
+    with pytest.raises(TypeError, match=r"'frame' cannot be sent.*must not hold"):
+        sinks.change(lambda taps: taps.added([Tap("frame", at=lambda *_: {"n": lock})]))
+    assert len(sinks.taps) == 0
+
+
+@pytest.mark.drops("tap unusable")
+def test_a_worker_without_a_module_of_a_tap_counts_its_outputs_and_streams_the_others(
+    client, sinks, viewer, module, tmp_path
+):
+    path = str(tmp_path / "lib")
+    client.run(lambda: sys.path.insert(0, path))
+    placed = Tap("frame", layer="placed", at=importlib.import_module(module).at)
+    sinks.change(lambda taps: taps.added([Tap("frame", layer="plain"), placed]))
+    (old,) = client.scheduler_info()["workers"]
+    with joined(client, tmp_path) as address:
+        works(client, address)
+        works(client, old)
+        viewer.until_shown("plain", 2)
+        viewer.until_shown("placed", 1)
+        viewer.until_settled()
+        viewer.until(lambda: viewer.receiver.ledger()["placed"].selected == 2)
+        assert dict(viewer.receiver.ledger()["placed"].dropped) == {"tap unusable": 1}
+        viewer.until(lambda: any(r.reason == "tap unusable" for _, r in viewer.receiver.reports()))
+        told = [(n, r) for n, r in viewer.receiver.reports() if r.reason == "tap unusable"]
+        ((name, report),) = told
+        assert name.startswith(address)
+        assert report.layer == "placed"
+        assert f"No module named '{module}'" in report.text
+    client.run(lambda: sys.path.remove(path))
+
+
+def test_a_worker_with_a_setting_that_cannot_be_read_streams_and_says_so(
+    client, sinks, viewer, tmp_path
+):
+    sinks.change(lambda taps: taps.added([Tap("frame")]))
+    bad = {"DASK_DASK_NAPARI__ARENA": "64 MBB", "DASK_DASK_NAPARI__QUEUE": "plenty"}
+    with joined(client, tmp_path, **bad) as address:
+        works(client, address)
+        viewer.until_shown("frame", 1)
+        viewer.until(viewer.receiver.reports)
+        ((name, report),) = viewer.receiver.reports()
+        assert name.startswith(address)
+        assert "is not a size; write it as in '64MiB'" in report.text
+
+
+def test_a_change_that_fails_is_taken_back(client, sinks, monkeypatch):
+    sinks.change(lambda taps: taps.added([Tap("frame", layer="good")]))
+    register = sinks._register
+
+    def fails_once(plugin: object) -> None:
+        register(plugin)
+        monkeypatch.setattr(sinks, "_register", register)
+        raise OSError("the connection broke")
+
+    monkeypatch.setattr(sinks, "_register", fails_once)
+    with pytest.raises(OSError, match="broke"):
+        sinks.change(lambda taps: taps.added([Tap("frame", layer="bad")]))
+    kept = lambda dask_worker: [*dask_worker.plugins["dask-napari-0f-taps"].taps.values()]  # noqa: E731
+    ((tap,),) = client.run(kept).values()
+    assert (tap.layer, len(sinks.taps)) == ("good", 1)
+
+
+def test_the_window_is_told_of_workers_without_a_stream(client, tmp_path, monkeypatch):
+    with dn.watch(client) as live:
+        asked: list[tuple[object, ...]] = []
+        request = live._control.request
+
+        def heard(name: str, *arguments: object, **options: object) -> object:
+            answer = request(name, *arguments, **options)
+            asked.append((name, *arguments))
+            return answer
+
+        monkeypatch.setattr(live._control, "request", heard)
+        with joined(client, tmp_path, WITHOUT_US) as address:
+            eventually(lambda: any(name == "reports" for name, *_ in asked))
+        ((name, reason, _),) = next(a[0] for n, *a in asked if n == "reports")["reports"]
+        assert (name, reason) == (address, "no sink: ModuleNotFoundError")
