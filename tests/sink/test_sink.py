@@ -341,7 +341,7 @@ def segments(canvas: Canvas) -> list[str]:
 
 
 def sink_threads() -> int:
-    return sum(t.name.startswith("dask-napari") for t in threading.enumerate())
+    return sum(t.name == "dask-napari-publisher" for t in threading.enumerate())
 
 
 @pytest.mark.parametrize("end", ["close", "retire", "restart", "unregister", "term", "kill"])

@@ -76,6 +76,27 @@ def held_by_array(array: npt.NDArray[Any]) -> Held:
     return Held(_nbytes.__get__(array), id(owner))
 
 
+def in_memory(item: Item) -> bool:
+    """Return whether all arrays of an item are in plain memory, not in a file that may hang."""
+    return is_plain(item.data) and all(map(is_plain, item.arrays.values()))
+
+
+def is_plain(array: object) -> bool:
+    """Return whether a value is an array of numpy's own in memory that reads as it is.
+
+    >>> is_plain(np.zeros(3)[1:]), is_plain(np.zeros(3, object)), is_plain([0.0])
+    (True, False, False)
+    """
+    if type(array) is not np.ndarray or array.dtype.hasobject:
+        return False
+    owner: Any = array
+    while type(owner) is np.ndarray:
+        owner = owner.base
+    if type(owner) is memoryview:
+        owner = owner.obj
+    return owner is None or type(owner) in _SIZED
+
+
 def held_by(value: object, known: object = 0) -> Held:
     """Return what a value of any type keeps alive, without running any code of its author.
 
@@ -135,19 +156,23 @@ def is_small_part(nbytes: int, held: int) -> bool:
 
 
 def release_bases(items: Iterable[Item]) -> None:
-    """Copy the arrays of the items of one output that together are a small part of their base."""
+    """Copy arrays of the items of one output that are in files, or a small part of their base.
+
+    All that they show of a base together counts.
+    """
     parts: dict[int, int] = {}
     views: list[tuple[Item, str, Held]] = []
     for item in items:
         for name, array in (("", item.data), *item.arrays.items()):
             if array.base is not None:
                 held = held_by_array(array)
-                if held.nbytes > SMALL_BASE:
+                if held.nbytes > SMALL_BASE or not is_plain(array):
                     parts[held.owner] = parts.get(held.owner, 0) + array.nbytes
                     views.append((item, name, held))
     for item, name, held in views:
-        if is_small_part(parts[held.owner], held.nbytes):
+        array = item.arrays[name] if name else item.data
+        if is_small_part(parts[held.owner], held.nbytes) or not is_plain(array):
             if name:
-                item.arrays[name] = item.arrays[name].copy()
+                item.arrays[name] = array.copy()
             else:
-                item.data = item.data.copy()
+                item.data = array.copy()

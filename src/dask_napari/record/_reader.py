@@ -113,6 +113,7 @@ class RecordedOutput:
     nbytes: int = 0
     owner: int = 0
     policy: Policy = "keep"
+    foreign: bool = True
 
     def place(self) -> Hashable:
         """Return the identity of the place that it will fill."""

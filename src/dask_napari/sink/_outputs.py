@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dask_napari.coerce import coerce_all, place_of
 from dask_napari.model import (
     Held,
@@ -16,6 +18,8 @@ from dask_napari.model import (
     contain,
     foreign_code,
     held_by,
+    is_plain,
+    is_small_part,
 )
 from dask_napari.placement import Placement
 from dask_napari.sink import dask_internals
@@ -50,6 +54,15 @@ class Output:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.key!r} for {self.layer!r}, {self.nbytes} B held>"
+
+    @property
+    def foreign(self) -> bool:
+        """True if place or items take code of others or a disk, which may hang."""
+        return self.tap.rule.calls or not is_plain(self.held_value())
+
+    def held_value(self) -> object:
+        """Return the value if it is held, else None."""
+        raise NotImplementedError
 
     def find_placement(self) -> Placement:
         """Find where the output belongs. Raises :class:`Refusal` and any error."""
@@ -154,7 +167,18 @@ class TaskOutput(Output):
             with foreign_code():  # of outputs, which compute their coordinates
                 placement = Placement(place_of(value))
         task.args, task.kwargs = (), {}  # they have served, and may hold a lot
+        self._release_base()
         return placement
+
+    def held_value(self) -> object:
+        """Return the value if it is held, else None."""
+        return self._value
+
+    def _release_base(self) -> None:
+        value = self._value
+        if type(value) is np.ndarray and is_small_part(value.nbytes, self.nbytes):
+            self._value = value.copy()
+            self.nbytes, self.owner = Held(value.nbytes)
 
     def value(self) -> object:
         """Return the output, read again if it was forgotten. Raises :class:`Refusal`."""
@@ -205,6 +229,10 @@ class ShownValue(Output):
     def find_placement(self) -> Placement:
         """Find where the value belongs, as the task said."""
         return self._where() if callable(self._where) else self._where
+
+    def held_value(self) -> object:
+        """Return the snapshot."""
+        return self._value
 
     def value(self) -> object:
         """Return the snapshot."""

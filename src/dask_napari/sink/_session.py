@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from dask_napari import config
 from dask_napari.model import Reports
 from dask_napari.sink import dask_internals
 from dask_napari.sink._context import SinkContext
@@ -53,6 +54,7 @@ class Session:
             arena_bytes=arena_bytes(worker, reports),
             queue_bytes=queue_bytes(worker, reports),
             insecure=insecure and not dask_internals.requires_encryption(worker),
+            output_timeout=config.get_seconds("output-timeout"),
             on_new_viewer=self._on_new_viewer,
             reports=reports,
         )

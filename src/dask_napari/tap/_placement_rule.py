@@ -57,11 +57,14 @@ class PlacementRule:
         return self.at if isinstance(self.at, Matcher) else None
 
     @property
+    def calls(self) -> bool:
+        """True if a function of the user's places outputs."""
+        return self.at is not None and not isinstance(self.at, Matcher | Placement)
+
+    @property
     def by_value(self) -> bool:
         """True if the place of an output depends on its value."""
-        if self.at is None:
-            return self.grid is None
-        return not isinstance(self.at, Matcher | Placement)
+        return self.grid is None if self.at is None else self.calls
 
     def placement(
         self, key: Any, value: object, args: tuple[Any, ...], kwargs: Mapping[str, Any], prefix: str

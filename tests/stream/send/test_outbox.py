@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dask_napari.model import Item, Policy, Refusal
+from dask_napari.model import Item, Policy, Refusal, Reports
+from dask_napari.stream.send._loader import Loader
 from dask_napari.stream.send._outbox import LAYERS, OTHERS, ItemEntry, Outbox
 from dask_napari.stream.send._undelivered import RetriedEntry
 from dask_napari.stream.wire import messages as wire
@@ -24,6 +25,7 @@ class Output:
     policy: Policy = "latest"
     layer: str = "cells"
     owner: int = 0
+    foreign: bool = False
     keyed: bool = True
     error: Exception | None = None
     forgotten: bool = field(default=False, init=False)
@@ -48,8 +50,14 @@ def count(outbox: Outbox):
     return found
 
 
+def sort_intake(outbox: Outbox) -> None:
+    loader = Loader(outbox, Reports())
+    loader.look()
+    loader.advance()
+
+
 def drain(outbox: Outbox) -> list[str]:
-    outbox.sort_intake()
+    sort_intake(outbox)
     places = []
     while (entry := outbox.pop()) is not None:
         outbox.sent(entry.layer)
@@ -147,11 +155,11 @@ def test_a_full_batch_wakes_early():
 def test_lost_items_are_sent_again_before_the_others():
     outbox = Outbox(1000)
     outbox.put(Output("new"))
-    outbox.sort_intake()
+    sort_intake(outbox)
     lost = [Item("cells", "labels", np.zeros(1, "u1"), {"at": n}) for n in range(2)]
     for item in lost:
         outbox.put(ItemEntry(item))
-    outbox.sort_intake()
+    sort_intake(outbox)
     sent = [outbox.pop() for _ in range(3)]
     for entry in sent:
         outbox.sent(entry.layer)
@@ -159,7 +167,7 @@ def test_lost_items_are_sent_again_before_the_others():
     outbox.unsend(map(RetriedEntry, lost))
     found = count(outbox)
     assert (found.sent, found.pending) == (1, 3)
-    outbox.sort_intake()
+    sort_intake(outbox)
     assert [outbox.pop().items()[0].position["at"] for _ in range(3)] == [0, 1, "later"]
 
 
@@ -181,7 +189,7 @@ def test_what_is_away_counts_against_the_budget():
 def test_what_was_made_lets_go_of_its_entry_and_can_be_made_again():
     outbox = Outbox(1000)
     outbox.put(output := Output("a"))
-    outbox.sort_intake()
+    sort_intake(outbox)
     (item,) = outbox.split(entry := outbox.pop(), entry.items())
     assert output.forgotten
     again = RetriedEntry(item)
@@ -206,7 +214,7 @@ def test_counts_start_over_for_another_viewer():
     outbox = Outbox(1000)
     for place in "aab":
         outbox.put(Output(place))
-    outbox.sort_intake()
+    sort_intake(outbox)
     outbox.pop()
     outbox.sent("cells")
     outbox.start_over()
@@ -250,6 +258,8 @@ def test_counts_balance_and_bytes_stay_in_the_budget(steps):
                 outbox.pause(True)
             case "go on":
                 outbox.pause(False)
+            case "sort_intake":
+                sort_intake(outbox)
             case name:
                 getattr(outbox, name)()
         if outbox.counts():
@@ -263,14 +273,14 @@ def test_counts_balance_and_bytes_stay_in_the_budget(steps):
 def test_an_output_with_parts_counts_as_its_parts():
     outbox = Outbox(1000)
     outbox.put(Output("a"))
-    outbox.sort_intake()
+    sort_intake(outbox)
     entry = outbox.pop()
     (item,) = entry.items()
     assert outbox.split(entry, [item, Refusal("dtype"), item]) == [item, item]
     assert (count(outbox).selected, count(outbox).pending) == (3, 2)
     assert count(outbox).dropped == {"dtype": 1}
     outbox.put(Output("b"))
-    outbox.sort_intake()
+    sort_intake(outbox)
     assert outbox.split(outbox.pop(), []) == []
     assert count(outbox).dropped == {"dtype": 1, "empty": 1}
 

@@ -47,6 +47,7 @@ class Stored:
 
     layer = "raw"
     owner = 0
+    foreign = False
     policy: Policy = "keep"
 
     def __init__(self, store: dict[int, np.ndarray], key: int) -> None:

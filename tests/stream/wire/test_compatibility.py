@@ -17,6 +17,7 @@ from dask_napari.stream import Control, ViewerGone
 from dask_napari.stream.receive import Board, Receiver
 from dask_napari.stream.send import Publisher
 from dask_napari.stream.send._connection import Connection
+from dask_napari.stream.send._loader import Loader
 from dask_napari.stream.send._options import PublisherOptions
 from dask_napari.stream.send._outbox import Outbox
 from dask_napari.stream.send._publisher_socket import ConnectionLost
@@ -156,7 +157,7 @@ def test_rubbish_from_a_viewer_ends_that_connection_only():
             context,
             address,
             PublisherOptions(addresses=(address,), name="w1", arena_bytes=1 << 20),
-            Outbox(1000),
+            Loader(Outbox(1000), Reports()),
             Reports(),
             iter(range(9)),
         )

@@ -15,7 +15,7 @@ from dask_napari.stream.send._compression import LinkCompression
 from dask_napari.stream.send._handshake import Agreement
 from dask_napari.stream.send._in_flight import InFlight
 from dask_napari.stream.send._link_rate import LEAST_PIECE, LinkRate
-from dask_napari.stream.send._outbox import Outbox
+from dask_napari.stream.send._loader import Loader
 from dask_napari.stream.send._publisher_socket import PublisherSocket
 from dask_napari.stream.send._splitting import OutgoingBatch
 from dask_napari.stream.shm import Arena, Slot
@@ -36,16 +36,16 @@ class BatchSender:
     """Take items out of the outbox and send them, as fast as the receiver's credit allows."""
 
     def __init__(
-        self, socket: PublisherSocket, outbox: Outbox, reports: Reports, numbers: Iterator[int]
+        self, socket: PublisherSocket, loader: Loader, reports: Reports, numbers: Iterator[int]
     ) -> None:
         self.publishers = 1
         self.arena: Arena | None = None
         self.counted_at = time.monotonic()
         self._socket = socket
-        self._outbox = outbox
+        self._outbox = loader.outbox
         self._numbers = numbers
         self._epoch = self._credit = self._frame = self._number = 0
-        self._builder = BatchBuilder(outbox, reports)
+        self._builder = BatchBuilder(loader, reports)
         self._link = LinkRate()
         self._in_flight = InFlight(self._link)
         self._outgoing: OutgoingBatch | None = None

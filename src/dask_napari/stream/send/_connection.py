@@ -11,8 +11,8 @@ import zmq
 from dask_napari.model import LayerSpec, Report, Reports, Tally
 from dask_napari.stream.send._batch_sender import BatchSender
 from dask_napari.stream.send._handshake import Agreement, Handshake
+from dask_napari.stream.send._loader import Loader
 from dask_napari.stream.send._options import PublisherOptions
-from dask_napari.stream.send._outbox import Outbox
 from dask_napari.stream.send._pacing import HANDSHAKE_TIMEOUT
 from dask_napari.stream.send._publisher_socket import ConnectionLost, PublisherSocket
 from dask_napari.stream.send._sendable import declarations
@@ -37,7 +37,7 @@ class Connection:
         context: zmq.Context[zmq.Socket[bytes]],
         address: str,
         options: PublisherOptions,
-        outbox: Outbox,
+        loader: Loader,
         reports: Reports,
         numbers: Iterator[int],
         *,
@@ -46,12 +46,12 @@ class Connection:
         self.address = address
         self.agreement: Agreement | None = None
         self.met_new_viewer = self.closed = False
-        self._outbox = outbox
+        self._outbox = loader.outbox
         self._reports = reports
         self._patience = patience
         self._said_bye = False
         self._socket = PublisherSocket(context, address, options.security)
-        self.batches = BatchSender(self._socket, outbox, reports, numbers)
+        self.batches = BatchSender(self._socket, loader, reports, numbers)
         self._handshake = Handshake(self._socket, options)
         self._pinged = self._socket.spoke
 

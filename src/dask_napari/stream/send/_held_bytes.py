@@ -8,10 +8,13 @@ from typing import Protocol
 class Holder(Protocol):
     """Something that holds memory."""
 
-    nbytes: int
-    """Bytes that letting go of it would free; 0 once forgotten."""
-    owner: int
-    """Identity of the owner of the memory, which several entries may hold; 0 if none share it."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes that letting go of it would free; 0 once forgotten."""
+
+    @property
+    def owner(self) -> int:
+        """Identity of the owner of the memory, which several may hold; 0 if none share it."""
 
 
 class HeldBytes:

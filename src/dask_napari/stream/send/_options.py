@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from dask_napari.stream.auth import Security, check_dialed
 
 Transport = Literal["auto", "shared-memory", "inline"]
 """``auto``: by shared memory if a probe shows that memory is shared, else inline."""
+
+OUTPUT_TIMEOUT: Final = 10.0
+"""Seconds for other people's code to place one output or to read it as an array: time for a
+gigabyte from a slow disk, and short enough that a person waits out a few outputs that hang."""
 
 
 def check_transport(transport: str) -> None:
@@ -31,6 +35,7 @@ class PublisherOptions:
     arena_bytes: int = 64 << 20
     queue_bytes: int = 128 << 20
     insecure: bool = False
+    output_timeout: float = OUTPUT_TIMEOUT
     on_new_viewer: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:

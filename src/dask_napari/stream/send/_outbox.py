@@ -10,12 +10,12 @@ from typing import Final, Protocol
 
 from dask_napari.model import (
     MOST_BYTES,
+    Held,
     Item,
     Policy,
     Refusal,
     Tally,
-    contain,
-    reason_of,
+    in_memory,
     unfit_name,
 )
 from dask_napari.stream.send._held_bytes import HeldBytes, Holder
@@ -51,6 +51,10 @@ class Entry(Holder, Protocol):
     layer: str
     policy: Policy
 
+    @property
+    def foreign(self) -> bool:
+        """True if place or items take code of others or a disk, which may hang."""
+
     def place(self) -> Hashable:
         """Return the identity of the place that the output fills. Raises :class:`Refusal`."""
 
@@ -74,6 +78,11 @@ class ItemEntry:
     def __post_init__(self) -> None:
         self.layer = self.value.layer
         self.nbytes = self.value.nbytes
+
+    @property
+    def foreign(self) -> bool:
+        """True if the item is in a file, whose disk may hang."""
+        return not in_memory(self.value)
 
     def place(self) -> Hashable:
         """Return the identity of the place that the item fills."""
@@ -103,6 +112,7 @@ class Outbox:
         # Ordered: what was taken from the front of a plain dict is stepped over again each time.
         self._ready: OrderedDict[Hashable, Entry] = OrderedDict()
         self._held = HeldBytes()
+        self._placing: tuple[Entry, Held] | None = None
         self._bytes_away = 0
         self._fresh_bytes = self._fresh = 0  # put since the intake was sorted
         self._unacknowledged = 0
@@ -183,7 +193,7 @@ class Outbox:
             if self._closed:
                 tally.drop(self._closed)
                 return False
-            if len(self._intake) + len(self._ready) >= self.limit:
+            if len(self) >= self.limit:
                 tally.drop("queue-full")
                 return False
             tally.pending += 1
@@ -242,23 +252,45 @@ class Outbox:
 
     # -- the side of the publisher's thread ------------------------------------------------
 
-    def sort_intake(self) -> None:
-        """Sort new entries by their places, coalescing as the policies say."""
+    def look(self) -> int:
+        """Note that the thread looks at what was put; return how much of it has no place yet."""
         with self._lock:
-            fresh, self._intake = self._intake, deque()
             self._fresh_bytes = self._fresh = 0
-        for entry in fresh:
-            # The lock is not held while a tap's function or pattern runs.
-            try:
-                place = entry.place()
-            except BaseException as error:
-                contain(error, foreign=True)  # anybody may write an entry
-                with self._lock:
-                    self._held.remove(entry)
-                    self._drop(entry, reason_of(error))
-            else:
-                with self._lock:
-                    self._insert(entry, place)
+            return len(self._intake)
+
+    def begin_placing(self) -> Entry | None:
+        """Return the next entry that needs a place; the lock is not held while it finds one."""
+        with self._lock:
+            if not self._intake:
+                return None
+            entry = self._intake.popleft()
+            self._placing = entry, Held(entry.nbytes, entry.owner)
+            return entry
+
+    def end_placing(self, entry: Entry, place: Hashable) -> None:
+        """Queue an entry at its place, coalescing as the policies say.
+
+        It may hold less than before; nothing happens if the outbox was cleared meanwhile.
+        """
+        with self._lock:
+            if self._take_placing(entry):
+                if self.withholds:
+                    entry.forget()
+                self._held.add(entry)
+                self._insert(entry, place)
+
+    def cannot_place(self, entry: Entry, reason: str) -> None:
+        """Drop an entry that has no place."""
+        with self._lock:
+            if self._take_placing(entry):
+                self._drop(entry, reason)
+
+    def _take_placing(self, entry: Entry) -> bool:
+        if self._placing is None or self._placing[0] is not entry:
+            return False
+        self._held.remove(self._placing[1])
+        self._placing = None
+        return True
 
     def _insert(self, entry: Entry, place: Hashable) -> None:
         if entry.policy != "latest":
@@ -377,8 +409,10 @@ class Outbox:
     def clear(self, reason: str) -> None:
         """Drop everything that waits."""
         with self._lock:
-            for entry in (*self._intake, *self._ready.values()):
+            placing = () if self._placing is None else self._placing[:1]
+            for entry in (*placing, *self._intake, *self._ready.values()):
                 self._drop(entry, reason)
+            self._placing = None
             self._intake.clear()
             self._ready.clear()
             self._oldest.clear()
@@ -429,7 +463,7 @@ class Outbox:
         return self._bytes_away
 
     def __len__(self) -> int:
-        return len(self._intake) + len(self._ready)
+        return len(self._intake) + len(self._ready) + (self._placing is not None)
 
     def _tally(self, layer: str) -> Tally:
         self._changed.add(layer)

@@ -21,7 +21,7 @@ from dask_napari.model import (
     looks,
 )
 from dask_napari.stream.auth import Security
-from dask_napari.stream.send._options import PublisherOptions, Transport
+from dask_napari.stream.send._options import OUTPUT_TIMEOUT, PublisherOptions, Transport
 from dask_napari.stream.send._outbox import Entry, ItemEntry, Outbox
 from dask_napari.stream.send._publisher_thread import (
     CLOSE_TIMEOUT,
@@ -56,6 +56,8 @@ class Publisher:
     insecure : bool
         Connect without keys, too, where none are given or found; whoever listens at the address
         gets what is put. Over once keys were found.
+    output_timeout : float
+        Seconds for one output to be placed or read by code of others; then it is dropped.
     on_new_viewer : callable, optional
         Called from the publisher's thread when a viewer is met that knows nothing yet.
     reports : Reports, optional
@@ -89,6 +91,7 @@ class Publisher:
         arena_bytes: int = 64 << 20,
         queue_bytes: int = 128 << 20,
         insecure: bool = False,
+        output_timeout: float = OUTPUT_TIMEOUT,
         on_new_viewer: Callable[[], None] | None = None,
         reports: Reports | None = None,
     ) -> None:
@@ -100,6 +103,7 @@ class Publisher:
             arena_bytes=arena_bytes,
             queue_bytes=queue_bytes,
             insecure=insecure,
+            output_timeout=output_timeout,
             on_new_viewer=on_new_viewer,
         )
         self.name = name

@@ -20,6 +20,7 @@ import zmq
 from dask_napari.model import LayerSpec, Reports, contain, reason_of
 from dask_napari.stream.auth import ClientKeys, NoKeys, reachable
 from dask_napari.stream.send._connection import Connection
+from dask_napari.stream.send._loader import Loader
 from dask_napari.stream.send._options import PublisherOptions
 from dask_napari.stream.send._outbox import LAYERS, ItemEntry, Outbox
 from dask_napari.stream.send._pacing import (
@@ -74,6 +75,7 @@ class PublisherThread:
         self._deadline: float | None = None
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._wakeup = Wakeup()
+        self._loader = Loader(outbox, reports, self._wakeup.set, options.output_timeout)
         # The thread closes it; of a publisher that was never started there is no thread. Not at
         # exit, when the thread may still wait.
         weakref.finalize(self, self._wakeup.close).atexit = False
@@ -147,6 +149,8 @@ class PublisherThread:
     def _conclude(self, reason: str) -> None:
         """Count what is left as dropped, and say so."""
         self._undelivered.resend(0)  # nobody knows whether they arrived
+        self._loader.close(reason)
+        self._outbox.unpop(map(RetriedEntry, iter(self._loader.take, None)))
         self._outbox.close(reason)
         self.state = "closed"
         counts = self._outbox.counts()
@@ -197,8 +201,8 @@ class PublisherThread:
         """Return whether to go on: for ever, or until a close is through or out of time."""
         if self._deadline is None:
             return True
-        waiting = len(self._outbox) or len(self._undelivered)
-        return time.monotonic() < self._deadline and bool(waiting)
+        done = not len(self._outbox) and not len(self._undelivered) and self._loader.idle
+        return time.monotonic() < self._deadline and not done
 
     def _wait_alone(self, backoff: Backoff, pause: float) -> None:
         """Let time pass without a receiver, holding only what may be held."""
@@ -206,12 +210,15 @@ class PublisherThread:
         poller.register(self._wakeup.fileno(), zmq.POLLIN)
         end = time.monotonic() + pause
         while self._deadline is None and (left := end - time.monotonic()) > 0:
-            self._outbox.sort_intake()
+            self._loader.look()
+            self._loader.advance()
+            if made := list(iter(self._loader.take, None)):
+                self._outbox.unpop(map(RetriedEntry, made))
             self._outbox.leave_alone(backoff.alone)
             self._forget()
             # The outbox is not told that the thread sleeps: a put must not wake a thread that
             # has no one to send to. Closing does.
-            poller.poll(math.ceil(left * 1000))
+            poller.poll(math.ceil(min(left, self._loader.pause) * 1000))
             self._wakeup.clear()
 
     def _forget(self) -> None:
@@ -232,7 +239,7 @@ class PublisherThread:
                 self._context,
                 address,
                 dataclasses.replace(options, security=security),
-                self._outbox,
+                self._loader,
                 self._reports,
                 self._numbers,
                 patience=patience,
@@ -284,7 +291,9 @@ class PublisherThread:
         poller.register(self._wakeup.fileno(), zmq.POLLIN)
         asleep = zmq.Poller()
         asleep.register(self._wakeup.fileno(), zmq.POLLIN)
-        wait = connection.tick()
+        self._loader.look()
+        self._loader.advance()
+        wait = self._opening_wait(connection)
         napping = False
         while True:
             # A nap is not cut short by each CREDIT: nobody waits for them, and with many
@@ -293,12 +302,15 @@ class PublisherThread:
             self._wakeup.clear()
             connection.receive()
             self._forget()
-            self._outbox.sort_intake()
+            # Before layers are declared: those of what was put until now are among them.
+            self._loader.look()
+            if connection.agreement is None or batches.blocked:
+                self._loader.advance()  # places, so that outputs coalesce; `pump` makes items too
             self._outbox.account_away(batches.away + self._undelivered.nbytes)
             if connection.agreement is None:
                 if not self._time_left():
                     return
-                wait = min(connection.tick(), NAP if self._deadline is not None else 60.0)
+                wait = self._opening_wait(connection)
                 napping = False
                 continue
             if self.state != "connected":
@@ -312,9 +324,13 @@ class PublisherThread:
             sent = batches.pump()
             if self._deadline is not None and self._finish(connection):
                 return
-            pause = self._pause(connection, sent)
+            pause = min(self._pause(connection, sent), self._loader.pause)
             napping = math.isfinite(pause) and self._deadline is None and not batches.blocked
             wait = min(connection.tick(), pause)
+
+    def _opening_wait(self, connection: Connection) -> float:
+        closing = self._deadline is not None
+        return min(connection.tick(), self._loader.pause, NAP if closing else math.inf)
 
     def _pause(self, connection: Connection, sent: bool) -> float:
         if connection.batches.blocked:
@@ -330,6 +346,7 @@ class PublisherThread:
         assert self._deadline is not None
         left = self._deadline - time.monotonic()
         if left < BYE_TIME or (not len(self._outbox) and connection.batches.idle):
+            self._loader.abandon("closed")
             for item in connection.batches.unsent():
                 self._outbox.drop(ItemEntry(item), "closed")
             self._outbox.clear("closed")

@@ -40,6 +40,11 @@ class RetriedEntry:
     def __repr__(self) -> str:
         return f"<RetriedEntry {self.seq} for {self.layer!r}, {self.nbytes} bytes held>"
 
+    @property
+    def foreign(self) -> bool:
+        """True if the item must be made once more."""
+        return self._item is None
+
     def place(self) -> Hashable:
         """Return the identity of the place that the item fills."""
         return self._place
