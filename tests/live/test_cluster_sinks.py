@@ -9,9 +9,12 @@ import pytest
 from distributed import Client, wait
 
 import cluster_tasks as tasks
+from dask_napari.live import _dialed_addresses
+from dask_napari.live._cluster_requests import ClusterRequests
 from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.live._viewer_endpoint import ViewerEndpoint
 from dask_napari.live._watch import _check_client
+from dask_napari.live._worker_reports import WorkerReports
 from dask_napari.model import Tally
 from dask_napari.sink import NapariSink
 from dask_napari.stream.receive import ANY_IPC
@@ -76,6 +79,35 @@ def test_the_viewer_listens_where_the_workers_can_reach_it(client):
         assert ViewerEndpoint.for_client(client, None, False).security.encrypted
         with pytest.raises(ValueError, match="encrypt"):
             ViewerEndpoint.for_client(client, None, True)
+
+
+def test_workers_are_told_addresses_that_they_can_dial(client):
+    endpoint = ViewerEndpoint.for_client(client, "tcp://0.0.0.0:*", False)
+    bound = ("ipc:///run/viewer", "tcp://0.0.0.0:5577")
+    (private, told) = endpoint.told(bound)
+    assert (private, told) == (bound[0], "tcp://127.0.0.1:5577")
+    with pytest.raises(ConnectionError, match=r"ssh -R.*advertise="):
+        ViewerEndpoint.for_client(client, "tcp://127.0.0.1:*", False, "tcp://127.0.0.1:1")
+    with pytest.raises(ValueError, match="no port"):
+        ViewerEndpoint.for_client(client, "tcp://127.0.0.1:*", False, "tcp://127.0.0.1:*")
+    with pytest.raises(ValueError, match="needs listen="):
+        ViewerEndpoint.for_client(client, None, False, "tcp://127.0.0.1:1")
+
+
+def test_workers_that_come_later_and_cannot_dial_the_viewer_are_named_once(
+    client, caplog, monkeypatch
+):
+    monkeypatch.setattr(_dialed_addresses, "NEWCOMERS_INTERVAL", 0.0)
+    reports = WorkerReports()
+    newcomers = _dialed_addresses.Newcomers(ClusterRequests(client), reports)
+    (worker,) = client.scheduler_info()["workers"]
+    for _ in range(2):
+        newcomers.check(["ipc:///run/viewer", "tcp://127.0.0.1:1"])
+    assert caplog.text.count(worker) == 1
+    assert caplog.text.count("advertise=") == 1
+    ((named, reason, text),) = reports.changed()
+    assert (named, reason) == (worker, "cannot reach the viewer")
+    assert "tcp://127.0.0.1:1" in text
 
 
 def test_a_client_that_is_of_no_use_is_refused(client):

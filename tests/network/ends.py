@@ -275,6 +275,65 @@ def cluster(address: str) -> None:
     scheduler.close()
 
 
+def watcher(scheduler: str) -> None:
+    """A script that watches a cluster, with its window."""
+    from distributed import Client, wait
+
+    import dask_napari as dn
+
+    client = Client(scheduler)
+    lives: list[dn.Live] = []
+
+    def watch(**options: Any) -> dict[str, Any]:
+        try:
+            lives.append(dn.watch(client, timeout=90, **options))
+        except ConnectionError as error:
+            return {"refused": str(error)}
+        return {"addresses": lives[-1].addresses}
+
+    def compute(count: int) -> dict[str, Any]:
+        names = [f"picture-{n}" for n in range(count)]
+        lives[-1].tap("work", layer="picture", at="picture-{n:d}")
+        wait(client.map(work, names, size=64, seconds=0.0, pure=False))
+        return {"shown": lives[-1].wait(60).total.shown}
+
+    def close() -> dict[str, Any]:
+        lives.pop().close()
+        return {}
+
+    serve({"watch": watch, "compute": compute, "close": close})
+    client.close()
+
+
+def forward(listen: str, target: str) -> None:
+    """One end of a tunnel: connections to an address go on to another."""
+    import asyncio
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while part := await reader.read(1 << 16):
+                writer.write(part)
+                await writer.drain()
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far = await asyncio.open_connection(*target.rsplit(":", 1))
+        except OSError:
+            writer.close()
+            return
+        await asyncio.gather(pump(reader, far[1]), pump(far[0], writer))
+
+    async def run() -> None:
+        await asyncio.start_server(accept, *listen.rsplit(":", 1))
+        await asyncio.to_thread(serve, {})
+
+    asyncio.run(run())
+
+
 def worker(scheduler: str, host: str) -> None:
     """A worker as users start one, with its nanny."""
     command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler, "--host", host]
@@ -293,4 +352,6 @@ if __name__ == "__main__":
         "publisher": publisher,
         "cluster": cluster,
         "worker": worker,
+        "watcher": watcher,
+        "forward": forward,
     }[sys.argv[1]](*sys.argv[2:])

@@ -234,6 +234,40 @@ def test_a_window_on_a_bad_link_shows_all(lab):
     nothing_left(viewer, host)
 
 
+@pytest.mark.skipif(not os.environ.get("DISPLAY") and not shutil.which("Xvfb"), reason="no screen")
+def test_a_watch_behind_a_tunnel_to_the_scheduler_is_told_or_finds_a_way_back(lab):
+    """The script reaches the scheduler at a forwarded port of its own host."""
+    scheduler, script, host = lab.host("scheduler"), lab.host("script"), lab.host("worker")
+    control = f"tcp://{scheduler.address}:8786"
+    cluster = scheduler.start("cluster", control)
+    script.start("forward", "127.0.0.1:8786", f"{scheduler.address}:8786")
+    watcher = script.start("watcher", "tcp://127.0.0.1:8786")
+    host.start("worker", control, host.address)
+    (worker,) = cluster.ask("workers", n=1)["workers"]
+    # No way back at all: an error at once, which says who tried what and what to forward.
+    host.run("ip", "route", "add", "unreachable", script.address)
+    began = time.monotonic()
+    refused = watcher.ask("watch")["refused"]
+    assert time.monotonic() - began < 15
+    for part in (worker, script.address, "127.0.0.1:8786", "ssh -R", "advertise="):
+        assert part in refused
+    listen, far = "tcp://127.0.0.1:5577", f"tcp://{scheduler.address}:5577"
+    assert far in watcher.ask("watch", listen=listen, advertise=far)["refused"]
+    # As `ssh -R` does: a port of the scheduler's host leads to one of the script's loopback.
+    script.start("forward", f"{script.address}:6000", "127.0.0.1:5577")
+    scheduler.start("forward", f"{scheduler.address}:5577", f"{script.address}:6000")
+    told = watcher.ask("watch", 90.0, listen=listen, advertise=far)["addresses"]
+    assert told == [far]
+    assert watcher.ask("compute", 90.0, count=6)["shown"] == 6
+    watcher.ask("close")
+    # A way back that the scheduler's address does not tell of is found.
+    host.run("ip", "route", "del", "unreachable", script.address)
+    told = watcher.ask("watch", 90.0)["addresses"]
+    assert [address for address in told if address.startswith(f"tcp://{script.address}:")]
+    assert watcher.ask("compute", 90.0, count=6)["shown"] == 6
+    watcher.ask("close")
+
+
 CRASH = """
 import sys, time
 from network.lab import Lab

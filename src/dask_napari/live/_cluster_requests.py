@@ -34,7 +34,7 @@ class ClusterRequests:
     """
 
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self.client = client
         # Requests to silent workers, by address; used on the client's event loop alone.
         self._unanswered: dict[str, asyncio.Task[dict[str, Any]]] = {}
         self._scheduler_answers = True
@@ -56,7 +56,7 @@ class ClusterRequests:
         async def awaited() -> T:
             return await request()
 
-        result: T = self._client.sync(awaited, callback_timeout=_bounded(timeout))
+        result: T = self.client.sync(awaited, callback_timeout=_bounded(timeout))
         return result
 
     def workers(
@@ -92,7 +92,7 @@ class ClusterRequests:
         # Half of the time is for one request to all workers, of which the slowest decides; the
         # other half for a request to each of them, if need be.
         deadline, half = time.monotonic() + seconds, seconds / 2
-        present = set(await asyncio.wait_for(self._client.nthreads(), half))
+        present = set(await asyncio.wait_for(self.client.nthreads(), half))
         for address, task in list(self._unanswered.items()):
             if task.done() or address not in present:
                 del self._unanswered[address]
@@ -117,7 +117,7 @@ class ClusterRequests:
 
     async def _run(self, function: Callable[..., T], addresses: set[str]) -> dict[str, T]:
         try:
-            answers = await self._client.run(
+            answers = await self.client.run(
                 PortableFunction(function), workers=[*addresses], on_error="return"
             )
         except Exception as error:

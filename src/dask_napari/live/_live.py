@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
 from dask_napari.live._client_ledger import ClientLedger
 from dask_napari.live._cluster_sinks import ClusterSinks
+from dask_napari.live._dialed_addresses import Newcomers
 from dask_napari.live._viewer_process import ViewerProcess
 from dask_napari.model import Ledger, looks
 from dask_napari.placement import is_dataset, variables
@@ -60,14 +61,19 @@ class Live:
     Attributes
     ----------
     addresses : tuple of str
-        Where the viewer listens.
+        Where workers find the viewer.
     """
 
     def __init__(
-        self, client: Client, viewer: ViewerProcess, control: Control, sinks: ClusterSinks
+        self,
+        client: Client,
+        viewer: ViewerProcess,
+        control: Control,
+        sinks: ClusterSinks,
+        addresses: tuple[str, ...],
     ) -> None:
         self.client = client
-        self.addresses: tuple[str, ...] = viewer.addresses
+        self.addresses: tuple[str, ...] = addresses
         self._viewer = viewer
         self._control = control
         self._sinks = sinks
@@ -339,10 +345,12 @@ class Live:
     def _poll(self) -> None:
         """Tell the viewer how much there is to come, until it ends."""
         nap = POLL_INTERVAL
+        newcomers = Newcomers(self._sinks.requests, self._sinks.reports)
         while not self._closed.wait(nap):
             if not self._viewer.running:
                 break
             self._sinks.rejoin()
+            newcomers.check(self.addresses)
             try:
                 began = time.monotonic()
                 self._ask_viewer()

@@ -32,6 +32,7 @@ def watch(
     *,
     new: bool = False,
     listen: str | Iterable[str] | None = None,
+    advertise: str | Iterable[str] | None = None,
     transport: Transport | None = None,
     title: str = TITLE,
     memory: int | float | str | None = None,
@@ -51,8 +52,12 @@ def watch(
         Open a viewer of its own though the client has one.
     listen : str or iterable of str, optional
         Addresses for the viewer to listen on, ``tcp://host:port``. By default a private socket
-        for workers on this host, and an encrypted TCP port on the interface that the scheduler
-        is reached through.
+        for workers on this host, and an encrypted TCP port where the workers can dial this host:
+        they are asked. Of a wildcard, ``tcp://0.0.0.0:5577``, workers are told hosts that they
+        can dial.
+    advertise : str or iterable of str, optional
+        Addresses that workers dial instead of those that the viewer listens on: the far ends of
+        tunnels, or forwarded ports.
     transport : {"auto", "shared-memory", "inline"}, optional
         How items travel; ``auto`` uses shared memory where it is proved to be shared.
     title : str
@@ -78,6 +83,8 @@ def watch(
     ValueError
         If ``listen``, ``transport`` or ``memory`` is not usable, ``insecure`` is given while
         Dask requires encryption, or the client's viewer was opened with other options than these.
+    ConnectionError
+        If no worker can dial the viewer; the text says which ones tried which addresses.
     ViewerFailed
         If the window does not open.
 
@@ -92,9 +99,10 @@ def watch(
     """
     _check_client(client)
     check_transport(transport or config.get("transport"))
-    listen = tuple(listen) if listen is not None and not isinstance(listen, str) else listen
+    listen, advertise = _frozen(listen), _frozen(advertise)
     options = {
         "listen": listen,
+        "advertise": advertise,
         "transport": transport,
         "title": None if title == TITLE else title,
         "memory": memory,
@@ -102,7 +110,7 @@ def watch(
     }
 
     def make() -> Live:
-        endpoint = ViewerEndpoint.for_client(client, listen, insecure)
+        endpoint = ViewerEndpoint.for_client(client, listen, insecure, advertise)
         return _open(client, endpoint, title, memory, transport, timeout)
 
     named = {name: value for name, value in options.items() if value is not None}
@@ -136,8 +144,9 @@ def _open(
             alive=lambda: viewer.running,
         )
         undo.callback(control.close)
+        told = endpoint.told(viewer.addresses)
         sink = NapariSink(
-            viewer.addresses,
+            told,
             transport=transport,
             security=endpoint.security.client(),
             insecure=endpoint.insecure,
@@ -146,9 +155,13 @@ def _open(
         sinks = ClusterSinks(client, sink)
         undo.callback(sinks.close)
         sinks.register()
-        live = Live(client, viewer, control, sinks)
+        live = Live(client, viewer, control, sinks, told)
         undo.pop_all()
     return live
+
+
+def _frozen(addresses: str | Iterable[str] | None) -> str | tuple[str, ...] | None:
+    return addresses if addresses is None or isinstance(addresses, str) else tuple(addresses)
 
 
 def _check_client(client: object) -> None:

@@ -33,13 +33,16 @@ class WorkerReports:
     def hear(self, event: tuple[float, dict[str, str]]) -> None:
         """Keep an event; Dask calls this on the client's event loop."""
         _, told = event
-        cause = told["reason"][:TEXT_LIMIT], told["text"][:TEXT_LIMIT]
-        worker = told["worker"]
+        self.add(told["worker"], told["reason"], told["text"])
+
+    def add(self, worker: str, reason: str, text: str) -> None:
+        """Keep a report of a worker; the log has each cause once."""
+        cause = reason[:TEXT_LIMIT], text[:TEXT_LIMIT]
         with self._lock:
             if cause not in self._workers:
                 if len(self._workers) >= CAUSES_LIMIT:
                     return
-                logger.warning("%s: %s; the dock names others", worker, told["text"])
+                logger.warning("%s: %s; the dock names others", worker, text)
             self._workers.setdefault(cause, {})[worker] = None
             self._changed = True
 
@@ -49,13 +52,13 @@ class WorkerReports:
             if not self._changed:
                 return []
             self._changed = False
-            return [[_named(workers), *cause] for cause, workers in self._workers.items()]
+            return [[named(workers), *cause] for cause, workers in self._workers.items()]
 
 
-def _named(workers: Iterable[str]) -> str:
+def named(workers: Iterable[str]) -> str:
     """Return names of workers, fit for a line.
 
-    >>> _named(["a", "b"]), _named("abcdef")
+    >>> named(["a", "b"]), named("abcdef")
     ('a, b', 'a, b, c and 3 more')
     """
     names = [*workers]

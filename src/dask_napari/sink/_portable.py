@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -49,3 +50,5 @@ class PortableFunction:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.function: Callable[..., Any] = state["function"]
         functools.update_wrapper(self, self.function)  # Dask looks at the arguments
+        # By this name Dask, like Tornado, knows that the result is to be awaited.
+        self.__tornado_coroutine__ = inspect.iscoroutinefunction(self.function)

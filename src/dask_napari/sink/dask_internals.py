@@ -268,10 +268,15 @@ def scheduler_connection(client: Client) -> object:
     return client.scheduler_comm
 
 
+def scheduler_address(client: Client) -> str:
+    """Return the address at which a client reaches its scheduler."""
+    assert client.scheduler is not None
+    return str(client.scheduler.address)
+
+
 def scheduler_host(client: Client) -> str:
     """Return the host on which a client reaches its scheduler; empty within one process."""
-    assert client.scheduler is not None
-    address = client.scheduler.address
+    address = scheduler_address(client)
     return "" if address.startswith("inproc://") else get_address_host(address)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dask_napari.stream.auth._addresses import (
+    host_and_port,
     is_local,
     reachable,
     taken,
@@ -17,6 +18,7 @@ __all__ = [
     "check_address",
     "check_dialed",
     "check_encrypted",
+    "host_and_port",
     "is_local",
     "reachable",
     "taken",

@@ -52,6 +52,20 @@ def check_tcp(address: str) -> None:
         raise ValueError(f"address {address!r} is not tcp://host:port or ipc:///path")
 
 
+def host_and_port(address: str) -> tuple[str, str]:
+    """Return host and port of a TCP address; a port that is not chosen yet is ``*``.
+
+    Raises ValueError if it is none.
+
+    >>> host_and_port("tcp://[::1]:5577")
+    ('::1', '5577')
+    """
+    match = _TCP.fullmatch(address)
+    if match is None:
+        raise ValueError(f"address {address!r} is not tcp://host:port")
+    return match[1].strip("[]"), match[2]
+
+
 def is_private(address: str) -> bool:
     """Return whether an address is a socket in a directory that only this user can enter.
 
