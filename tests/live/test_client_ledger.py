@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dask_napari.live._client_ledger import ClientLedger
-from dask_napari.model import Counts, Ledger, Tally
+from dask_napari.model import Counts, Ledger, Tally, TapMatches
 
 HERE, OTHER = "viewer-1", "viewer-2"
 
@@ -31,6 +31,7 @@ def sink(name: str = "w", viewer: str = HERE, layer: str = "a", **counts: Any) -
         "viewer": viewer,
         "state": "connected" if viewer else "connecting",
         "addresses": ["tcp://127.0.0.1:1"],
+        "taps": TapMatches(),
         "counts": {layer: Tally(**counts)},
     }
 

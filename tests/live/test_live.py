@@ -361,6 +361,18 @@ def test_a_ledger_and_a_wait_tell_of_sinks_that_cannot_reach_the_viewer(
     assert live.ledger().balanced
 
 
+def test_a_tap_that_matches_nothing_is_named(client, caplog):
+    with dn.watch(client) as live:
+        live.tap("segment", kind="labels")
+        frames = client.map(tasks.frame, range(2), key=["segment-cell-0", "segment-cell-1"])
+        wait(frames)
+        ledger = live.wait(DEADLINE)
+        assert "nothing selected yet" in str(ledger)
+        (note,) = ledger.notes
+        assert note.startswith('tap "segment" has matched no task yet; did you mean "segment-cell')
+        assert note in caplog.text
+
+
 def test_wait_does_not_wait_for_a_worker_that_is_gone(client, monkeypatch):
     with dn.watch(client) as live:
         live.tap("frame")

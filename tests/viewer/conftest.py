@@ -28,6 +28,7 @@ class Source:
         self.found: list[PeerInfo] = []
         self.totals: dict[str, int] = {}
         self.errors: list[tuple[str, Report]] = []
+        self.silent: list[str] = []
 
     def layers(self) -> dict[str, LayerSpec]:
         return self.specs
@@ -43,6 +44,9 @@ class Source:
 
     def reports(self) -> list[tuple[str, Report]]:
         return self.errors
+
+    def unmatched(self) -> list[str]:
+        return self.silent
 
     def known(self) -> dict[str, int]:
         return self.totals

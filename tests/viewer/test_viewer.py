@@ -234,6 +234,15 @@ def test_layers_and_axes_are_few_whatever_comes(viewer, live, source, put, monke
     assert source.ledger().balanced
 
 
+def test_the_dock_names_taps_that_match_nothing(live, source):
+    live.dock.refresh()
+    assert live.dock.taps.isHidden()
+    source.silent = ['tap "segment" has matched no task yet; did you mean "segment-cell"?']
+    live.dock.refresh()
+    assert live.dock.taps.text() == source.silent[0]
+    assert not live.dock.taps.isHidden()
+
+
 def test_the_dock_shows_why_the_workers_cannot_show_something(live, source):
     live.dock.refresh()
     assert not live.dock.errors.text()

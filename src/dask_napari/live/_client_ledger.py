@@ -6,7 +6,9 @@ import threading
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from dask_napari.model import Counts, Ledger, Tally
+from msgspec.structs import replace
+
+from dask_napari.model import Counts, Ledger, Tally, unmatched
 
 NAMED: Final = 4
 """Workers that are named where more than that are waited for; a line of the log is for people."""
@@ -21,9 +23,11 @@ class ClientLedger:
     that is gone are kept. The ledger is of one viewer: once that is gone, sinks that begin to
     count for another one are not listened to.
 
+    >>> from dask_napari.model import TapMatches
     >>> ledger = ClientLedger()
     >>> counts = {"raw": Tally(selected=2, pending=2)}
-    >>> ledger.hear_sinks([{"name": "w", "viewer": "", "counts": counts}], asked=1.0)
+    >>> sink = {"name": "w", "viewer": "", "taps": TapMatches(), "counts": counts}
+    >>> ledger.hear_sinks([sink], asked=1.0)
     >>> print(ledger.joined())
     raw: 2 selected = 0 shown + 0 coalesced + 0 dropped + 2 pending
     >>> ledger.viewer_gone = True
@@ -96,7 +100,14 @@ class ClientLedger:
                 if self.viewer_gone:
                     tally.drop_pending("viewer-gone")
                 tallies[name, layer] = tally
-        return Ledger(tallies)
+        return Ledger(tallies, notes=self._unmatched())
+
+    def _unmatched(self) -> list[str]:
+        """Return a line for each tap that has matched no task."""
+        return unmatched(
+            sink["taps"] if name in self._answered else replace(sink["taps"], taps={})
+            for name, sink in self._sinks.items()
+        )
 
     def _is_lost(self, name: str, seen: Counts | None) -> bool:
         """Return whether a worker has ended, as far as one can tell."""

@@ -251,7 +251,10 @@ class Live:
         for _ in looks(timeout, logger, self._waits_for):
             left = max(0.0, deadline - time.monotonic())
             if not self.open or self._settled(selected, left):
-                return self.ledger()
+                ledger = self.ledger()
+                for note in ledger.notes:
+                    logger.warning("%s", note)
+                return ledger
             if time.monotonic() - checked > POLL_INTERVAL:
                 # A worker that was killed meanwhile had no time to tell the viewer of it all.
                 self._ask_sinks(left)

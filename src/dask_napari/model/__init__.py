@@ -39,6 +39,7 @@ from dask_napari.model._plates import PLATES, NoPlace, row_name, well
 from dask_napari.model._position import ARRIVAL_AXIS, Position, plain_position
 from dask_napari.model._refusal import Refusal, reason_of, shown
 from dask_napari.model._reports import REPORTS_LIMIT, Report, Reports, described
+from dask_napari.model._tap_matches import TAPS_LIMIT, TASK_NAMES_LIMIT, TapMatches, unmatched
 from dask_napari.model.arguments import unfit_name
 
 __all__ = [
@@ -59,7 +60,9 @@ __all__ = [
     "SHAPE_TYPES",
     "SIZES",
     "SPATIAL",
+    "TAPS_LIMIT",
     "TASK_KEY_LIMIT",
+    "TASK_NAMES_LIMIT",
     "AnyArray",
     "AxisMode",
     "Calibration",
@@ -86,6 +89,7 @@ __all__ = [
     "Shape",
     "Sizes",
     "Tally",
+    "TapMatches",
     "check",
     "contain",
     "contained",
@@ -108,5 +112,6 @@ __all__ = [
     "row_name",
     "shown",
     "unfit_name",
+    "unmatched",
     "well",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dask_napari.model import Reports, contain, reason_of
 from dask_napari.sink import dask_internals
+from dask_napari.sink._seen_tasks import SeenTasks
 from dask_napari.stream.send import Publisher
 from dask_napari.tap import CompiledTap, TapSet
 
@@ -29,6 +30,8 @@ class SinkContext:
         self.publisher = publisher
         self.taps = taps
         self.reports = reports
+        self.seen: SeenTasks = SeenTasks(publisher.tell_taps)
+        self.seen.set_taps(taps)
 
     def __repr__(self) -> str:
         return f"<SinkContext of {self.worker.address}: {len(self.taps)} taps, {self.reports}>"
@@ -41,9 +44,11 @@ class SinkContext:
     ) -> list[CompiledTap]:
         """Return the taps that choose the output of a task; predicates that raise are counted."""
         output_type = dask_internals.type_of_output(task)
-        return taps.select(
-            task.key, task.prefix, output_type, on_error or self.select_failed(task.key)
-        )
+        name = task.prefix
+        found = taps.select(task.key, name, output_type, on_error or self.select_failed(task.key))
+        if found or name not in self.seen.names:
+            self.seen.note(name, found)
+        return found
 
     def select_failed(self, key: object) -> Callable[[CompiledTap, BaseException], None]:
         """Return what counts a predicate that raises as an output that it may have wanted."""

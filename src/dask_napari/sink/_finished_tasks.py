@@ -45,6 +45,7 @@ class FinishedTasks:
             chunk = dask_internals.only_chunk_in(task)
             if chunk is not None:
                 selected = taps.select(chunk, "", None, context.select_failed(key))
+                context.seen.note(task.prefix, selected)
         if not selected:
             return
         context.pause()

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dask_napari import config
-from dask_napari.model import Refusal, Reports, described
+from dask_napari.model import Refusal, Reports, TapMatches, described
 from dask_napari.sink import _sent_taps, dask_internals
 from dask_napari.sink._portable import PortablePlugin
 from dask_napari.sink._session import Session
@@ -226,6 +226,7 @@ class NapariSink(PortablePlugin):
             "state": publisher.state if publisher else "closed",
             "transport": publisher.transport if publisher else "",
             "viewer": publisher.viewer if publisher else "",
+            "taps": self._session.tap_matches if self._session else TapMatches(),
             "counts": publisher.counts() if publisher else {},
         }
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dask_napari import config
-from dask_napari.model import Reports
+from dask_napari.model import Reports, TapMatches
 from dask_napari.sink import dask_internals
 from dask_napari.sink._context import SinkContext
 from dask_napari.sink._finished_tasks import FinishedTasks
@@ -77,10 +77,16 @@ class Session:
     def set_taps(self, taps: TapSet, added: Iterable[Tap]) -> None:
         """Replace the taps; outputs of added ones that are in memory already are streamed too."""
         self._context.taps = taps
+        self._context.seen.set_taps(taps)
         new = TapSet(added)
         self.publisher.declare(tap.spec for tap in new)
         if len(new):
             self._stored_outputs.scan(new)
+
+    @property
+    def tap_matches(self) -> TapMatches:
+        """Names of tasks, and the taps that have matched any of them."""
+        return self._context.seen.matches
 
     def close(self) -> Awaitable[object]:
         """Stop selecting; return an awaitable of the end of the stream's tail."""

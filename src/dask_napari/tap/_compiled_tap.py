@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from dask_napari.tap._placement_rule import PlacementRule
 from dask_napari.tap._selectors import Selector
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CompiledTap:
     """Tap in its final form; :meth:`Tap.compile` makes it.
 
@@ -36,6 +37,20 @@ class CompiledTap:
     def kind(self) -> Kind:
         """Type of the layer."""
         return self.spec.kind
+
+    @functools.cached_property
+    def title(self) -> str:
+        """The tap as people know it."""
+        selector = self.selector
+        if isinstance(selector, str):
+            text = f'"{selector}"'
+        elif isinstance(selector, frozenset):
+            text = f"of {len(selector)} keys"
+        elif isinstance(selector, ChunkGrid):
+            text = f'of the array "{selector.name}"'
+        else:
+            text = f"by {getattr(selector, '__name__', type(selector).__name__)}"
+        return text if self.layer == selector else f'{text} on layer "{self.layer}"'
 
     @property
     def chunks(self) -> ChunkGrid | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 
-from dask_napari.model import Reports, Tally
+from dask_napari.model import Reports, Tally, TapMatches
 from dask_napari.stream.receive._reassembly import Reassembly
 from dask_napari.stream.shm import ArenaReader
 
@@ -28,6 +28,7 @@ class KnownPublisher:
     selected: int = 0  # outputs, over all layers
     uncounted: set[str] = field(default_factory=set)  # layers with items and without counts
     reports: Reports = field(default_factory=Reports)
+    taps: TapMatches = field(default_factory=TapMatches)
 
     def __repr__(self) -> str:
         state = "alive" if self.alive else "gone"

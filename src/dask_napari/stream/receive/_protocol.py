@@ -122,7 +122,8 @@ class ReceiverProtocol:
                 self._part(peer, message, frames)
             case wire.Batch():
                 self._batch(peer, message, frames)
-            case wire.Status(counts=counts, reports=reports):
+            case wire.Status(counts=counts, reports=reports, taps=taps):
+                peer.publisher.taps = taps or peer.publisher.taps
                 for report in reports:
                     peer.publisher.reports.take(report)
                 self.publishers.count(peer.publisher, counts)

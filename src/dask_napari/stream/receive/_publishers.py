@@ -20,6 +20,7 @@ from dask_napari.model import (
     Report,
     Tally,
     permitted,
+    unmatched,
 )
 from dask_napari.stream.receive._board import Board
 from dask_napari.stream.receive._peers import KnownPublisher, PeerInfo
@@ -204,6 +205,15 @@ class Publishers:
         """Return what publishers report, with their names."""
         with self.lock:
             return [(each.name, report) for each in self for report in each.reports.all()]
+
+    def unmatched(self) -> list[str]:
+        """Return a line for each tap that has matched no task on any worker."""
+        with self.lock:
+            return unmatched(
+                # A tap is active where a publisher says so that is there.
+                each.taps if each.alive else msgspec.structs.replace(each.taps, taps={})
+                for each in self
+            )
 
     def ledger(self) -> Ledger:
         """Return the ledger by publisher and layer; those added up go by an empty name."""

@@ -222,6 +222,10 @@ class Receiver:
         """Return the ledger by layer alone, which is cheap however many publishers there are."""
         return self.protocol.publishers.sums()
 
+    def unmatched(self) -> list[str]:
+        """Return a line for each tap that has matched no task on any worker."""
+        return self.protocol.publishers.unmatched()
+
     def reports(self) -> list[tuple[str, Report]]:
         """Return the last report of each cause, with the name of the publisher that it is of."""
         return [*self.protocol.publishers.reports(), *self.protocol.clients.reports]

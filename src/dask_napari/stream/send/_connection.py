@@ -8,7 +8,7 @@ from typing import Final
 
 import zmq
 
-from dask_napari.model import LayerSpec, Report, Reports, Tally
+from dask_napari.model import LayerSpec, Report, Reports, Tally, TapMatches
 from dask_napari.stream.send._batch_sender import BatchSender
 from dask_napari.stream.send._handshake import Agreement, Handshake
 from dask_napari.stream.send._loader import Loader
@@ -50,6 +50,7 @@ class Connection:
         self._reports = reports
         self._patience = patience
         self._said_bye = False
+        self._told_taps: TapMatches | None = None
         self._socket = PublisherSocket(context, address, options.security)
         self.batches = BatchSender(self._socket, loader, reports, numbers)
         self._handshake = Handshake(self._socket, options)
@@ -99,6 +100,12 @@ class Connection:
         """Tell the receiver which layers the taps fill."""
         for headers in declarations(layers, self._reports):
             self._socket.send(wire.Taps(headers))
+
+    def tell_taps(self, matches: TapMatches | None) -> None:
+        """Tell the receiver which taps have matched a task, if that is news to it."""
+        if matches is not self._told_taps:
+            self._told_taps = matches
+            self._socket.send(wire.Status(self._handshake.epoch, {}, taps=matches))
 
     def tick(self) -> float:
         """Send counts and signs of life that are due; return the seconds until the next are.

@@ -18,6 +18,7 @@ from dask_napari.model import (
     Position,
     Reports,
     Tally,
+    TapMatches,
     looks,
 )
 from dask_napari.stream.auth import Security
@@ -182,6 +183,10 @@ class Publisher:
     def declare(self, layers: Iterable[LayerSpec]) -> None:
         """Tell the receiver which layers will be filled, now and after each reconnection."""
         self._thread.declare(layers)
+
+    def tell_taps(self, matches: TapMatches) -> None:
+        """Tell the receiver which taps have matched a task."""
+        self._thread.tap_matches = matches
 
     def pause(self, paused: bool) -> None:
         """Hold no values while the worker is short of memory."""

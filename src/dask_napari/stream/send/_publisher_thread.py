@@ -17,7 +17,7 @@ from typing import Final
 
 import zmq
 
-from dask_napari.model import LayerSpec, Reports, contain, reason_of
+from dask_napari.model import LayerSpec, Reports, TapMatches, contain, reason_of
 from dask_napari.stream.auth import ClientKeys, NoKeys, reachable
 from dask_napari.stream.send._connection import Connection
 from dask_napari.stream.send._loader import Loader
@@ -64,6 +64,7 @@ class PublisherThread:
         self.viewer = ""  # its name for this publisher; another one knows nothing of it
         self.arena_bytes = 0
         self.layers: dict[str, LayerSpec] = {}
+        self.tap_matches: TapMatches | None = None
         self._outbox = outbox
         self._reports = reports
         self._options = options
@@ -317,6 +318,7 @@ class PublisherThread:
                 self._welcome(connection)
             if self._undeclared:
                 connection.declare(self._undeclared.popleft() for _ in range(len(self._undeclared)))
+            connection.tell_taps(self.tap_matches)
             if connection.met_new_viewer:
                 connection.met_new_viewer = False
                 if self._options.on_new_viewer is not None:

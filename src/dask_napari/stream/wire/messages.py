@@ -30,6 +30,7 @@ from dask_napari.model import (
     Report,
     Shape,
     Tally,
+    TapMatches,
 )
 
 WIRE_VERSION: Final = 4
@@ -219,11 +220,12 @@ class Credit(Message, tag="CREDIT", frozen=True):
 
 
 class Status(Message, tag="STATUS", frozen=True):
-    """The publisher's counts and reports, when they change without a batch."""
+    """The publisher's counts, reports and matches of taps, when they change without a batch."""
 
     epoch: int
     counts: Counts
     reports: Annotated[list[Report], Meta(max_length=REPORTS_LIMIT)] = []
+    taps: TapMatches | None = None
 
 
 class Ping(Message, tag="PING", frozen=True):

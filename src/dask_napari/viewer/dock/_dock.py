@@ -92,6 +92,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.memory.setWordWrap(True)
         self.total: QLabel = QLabel()
         self.total.setWordWrap(True)
+        self.taps: QLabel = _report_label("#ffb300")
         self.errors: QLabel = _report_label("#e57373")
         self.notes: QLabel = _report_label("#ffb300")
         self.follow: QCheckBox = QCheckBox("Follow the newest item")
@@ -113,6 +114,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
             self.follow,
             self.axes,
             scroll,
+            self.taps,
             self.errors,
             self.notes,
             self.memory,
@@ -180,7 +182,8 @@ class LiveDock(QWidget):  # type: ignore[misc]
             else:
                 worker = "" if report.layer else f"{name.partition('#')[0]}: "
                 errors.append(f"{worker}{report}")
-        for label, lines in ((self.errors, errors), (self.notes, notes)):
+        silent = self._receiver.unmatched()
+        for label, lines in ((self.taps, silent), (self.errors, errors), (self.notes, notes)):
             text = "\n".join(lines[-REPORTS_SHOWN:])
             if text != label.text():
                 label.setText(text)
