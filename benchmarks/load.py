@@ -8,6 +8,7 @@ Fairness is the item count of the most served publisher divided by that of the l
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing as mp
 import statistics
 import sys
@@ -78,10 +79,24 @@ def _messages(receiver: Receiver) -> int:
         return sum(peer.number for peer in receiver.protocol.peers.values())
 
 
+def _unfairness(done: dict[str, int]) -> float:
+    return max(done.values()) / max(1, min(done.values()))
+
+
 def load(
-    processes: int, threads: int, nbytes: int, rate: float, seconds: float, transport: str
+    processes: int,
+    threads: int,
+    nbytes: int,
+    rate: float,
+    seconds: float,
+    transport: str,
+    *,
+    ratio: float = math.inf,
 ) -> dict[str, Any]:
-    """Run publishers and a receiver; return the figures by name."""
+    """Run publishers and a receiver for a while; return the figures by name.
+
+    It is longer than ``seconds``, up to a minute, until "most/least" is at most ``ratio``.
+    """
     board = Board()
     ready, stop, out = _spawn.Barrier(processes + 1), _spawn.Event(), _spawn.Queue()
     latencies: list[float] = []
@@ -115,9 +130,11 @@ def load(
         before = {peer.name: peer.items for peer in receiver.peers()}
         messages = _messages(receiver)
         began = time.perf_counter()
-        time.sleep(seconds)
-        took = time.perf_counter() - began
-        done = {peer.name: peer.items - before[peer.name] for peer in receiver.peers()}
+        took, done = 0.0, {"": 0}
+        while took < seconds or (took < 60.0 and _unfairness(done) > ratio):
+            time.sleep(min(0.1, seconds))
+            took = time.perf_counter() - began
+            done = {peer.name: peer.items - before[peer.name] for peer in receiver.peers()}
         messages = (_messages(receiver) - messages) / took
         late = sorted(latencies)
         shm = sum(psutil.Process(child.pid).memory_info().shared for child in children)
@@ -137,7 +154,7 @@ def load(
     return {
         "items/s": sum(done.values()) / took,
         "GB/s": sum(done.values()) * nbytes / took / 1e9,
-        "most/least": max(done.values()) / max(1, min(done.values())),
+        "most/least": _unfairness(done),
         "p50 ms": 1000 * late[len(late) // 2] if late else float("nan"),
         "p99 ms": 1000 * late[int(len(late) * 0.99)] if late else float("nan"),
         "messages/s": messages,

@@ -12,7 +12,6 @@ import numpy as np
 from dask_napari.model import Item
 from dask_napari.stream.receive import Board, Receiver
 from dask_napari.stream.wire import Limits
-from strict import records
 
 DEADLINE = 60.0
 
@@ -42,7 +41,6 @@ class Headless:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        records.note_drops(self.receiver.ledger())
         self.receiver.__exit__(*exc)
 
     def take(self) -> None:

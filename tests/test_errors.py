@@ -89,6 +89,7 @@ def taps(where: str, n: int, error: type[BaseException]) -> Tap:
             return Tap(f"odd-{n}", layer=layer, copy="eager")
 
 
+@pytest.mark.drops("")
 @pytest.mark.parametrize("where", ["select", "place", "coerce", "copy"])
 def test_any_error_is_counted_and_told_and_no_task_notices(client, where):
     board = Board()
@@ -133,6 +134,7 @@ def test_any_error_is_counted_and_told_and_no_task_notices(client, where):
             client.unregister_worker_plugin(sink.name)
 
 
+@pytest.mark.drops("")
 def test_an_error_is_logged_once_a_cause_with_the_task(client):
     sink = NapariSink("ipc:///nowhere", [Tap("frame", layer="x", at=raising(ValueError))])
 

@@ -17,7 +17,10 @@ from faults.viewers import DEADLINE, Headless, eventually
 
 COUNT = 150
 
-pytestmark = pytest.mark.timeout(180 + 120 * MOMENTS)
+pytestmark = [
+    pytest.mark.timeout(180 + 120 * MOMENTS),
+    pytest.mark.drops("worker-lost", "viewer-gone", "worker-paused", "worker-memory", "released"),
+]
 
 
 def script(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:

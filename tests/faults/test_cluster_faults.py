@@ -23,7 +23,10 @@ COUNT = 150
 SPAN = 1.0
 """Seconds that the computation takes, about."""
 
-pytestmark = pytest.mark.timeout(120 + 60 * MOMENTS)
+pytestmark = [
+    pytest.mark.timeout(120 + 60 * MOMENTS),
+    pytest.mark.drops("worker-lost", "viewer-gone", "worker-paused", "worker-memory", "released"),
+]
 
 
 def sigkill(stage: Stage, viewer: Headless, rng: Random) -> None:

@@ -21,7 +21,10 @@ COUNT, SECONDS = (600, 0.02) if LONG else (150, 0.02)
 
 STOPPED = 30.0 if LONG else 3.0
 
-pytestmark = pytest.mark.timeout(180 + 120 * MOMENTS)
+pytestmark = [
+    pytest.mark.timeout(180 + 120 * MOMENTS),
+    pytest.mark.drops("worker-lost", "viewer-gone", "worker-paused", "worker-memory", "released"),
+]
 
 
 class Play:

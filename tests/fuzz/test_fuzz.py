@@ -17,6 +17,7 @@ def segments() -> Iterator[None]:
         yield
 
 
+@pytest.mark.drops("")
 @given(st.binary(max_size=600))
 @settings(
     max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -25,6 +26,7 @@ def test_no_program_of_messages_breaks_a_promise(data):
     play(data)
 
 
+@pytest.mark.drops("")
 @pytest.mark.parametrize("program", SEEDS, ids=range(len(SEEDS)))
 def test_the_programs_that_a_search_begins_with(program):
     play(program)

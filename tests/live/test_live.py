@@ -102,6 +102,7 @@ def test_results_of_map_are_shown_while_they_come(client, tmp_path):
     live.close()
 
 
+@pytest.mark.drops("viewer-gone")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_the_computation_goes_on_when_the_viewer_ends(client, how):
     with dn.watch(client) as live:

@@ -267,6 +267,7 @@ def test_labels_keep_their_numbers(client, viewer):
     np.testing.assert_array_equal(assembled(items), values)
 
 
+@pytest.mark.drops("chunk shape")
 def test_a_chunk_of_another_size_than_declared_is_counted(client, viewer):
     wrong = da.zeros((8, 8), chunks=4, name="zeros-of-the-wrong").map_blocks(
         lambda block: block[:3], dtype=float

@@ -215,6 +215,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.drops("disk-full", "disk-read-only")
 @pytest.mark.errors("disk-full; make room there|disk-read-only; mount it for writing")
 @pytest.mark.parametrize(
     ("trouble", "reason"), [("full", "disk-full"), ("read-only", "disk-read-only")]

@@ -135,6 +135,7 @@ def test_taps_change_while_tasks_run_and_find_what_is_there_already(client, canv
     assert canvas.receiver.ledger()["done"].selected == 10
 
 
+@pytest.mark.drops("no position", "not an array")
 def test_outputs_that_cannot_be_shown_are_counted_and_the_tasks_succeed(client, canvas):
     register(
         client,
@@ -157,6 +158,7 @@ def test_outputs_that_cannot_be_shown_are_counted_and_the_tasks_succeed(client, 
     assert ledger["failing"].dropped == {"no position": 5}
 
 
+@pytest.mark.drops("select failed")
 def test_a_predicate_that_exits_harms_nobody(client, canvas):
     def leave(key: object) -> bool:
         raise SystemExit(3)
@@ -437,6 +439,7 @@ def show_on_many_layers(n: int) -> int:
     return sum(dn.show(tasks.frame(k, 4), layer=f"layer {k}", at={"t": 0}) for k in range(n))
 
 
+@pytest.mark.drops("too many layers")
 def test_a_layer_for_each_picture_stops_nothing(client, canvas):
     register(client, canvas, Tap("frame"))
     eventually(lambda: all(held for held in client.run(memory_of_sinks_here).values()))

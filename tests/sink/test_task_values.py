@@ -75,6 +75,7 @@ def test_what_cannot_be_shown_is_counted_and_the_task_goes_on(client, viewer):
     assert ledger["shown"].dropped == {"error: RuntimeError": 3, "not an array": 3}
 
 
+@pytest.mark.drops("queue-full")
 def test_over_the_budget_nothing_is_copied_and_all_is_counted(client):
     client.register_plugin(NapariSink("tcp://127.0.0.1:1"))
     try:

@@ -134,6 +134,9 @@ def test_an_item_larger_than_the_arena_arrives(receiver, board):
     np.testing.assert_array_equal(consumer.seen[1], image(1, (3000, 1000)).data)
 
 
+@pytest.mark.drops(
+    "malformed: an image without pixels or axes", "malformed: pixels of a type that cannot be drawn"
+)
 def test_awkward_arrays_arrive(receiver, board):
     base = np.arange(4 * 600 * 500, dtype=">u2").reshape(4, 600, 500)
     arrays = [
@@ -156,6 +159,7 @@ def test_awkward_arrays_arrive(receiver, board):
         np.testing.assert_array_equal(got[n], array)
 
 
+@pytest.mark.drops("drop-oldest")
 def test_a_viewer_that_does_not_take_gets_no_more_than_the_credit(board):
     board.limit = 1 << 20
     limits = Limits(credit=4 << 20)
@@ -183,6 +187,7 @@ def test_a_viewer_that_does_not_take_gets_no_more_than_the_credit(board):
         assert ledger.total.dropped["drop-oldest"] == 200 - ledger.total.shown > 0
 
 
+@pytest.mark.drops("queue-full")
 def test_put_never_waits_for_a_viewer_that_is_not_there():
     with Publisher("tcp://127.0.0.1:1", name="me", queue_bytes=1 << 20) as publisher:
         for n in range(1000):
@@ -270,6 +275,7 @@ while True:
 """
 
 
+@pytest.mark.drops("worker-lost")
 @pytest.mark.parametrize("transport", ["shared-memory", "inline"])
 def test_a_killed_publisher_leaves_nothing_and_is_accounted_for(receiver, board, transport):
     consumer = Consumer(board)
@@ -293,6 +299,7 @@ def test_a_killed_publisher_leaves_nothing_and_is_accounted_for(receiver, board,
     eventually(lambda: not receiver.protocol.peers)
 
 
+@pytest.mark.drops("worker-lost")
 def test_a_stopped_and_continued_publisher_goes_on(receiver, board):
     consumer = Consumer(board)
     process = subprocess.Popen(

@@ -14,7 +14,6 @@ from qtpy.QtWidgets import QApplication
 from dask_napari.model import Item, LayerSpec, Ledger, Report
 from dask_napari.stream.receive import Board, PeerInfo, Request
 from dask_napari.viewer.app._live_viewer import LiveViewer
-from strict import records
 
 
 class Source:
@@ -83,7 +82,6 @@ def live(viewer, source) -> Iterator[LiveViewer]:
     live = LiveViewer(viewer, source, source.board)
     live.pump.stop()  # ticks are the test's own, so that nothing depends on time
     yield live
-    records.note_drops(source.ledger())
     live.close()
     live.dock.close()
 

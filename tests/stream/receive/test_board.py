@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import numpy as np
+import pytest
 
 from dask_napari.model import Item, Provenance
 from dask_napari.stream.receive import Board
@@ -18,6 +19,7 @@ def item(place: object = None, publisher: str = "p", key: str = "", nbytes: int 
     )
 
 
+@pytest.mark.drops("bad")
 def test_items_come_out_in_order_and_are_pending_until_reported():
     board = Board()
     for place in "abc":
@@ -68,6 +70,7 @@ def test_wait_wakes_for_an_item():
     assert board.wait(timeout=10)
 
 
+@pytest.mark.drops("malformed")
 def test_a_rejected_item_is_in_the_books():
     board = Board()
     board.reject("p", "a", "malformed")

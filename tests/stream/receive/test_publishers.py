@@ -29,6 +29,7 @@ def one_life(publishers: Publishers, board: Board, name: str) -> KnownPublisher:
     return publisher
 
 
+@pytest.mark.drops("worker-lost")
 def test_any_number_of_publishers_come_and_go_and_the_ledger_stays_exact():
     board = Board()
     publishers = Publishers(Limits(publishers=50, ended=10), board)
@@ -47,6 +48,7 @@ def test_any_number_of_publishers_come_and_go_and_the_ledger_stays_exact():
     assert publishers.sums()["cells"] == tally
 
 
+@pytest.mark.drops("too many layers", "why", "worker-lost")
 def test_sums_by_layer_are_those_of_the_rows_whatever_happens():
     board = Board()
     publishers = Publishers(Limits(publishers=4, ended=1, tallies=6), board)
@@ -73,6 +75,7 @@ def test_sums_by_layer_are_those_of_the_rows_whatever_happens():
             check()
 
 
+@pytest.mark.drops("too many layers")
 def test_settled_is_what_has_been_told_and_is_not_pending():
     board = Board()
     publishers = Publishers(Limits(tallies=2), board)
@@ -93,6 +96,7 @@ def test_settled_is_what_has_been_told_and_is_not_pending():
     assert publishers.settled({"w": 14})
 
 
+@pytest.mark.drops("worker-lost")
 def test_what_is_pending_or_alive_is_never_added_up():
     board = Board()
     publishers = Publishers(Limits(publishers=3, ended=1), board)
@@ -115,6 +119,7 @@ def test_what_is_pending_or_alive_is_never_added_up():
         publishers.arrive("one more", "host")
 
 
+@pytest.mark.drops("worker-lost")
 def test_counts_of_those_that_ended_leave_room_for_others():
     board = Board()
     publishers = Publishers(Limits(tallies=4), board)
@@ -163,6 +168,7 @@ def test_a_publisher_that_was_added_up_starts_over_and_nothing_counts_twice():
             assert ledger["cells"].selected == 2
 
 
+@pytest.mark.drops("too many layers")
 def test_layers_beyond_what_can_be_counted_are_dropped_and_the_others_go_on():
     """A batch that is refused as a whole would be sent again, for ever."""
     board = Board()

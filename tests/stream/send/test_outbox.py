@@ -80,6 +80,7 @@ def test_keep_replaces_nothing():
     assert drain(outbox) == ["a", "a"]
 
 
+@pytest.mark.drops("drop-oldest")
 def test_drop_oldest_makes_room_for_the_new():
     outbox = Outbox(20)
     for place in "abc":
@@ -100,12 +101,14 @@ def test_over_the_budget_only_the_key_is_held(policy: Policy):
     assert outbox.nbytes == 0
 
 
+@pytest.mark.drops("queue-full")
 def test_over_the_budget_an_output_without_a_key_is_dropped():
     outbox = Outbox(5)
     outbox.put(Output("a", keyed=False))
     assert count(outbox).dropped == {"queue-full": 1}
 
 
+@pytest.mark.drops("worker-paused")
 def test_nothing_is_held_while_the_worker_is_paused():
     outbox = Outbox(100)
     waiting = Output("a")
@@ -120,6 +123,7 @@ def test_nothing_is_held_while_the_worker_is_paused():
     assert count(outbox).dropped == {"worker-paused": 1}
 
 
+@pytest.mark.drops("queue-full")
 def test_entries_are_bounded_too():
     outbox = Outbox(1000, limit=2)
     for place in "abc":
@@ -127,6 +131,7 @@ def test_entries_are_bounded_too():
     assert count(outbox).dropped == {"queue-full": 1}
 
 
+@pytest.mark.drops("error: ZeroDivisionError", "no position")
 def test_an_entry_that_cannot_be_placed_is_dropped_with_its_reason():
     outbox = Outbox(1000)
     outbox.put(Output("a", error=Refusal("no position")))
@@ -171,6 +176,7 @@ def test_lost_items_are_sent_again_before_the_others():
     assert [outbox.pop().items()[0].position["at"] for _ in range(3)] == [0, 1, "later"]
 
 
+@pytest.mark.drops("queue-full")
 def test_what_is_away_counts_against_the_budget():
     outbox = Outbox(20)
     outbox.account_away(15)
@@ -239,6 +245,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.drops("drop-oldest", "queue-full")
 @given(STEPS)
 def test_counts_balance_and_bytes_stay_in_the_budget(steps):
     outbox = Outbox(20, limit=8)
@@ -270,6 +277,7 @@ def test_counts_balance_and_bytes_stay_in_the_budget(steps):
     assert len(outbox) == 0
 
 
+@pytest.mark.drops("dtype", "empty")
 def test_an_output_with_parts_counts_as_its_parts():
     outbox = Outbox(1000)
     outbox.put(Output("a"))
@@ -285,6 +293,7 @@ def test_an_output_with_parts_counts_as_its_parts():
     assert count(outbox).dropped == {"dtype": 1, "empty": 1}
 
 
+@pytest.mark.drops("too many layers")
 def test_layers_are_bounded_and_those_beyond_are_counted_together():
     """A task that shows each of its images on a layer of its own, say."""
     outbox = Outbox(budget=1 << 20)
@@ -300,6 +309,7 @@ def test_layers_are_bounded_and_those_beyond_are_counted_together():
     assert outbox.refusal("layer 3") is None  # of those in use
 
 
+@pytest.mark.drops("error: ", "xxx", "name that is not Unicode", "name too long")
 @pytest.mark.parametrize(
     ("name", "reason"),
     [("x" * 2000, "name too long"), ("caf\udce9", "name that is not Unicode")],

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 import numpy as np
+import pytest
 
 from dask_napari.model import Item, Policy, Refusal
 from dask_napari.stream.receive import Board, Receiver
@@ -119,6 +120,7 @@ def test_a_viewer_that_hangs_costs_no_more_than_the_budget_and_then_nothing(monk
         viewer.communicate()
 
 
+@pytest.mark.drops("queue-full")
 def test_items_beyond_the_budget_are_counted():
     publisher = Publisher("tcp://127.0.0.1:1", name="me", queue_bytes=4 * MIB)
     for n in range(16):
