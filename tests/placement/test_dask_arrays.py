@@ -26,7 +26,7 @@ from dask_napari.sink import SINK_NAME, NapariSink, TapsUpdate, tapped
 from dask_napari.tap import Tap
 from headless import Headless, eventually
 
-EXAMPLES = int(os.environ.get("ARRAY_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("ARRAY_EXAMPLES", "30"))
 """Many more by ``make fuzz``; these take some 20 s."""
 
 
