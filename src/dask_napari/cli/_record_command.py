@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import signal
 from pathlib import Path
 from typing import Final
@@ -11,7 +10,7 @@ from typing import Final
 import click
 
 from dask_napari.cli._listening import listening_options, print_addresses, receiver_options
-from dask_napari.cli._output import fail
+from dask_napari.cli._output import fail, log_to_terminal, printable
 from dask_napari.stream.shm import janitor
 from dask_napari.system import process_limits
 
@@ -61,7 +60,7 @@ def record(
 
     janitor.sweep()
     process_limits.raise_descriptor_limit()
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    log_to_terminal()
     addresses, keys = receiver_options(listen, security_file, insecure)
     try:
         recorder = Recorder(path, addresses, **keys, append=append, overwrite=overwrite)
@@ -74,4 +73,5 @@ def record(
         click.echo(f"recording into {path}; Ctrl-C ends it", err=True)
         recorder.run(until_done=until_done, patience=PATIENCE)
     click.echo(f"{len(recorder.store)} items in {path}", err=True)
-    click.echo(str(recorder.receiver.ledger()).replace(" shown", " recorded"), err=True)
+    ledger = printable(recorder.receiver.ledger())
+    click.echo(ledger.replace(" shown", " recorded"), err=True)

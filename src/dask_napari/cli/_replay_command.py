@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dask_napari.cli._output import fail
+from dask_napari.cli._output import fail, log_to_terminal
 from dask_napari.cli._record_command import require_zarr
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def replay(
     from dask_napari.record import Record
     from dask_napari.stream.auth import Security
 
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    log_to_terminal()
     try:
         record = Record(path)
         security = Security.load(security_file) if security_file is not None else None

@@ -32,6 +32,9 @@ _OWN: Final = {
 }
 """Arrays besides features that items of a kind may have."""
 
+FEATURE_TEXT: Final = 1000
+"""Characters of a text among features: all rows of a layer take as much as its longest."""
+
 FARTHEST: Final = 2.0**31
 """Pixels from the origin, and number of a track or frame. napari draws thumbnails pixel by pixel
 and counts in whole numbers; it fails or hangs on coordinates beyond."""
@@ -70,6 +73,8 @@ def _check_features(item: Item, count: int | None) -> None:
             raise Refusal("a feature without a name")
         if column.ndim != 1 or column.dtype.kind not in _COLUMNS:
             raise Refusal("features that are not a column")
+        if column.dtype.kind == "U" and column.dtype.itemsize > 4 * FEATURE_TEXT:
+            raise Refusal("features with texts that are too long")
         if column.dtype.kind == "U" and column.size and _beyond(column):
             raise Refusal("features with characters beyond Unicode")
         if count is None:

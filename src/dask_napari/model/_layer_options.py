@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from string import Formatter
 from typing import Any, Final
 
 import msgspec
@@ -43,16 +45,76 @@ LAYER_OPTIONS = {
 OPTIONS_LIMIT: Final = 64 << 10
 """Bytes of the options of one layer; a colormap of 256 colours takes 9 KB."""
 
+_FIELDS: Final = 8
+_TEXT_LENGTH: Final = 200
+"""Fields and characters of the text of points and shapes: napari formats it for each of them, and
+makes all as long as the longest."""
+
+_KERNEL: Final = 1024
+"""Numbers of an interpolation kernel: the graphics card reads as many for each pixel."""
+
+_FORMAT: Final = re.compile(
+    r"(.?[<>=^])?[-+ ]?z?#?0?[0-9]{0,2}[,_]?(\.[0-9]{1,2})?[a-zA-Z%]?", re.DOTALL
+)
+"""Format of a field, of at most 99 characters."""
+
+
+def unfit_option(name: str, value: Any) -> str:
+    """Return why napari must not be given an option, which may come from anybody; empty if it may.
+
+    The text of points and shapes is a format string, which Python would run: it reads attributes,
+    and makes texts of any length.
+
+    >>> unfit_option("text", "{area:.1f} um"), unfit_option("text", {"string": "{x:>9999999999}"})
+    ('', "the field 'x:>9999999999' is not a feature with a format of at most 99 characters")
+    """
+    leaves = list(_leaves(value))
+    if name == "custom_interpolation_kernel_2d" and len(leaves) > _KERNEL:
+        return f"{len(leaves)} numbers, more than {_KERNEL}"
+    if name != "text":
+        return ""
+    return next(filter(None, (_unfit_text(leaf) for leaf in leaves if isinstance(leaf, str))), "")
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        value = [*value.values()]
+    if isinstance(value, list | tuple):
+        for entry in value:
+            yield from _leaves(entry)
+    else:
+        yield value
+
+
+def _unfit_text(text: str) -> str:
+    if len(text) > _TEXT_LENGTH:
+        return f"a text of {len(text)} characters, more than {_TEXT_LENGTH}"
+    try:
+        fields = [(name, how) for _, name, how, _ in Formatter().parse(text) if name is not None]
+    except ValueError:
+        return ""  # the name of a feature, for napari
+    if len(fields) > _FIELDS:
+        return f"{len(fields)} fields, more than {_FIELDS}"
+    for name, how in fields:
+        if not name or any(c in name for c in ".[]") or not _FORMAT.fullmatch(how or ""):
+            field = f"{name}:{how}" if how else name
+            return f"the field {field!r} is not a feature with a format of at most 99 characters"
+    return ""
+
 
 def permitted(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return those options that a layer of this kind may have.
 
-    What a peer sends becomes arguments of napari's functions, so only names on the list pass, and
-    nothing at all if there is more of it than anybody needs.
+    What a peer sends becomes arguments of napari's functions, so only names on the list pass,
+    no value that is not fit for napari, and nothing at all if there is more than anybody needs.
 
     >>> permitted("labels", {"opacity": 0.5, "data": None})
     {'opacity': 0.5}
     """
     allowed = LAYER_OPTIONS.get(kind, frozenset())
-    kept = {name: value for name, value in given.items() if name in allowed}
+    kept = {
+        name: value
+        for name, value in given.items()
+        if name in allowed and not unfit_option(name, value)
+    }
     return kept if len(msgspec.msgpack.encode(kept)) <= OPTIONS_LIMIT else {}

@@ -11,7 +11,12 @@ import numpy as np
 
 from dask_napari.model._bounds import AXES_LIMIT, NAME_LIMIT
 from dask_napari.model._layer import LayerSpec
-from dask_napari.model._layer_options import LAYER_OPTIONS, OPTIONS_LIMIT, permitted
+from dask_napari.model._layer_options import (
+    LAYER_OPTIONS,
+    OPTIONS_LIMIT,
+    permitted,
+    unfit_option,
+)
 
 _ELSEWHERE = {
     "name": "say layer=",
@@ -118,6 +123,14 @@ def options(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def option(name: str, value: Any) -> Any:
+    """Return an option as plain data. Raises ValueError or TypeError if napari must not have it."""
+    plain = _plain(name, value)
+    if why := unfit_option(name, plain):
+        raise ValueError(f"option {name!r}: {why}")
+    return plain
+
+
+def _plain(name: str, value: Any) -> Any:
     """Return an option as text, numbers, flags and lists and mappings of them."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
@@ -128,9 +141,9 @@ def option(name: str, value: Any) -> Any:
     if value is None or isinstance(value, int | float | bool):
         return value
     if isinstance(value, list | tuple):
-        return [option(name, entry) for entry in value]
+        return [_plain(name, entry) for entry in value]
     if isinstance(value, Mapping) and all(isinstance(k, str | int | None) for k in value):
-        return {option(name, key): option(name, entry) for key, entry in value.items()}
+        return {_plain(name, key): _plain(name, entry) for key, entry in value.items()}
     raise TypeError(
         f"option {name!r}: a {type(value).__name__} cannot be sent to the viewer; give text,"
         " numbers, flags, or lists of them (a colormap by its name)"

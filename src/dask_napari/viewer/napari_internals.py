@@ -6,6 +6,7 @@ it relies on, so that a newer napari can be checked against one file.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from napari.layers import Shapes as _Shapes
 from napari.layers import Surface as _Surface
 from napari.layers import Tracks as _Tracks
 from napari.layers import Vectors as _Vectors
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel
 
 if TYPE_CHECKING:
     import napari
@@ -33,6 +36,22 @@ def unwrapped(viewer: napari.viewer.Viewer) -> napari.viewer.Viewer:
     when it is called through the proxy.
     """
     return getattr(viewer, "__wrapped__", viewer)
+
+
+def show_name_plainly(layer: Layer) -> None:
+    """Have the tooltip of a layer show its name as it is.
+
+    napari makes the tooltip of ``get_source_str``, and Qt takes what looks like markup for it:
+    names come from other hosts, and markup can name files to load.
+    """
+    source = layer.get_source_str
+    layer.get_source_str = lambda: f"<qt>{html.escape(source())}</qt>".replace("\n", "<br>")
+
+
+def show_status_plainly(viewer: napari.viewer.Viewer) -> None:
+    """Have the status bar show names and features as they are, never as markup."""
+    for label in viewer.window._qt_window.statusBar().findChildren(QLabel):
+        label.setTextFormat(Qt.TextFormat.PlainText)
 
 
 def forget_coarsest_level(layer: Image | Labels) -> None:

@@ -14,6 +14,7 @@ from dask_napari.viewer.app._pump import Pump
 from dask_napari.viewer.app._sliders import Sliders
 from dask_napari.viewer.dock import LiveDock
 from dask_napari.viewer.layers import Layers
+from dask_napari.viewer.napari_internals import show_status_plainly
 from dask_napari.viewer.storage import BlockStore
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class LiveViewer:
         self.sliders: Sliders = Sliders(viewer, self.layers)
         self.pump: Pump = Pump(receiver, board, self.layers, self.sliders)
         self.dock: LiveDock = LiveDock(receiver, self.layers)
+        show_status_plainly(viewer)
         self.dock.follow.setChecked(self.sliders.following)
         self.dock.follow.toggled.connect(self.sliders.follow)
         self.sliders.following_changed.connect(self.dock.follow.setChecked)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
+from dask_napari.viewer.dock._plain_label import ElidedLabel, set_plain_tooltip
+
 if TYPE_CHECKING:
     from dask_napari.model import AxisMode
     from dask_napari.viewer.layers import Layers
@@ -54,9 +56,9 @@ class AxesControl(QWidget):  # type: ignore[misc]
         choice = QComboBox()
         for mode, text in MODES.items():
             choice.addItem(text, mode)
-        choice.setToolTip(f"How coordinates on the axis {axis!r} are shown, on all layers")
+        set_plain_tooltip(choice, f"How coordinates on the axis {axis!r} are shown, on all layers")
         choice.currentIndexChanged.connect(
             lambda _: self._layers.choose(axis, self.choices[axis].currentData())
         )
         self.choices[axis] = choice
-        self._form.addRow(axis, choice)
+        self._form.addRow(ElidedLabel(axis), choice)

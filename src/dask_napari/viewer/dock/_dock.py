@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from dask_napari.model import Ledger, Tally
 from dask_napari.viewer.dock._axes_control import AxesControl
+from dask_napari.viewer.dock._plain_label import ElidedLabel, WrappedLabel, set_plain_tooltip
 from dask_napari.viewer.storage import describe
 
 if TYPE_CHECKING:
@@ -41,12 +43,12 @@ class LayerRow:
     """Progress bar and counts of one layer."""
 
     def __init__(self, grid: QGridLayout, row: int, name: str) -> None:
-        self.title = QLabel(name)
+        self.title = ElidedLabel(name)
+        set_plain_tooltip(self.title, name)
         self.title.setStyleSheet("font-weight: bold")
         self.bar = QProgressBar()
         self.bar.setTextVisible(True)
-        self.counts = QLabel()
-        self.counts.setWordWrap(True)
+        self.counts = WrappedLabel()
         self.counts.setStyleSheet("color: palette(mid); font-size: 10px")
         for turn, widget in enumerate((self.title, self.bar, self.counts)):
             grid.addWidget(widget, 3 * row + turn, 0)
@@ -162,11 +164,12 @@ class LiveDock(QWidget):  # type: ignore[misc]
         if alive:
             ways = sorted({peer.transport for peer in alive})
             workers = "1 worker" if len(alive) == 1 else f"{len(alive)} workers"
-            text = f"<span style='color:#4caf50'>●</span> {workers} by {' and '.join(ways)}"
+            how = html.escape(" and ".join(ways))
+            text = f"<span style='color:#4caf50'>●</span> {workers} by {how}"
         elif peers:
             text = "<span style='color:#9e9e9e'>●</span> all workers have ended"
         else:
-            where = self._receiver.addresses[-1]
+            where = html.escape(self._receiver.addresses[-1])
             text = f"<span style='color:#ffb300'>●</span> waiting for workers at {where}"
         self.state.setText(text)
         self.rates.setText(f"{self._rates[0]:,.0f} items/s   {self._rates[1]:,.1f} MB/s")
@@ -198,9 +201,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
 
 
 def _report_label(colour: str) -> QLabel:
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)  # reports may hold anything
+    label = WrappedLabel()
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setStyleSheet(f"color: {colour}; font-size: 10px")
     return label

@@ -11,6 +11,7 @@ from dask_napari.canvas import CanvasAxes, Mosaic
 from dask_napari.canvas.pixels import StoreArray
 from dask_napari.model import Calibration, Item, LayerSpec, Reports
 from dask_napari.viewer.layers._creation import make_layer
+from dask_napari.viewer.napari_internals import show_name_plainly
 
 if TYPE_CHECKING:
     import napari
@@ -117,6 +118,7 @@ class LayerStream:
 
     def show(self, layer: Layer) -> None:
         """Put the napari layer into the list."""
+        show_name_plainly(layer)
         try:
             self.viewer.add_layer(layer)
         finally:
