@@ -185,8 +185,12 @@ class NapariSink(PortablePlugin):
     def transition(self, key: Any, start: str, finish: str, **kwargs: object) -> None:
         """Select the output of a task that has just ended. Called by Dask, on the event loop."""
         session = self._session
-        if finish == "memory" and start in dask_internals.COMPUTING and session is not None:
+        if finish != "memory" or session is None:
+            return
+        if start in dask_internals.COMPUTING:
             session.finished_tasks.select(key)
+        elif start == dask_internals.SCATTERED:
+            session.stored_outputs.arrived(key)
 
     # -- for TapsUpdate, tasks and clients -------------------------------------------------
 

@@ -61,14 +61,14 @@ class Session:
         self._context = SinkContext(worker, self.publisher, taps, reports)
         self.finished_tasks = FinishedTasks(self._context)
         self.task_values = TaskValues(self._context)
-        self._stored_outputs = StoredOutputs(self._context)
+        self.stored_outputs = StoredOutputs(self._context)
         self._memory_watch = MemoryWatch(self._context)
         self.publisher.declare(tap.spec for tap in taps)
         self.publisher.start()
         # From here on it must be closed.
         self._memory_watch.check()
         if len(taps):
-            self._stored_outputs.scan(taps)
+            self.stored_outputs.scan(taps)
 
     def __repr__(self) -> str:
         publisher = self.publisher
@@ -81,7 +81,7 @@ class Session:
         new = TapSet(added)
         self.publisher.declare(tap.spec for tap in new)
         if len(new):
-            self._stored_outputs.scan(new)
+            self.stored_outputs.scan(new)
 
     @property
     def tap_matches(self) -> TapMatches:
@@ -91,7 +91,7 @@ class Session:
     def close(self) -> Awaitable[object]:
         """Stop selecting; return an awaitable of the end of the stream's tail."""
         self._memory_watch.close()
-        self._stored_outputs.close()
+        self.stored_outputs.close()
         return self._close()
 
     async def _close(self) -> None:
@@ -103,4 +103,4 @@ class Session:
 
     def _on_new_viewer(self) -> None:
         # From the publisher's thread.
-        self._loop.call_soon_threadsafe(self._stored_outputs.scan, self._context.taps)
+        self._loop.call_soon_threadsafe(self.stored_outputs.scan, self._context.taps)

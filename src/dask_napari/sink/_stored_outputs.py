@@ -1,9 +1,10 @@
-"""Outputs that are in memory already: for a new tap, or for a new viewer."""
+"""Outputs that are in memory without a task that ends: for new taps and viewers, and scattered."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from dask_napari.sink import dask_internals
@@ -13,6 +14,7 @@ from dask_napari.sink._outputs import TaskOutput
 from dask_napari.tap import TapSet
 
 if TYPE_CHECKING:
+    from distributed import Worker
     from distributed.worker_state_machine import TaskState
 
 logger = logging.getLogger(__name__)
@@ -22,19 +24,42 @@ SCAN_STEP: Final = 500
 
 
 class StoredOutputs:
-    """Select outputs that a worker computed and still has, by key alone."""
+    """Select outputs that a worker computed and still has, and scattered data, by key alone."""
 
     def __init__(self, context: SinkContext) -> None:
         self._context = context
         self._scans: set[asyncio.Task[None]] = set()
+        self._arrived: tuple[TapSet, list[Any]] = (context.taps, [])
 
     def scan(self, taps: TapSet) -> None:
         """Begin to select by some taps from all that is in memory now. On the event loop."""
         # Listed now: `FinishedTasks` alone selects outputs of tasks that end from here on.
-        keys = dask_internals.stored_keys(self._context.worker)
-        scan = asyncio.ensure_future(self._scan(taps, keys))
-        self._scans.add(scan)
-        scan.add_done_callback(self._scans.discard)
+        self._start(self._scan(taps, dask_internals.stored_keys(self._context.worker)))
+
+    def arrived(self, key: Any) -> None:
+        """Select data that a client has scattered, if they are no copy. On the event loop."""
+        taps, keys = self._arrived
+        if self._context.taps is not taps:  # a scan has found what had arrived before
+            taps, keys = self._arrived = self._context.taps, []
+        if not len(taps):
+            return
+        keys.append(key)
+        if len(keys) == 1:  # all that arrive together are asked for at once
+            self._start(self._select_arrived(taps, keys))
+
+    async def _select_arrived(self, taps: TapSet, keys: list[Any]) -> None:
+        if self._arrived[1] is keys:
+            self._arrived = taps, []
+        tasks = filter(None, map(self._stored_task, keys))
+        wanted = [task.key for task in tasks if self._context.select(taps, task, _uncounted)]
+        for key in await self._where(dask_internals.first_here, wanted):
+            if (task := self._stored_task(key)) is not None:
+                self._put(taps, task)
+
+    def _start(self, scan: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(scan)
+        self._scans.add(task)
+        task.add_done_callback(self._scans.discard)
 
     def __repr__(self) -> str:
         return f"<StoredOutputs of {self._context.worker.address}: {len(self._scans)} scans>"
@@ -56,7 +81,9 @@ class StoredOutputs:
                 self._put(taps, task)
             elif self._context.select(taps, task, _uncounted):
                 fetched.append(key)
-        for key in await self._only_here(fetched):
+        # Dask may have moved an output here: it keeps one copy of what was fetched, and that need
+        # not be the one where the task ran.
+        for key in await self._where(dask_internals.stored_only_here, fetched):
             task = self._stored_task(key)
             if task is not None:
                 self._put(taps, task)
@@ -66,14 +93,14 @@ class StoredOutputs:
         task = dask_internals.task_of(self._context.worker, key)
         return task if task is not None and dask_internals.is_stored(task) else None
 
-    async def _only_here(self, fetched: list[Any]) -> list[Any]:
-        """Return which outputs fetched from other workers are on this one alone.
-
-        Dask may have moved an output here: it keeps one copy of what was fetched, and that need
-        not be the one where the task ran.
-        """
+    async def _where(
+        self, ask: Callable[[Worker, list[Any]], Awaitable[list[Any]]], keys: list[Any]
+    ) -> list[Any]:
+        """Return which of some outputs are this worker's to show, as the scheduler says."""
+        if not keys:
+            return []
         try:
-            return await dask_internals.stored_only_here(self._context.worker, fetched)
+            return await ask(self._context.worker, keys)
         except Exception as error:  # of the scheduler, which may be ending
             logger.debug("the scheduler does not say where outputs are: %r", error)
             return []

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 COMPUTING: Final = frozenset({"executing", "long-running"})
 """States from which a task reaches memory because it ran here; from others it was fetched."""
 
+SCATTERED: Final = "released"
+"""State from which data reach memory that ``client.scatter`` or ``client.replicate`` sent."""
+
 READS: Final = 10
 """Attempts to read an output that Dask moves between memory and disk at the same time."""
 
@@ -151,10 +154,17 @@ def read_output(worker: Worker, key: Any) -> object:
 
 async def stored_only_here(worker: Worker, keys: list[Any]) -> list[Any]:
     """Return the keys of those outputs that no other worker has: ``scheduler.who_has``."""
-    if not keys:
-        return []
     holders = await worker.scheduler.who_has(keys=keys)
     return [key for key in keys if list(holders.get(key) or ()) == [worker.address]]
+
+
+async def first_here(worker: Worker, keys: list[Any]) -> list[Any]:
+    """Return the keys of data that have just arrived and that no other worker has had before.
+
+    The scheduler learns of scattered data when they have arrived, and copies them later, if at all.
+    """
+    holders = await worker.scheduler.who_has(keys=keys)
+    return [key for key in keys if set(holders.get(key) or ()) <= {worker.address}]
 
 
 # -- a worker ----------------------------------------------------------------------------------
