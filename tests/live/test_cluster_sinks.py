@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import dask
 import pytest
-from distributed import Client, wait
+from distributed import Client, LocalCluster, wait
 
 import cluster_tasks as tasks
 from dask_napari.live import _dialed_addresses
@@ -108,6 +109,30 @@ def test_workers_that_come_later_and_cannot_dial_the_viewer_are_named_once(
     ((named, reason, text),) = reports.changed()
     assert (named, reason) == (worker, "cannot reach the viewer")
     assert "tcp://127.0.0.1:1" in text
+
+
+async def beside_an_asynchronous_client() -> list[str]:
+    async with (
+        LocalCluster(n_workers=1, asynchronous=True, dashboard_address=None) as cluster,
+        Client(cluster, asynchronous=True) as client,
+    ):
+        with pytest.raises(TypeError, match=r"asyncio\.to_thread\(Client"):
+            _check_client(client)
+        address = cluster.scheduler_address
+        beside = await asyncio.to_thread(Client, address, set_as_default=False)
+        _check_client(beside)
+        sinks = ClusterSinks(beside, NapariSink("tcp://127.0.0.1:1", name="dask-napari-0a"))
+        await asyncio.to_thread(sinks.register)
+        await asyncio.to_thread(sinks.change, lambda taps: taps.added([Tap("frame")]))
+        await client.gather(client.map(tasks.frame, range(3)))
+        counts = await asyncio.to_thread(sinks.counts)
+        await asyncio.to_thread(sinks.close)
+        await asyncio.to_thread(beside.close)
+        return [f"{worker['counts']['frame'].selected} selected" for worker in counts]
+
+
+def test_the_advice_to_asynchronous_programs_works():
+    assert asyncio.run(beside_an_asynchronous_client()) == ["3 selected"]
 
 
 def test_a_client_that_is_of_no_use_is_refused(client):

@@ -47,7 +47,9 @@ def watch(
     Parameters
     ----------
     client : distributed.Client
-        Connected to any Dask cluster; not an asynchronous one.
+        Connected to any Dask cluster; not an asynchronous one. A program whose event loop runs
+        the cluster makes a synchronous one in a thread (``asyncio.to_thread``), and calls this
+        function and the handle in threads, too: they wait for the cluster.
     new : bool
         Open a viewer of its own though the client has one.
     listen : str or iterable of str, optional
@@ -172,8 +174,9 @@ def _check_client(client: object) -> None:
         raise TypeError(f"watch() needs a distributed.Client, not {type(client).__name__}")
     if client.asynchronous:
         raise TypeError(
-            "watch() needs a synchronous client; make one with Client(address) beside the "
-            "asynchronous one"
+            "watch() needs a synchronous client; in an asynchronous program, make one in a thread, "
+            "client = await asyncio.to_thread(Client, address, set_as_default=False), and call "
+            "watch and the methods of its handle in threads, too"
         )
     if client.status != "running":
         raise ValueError(f"the client is {client.status}; connect it to a cluster first")
