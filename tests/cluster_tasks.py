@@ -101,3 +101,32 @@ def take_memory(nbytes: int) -> None:
     _taken.clear()
     if nbytes:
         _taken.append(np.ones(nbytes, np.uint8))
+
+
+class Unreadable:
+    """An output behind a mount that is dead: whoever reads it waits for ever."""
+
+    def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+        time.sleep(3600)
+        raise AssertionError
+
+
+class Misleading:
+    """An output that tells sizes which are none."""
+
+    shape = (float("nan"), "x", -3)
+    dtype = np.dtype("u1")
+    nbytes = float("nan")
+
+    def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+        return np.full((4, 4), 5, np.uint8)
+
+
+def unreadable(n: int) -> Unreadable:
+    """An output that hangs when it is read."""
+    return Unreadable()
+
+
+def misleading(n: int) -> Misleading:
+    """An output that can be read, whatever it tells of itself."""
+    return Misleading()

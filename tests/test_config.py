@@ -19,6 +19,16 @@ def test_defaults_are_there():
     assert config.get("transport") == "auto"
     assert config.get_bytes("arena") == 64 << 20
     assert config.get_seconds("viewer-timeout") == 60
+    assert config.get_seconds("output-timeout") == 10
+
+
+@pytest.mark.parametrize("value", ["soon", "-1s", 0, None, "nan"])
+def test_a_setting_that_is_no_time_is_refused(value):
+    with (
+        dask.config.set({"dask-napari.output-timeout": value}),
+        pytest.raises(ValueError, match=r"output-timeout=.* is not a time"),
+    ):
+        config.get_seconds("output-timeout")
 
 
 def test_dask_config_and_environment_win():

@@ -140,7 +140,29 @@ def available_memory() -> int:
 
 def get_seconds(name: str) -> float:
     """A setting such as ``"60s"``, in seconds."""
-    return float(parse_timedelta(get(name)))
+    return seconds_of(name, get(name))
+
+
+def seconds_of(name: str, value: Any) -> float:
+    """Seconds that the value of a setting means.
+
+    Raises
+    ------
+    ValueError
+        If it is not a time.
+
+    Examples
+    --------
+    >>> seconds_of("output-timeout", "1 minute")
+    60.0
+    """
+    try:
+        seconds = float(parse_timedelta(value))
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError):
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"dask-napari.{name}={value!r} is not a time; write it as in '60s'")
+    return seconds
 
 
 def encryption_required() -> bool:

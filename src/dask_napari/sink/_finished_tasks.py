@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from dask_napari.model import contain
@@ -44,7 +45,9 @@ class FinishedTasks:
         if not selected and taps.of_one_chunk:
             chunk = dask_internals.only_chunk_in(task)
             if chunk is not None:
-                selected = taps.select(chunk, "", None, context.select_failed(key))
+                selected = taps.select(
+                    chunk, "", None, context.select_failed(key), context.select_is_slow
+                )
                 context.seen.note(task.prefix, selected)
         if not selected:
             return
@@ -58,7 +61,9 @@ class FinishedTasks:
         try:
             value = dask_internals.read_output(context.worker, task.key)
             if tap.copy == "eager":
+                began = perf_counter()
                 value = snapshot(value)
+                context.count_copy(tap, perf_counter() - began)
             output = TaskOutput(context, tap, task, value, chunk)
         except BaseException as error:
             # Users' code: outputs are copied, and asked for their shape.

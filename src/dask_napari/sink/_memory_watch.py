@@ -9,6 +9,7 @@ from dask_napari import config
 from dask_napari.model import Reports
 from dask_napari.sink import dask_internals
 from dask_napari.sink._context import SinkContext
+from dask_napari.sink._worker_settings import worker_setting
 from dask_napari.stream.wire import LEAST_ARENA
 
 if TYPE_CHECKING:
@@ -53,20 +54,13 @@ class MemoryWatch:
 
 def queue_bytes(worker: Worker, reports: Reports) -> int:
     """Return how many bytes of outputs may be held: the setting, within the worker's share."""
-    return min(_setting("queue", reports), dask_internals.memory_limit(worker) // SHARE)
+    return min(
+        worker_setting("queue", config.bytes_of, reports),
+        dask_internals.memory_limit(worker) // SHARE,
+    )
 
 
 def arena_bytes(worker: Worker, reports: Reports) -> int:
     """Return the size of the arena: the setting, within the share, but room for a few batches."""
     share = dask_internals.memory_limit(worker) // SHARE
-    return min(_setting("arena", reports), max(LEAST_ARENA, share))
-
-
-def _setting(name: str, reports: Reports) -> int:
-    """Return a setting in bytes; the default, and a report, if this worker's cannot be read."""
-    try:
-        return config.get_bytes(name)
-    except ValueError as error:
-        default = config.default(name)
-        reports.error("setting", f"{error}; this worker goes on with {default}")
-        return config.bytes_of(name, default)
+    return min(worker_setting("arena", config.bytes_of, reports), max(LEAST_ARENA, share))

@@ -15,6 +15,7 @@ from dask_napari.sink._finished_tasks import FinishedTasks
 from dask_napari.sink._memory_watch import MemoryWatch, arena_bytes, queue_bytes
 from dask_napari.sink._stored_outputs import StoredOutputs
 from dask_napari.sink._task_values import TaskValues
+from dask_napari.sink._worker_settings import worker_setting
 from dask_napari.stream.auth import Security
 from dask_napari.stream.send import Publisher, Transport
 from dask_napari.tap import Tap, TapSet
@@ -54,7 +55,7 @@ class Session:
             arena_bytes=arena_bytes(worker, reports),
             queue_bytes=queue_bytes(worker, reports),
             insecure=insecure and not dask_internals.requires_encryption(worker),
-            output_timeout=config.get_seconds("output-timeout"),
+            output_timeout=worker_setting("output-timeout", config.seconds_of, reports),
             on_new_viewer=self._on_new_viewer,
             reports=reports,
         )

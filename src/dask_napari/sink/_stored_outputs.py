@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from dask_napari.sink import dask_internals
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SCAN_STEP: Final = 500
-"""Tasks looked at in one go, so that the event loop is free in between; some 1 ms."""
+SCAN_TIME: Final = 0.001
+"""Seconds for tasks that are looked at in one go, so that the event loop is free in between: some
+500 of them, or one whose predicate takes longer."""
 
 
 class StoredOutputs:
@@ -71,9 +73,11 @@ class StoredOutputs:
 
     async def _scan(self, taps: TapSet, keys: list[Any]) -> None:
         fetched: list[Any] = []
-        for number, key in enumerate(keys):
-            if number % SCAN_STEP == 0:
+        until = 0.0
+        for key in keys:
+            if perf_counter() > until:
                 await asyncio.sleep(0)
+                until = perf_counter() + SCAN_TIME
             task = self._stored_task(key)
             if task is None:
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dask_napari.model import Policy
 from dask_napari.tap._axis_layouts import Axis, channels, mosaic
+from dask_napari.tap._call_costs import CallCosts
 from dask_napari.tap._compiled_tap import CompiledTap
 from dask_napari.tap._placement_rule import At
 from dask_napari.tap._selectors import Select
@@ -14,6 +15,7 @@ from dask_napari.tap._tap_set import TapSet
 __all__ = [
     "At",
     "Axis",
+    "CallCosts",
     "CompiledTap",
     "Policy",
     "Select",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from time import perf_counter
 from typing import Any
 
 from dask_napari.model import Kind, contain
 from dask_napari.placement import ChunkGrid
+from dask_napari.tap._call_costs import CallCosts
 from dask_napari.tap._compiled_tap import CompiledTap
 from dask_napari.tap._tap import Tap
 
@@ -30,6 +32,7 @@ class TapSet:
         self._watching: dict[str, list[tuple[CompiledTap, ChunkGrid]]] = {}
         self._predicates: list[int] = []  # types too: they cannot be looked up
         self._failed: set[int] = set()
+        self._costs: dict[int, CallCosts] = {}
         self.of_one_chunk: bool = any(
             grid.count == 1 and not grid.source for tap in self.taps if (grid := tap.chunks)
         )
@@ -44,6 +47,7 @@ class TapSet:
                 grids.setdefault(tap.selector.name, []).append((index, tap.selector))
             else:
                 self._predicates.append(index)
+                self._costs[index] = CallCosts()
         for name, entries in grids.items():
             self._add_array(name, entries)
 
@@ -80,11 +84,13 @@ class TapSet:
         prefix: str,
         output_type: type | None,
         on_error: Callable[[CompiledTap, BaseException], None] | None = None,
+        on_slow: Callable[[CompiledTap, CallCosts], None] | None = None,
     ) -> list[CompiledTap]:
         """Return the taps that choose the output of a task, in order.
 
         A predicate that raises, whatever it raises, chooses nothing. ``on_error`` is called for
-        each predicate that raises; without it the log has one line a tap.
+        each predicate that raises; without it the log has one line a tap. ``on_slow`` is called
+        once for a predicate that takes much of the event loop's time.
         """
         by_name = self._by_name
         chunks: Sequence[int] = ()
@@ -93,8 +99,9 @@ class TapSet:
         if not self._predicates and prefix not in by_name and key not in by_name and not chunks:
             return []
         found = {*by_name.get(prefix, ()), *by_name.get(key, ())}
-        for index in (*chunks, *self._predicates):
-            tap = self.taps[index]
+        found.update(index for index in chunks if self.taps[index].matches(key, prefix))
+        for index in self._predicates:
+            tap, began = self.taps[index], perf_counter()
             try:
                 if tap.matches(key, prefix, output_type):
                     found.add(index)
@@ -105,6 +112,9 @@ class TapSet:
                 elif index not in self._failed:
                     self._failed.add(index)
                     logger.exception("select= of the tap on %r failed", tap.layer)
+            costs = self._costs[index]
+            if costs.add(perf_counter() - began) and on_slow is not None:
+                on_slow(tap, costs)
         return [self.taps[index] for index in sorted(found)]
 
 

@@ -1,0 +1,83 @@
+"""Code of taps that runs on a worker's event loop: its cost is told, by tap."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster, wait
+
+import cluster_tasks as tasks
+from dask_napari.sink import NapariSink, TapsUpdate
+from dask_napari.tap import Tap
+from headless import Headless
+
+
+def slow(key) -> bool:
+    time.sleep(0.005)
+    return False
+
+
+def quick(key) -> bool:
+    return "frame" in str(key)
+
+
+@pytest.fixture(scope="module")
+def client():
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def told(viewer: Headless) -> dict[str, str]:
+    return {r.layer: r.text for _, r in viewer.receiver.reports() if r.reason.startswith("slow")}
+
+
+def test_a_slow_predicate_is_reported_with_its_tap_and_cost(client):
+    with Headless() as viewer:
+        taps = [Tap(slow, layer="slow one"), Tap(quick, layer="quick one")]
+        client.register_plugin(NapariSink(viewer.receiver.addresses, taps))
+        wait(client.map(tasks.frame, range(20), pure=False))
+        viewer.until_shown("quick one", 20)
+        viewer.until(lambda: told(viewer))
+        assert list(told(viewer)) == ["slow one"]
+        (cost,) = re.findall(r"select= takes ([\d.]+) ms for each task", told(viewer)["slow one"])
+        assert float(cost) >= 5
+
+
+def test_slow_eager_copies_are_reported_too(client):
+    def large(n: int) -> np.ndarray:
+        return np.full((3500, 3500), n, np.uint8)
+
+    with Headless() as viewer:
+        tap = Tap("large", layer="large", copy="eager")
+        client.register_plugin(NapariSink(viewer.receiver.addresses, [tap]))
+        wait(client.map(large, range(6), pure=False))
+        viewer.until(lambda: told(viewer))
+        assert "copy='eager' takes" in told(viewer)["large"]
+
+
+def test_a_scan_of_stored_outputs_leaves_the_event_loop_free(client):
+    """A tap that comes late looks at all of them."""
+
+    async def lag(dask_worker) -> float:
+        longest, end = 0.0, time.monotonic() + 1.0
+        while time.monotonic() < end:
+            began = time.monotonic()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.monotonic() - began)
+        return longest
+
+    with Headless() as viewer:
+        client.register_plugin(NapariSink(viewer.receiver.addresses))
+        futures = client.map(tasks.frame, range(400), size=2, pure=False)
+        wait(futures)
+        client.register_plugin(TapsUpdate({"late": Tap(slow, layer="late")}))
+        (longest,) = client.run(lag).values()
+        assert longest < 0.5  # all 400 at once would take 2 s
+        del futures
