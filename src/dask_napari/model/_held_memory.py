@@ -78,7 +78,9 @@ def held_by_array(array: npt.NDArray[Any]) -> Held:
 
 def in_memory(item: Item) -> bool:
     """Return whether all arrays of an item are in plain memory, not in a file that may hang."""
-    return is_plain(item.data) and all(map(is_plain, item.arrays.values()))
+    if not is_plain(item.data):
+        return False
+    return not item.arrays or all(map(is_plain, item.arrays.values()))
 
 
 def is_plain(array: object) -> bool:
@@ -89,6 +91,8 @@ def is_plain(array: object) -> bool:
     """
     if type(array) is not np.ndarray or array.dtype.hasobject:
         return False
+    if array.base is None:
+        return True
     owner: Any = array
     while type(owner) is np.ndarray:
         owner = owner.base
@@ -160,6 +164,9 @@ def release_bases(items: Iterable[Item]) -> None:
 
     All that they show of a base together counts.
     """
+    items = [item for item in items if item.arrays or item.data.base is not None]
+    if not items:
+        return  # as nearly always
     parts: dict[int, int] = {}
     views: list[tuple[Item, str, Held]] = []
     for item in items:

@@ -33,7 +33,7 @@ HUNG: Final = 8
 """Threads given up at a time; each holds an output and a stack."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Job:
     """A call of an entry: for its items, or for its place."""
 
@@ -46,7 +46,7 @@ class Job:
             if not self.makes_items:
                 return self.entry.place()
             parts = self.entry.items()
-            release_bases(part for part in parts if isinstance(part, Item))
+            release_bases([part for part in parts if isinstance(part, Item)])
             return parts
         except BaseException as error:
             contain(error, foreign=True)  # anybody may write an entry
