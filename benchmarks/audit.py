@@ -87,15 +87,14 @@ class Screen:
         from dask_napari.stream.receive import Receiver
         from dask_napari.stream.shm import janitor
         from dask_napari.viewer.app import LiveViewer
-        from dask_napari.viewer.storage import Shares
+        from dask_napari.viewer.storage import board_and_store
 
         janitor.sweep()  # leftovers of a viewer that was killed, as the real one does
-        shares = Shares.of(64 << 20)  # a part of the pictures lies on disk
-        board = shares.board()
+        board, store = board_and_store(64 << 20)  # a part of the pictures lies on disk
         self.receiver = Receiver([address], board, security=security)
         self.receiver.start()
         self.viewer = napari.Viewer()
-        self.live = LiveViewer(self.viewer, self.receiver, board, shares.store())
+        self.live = LiveViewer(self.viewer, self.receiver, board, store)
 
     def run(self) -> None:
         """Answer the lines of standard input until it closes."""

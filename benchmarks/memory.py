@@ -53,10 +53,9 @@ def run(memory: int | None, total: int) -> dict[str, float]:
     from dask_napari.stream.receive import Receiver
     from dask_napari.stream.receive._pool import BlockPool
     from dask_napari.viewer.app._live_viewer import LiveViewer
-    from dask_napari.viewer.storage import Shares
+    from dask_napari.viewer.storage import board_and_store
 
-    shares = Shares.of(memory)
-    board, store = shares.board(), shares.store()
+    board, store = board_and_store(memory)
     receiver = Receiver("tcp://127.0.0.1:*", board)
     receiver.start()
     viewer = napari.Viewer()

@@ -27,15 +27,8 @@ dask.config.update_defaults(_DEFAULTS)
 
 
 def get(name: str) -> Any:
-    """A setting.
+    """Return a setting by its name under ``dask-napari``.
 
-    Parameters
-    ----------
-    name : str
-        Its name under ``dask-napari``, for instance ``"transport"``.
-
-    Examples
-    --------
     >>> get("transport")
     'auto'
     """
@@ -43,7 +36,7 @@ def get(name: str) -> Any:
 
 
 def get_bytes(name: str) -> int:
-    """A setting such as ``"64MiB"``, in bytes.
+    """Return a setting such as ``"64MiB"``, in bytes.
 
     >>> get_bytes("arena") == 64 << 20
     True
@@ -52,10 +45,8 @@ def get_bytes(name: str) -> int:
 
 
 def default(name: str) -> Any:
-    """A setting as it is without anything set.
+    """Return a setting as it is without anything set.
 
-    Examples
-    --------
     >>> default("arena")
     '64MiB'
     """
@@ -63,15 +54,8 @@ def default(name: str) -> Any:
 
 
 def bytes_of(name: str, value: Any) -> int:
-    """Bytes that the value of a setting means.
+    """Return the bytes that the value of a setting means; ValueError if it is not a size.
 
-    Raises
-    ------
-    ValueError
-        If it is not a size.
-
-    Examples
-    --------
     >>> bytes_of("arena", "2 MB")
     2000000
     """
@@ -85,21 +69,12 @@ def bytes_of(name: str, value: Any) -> int:
 
 
 def get_memory(value: int | float | str | None = None) -> int | None:
-    """Bytes of pictures that a viewer on this host keeps in memory; None for no limit.
+    """Return the bytes of pictures that a viewer on this host keeps in memory; None for no limit.
 
-    Parameters
-    ----------
-    value : int, float or str, optional
-        Bytes, a text such as ``"4GiB"``, a share (above 0, at most 1) of what is available now,
-        or ``"none"``; the setting ``memory`` if not given.
+    The value is in bytes, a text such as ``"4GiB"``, a share (above 0, at most 1) of the memory
+    that is available now, or ``"none"``; without one, the setting ``memory`` counts. Raises
+    ValueError for other values, and for less than :data:`LEAST_MEMORY`.
 
-    Raises
-    ------
-    ValueError
-        If it is none of these, or too little.
-
-    Examples
-    --------
     >>> get_memory("4GiB") == 4 << 30, get_memory("none"), get_memory() > 0
     (True, None, True)
     """
@@ -126,7 +101,7 @@ def get_memory(value: int | float | str | None = None) -> int | None:
 
 
 def available_memory() -> int:
-    """Bytes that this process could still take, by the host and by its control group."""
+    """Return the bytes that this process could still take, by host and control group."""
     available = int(psutil.virtual_memory().available)
     for limit, used in CGROUP_FILES:
         try:
@@ -139,20 +114,13 @@ def available_memory() -> int:
 
 
 def get_seconds(name: str) -> float:
-    """A setting such as ``"60s"``, in seconds."""
+    """Return a setting such as ``"60s"``, in seconds."""
     return seconds_of(name, get(name))
 
 
 def seconds_of(name: str, value: Any) -> float:
-    """Seconds that the value of a setting means.
+    """Return the seconds that the value of a setting means; ValueError if it is not a time.
 
-    Raises
-    ------
-    ValueError
-        If it is not a time.
-
-    Examples
-    --------
     >>> seconds_of("output-timeout", "1 minute")
     60.0
     """

@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 def sink_of_config(address: str | None = None) -> NapariSink:
     """Make the sink that the configuration describes.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If there is no address, or a tap is not usable.
+    Raises ValueError or TypeError if there is no address, or a tap is not usable.
     """
     keys = config.get("security-file")
     return NapariSink(

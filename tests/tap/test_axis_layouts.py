@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import yaml
 
-from dask_napari.model import PLATES, LayerSpec, Layout
+from dask_napari.model import PLATE_GUTTER, PLATES, LayerSpec, Layout
 from dask_napari.stream.wire.messages import Taps, decode_from_publisher, encode
 from dask_napari.tap import Axis, channels, mosaic
-from dask_napari.tap._axis_layouts import PLATE_GUTTER, axes_by_name
+from dask_napari.tap._axis_layouts import axes_by_name
 
 
 @pytest.mark.parametrize("wells", PLATES)
@@ -48,8 +48,8 @@ def test_mosaics(arguments, layout):
         ({"order": "snak"}, "did you mean 'snake'"),
         ({"grid": 3}, "give .rows, columns."),
         ({"grid": (1, 2, 3)}, "give .rows, columns."),
-        ({"grid": (0, 2)}, "0 rows"),
-        ({"grid": (2.5, 2)}, "2.5 in it; give whole numbers"),
+        ({"grid": (0, 2)}, "from 1 on"),
+        ({"grid": (2.5, 2)}, "whole numbers"),
         ({"gutter": -0.1}, "is negative"),
         ({"gutter": "wide"}, "gutter"),
         ({"gutter": 0.1, "order": "stage"}, "gutter="),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dask_napari.canvas._axes import CanvasAxes, CanvasAxis
 from dask_napari.canvas._mosaic import Mosaic
-from dask_napari.canvas._mosaic_axis import Cell, TileLayout
+from dask_napari.canvas._mosaic_axis import Cell
 from dask_napari.canvas._positions import PositionIndex, PositionKey, PutResult, split_position
 
 __all__ = [
@@ -15,6 +15,5 @@ __all__ = [
     "PositionIndex",
     "PositionKey",
     "PutResult",
-    "TileLayout",
     "split_position",
 ]

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from dask_napari.canvas._mosaic_axis import YX, Cell, Heading, MosaicAxis, TileLayout
-from dask_napari.model import Coordinate, NoPlace
+from dask_napari.canvas._mosaic_axis import YX, Cell, Heading, MosaicAxis
+from dask_napari.model import Coordinate, Layout, NoPlace
 
 FARTHEST: Final = 1e15
 """World units of the largest tile and the most distant place; beyond, floats run out of digits
@@ -20,10 +20,8 @@ class Mosaic:
     Axes are nested in the order in which they were set: the fields of a well lie in the well.
     All tiles have the room of the largest one.
 
-    >>> from types import SimpleNamespace
-    >>> grid = dict(rows=0, columns=0, order="row", gutter=0.0, places={})
     >>> mosaic = Mosaic()
-    >>> mosaic.set("well", SimpleNamespace(plate=96, **grid))
+    >>> mosaic.set("well", Layout(plate=96))
     >>> cell = mosaic.cell({"well": "B03", "t": 5})
     >>> cell, mosaic.admit(cell, (10.0, 20.0), (1.0, 1.0))
     ((('well', 'B03'),), True)
@@ -47,7 +45,7 @@ class Mosaic:
         """Names of the axes that are laid out, the outermost first."""
         return tuple(self._axes)
 
-    def set(self, name: str, layout: TileLayout) -> None:
+    def set(self, name: str, layout: Layout) -> None:
         """Lay an axis out; a plate goes outside of all others."""
         self._axes[name] = MosaicAxis(name, layout)
         self._axes = dict(sorted(self._axes.items(), key=lambda item: not item[1].layout.plate))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from dask_napari.canvas._axes import CanvasAxis
-from dask_napari.model import PLATES, Coordinate, NoPlace, row_name, well
+from dask_napari.model import PLATES, Coordinate, Layout, NoPlace, row_name, well
 
 YX = tuple[float, float]
 """Lengths or a place along y and along x."""
@@ -31,27 +31,10 @@ class Heading:
     x: float
 
 
-class TileLayout(Protocol):
-    """Layout of one axis; :class:`dask_napari.Layout` says what each field means."""
-
-    @property
-    def plate(self) -> int: ...
-    @property
-    def rows(self) -> int: ...
-    @property
-    def columns(self) -> int: ...
-    @property
-    def order(self) -> str: ...
-    @property
-    def gutter(self) -> float: ...
-    @property
-    def places(self) -> Mapping[str, YX]: ...
-
-
 class MosaicAxis:
     """Coordinates of one axis of a mosaic, in a grid or at places of their own."""
 
-    def __init__(self, name: str, layout: TileLayout) -> None:
+    def __init__(self, name: str, layout: Layout) -> None:
         self.layout = layout
         self.known = CanvasAxis(name)
         # By the cell around them, the coordinates that have places of their own.

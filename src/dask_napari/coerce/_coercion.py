@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from dask_napari.coerce._calibrations import calibration_in, merged
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
@@ -21,21 +21,23 @@ OnNote = Callable[[str, str], object]
 """Takes the layer and a text on how an item differs from the output."""
 
 
+class CoercionOptions(TypedDict, total=False):
+    """Options of :func:`coerce_all`."""
+
+    kind: Kind
+    layer: str
+    position: Position | None
+    provenance: Provenance | None
+    calibration: Calibration | None
+    rgb: bool | None
+    on_note: OnNote
+
+
 def _log_note(layer: str, text: str) -> None:
     logger.warning("layer %r: %s", layer, text)
 
 
-def coerce(
-    value: object,
-    *,
-    kind: Kind = "image",
-    layer: str = "dask",
-    position: Position | None = None,
-    provenance: Provenance | None = None,
-    calibration: Calibration | None = None,
-    rgb: bool | None = None,
-    on_note: OnNote = _log_note,
-) -> Item:
+def coerce(value: object, **options: Unpack[CoercionOptions]) -> Item:
     """Make one item of a task output.
 
     Images are not copied unless their dtype must change. Labels are read once, to find the
@@ -72,16 +74,7 @@ def coerce(
     >>> item.data.dtype, item.position
     (dtype('uint8'), {'well': 'A01'})
     """
-    found = coerce_all(
-        value,
-        kind=kind,
-        layer=layer,
-        position=position,
-        provenance=provenance,
-        calibration=calibration,
-        rgb=rgb,
-        on_note=on_note,
-    )
+    found = coerce_all(value, **options)
     first = next((item for item in found if isinstance(item, Refusal)), found[0])
     if isinstance(first, Refusal):
         raise first

@@ -14,11 +14,8 @@ from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._output_kind import OutputKind
 from dask_napari.coerce._regions import are_regions, centres
 from dask_napari.coerce._tables import Table, column_list, is_frame, table_of
-from dask_napari.model import AnyArray, Calibration, Kind, Refusal, reachable
+from dask_napari.model import AXES_LIMIT, AnyArray, Calibration, Kind, Refusal, reachable
 from dask_napari.placement import column_names
-
-MAX_NDIM: Final = 32
-"""Coordinates of one point; numpy and napari go no further."""
 
 
 def points(value: object, context: CoercionContext) -> list[LayerArrays]:
@@ -83,11 +80,11 @@ def _from_table(table: Table, context: CoercionContext) -> tuple[AnyArray, tuple
 def _from_array(value: Any, context: CoercionContext) -> AnyArray:
     data = coordinates(value, "points")
     if data.size == 0:
-        has_ndim = data.ndim == 2 and 2 <= data.shape[1] <= MAX_NDIM
+        has_ndim = data.ndim == 2 and 2 <= data.shape[1] <= AXES_LIMIT
         return np.empty((0, data.shape[1] if has_ndim else context.empty_ndim), data.dtype)
     if data.ndim == 1 and 2 <= len(data) <= 4:
         return data[np.newaxis]  # one point, such as a centre of mass
-    if data.ndim != 2 or not 2 <= data.shape[1] <= MAX_NDIM:
+    if data.ndim != 2 or not 2 <= data.shape[1] <= AXES_LIMIT:
         raise Refusal(
             "dimensions", f"points need an array of shape (n, D); this one has shape {data.shape}"
         )

@@ -10,8 +10,7 @@ import numpy as np
 from dask_napari.coerce._host_arrays import coordinates, from_lists, is_array, to_host
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._output_kind import OutputKind
-from dask_napari.coerce._points import MAX_NDIM
-from dask_napari.model import AnyArray, Refusal, reachable
+from dask_napari.model import AXES_LIMIT, AnyArray, Refusal, reachable
 
 
 def surface(value: object, context: CoercionContext) -> list[LayerArrays]:
@@ -24,7 +23,7 @@ def surface(value: object, context: CoercionContext) -> list[LayerArrays]:
     vertices = coordinates(given_vertices, "vertices")
     if not vertices.size:
         vertices = vertices.reshape(0, vertices.shape[1] if vertices.ndim == 2 else 3)
-    if vertices.ndim != 2 or not 2 <= vertices.shape[1] <= MAX_NDIM:
+    if vertices.ndim != 2 or not 2 <= vertices.shape[1] <= AXES_LIMIT:
         raise Refusal(
             "dimensions",
             f"vertices of a surface need shape (v, D); these have shape {vertices.shape}",

@@ -86,15 +86,15 @@ def column_list(table: Table) -> str:
     return f"columns {shown}" + (" ..." if len(table) > 8 else "")
 
 
-def clean(text: str, length: int = MAX_CHARACTERS) -> str:
+def clean(text: str) -> str:
     r"""Return text that can be sent: bounded, and without halves of characters.
 
     A file name that is not UTF-8 has such halves in Python.
 
-    >>> clean("well \udcff"), clean("abc", 2)
-    ('well ?', 'ab')
+    >>> clean("well \udcff")
+    'well ?'
     """
-    return text[:length].encode("utf-8", "replace").decode("utf-8")
+    return text[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
 
 
 def _from_frame(frame: Any) -> Table:

@@ -12,9 +12,9 @@ from dask_napari.coerce._coordinate_columns import axis_columns, axis_names, fin
 from dask_napari.coerce._host_arrays import coordinates, is_array
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._output_kind import OutputKind, are_rows
-from dask_napari.coerce._points import MAX_NDIM, made_of_rows
+from dask_napari.coerce._points import made_of_rows
 from dask_napari.coerce._tables import Table, column_list, is_frame, table_of
-from dask_napari.model import AnyArray, Refusal
+from dask_napari.model import AXES_LIMIT, AnyArray, Refusal
 from dask_napari.placement import column_names
 
 _PROJECTIONS: Final = ("d{}", "v{}", "v_{}", "d_{}", "{}_projection", "velocity_{}", "direction_{}")
@@ -48,13 +48,13 @@ VECTORS: Final = OutputKind(vectors, are_several=functools.partial(are_rows, ndi
 def _from_array(data: AnyArray, context: CoercionContext) -> AnyArray:
     shape = data.shape
     if data.size == 0:
-        has_ndim = data.ndim == 3 and 2 <= shape[2] <= MAX_NDIM
+        has_ndim = data.ndim == 3 and 2 <= shape[2] <= AXES_LIMIT
         return np.empty((0, 2, shape[2] if has_ndim else context.empty_ndim), data.dtype)
-    if data.ndim == 3 and shape[1] == 2 and 2 <= shape[2] <= MAX_NDIM:
+    if data.ndim == 3 and shape[1] == 2 and 2 <= shape[2] <= AXES_LIMIT:
         return data
     if data.ndim >= 3 and shape[-1] == data.ndim - 1:
         return _from_field(data)
-    if data.ndim == 2 and shape[0] == 2 and 2 <= shape[1] <= MAX_NDIM:
+    if data.ndim == 2 and shape[0] == 2 and 2 <= shape[1] <= AXES_LIMIT:
         return data[np.newaxis]
     raise Refusal(
         "dimensions",

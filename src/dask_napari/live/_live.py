@@ -19,7 +19,7 @@ from dask_napari.live._client_ledger import ClientLedger
 from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.live._dialed_addresses import Newcomers
 from dask_napari.live._viewer_process import ViewerProcess
-from dask_napari.model import Ledger, looks
+from dask_napari.model import Ledger, poll
 from dask_napari.placement import is_dataset, variables
 from dask_napari.sink import tapped, variable_options
 from dask_napari.stream import Control, ViewerGone
@@ -248,7 +248,7 @@ class Live:
         self._ask_sinks(timeout)
         checked = time.monotonic()
         selected = self._ledger.selected()
-        for _ in looks(timeout, logger, self._waits_for):
+        for _ in poll(timeout, logger, self._waits_for):
             left = max(0.0, deadline - time.monotonic())
             if not self.open or self._settled(selected, left):
                 ledger = self.ledger()

@@ -34,8 +34,8 @@ from dask_napari.model._layer import (
 )
 from dask_napari.model._layer_options import LAYER_OPTIONS, permitted
 from dask_napari.model._ledger import REASONS_LIMIT, Counts, Ledger, Tally
-from dask_napari.model._looks import looks
-from dask_napari.model._plates import PLATES, NoPlace, row_name, well
+from dask_napari.model._plates import PLATE_GUTTER, PLATES, NoPlace, row_name, well
+from dask_napari.model._polling import poll
 from dask_napari.model._position import ARRIVAL_AXIS, Position, plain_position
 from dask_napari.model._refusal import Refusal, reason_of, shown
 from dask_napari.model._reports import REPORTS_LIMIT, Report, Reports, described
@@ -55,6 +55,7 @@ __all__ = [
     "ORDERS",
     "PIXEL_KINDS",
     "PLATES",
+    "PLATE_GUTTER",
     "REASONS_LIMIT",
     "REPORTS_LIMIT",
     "SHAPE_TYPES",
@@ -100,12 +101,12 @@ __all__ = [
     "is_plain",
     "is_small_part",
     "is_strict",
-    "looks",
     "natural_key",
     "permitted",
     "plain_coordinate",
     "plain_position",
     "plain_size",
+    "poll",
     "reachable",
     "reason_of",
     "release_bases",

@@ -13,7 +13,7 @@ from dask_napari.model._layer import Kind
 from dask_napari.model._position import Position
 
 FEATURE = "feature:"
-"""What the names of the arrays that hold feature columns begin with."""
+"""Prefix of the names of arrays that hold feature columns."""
 
 SHAPE_TYPES = ("polygon", "rectangle", "ellipse", "line", "path")
 """napari's, in the order in which an item numbers them."""

@@ -9,12 +9,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from dask_napari.model._bounds import AXES_LIMIT
 from dask_napari.model._item import FEATURE, SHAPE_TYPES, AnyArray, Item
 from dask_napari.model._layer import PIXEL_KINDS
 from dask_napari.model._refusal import Refusal
-
-MOST_AXES: Final = 32
-"""As many as numpy could have for long, and more than napari shows."""
 
 _NUMBERS: Final = "iuf"
 _COLUMNS: Final = "biufU"
@@ -106,7 +104,7 @@ def _check_axes(item: Item, spatial: int) -> None:
 
 def _pixels(item: Item) -> tuple[int | None, int]:
     data = item.data
-    if not 2 <= data.ndim <= MOST_AXES or not data.size:
+    if not 2 <= data.ndim <= AXES_LIMIT or not data.size:
         raise Refusal("an image without pixels or axes")
     numbers = "iu" if item.kind == "labels" else _NUMBERS
     least = 4 if data.dtype.kind == "f" else 1
@@ -124,7 +122,7 @@ def _pixels(item: Item) -> tuple[int | None, int]:
     return None, data.ndim
 
 
-def _coordinates(item: Item, ndim: int, least: int, most: int = MOST_AXES) -> None:
+def _coordinates(item: Item, ndim: int, least: int, most: int = AXES_LIMIT) -> None:
     data = item.data
     if item.rgb:
         raise Refusal("colour without a colour axis")

@@ -23,7 +23,7 @@ Sizes = Literal["pad", "separate"]
 """Images of different sizes: padded to the largest, or one layer a size."""
 
 Policy = Literal["latest", "drop-oldest", "keep"]
-"""What gives way when the viewer is slower than the tasks.
+"""Outputs that give way when the viewer is slower than the tasks.
 
 ``latest``: an entry replaces one that waits for the same place. ``drop-oldest``: the oldest go
 when the budget is full. ``keep``: nothing is replaced. Over the budget, entries of ``latest``

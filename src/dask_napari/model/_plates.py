@@ -19,6 +19,9 @@ PLATES: Final = {
 }
 """Rows and columns of the plates of ANSI/SLAS 4, and of the smaller ones by the same makers."""
 
+PLATE_GUTTER: Final = 0.06
+"""Space between wells as a share of a well; enough to tell wells apart at any zoom."""
+
 _WELL = re.compile(r"([A-Za-z]{1,2})[ _-]*0*([1-9][0-9]?)")
 
 

@@ -127,12 +127,8 @@ class Control:
     ) -> dict[str, Any]:
         """Ask and wait for the answer.
 
-        Raises
-        ------
-        ViewerGone
-            If no answer comes in time.
-        RuntimeError
-            If the viewer answers that it cannot; the text is its reason.
+        Raises ViewerGone if no answer comes in time, and RuntimeError with the viewer's reason if
+        it cannot do what is asked.
         """
         deadline = time.monotonic() + timeout
         if not self._lock.acquire(timeout=timeout):
@@ -176,12 +172,7 @@ class Control:
     def settled(self, selected: Mapping[str, int], *, timeout: float = 10.0) -> bool:
         """Return whether the viewer knows of all that was selected, and nothing is pending.
 
-        Parameters
-        ----------
-        selected : mapping of str to int
-            Outputs that each publisher has selected, over all layers.
-        timeout : float
-            Seconds to wait for the answer.
+        ``selected`` counts the outputs that each publisher has selected, over all layers.
         """
         answer = self.request("settled", dict(selected), timeout=timeout)
         return bool(answer["settled"])

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from dask_napari.model import (
     AXIS_MODES,
     ORDERS,
+    PLATE_GUTTER,
     PLATES,
     AxisMode,
     Coordinate,
@@ -22,9 +23,6 @@ from dask_napari.tap._channel_colors import (
     colors_by_spelling,
     ome_channels,
 )
-
-PLATE_GUTTER: Final = 0.06
-"""Share of a well; enough to tell wells apart at any zoom."""
 
 MosaicOrder = Order | Literal["meander"]
 """Order in which a mosaic is filled; a meander is another word for a snake."""
@@ -299,19 +297,13 @@ def _check_one_way(
         raise ValueError(f"mosaic {axis!r}: {' and '.join(given)} both place the tiles; give one")
 
 
-def _grid(axis: str, grid: object) -> tuple[int, int]:
-    if not isinstance(grid, list | tuple) or len(grid) != 2:
-        raise TypeError(f"mosaic {axis!r}: grid={grid!r} is not a size; give (rows, columns)")
-    for length in grid:
-        if length is not None and (isinstance(length, bool) or not isinstance(length, int)):
-            raise TypeError(
-                f"mosaic {axis!r}: grid={grid!r} has {length!r} in it; give whole numbers"
-            )
-        if length is not None and length < 1:
-            raise ValueError(
-                f"mosaic {axis!r}: grid={grid!r} has {length!r} rows or columns; None stands for"
-                " as many as are needed"
-            )
+def _grid(axis: str, grid: Any) -> tuple[int, int]:
+    fits = isinstance(grid, list | tuple) and len(grid) == 2
+    if not fits or any(n is not None and (type(n) is not int or n < 1) for n in grid):
+        raise ValueError(
+            f"mosaic {axis!r}: grid={grid!r} is not a size; give (rows, columns), whole numbers"
+            " from 1 on, or None for as many as are needed"
+        )
     return grid[0] or 0, grid[1] or 0
 
 

@@ -439,24 +439,6 @@ def test_every_type_of_shape_is_shown_also_in_space(viewer, live, source, put, k
     assert layer.nshapes == 3
 
 
-@pytest.mark.parametrize(
-    ("vertices", "kind", "reason"),
-    [
-        (square(1, 1)[:2], "polygon", "polygon of 2 vertices"),
-        (square(1, 1)[:3], "ellipse", "ellipse of 3 vertices"),
-        (square(1, 1), "line", "line of 4 vertices"),
-        (square(1, np.nan), "polygon", "shapes with vertices that are not finite"),
-    ],
-)
-@pytest.mark.drops("vertices")
-def test_shapes_that_napari_cannot_draw_are_counted(
-    viewer, live, source, put, vertices, kind, reason
-):
-    put(shapes(square(1, 1), t=0), shapes(vertices, kind=kind, t=1))
-    assert source.ledger().total.dropped == {reason: 1}
-    assert viewer.layers["cells"].nshapes == 1
-
-
 def test_too_many_shapes_in_one_view_become_labels(viewer, live, source, put, caplog):
     source.specs["cells"] = LayerSpec("cells", "shapes", {}, {"max_shapes": 20})
     put(image(shape=(64, 96), t=0), image(shape=(64, 96), t=1))

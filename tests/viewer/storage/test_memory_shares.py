@@ -8,7 +8,7 @@ import pytest
 from dask_napari.model import Item, LayerSpec
 from dask_napari.stream.receive import IDLE_BYTES
 from dask_napari.viewer.app._live_viewer import LiveViewer
-from dask_napari.viewer.storage import BlockStore, Shares
+from dask_napari.viewer.storage import BlockStore, board_and_store
 from dask_napari.viewer.storage._scratch import Scratch
 
 MIB = 1 << 20
@@ -93,6 +93,7 @@ def test_what_waits_for_the_disk_waits_on_the_board(viewer, source, tmp_path):
 
 
 def test_memory_is_shared_out():
-    shares = Shares.of(1 << 30)
-    assert shares.board().limit + shares.store().limit + IDLE_BYTES == 1 << 30
-    assert Shares.of(None).store().limit is None
+    board, store = board_and_store(1 << 30)
+    assert board.limit + store.limit + IDLE_BYTES == 1 << 30
+    assert board_and_store(None)[1].limit is None
+    assert board_and_store(64)[0].limit == 16

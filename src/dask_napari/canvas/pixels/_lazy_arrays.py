@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from itertools import product
 from math import prod
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    from dask_napari.canvas.pixels._canvas import Canvas
+
 Selector = int | range
 """Selection on one axis of a canvas: one index, or several."""
-
-
-class PixelSource(Protocol):
-    """Canvas as its lazy arrays see it; leading axes are those before its spatial ones."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-    @property
-    def n_leading(self) -> int: ...
-    def shape_at(self, level: int) -> tuple[int, ...]: ...
-    def has_pixels(self, leading: Sequence[int]) -> bool: ...
-    def pixels(self, selectors: tuple[Selector, ...], level: int = 0) -> npt.NDArray[Any]: ...
-    def background(self, lengths: Sequence[int]) -> npt.NDArray[Any]: ...
 
 
 class LazyArray:
@@ -35,15 +24,13 @@ class LazyArray:
     evaluation: hold on to arrays, not to views.
     """
 
-    @property
-    def source(self) -> PixelSource:
-        """The canvas that holds the blocks."""
-        raise NotImplementedError
+    level: int = 0
+    """Level of the pyramid; 0 is the finest, each next one half as large."""
 
     @property
-    def level(self) -> int:
-        """Level of the pyramid; 0 is the finest, each next one half as large."""
-        return 0
+    def source(self) -> Canvas:
+        """The canvas that holds the blocks."""
+        raise NotImplementedError
 
     @property
     def selectors(self) -> tuple[Selector, ...]:
@@ -115,19 +102,15 @@ class CanvasView(LazyArray):
     """
 
     def __init__(
-        self, source: PixelSource, selectors: tuple[Selector, ...] | None = None, level: int = 0
+        self, source: Canvas, selectors: tuple[Selector, ...] | None = None, level: int = 0
     ) -> None:
         self._source = source
         self._selectors = selectors
-        self._level = level
+        self.level = level
 
     @property
-    def source(self) -> PixelSource:
+    def source(self) -> Canvas:
         return self._source
-
-    @property
-    def level(self) -> int:
-        return self._level
 
     @property
     def selectors(self) -> tuple[Selector, ...]:

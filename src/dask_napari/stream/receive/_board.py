@@ -87,12 +87,8 @@ class Board:
     def take(self, max_items: int | None = None, max_bytes: int | None = None) -> list[Item]:
         """Return waiting items, oldest first; they stay pending until reported.
 
-        Parameters
-        ----------
-        max_items : int, optional
-            At most so many.
-        max_bytes : int, optional
-            Stop after the item with which so many bytes are reached; at least one item comes.
+        At least one item comes, whatever its size; no more follow once the items together reach
+        ``max_bytes``.
         """
         taken: list[Item] = []
         nbytes = 0
@@ -144,13 +140,7 @@ class Board:
             return self._tallies.get((publisher, layer), _NOTHING).copy()
 
     def retire(self, publishers: Set[str]) -> dict[str, dict[str, Tally]]:
-        """Forget the counts of publishers without pending items.
-
-        Returns
-        -------
-        dict
-            Publisher -> layer -> what was forgotten; those with pending items are not in it.
-        """
+        """Forget the counts of publishers without pending items; return them by name and layer."""
         with self._lock:
             busy = {name for (name, _), tally in self._tallies.items() if tally.pending}
             gone: dict[str, dict[str, Tally]] = {name: {} for name in publishers - busy}

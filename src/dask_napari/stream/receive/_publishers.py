@@ -189,7 +189,7 @@ class Publishers:
             raise Rejected(refused)
 
     def layers(self) -> dict[str, LayerSpec]:
-        """Layers declared by taps so far."""
+        """Return the layers declared by taps so far."""
         with self.lock:
             return dict(self._layers)
 

@@ -122,10 +122,7 @@ class Receiver:
     def start(self) -> None:
         """Bind and start the thread.
 
-        Raises
-        ------
-        OSError
-            If an address is taken or cannot be bound; the message says what to do.
+        Raises OSError if an address is taken or cannot be bound; the message says what to do.
         """
         context = open_context()
         try:
@@ -148,13 +145,10 @@ class Receiver:
         self._context = context
         self._thread.start()
 
-    def _private(self) -> RuntimeDirectory:
-        self._runtime = self._runtime or RuntimeDirectory()
-        return self._runtime
-
     def _bind(self, address: str) -> str:
         if address == ANY_IPC:
-            address = self._private().socket("receiver")
+            self._runtime = self._runtime or RuntimeDirectory()
+            address = self._runtime.socket("receiver")
         if address.startswith("tcp://") and address.endswith(":0"):
             address = address[:-1] + "*"
         try:
@@ -203,15 +197,15 @@ class Receiver:
         return self.protocol.clients.requests
 
     def peers(self) -> list[PeerInfo]:
-        """The publishers that have ever spoken to this receiver."""
+        """Return the publishers that have ever spoken to this receiver."""
         return self.protocol.publishers.infos()
 
     def layers(self) -> dict[str, LayerSpec]:
-        """Layers declared by taps so far."""
+        """Return the layers declared by taps so far."""
         return self.protocol.publishers.layers()
 
     def known(self) -> dict[str, int]:
-        """Number of tasks that will fill each layer, where somebody counted them."""
+        """Return the number of tasks that will fill each layer, where somebody counted them."""
         return dict(self.protocol.clients.known)
 
     def ledger(self) -> Ledger:

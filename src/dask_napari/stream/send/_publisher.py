@@ -19,7 +19,7 @@ from dask_napari.model import (
     Reports,
     Tally,
     TapMatches,
-    looks,
+    poll,
 )
 from dask_napari.stream.auth import Security
 from dask_napari.stream.send._options import OUTPUT_TIMEOUT, PublisherOptions, Transport
@@ -270,7 +270,7 @@ class Publisher:
         ...         print(publisher.wait(timeout=10))
         raw: 1 selected = 0 shown + 0 coalesced + 0 dropped + 0 pending + 1 sent
         """
-        for _ in looks(timeout, logger, self._waits_for):
+        for _ in poll(timeout, logger, self._waits_for):
             if not self.outbox.undelivered():
                 return self.ledger()
         raise TimeoutError(f"{self._waits_for()} after {timeout} s:\n{self.ledger()}")

@@ -15,16 +15,8 @@ def refusal(stranger: wire.Hello | wire.ForeignMessage) -> str:
     >>> refusal(wire.Hello(wire.WIRE_VERSION + 1, "9.9", "publisher", "w")).split(": ")[-1]
     'upgrade dask-napari on the viewer'
     """
-    mine = f"the viewer (dask-napari {__version__}) speaks version {wire.WIRE_VERSION} of the wire"
-    if stranger.wire is None or stranger.wire == wire.WIRE_VERSION:
-        kind = stranger.type if isinstance(stranger, wire.ForeignMessage) else "HELLO"
-        # A newer side alone has messages that this one does not know.
-        return f"{mine} and knows no message {kind!r}: upgrade dask-napari on {VIEWER}"
     name = stranger.name[: wire.SHOWN] or "the other side"
-    software = f" (dask-napari {stranger.software[: wire.SHOWN]})" if stranger.software else ""
-    older = WORKERS if stranger.wire < wire.WIRE_VERSION else VIEWER
-    theirs = f"{name}{software} version {stranger.wire}"
-    return f"{mine}, {theirs}: upgrade dask-napari on {older}"
+    return _speaks("the viewer") + _advice(stranger, name, here=VIEWER, there=WORKERS)
 
 
 def complaint(stranger: wire.Welcome | wire.ForeignMessage) -> str:
@@ -33,12 +25,28 @@ def complaint(stranger: wire.Welcome | wire.ForeignMessage) -> str:
     >>> complaint(wire.Welcome(0, "0.0", "", 1, 0, 0, 1.0)).split(": ")[-1]
     'upgrade dask-napari on the viewer'
     """
-    mine = f"this side (dask-napari {__version__}) speaks version {wire.WIRE_VERSION} of the wire"
+    mine = _speaks("this side")
     if isinstance(stranger, wire.ForeignMessage) and stranger.reason:
         return f"{mine}, and the viewer refused: {stranger.reason}"
+    return mine + _advice(stranger, "the viewer", here=WORKERS, there=VIEWER)
+
+
+def _speaks(side: str) -> str:
+    return f"{side} (dask-napari {__version__}) speaks version {wire.WIRE_VERSION} of the wire"
+
+
+def _tag(message: wire.Message) -> str:
+    return str(message.__struct_config__.tag)
+
+
+def _advice(
+    stranger: wire.Hello | wire.Welcome | wire.ForeignMessage, name: str, *, here: str, there: str
+) -> str:
+    """Return the version of the other side, and which side to upgrade."""
     if stranger.wire is None or stranger.wire == wire.WIRE_VERSION:
-        kind = stranger.type if isinstance(stranger, wire.ForeignMessage) else "WELCOME"
-        return f"{mine} and knows no message {kind!r}: upgrade dask-napari on {WORKERS}"
+        kind = stranger.type if isinstance(stranger, wire.ForeignMessage) else _tag(stranger)
+        # A newer side alone has messages that this one does not know.
+        return f" and knows no message {kind!r}: upgrade dask-napari on {here}"
     software = f" (dask-napari {stranger.software[: wire.SHOWN]})" if stranger.software else ""
-    older = VIEWER if stranger.wire < wire.WIRE_VERSION else WORKERS
-    return f"{mine}, the viewer{software} version {stranger.wire}: upgrade dask-napari on {older}"
+    older = there if stranger.wire < wire.WIRE_VERSION else here
+    return f", {name}{software} version {stranger.wire}: upgrade dask-napari on {older}"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.model import Item, Refusal, permitted
+from dask_napari.model import AXES_LIMIT, Item, Refusal, permitted
 from dask_napari.stream.wire._codec import decode
 from dask_napari.stream.wire.messages import ArrayHeader, ItemHeader
 
@@ -26,7 +26,6 @@ DATA: Final = "data"
 
 _DTYPE: Final = re.compile(r"[<>|=]?[biufcSU]\d{1,4}")
 _DTYPES: Final = 256  # remembered: a few dozen are in use, and peers can make up many thousand
-_MAX_NDIM: Final = 32
 
 
 def aligned(nbytes: int) -> int:
@@ -137,7 +136,7 @@ def _unpack_array(
     header: ArrayHeader, payload: Sequence[npt.NDArray[np.uint8]], allocate: Allocate | None
 ) -> npt.NDArray[Any]:
     dtype = _dtype(header.dtype)
-    if len(header.shape) > _MAX_NDIM or min(header.shape, default=0) < 0:
+    if len(header.shape) > AXES_LIMIT or min(header.shape, default=0) < 0:
         raise Refusal("impossible shape")
     if math.prod(header.shape) * dtype.itemsize != header.nbytes or not dtype.itemsize:
         raise Refusal("shape that does not fit the bytes")

@@ -270,10 +270,10 @@ class ReplyMessage(Message, tag="REPLY", frozen=True):
 
 
 FromPublisher = Hello | Offer | Taps | PayloadPart | Batch | Status | Ping | Bye | RequestMessage
-"""What a receiver may get."""
+"""Messages that a receiver may get."""
 
 FromReceiver = Welcome | Refused | Probe | Credit | Pong | ByeAck | ReplyMessage
-"""What a publisher or client may get."""
+"""Messages that a publisher or client may get."""
 
 _encoder = msgspec.msgpack.Encoder()
 _from_publisher: msgspec.msgpack.Decoder[FromPublisher] = msgspec.msgpack.Decoder(FromPublisher)

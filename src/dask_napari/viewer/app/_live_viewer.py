@@ -30,18 +30,10 @@ REQUEST_INTERVAL_MS = 50
 
 
 class LiveViewer:
-    """Show in a napari viewer what a receiver gets.
+    """Show in a napari viewer what a receiver gets and puts on its board.
 
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        An ordinary viewer; layers of the user's own stay as they are.
-    receiver : Receiver
-        Started by the caller, who also closes it.
-    board : Board
-        The receiver's board.
-    store : BlockStore, optional
-        Keeps pictures; in memory, all of them, if not given.
+    The caller starts and closes the receiver. Layers of the user's own stay as they are; without
+    a store, all pictures stay in memory.
     """
 
     def __init__(
@@ -102,7 +94,7 @@ class LiveViewer:
             request.fail(f"unknown request {request.name!r}")
 
     def screenshot(self) -> bytes:
-        """The window with all that has arrived, as a PNG file."""
+        """Return the window with all that has arrived, as a PNG file."""
         self.pump.drain()
         self.dock.refresh()
         QApplication.processEvents()

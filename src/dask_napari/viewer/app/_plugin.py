@@ -10,7 +10,7 @@ from dask_napari import config
 from dask_napari.stream.receive import ANY_IPC, Receiver
 from dask_napari.viewer.app._live_viewer import LiveViewer
 from dask_napari.viewer.napari_internals import unwrapped
-from dask_napari.viewer.storage import Shares
+from dask_napari.viewer.storage import board_and_store
 
 if TYPE_CHECKING:
     import napari
@@ -22,20 +22,14 @@ class LiveWidget(QWidget):  # type: ignore[misc]
     Sinks of the same user find the keys themselves; others are kept out.
 
     A class, because napari looks for the viewer among the parameters of ``__init__``.
-
-    Parameters
-    ----------
-    napari_viewer : napari.Viewer
-        Where the layers will be.
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        shares = Shares.of(config.get_memory())
-        board = shares.board()
+        board, store = board_and_store(config.get_memory())
         receiver = Receiver([ANY_IPC, "tcp://127.0.0.1:*"], board)
         receiver.start()
-        live = LiveViewer(unwrapped(napari_viewer), receiver, board, shares.store())
+        live = LiveViewer(unwrapped(napari_viewer), receiver, board, store)
         self.receiver: Receiver = receiver
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QObject, QTimer
 
-from dask_napari.model import Item, LayerSpec, Refusal
+from dask_napari.model import Item, LayerSpec, Refusal, reason_of
 from dask_napari.stream.receive import Board
 from dask_napari.viewer.app._sliders import Sliders
 from dask_napari.viewer.layers import Layers
@@ -29,17 +29,7 @@ CHUNK: Final = 16
 
 
 class Pump(QObject):  # type: ignore[misc]
-    """Drain the board, then update each layer at most once.
-
-    Parameters
-    ----------
-    receiver : Receiver
-        Knows the layers' specs.
-    board : Board
-        Where items come from.
-    layers, sliders
-        What is updated.
-    """
+    """Move items from a board to the layers, then update each layer at most once."""
 
     def __init__(self, receiver: Receiver, board: Board, layers: Layers, sliders: Sliders) -> None:
         super().__init__()
@@ -98,15 +88,14 @@ class Pump(QObject):  # type: ignore[misc]
         key = item.provenance.key
         try:
             self._layers.put(item, spec)
+            return True
         except Refusal as error:
             self._board.drop(item, error.reason)
             self._reports.error(error.reason, error.detail, layer=item.layer, key=key)
-            return False
         except Exception as error:
-            reason = f"error: {type(error).__name__}"
+            reason, level = reason_of(error), logging.ERROR
             self._board.drop(item, reason)
             self._reports.error(
-                reason, error, layer=item.layer, key=key, traceback=True, level=logging.ERROR
+                reason, error, layer=item.layer, key=key, traceback=True, level=level
             )
-            return False
-        return True
+        return False

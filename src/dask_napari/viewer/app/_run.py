@@ -16,7 +16,7 @@ from dask_napari.stream.receive import Receiver
 from dask_napari.stream.shm import janitor
 from dask_napari.system import ParentWatch, process_limits
 from dask_napari.viewer.app._live_viewer import LiveViewer
-from dask_napari.viewer.storage import Shares
+from dask_napari.viewer.storage import board_and_store
 
 WINDOW_SIZE = (1400, 860)
 """Pixels; fits the smallest screens of today, and shows names and counts in full."""
@@ -32,34 +32,15 @@ def run(
     parent_watch: ParentWatch | None = None,
     on_ready: Callable[[Receiver], None] | None = None,
 ) -> None:
-    """Open a viewer and show what arrives until its window is closed.
+    """Open a viewer and show what arrives at some addresses until its window is closed.
 
-    Parameters
-    ----------
-    listen : sequence of str
-        Addresses for the receiver.
-    security : Security, optional
-        Keys and token; made, and found by sinks of this user on this host, if not given.
-    insecure : bool
-        Allow plain TCP.
-    title : str
-        Title of the window.
-    memory : int, optional
-        Bytes of pictures kept in memory; without it all are.
-    parent_watch : ParentWatch, optional
-        Quit when standard input closes.
-    on_ready : callable, optional
-        Called with the receiver when it listens and the window is there.
-
-    Raises
-    ------
-    ValueError, OSError
-        If the addresses cannot be listened on.
+    ``memory`` limits the bytes of pictures in memory. With ``parent_watch``, the viewer ends when
+    standard input closes. ``on_ready`` is called with the receiver when it listens and the window
+    is there. Raises ValueError or OSError if the addresses cannot be listened on.
     """
     janitor.sweep()
     process_limits.raise_descriptor_limit()
-    shares = Shares.of(memory)
-    board = shares.board()
+    board, store = board_and_store(memory)
     receiver = Receiver(listen, board, security=security, insecure=insecure)
     receiver.start()
     if parent_watch is not None:
@@ -67,7 +48,7 @@ def run(
     try:
         viewer = napari.Viewer(title=title)
         viewer.window.resize(*WINDOW_SIZE)
-        live = LiveViewer(viewer, receiver, board, shares.store())
+        live = LiveViewer(viewer, receiver, board, store)
         viewer.window.add_dock_widget(live.dock, name="Dask live", area="right")
         # Python runs signal handlers only between bytecodes, of which an idle event loop has
         # none: the pump's timer provides them.

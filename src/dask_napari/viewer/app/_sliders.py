@@ -24,13 +24,6 @@ class Sliders(QObject):  # type: ignore[misc]
     Coordinates that come late get an index before others; the user then keeps looking at the
     same coordinate under another index. As long as the user has not moved a slider, or has
     moved all of them to their ends, the viewer follows the newest item.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The viewer that has the sliders.
-    layers : Layers
-        The layers that have the axes.
     """
 
     following_changed: Signal = Signal(bool)

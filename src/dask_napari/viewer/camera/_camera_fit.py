@@ -13,11 +13,6 @@ class CameraFit:
 
     napari does so once, for the first layer: before the docks take their part of the window, and
     before a plate has its headings. A camera that somebody has moved is theirs from then on.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        Whose camera it is.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:

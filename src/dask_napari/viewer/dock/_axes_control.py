@@ -18,17 +18,11 @@ MODES: Final[dict[AxisMode, str]] = {
     "layer": "one layer each",
     "mosaic": "side by side",
 }
-"""What the modes are called on the screen."""
+"""Names of the modes on the screen."""
 
 
 class AxesControl(QWidget):  # type: ignore[misc]
-    """A choice of mode for each axis of the positions so far.
-
-    Parameters
-    ----------
-    layers : Layers
-        What is shown.
-    """
+    """Choose a mode for each axis of the positions so far."""
 
     def __init__(self, layers: Layers) -> None:
         super().__init__()

@@ -75,10 +75,7 @@ class Arrangement:
     def put(self, item: Item, spec: LayerSpec | None, steps: tuple[int, ...] | None = None) -> None:
         """Lay an item on its canvas; ``steps`` is where the viewer looks, None if unknown.
 
-        Raises
-        ------
-        Refusal, TypeError, ValueError
-            If it cannot be shown; nothing has changed then.
+        Items that cannot be shown raise a Refusal, TypeError or ValueError, and change nothing.
         """
         stream, position = self._stream(item, spec)
         grew = stream.put(item, position, steps)
@@ -149,10 +146,7 @@ class Arrangement:
     def rearranged(self, modes: Modes, space: tuple[str, ...]) -> Arrangement:
         """Return an arrangement of all items by other modes; each keeps its layer if it can.
 
-        Raises
-        ------
-        Refusal
-            If an item has no place there.
+        Raises a Refusal if an item has no place there.
         """
         other = self.emptied(modes, space)
         other._before = self.streams

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
-from dask_napari.canvas import Mosaic, TileLayout, split_position
+from dask_napari.canvas import Mosaic, split_position
 from dask_napari.model import (
     PIXEL_KINDS,
+    PLATE_GUTTER,
     PLATES,
     AxisMode,
     Coordinate,
@@ -18,10 +19,6 @@ from dask_napari.model import (
     NoPlace,
     well,
 )
-
-PLATE_GUTTER: Final = 0.06
-"""Share of a well; enough to tell wells apart at any zoom."""
-
 
 Known = Callable[[str], Iterable[Coordinate]]
 """Returns the coordinates of all items so far on an axis."""
@@ -42,7 +39,7 @@ class Modes:
     """
 
     chosen: Mapping[str, AxisMode] = field(default_factory=dict)
-    layouts: Mapping[str, TileLayout] = field(default_factory=dict)
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
     guessed: frozenset[str] = frozenset()
     """Axes whose layouts follow from their coordinates."""
 

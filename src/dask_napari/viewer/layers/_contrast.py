@@ -24,15 +24,8 @@ TOLERANCE: Final = 0.02
 class RunningContrast:
     """Range of the values that have arrived on one layer.
 
-    Parameters
-    ----------
-    fixed : bool
-        Whether the limits were given, so that nothing is to be followed.
-
-    Examples
-    --------
     >>> contrast = RunningContrast()
-    >>> contrast.observe(np.array([[0, 10], [5, 20]]))
+    >>> contrast.extend(contrast.measure(np.array([[0, 10], [5, 20]])))
     >>> low, high = contrast.limits
     >>> low < 1, high > 19
     (True, True)
@@ -49,10 +42,6 @@ class RunningContrast:
     def __repr__(self) -> str:
         return f"<RunningContrast {self.limits}{', fixed' if self.fixed else ''}>"
 
-    def observe(self, block: npt.NDArray[Any]) -> None:
-        """Take a block into account."""
-        self.extend(self.measure(block))
-
     def measure(self, block: npt.NDArray[Any]) -> tuple[float, float] | None:
         """Return limits that fit a block alone; None if there are none, or the limits are fixed."""
         if self.fixed:
@@ -67,9 +56,8 @@ class RunningContrast:
 
     def extend(self, limits: tuple[float, float] | None) -> None:
         """Take the limits of a measured block into account."""
-        if limits is None:
-            return
-        self._low, self._high = min(self._low, limits[0]), max(self._high, limits[1])
+        if limits is not None:
+            self._low, self._high = min(self._low, limits[0]), max(self._high, limits[1])
 
     @property
     def limits(self) -> tuple[float, float]:

@@ -54,11 +54,13 @@ class ElementStream(LayerStream):
     is loaded again when a slider moves, in the next tick.
     """
 
+    set_by_user: ClassVar[tuple[str, ...]] = ("limits",)
+
     limit: ClassVar[int] = 20_000
     """napari takes some 10 ms for that many points each time that any are added."""
 
     colours: ClassVar[tuple[str, ...]] = ()
-    """What has a colour that can stand for a feature: ``face``, ``border``, ``edge``."""
+    """Parts whose colour can stand for a feature: ``face``, ``border``, ``edge``."""
 
     def __init__(self, context: LayerContext, start: StreamStart) -> None:
         super().__init__(context, start)
@@ -145,12 +147,6 @@ class ElementStream(LayerStream):
             return 0.0, 0.0
         (y, x), pixel = self.mosaic.offset(cell), self._pixel
         return y / pixel[0], x / pixel[1]
-
-    def take_over(self, other: LayerStream) -> None:
-        """Show in the napari layer of another stream, and keep what the user has set there."""
-        super().take_over(other)
-        assert isinstance(other, ElementStream)
-        self.limits = other.limits
 
     def _attach(self, layer: Any) -> None:
         """Give a layer the range of the sliders."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dask_napari.canvas import CanvasAxes, Mosaic
 from dask_napari.canvas.pixels import StoreArray
@@ -50,6 +50,9 @@ class StreamStart:
 class LayerStream:
     """Napari layer and the canvas that it shows; one subclass a group of kinds."""
 
+    set_by_user: ClassVar[tuple[str, ...]] = ()
+    """Attributes that hold settings of the user, which go with the napari layer."""
+
     def __init__(self, context: LayerContext, start: StreamStart) -> None:
         item = start.item
         self.name = start.name
@@ -88,12 +91,8 @@ class LayerStream:
         """Lay an item on the canvas; return whether an axis grew.
 
         ``position`` is the item's, without axes that have one layer a value; ``steps`` is where
-        the viewer looks on the slider axes, None if that cannot be told.
-
-        Raises
-        ------
-        Refusal, TypeError, ValueError
-            If it cannot be shown; nothing has changed then.
+        the viewer looks on the slider axes, None if that cannot be told. Items that cannot be
+        shown raise a Refusal, TypeError or ValueError, and change nothing.
         """
         raise NotImplementedError
 
@@ -113,7 +112,9 @@ class LayerStream:
     def made(self, make: Callable[[dict[str, Any]], Any]) -> Any:
         """Make a napari layer with the options that napari takes, and note the others."""
         layer, refused = make_layer(make, self.options)
-        self._say_refused(refused)
+        for name, error in refused.items():
+            self.reports.note(self.name, f"shown without the option {name!r}: {error}")
+        self.options = {name: v for name, v in self.options.items() if name not in refused}
         return layer
 
     def show(self, layer: Layer) -> None:
@@ -126,11 +127,6 @@ class LayerStream:
             # one that is not is made anew in the next attempt.
             if layer in self.viewer.layers:
                 self.layer = layer
-
-    def _say_refused(self, refused: Mapping[str, Exception]) -> None:
-        for name, error in refused.items():
-            self.reports.note(self.name, f"shown without the option {name!r}: {error}")
-        self.options = {name: v for name, v in self.options.items() if name not in refused}
 
     def set_data(self) -> None:
         """Make napari ask for shape and content again, after the canvas has grown."""
@@ -169,7 +165,8 @@ class LayerStream:
 
         That other stream may stay after all: nothing of it, or of its layer, is changed here.
         """
-        self.layer = other.layer
+        for name in ("layer", *self.set_by_user):
+            setattr(self, name, getattr(other, name))
 
     def remove(self) -> None:
         """Remove the napari layer, which is empty now."""

@@ -36,14 +36,9 @@ RETRY: Final = 3.0
 
 
 class Layers:
-    """Put items on canvases and keep the napari layers up to date.
+    """Put items on canvases and keep the layers of a napari viewer up to date.
 
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        Where the layers live.
-    store : BlockStore, optional
-        Keeps images and labels; all in memory if not given.
+    Without a store, all images and labels stay in memory.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer, store: BlockStore | None = None) -> None:
@@ -82,10 +77,7 @@ class Layers:
     def put(self, item: Item, spec: LayerSpec | None) -> None:
         """Lay an item on its canvas.
 
-        Raises
-        ------
-        Refusal, TypeError, ValueError
-            If it cannot be shown; nothing has changed then.
+        Items that cannot be shown raise a Refusal, TypeError or ValueError, and change nothing.
         """
         present = self._arrangement
         modes, space = present.modes_with(item, spec), present.space_with(item)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from msgspec.structs import replace
@@ -31,6 +31,8 @@ class HeldItem(Item):
 
 class PixelStream(LayerStream):
     """Images or labels."""
+
+    set_by_user: ClassVar[tuple[str, ...]] = ("contrast",)
 
     def __init__(self, context: LayerContext, start: StreamStart) -> None:
         super().__init__(context, start)
@@ -72,13 +74,8 @@ class PixelStream(LayerStream):
             limits=limits,
         )
         if dtype is not None and dtype != self.canvas.dtype:
-            logger.info(
-                "layer %r: %s and %s are shown as %s",
-                self.name,
-                dtype,
-                item.data.dtype,
-                self.canvas.dtype,
-            )
+            types = dtype, item.data.dtype, self.canvas.dtype
+            logger.info("layer %r: %s and %s are shown as %s", self.name, *types)
         self.contrast.extend(limits)
         if self.features is not None:
             cell = self.mosaic.cell(position)
@@ -140,12 +137,6 @@ class PixelStream(LayerStream):
             item = HeldItem.of(meta, np.broadcast_to(np.zeros((), held.dtype), held.shape), arrays)
             item.held, item.limits = held, laid.limits
             yield item
-
-    def take_over(self, other: LayerStream) -> None:
-        """Show in the napari layer of another stream, and keep what the user has set there."""
-        super().take_over(other)
-        assert isinstance(other, PixelStream)
-        self.contrast = other.contrast
 
     @property
     def ndim(self) -> int:

@@ -19,7 +19,7 @@ LOOKS = {
     "face_color": "current_face_color",
     "border_color": "current_border_color",
 }
-"""What each point has of its own, and where napari keeps what new ones get."""
+"""Settings of each point, and where napari keeps those of new points."""
 
 
 class PointsStream(ElementStream):

@@ -11,17 +11,11 @@ import numpy.typing as npt
 
 from dask_napari import config
 from dask_napari.canvas.elements import Block, Rows
-from dask_napari.model import SHAPE_TYPES, Item, Refusal
+from dask_napari.model import SHAPE_TYPES, Item
 from dask_napari.viewer.layers._element_stream import ElementStream, features
-from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
+from dask_napari.viewer.layers._layer_stream import LayerContext, StreamStart
 from dask_napari.viewer.layers._shapes_raster import TYPE, VERTICES, Raster
 from dask_napari.viewer.napari_internals import Elements, Shapes, current_color
-
-CORNERS: Final = (3, 4, 4, 2, 2)
-"""Vertices that a shape of each type needs at the least."""
-
-EXACT: Final = (False, True, True, True, False)
-"""Whether a shape of each type has no more vertices than that."""
 
 DRAW_BUDGET: Final = 0.012
 """Seconds of a tick for drawing shapes into labels."""
@@ -34,6 +28,7 @@ class ShapesStream(ElementStream):
     """
 
     colours: ClassVar[tuple[str, ...]] = ("face", "edge")
+    set_by_user: ClassVar[tuple[str, ...]] = (*ElementStream.set_by_user, "raster")
 
     def __init__(self, context: LayerContext, start: StreamStart) -> None:
         options = dict(start.options)
@@ -50,28 +45,13 @@ class ShapesStream(ElementStream):
 
     def block(self, item: Item) -> Block:
         """Return the elements of an item."""
-        offsets, types = item.arrays.get("offsets"), item.arrays.get("types")
-        if offsets is None or types is None:
-            raise Refusal("shapes have offsets and types")
-        offsets, types = offsets.astype(np.intp), types.astype(np.intp)
-        counts = np.diff(offsets)
-        if len(offsets) != len(types) + 1 or offsets[0] or offsets[-1] != len(item.data):
-            raise Refusal("offsets of shapes do not match their vertices")
-        if types.size and (types.min() < 0 or types.max() >= len(SHAPE_TYPES)):
-            raise Refusal("a type of shape that is not known")
-        least, exact = np.asarray(CORNERS)[types], np.asarray(EXACT)[types]
-        bad = np.flatnonzero((counts < least) | (exact & (counts != least)))
-        if len(bad):
-            kind = SHAPE_TYPES[types[bad[0]]]
-            raise Refusal(f"{kind} of {counts[bad[0]]} vertices")
-        if not np.isfinite(item.data).all():
-            raise Refusal("shapes with vertices that are not finite")
+        offsets, types = (item.arrays[name].astype(np.intp) for name in ("offsets", "types"))
         axes = item.calibration.axes
         inner = self.canvas.spatial_columns(axes, item.data.shape[1])
         vertices = np.empty(len(types), object)
         inside = item.data[:, inner].astype(np.float64)
         firsts = offsets[:-1]
-        inside -= np.repeat(inside[firsts], counts, axis=0)
+        inside -= np.repeat(inside[firsts], np.diff(offsets), axis=0)
         for turn, (start, stop) in enumerate(zip(firsts, offsets[1:], strict=True)):
             vertices[turn] = inside[start:stop]
         columns = {**item.features, TYPE: types, VERTICES: vertices}
@@ -221,12 +201,6 @@ class ShapesStream(ElementStream):
             self.raster.draw(float("inf") if force else time.monotonic() + DRAW_BUDGET)
             drawn = True
         return drawn
-
-    def take_over(self, other: LayerStream) -> None:
-        """Show in the napari layer of another stream, and keep what the user has set there."""
-        super().take_over(other)
-        assert isinstance(other, ShapesStream)
-        self.raster = other.raster
 
     def remove(self) -> None:
         """Remove the napari layers, which are empty now."""

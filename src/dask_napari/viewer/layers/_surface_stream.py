@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from dask_napari.canvas.elements import Block, Rows
-from dask_napari.model import Item, Refusal
+from dask_napari.model import Item
 from dask_napari.viewer.layers._contrast import RunningContrast
 from dask_napari.viewer.layers._element_stream import PRIVATE, ElementStream
-from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
+from dask_napari.viewer.layers._layer_stream import LayerContext, StreamStart
 from dask_napari.viewer.napari_internals import Elements, Surface
 
 VALUE: Final = PRIVATE + "value"
@@ -24,19 +24,17 @@ Mesh = tuple[npt.NDArray[np.float64], npt.NDArray[np.intp], npt.NDArray[Any]]
 class SurfaceStream(ElementStream):
     """Meshes. The layer holds those at the present steps, all as one."""
 
+    set_by_user: ClassVar[tuple[str, ...]] = (*ElementStream.set_by_user, "_contrast")
+
     def __init__(self, context: LayerContext, start: StreamStart) -> None:
         super().__init__(context, start)
         self._contrast = RunningContrast(fixed="contrast_limits" in self.options)
 
     def block(self, item: Item) -> Block:
         """Return the elements of an item."""
-        faces, values = item.arrays.get("faces"), item.arrays.get("values")
-        if faces is None or faces.ndim != 2 or faces.shape[1] != 3:
-            raise Refusal("a surface has faces (f, 3)")
-        if faces.size and (faces.min() < 0 or faces.max() >= len(item.data)):
-            raise Refusal("faces name vertices that are not there")
-        values = np.ones(len(item.data)) if values is None else values.astype(float)
-        return Block(item.data, item.calibration.axes, {VALUE: values}, faces.astype(np.intp))
+        values = item.arrays.get("values", np.ones(len(item.data))).astype(float)
+        faces = item.arrays["faces"].astype(np.intp)
+        return Block(item.data, item.calibration.axes, {VALUE: values}, faces)
 
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
         """Lay an item on the canvas; return whether an axis grew."""
@@ -54,12 +52,6 @@ class SurfaceStream(ElementStream):
     def at(self) -> list[float | None]:
         """Return the index in view on each axis; an axis shown in space cannot repeat a mesh."""
         return [0.0 if index is None else index for index in super().at()]
-
-    def take_over(self, other: LayerStream) -> None:
-        """Show in the napari layer of another stream, and keep what the user has set there."""
-        super().take_over(other)
-        assert isinstance(other, SurfaceStream)
-        self._contrast = other._contrast
 
     def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
         """Make the napari layer."""

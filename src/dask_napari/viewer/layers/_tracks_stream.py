@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from dask_napari.canvas.elements import Block, Rows
 from dask_napari.model import ARRIVAL_AXIS, Item, Refusal
 from dask_napari.viewer.layers._element_stream import PRIVATE, ElementStream, features
-from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
+from dask_napari.viewer.layers._layer_stream import LayerContext, StreamStart
 from dask_napari.viewer.napari_internals import Elements, Tracks
 
 NUMBER: Final = PRIVATE + "number"
@@ -37,9 +37,10 @@ class TracksStream(ElementStream):
     share their numbers, so that tracks may come frame by frame.
     """
 
+    set_by_user: ClassVar[tuple[str, ...]] = (*ElementStream.set_by_user, "_colour")
+
     _time = ""
     _step: float | None = None
-
     _colour = "track_id"
 
     def __init__(self, context: LayerContext, start: StreamStart) -> None:
@@ -48,11 +49,7 @@ class TracksStream(ElementStream):
 
     def block(self, item: Item) -> Block:
         """Return the elements of an item."""
-        if item.data.ndim != 2 or not 4 <= item.data.shape[1] <= 5:
-            raise Refusal("tracks are (n, 1 + D): number, time, (z,) y and x")
         numbers = item.data[:, 0]
-        if not (np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all()):
-            raise Refusal("numbers of tracks are whole")
         count = item.data.shape[1] - 1
         axes = item.calibration.axes or (DEFAULT_AXES[:1] + DEFAULT_AXES[5 - count :])
         if len(axes) != count or axes[0] in DEFAULT_AXES[1:]:
@@ -120,12 +117,6 @@ class TracksStream(ElementStream):
         if self._time not in self.axes.labels:
             return None
         return super().at()[self.axes.labels.index(self._time)]
-
-    def take_over(self, other: LayerStream) -> None:
-        """Show in the napari layer of another stream, and keep what the user has set there."""
-        super().take_over(other)
-        assert isinstance(other, TracksStream)
-        self._colour = other._colour
 
     def _attach(self, layer: Any) -> None:
         super()._attach(layer)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.canvas.elements import Block, Rows
-from dask_napari.model import Item, Refusal
+from dask_napari.model import Item
 from dask_napari.viewer.layers._element_stream import PRIVATE, ElementStream, features
 from dask_napari.viewer.napari_internals import Elements, Vectors, current_color
 
@@ -26,14 +26,10 @@ class VectorsStream(ElementStream):
 
     def block(self, item: Item) -> Block:
         """Return the elements of an item."""
-        if item.data.ndim != 3 or item.data.shape[1] != 2:
-            raise Refusal("vectors are (n, 2, D): start and projection")
         axes = item.calibration.axes
         inner = self.canvas.spatial_columns(axes, item.data.shape[2])
         projection = np.zeros((len(item.data), MAX_SPACE))
         projection[:, MAX_SPACE - len(inner) :] = item.data[:, 1][:, inner]
-        if not np.isfinite(projection).all():
-            raise Refusal("vectors that are not finite")
         return Block(item.data[:, 0], axes, {**item.features, PROJECTION: projection})
 
     def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dask_napari.viewer.storage._block_store import BlockStore
-from dask_napari.viewer.storage._memory_shares import Shares, describe
+from dask_napari.viewer.storage._memory_shares import board_and_store, describe
 
 __all__ = [
     "BlockStore",
-    "Shares",
+    "board_and_store",
     "describe",
 ]

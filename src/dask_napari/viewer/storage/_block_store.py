@@ -92,15 +92,9 @@ class BlockStore:
     a thread; until that is through, an array stays in memory, so nobody waits for the disk but
     who asks for an array that is on it. An array that was read back is not written again.
 
-    Parameters
-    ----------
-    limit : int, optional
-        Bytes in memory; without one nothing goes to disk.
-    scratch : callable
-        Makes the place on disk when it is first needed.
+    ``limit`` is that of the bytes in memory; without one nothing goes to disk. ``scratch`` makes
+    the place on disk when it is first needed.
 
-    Examples
-    --------
     >>> with BlockStore(limit=16 << 20) as store:
     ...     held = [store.hold(np.full(1 << 20, n, "uint8")) for n in range(20)]
     ...     settled = store.settle(10)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from dask_napari.stream.receive import IDLE_BYTES, Board
@@ -12,42 +11,20 @@ BACKLOG: Final = 256 << 20
 """Bytes of the board without a limit: seconds of a stream that the window cannot follow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """Bytes of a viewer's memory for images that wait, and for those that are shown.
+def board_and_store(memory: int | None) -> tuple[Board, BlockStore]:
+    """Return a board and a store that share so many bytes of a viewer's memory; None for no limit.
 
-    The rest is the receiver's, whose pool keeps some that nothing lives on.
+    The board keeps images that wait, the store those that are shown. The rest is the receiver's,
+    whose pool keeps some that nothing lives on.
 
-    Attributes
-    ----------
-    backlog : int
-        Bytes above which the board is full.
-    shown : int or None
-        Bytes of images and labels on canvases; None without a limit.
+    >>> board, store = board_and_store(4 << 30)
+    >>> store.limit == (4 << 30) - BACKLOG - IDLE_BYTES
+    True
     """
-
-    backlog: int
-    shown: int | None
-
-    @classmethod
-    def of(cls, memory: int | None) -> Shares:
-        """Return the shares of so many bytes.
-
-        >>> Shares.of(4 << 30).shown == (4 << 30) - BACKLOG - IDLE_BYTES, Shares.of(64).backlog
-        (True, 16)
-        """
-        if memory is None:
-            return cls(BACKLOG, None)
-        backlog = min(BACKLOG, memory // 4)
-        return cls(backlog, memory - backlog - min(IDLE_BYTES, memory // 4))
-
-    def board(self) -> Board:
-        """Return a board with its share."""
-        return Board(self.backlog)
-
-    def store(self) -> BlockStore:
-        """Return a store with its share."""
-        return BlockStore(self.shown)
+    if memory is None:
+        return Board(BACKLOG), BlockStore()
+    backlog = min(BACKLOG, memory // 4)
+    return Board(backlog), BlockStore(memory - backlog - min(IDLE_BYTES, memory // 4))
 
 
 def describe(store: BlockStore) -> str:

@@ -66,13 +66,8 @@ def _close(segments: dict[int, _Segment]) -> None:
 def disk_folder(candidates: Iterable[Path] | None = None) -> Path:
     """Return the first directory that is on a disk: the one for temporary files, or ``/var/tmp``.
 
-    Raises
-    ------
-    NoScratch
-        If there is none.
+    Raises NoScratch if there is none.
 
-    Examples
-    --------
     >>> disk_folder([Path("/nowhere"), Path(".")])
     PosixPath('.')
     """
@@ -96,17 +91,9 @@ class Scratch:
     The files have no name, so that nothing of them is left when this process ends. Safe for
     threads, but for :meth:`close`.
 
-    Parameters
-    ----------
-    folder : Path, optional
-        Where; :func:`disk_folder` if not given.
-    reserve : int
-        Bytes of the disk to leave free.
-    segment_bytes : int
-        Length at which another file is begun.
+    They lie in ``folder``, or else in :func:`disk_folder`, and leave ``reserve`` bytes of the disk
+    free; after ``segment_bytes``, another file is begun.
 
-    Examples
-    --------
     >>> with Scratch(Path("."), reserve=0) as scratch:
     ...     extent = scratch.write(np.arange(3, dtype="uint8"))
     ...     scratch.read(extent, np.empty(3, "uint8")).tolist(), scratch.nbytes
@@ -136,10 +123,7 @@ class Scratch:
     def write(self, array: npt.NDArray[Any]) -> Extent:
         """Write an array; one thread at a time.
 
-        Raises
-        ------
-        OSError
-            If the disk is full, or would be; nothing is kept of the array then.
+        Raises OSError if the disk is full, or would be; nothing is kept of the array then.
         """
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         number, segment = self._segment()
@@ -171,13 +155,7 @@ class Scratch:
         return self._last, segment
 
     def read(self, extent: Extent, into: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Fill a contiguous array with what lies at an extent, and return it. Any thread.
-
-        Raises
-        ------
-        OSError
-            If it cannot be read.
-        """
+        """Fill a contiguous array from an extent, and return it; any thread. Raises OSError."""
         descriptor = self._segments[extent.segment].file.fileno()
         read_at(descriptor, into.reshape(-1).view(np.uint8), extent.offset)
         return into
