@@ -14,6 +14,9 @@ from dask_napari.model._item import FEATURE, SHAPE_TYPES, AnyArray, Item
 from dask_napari.model._layer import PIXEL_KINDS
 from dask_napari.model._refusal import Refusal
 
+LENGTH_LIMIT: Final = 2**31 - 1
+"""Elements along an axis of an array; the steps of a slider are such integers."""
+
 _NUMBERS: Final = "iuf"
 _COLUMNS: Final = "biufU"
 _REAL: Final = frozenset({1, 2, 4, 8})
@@ -100,6 +103,12 @@ def _check_axes(item: Item, spatial: int) -> None:
         raise Refusal("a chunk of another number of axes")
     if min(item.origin) < 0 or min(item.array_shape, default=0) < 0:
         raise Refusal("a chunk at a negative place")
+    if max(*item.origin, *item.array_shape) > LENGTH_LIMIT:
+        raise Refusal("array that is too large")
+    # The shape of the array may be unknown.
+    ends = zip(item.origin, item.data.shape, item.array_shape, strict=False)
+    if any(start + length > end for start, length, end in ends):
+        raise Refusal("chunk outside of its array")
 
 
 def _pixels(item: Item) -> tuple[int | None, int]:

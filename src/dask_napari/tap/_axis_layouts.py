@@ -185,39 +185,22 @@ def channels(
     _check_name(axis)
     if isinstance(first, bool) or not isinstance(first, int):
         raise TypeError(f"channels {axis!r}: first={first!r} is not a whole number; give one")
-    of_ome = [] if ome is None else _ome_channels(axis, ome)
-    name_of: dict[str, str] = {}
-    color_by: dict[str, str] = {}  # by coordinate or by name
+    of_ome = [] if ome is None else ome_channels(ome)
+    name_of = {str(number): name for number, (name, _) in enumerate(of_ome, first) if name}
+    name_of |= _names(axis, names, first)
+    metadata: dict[str, str] = {}  # colours, by coordinate and by name
     for number, (name, color) in enumerate(of_ome, first):
-        if name:
-            name_of[str(number)] = name
         if color:
-            color_by[str(number)] = color_by[name or str(number)] = color
+            metadata[str(number)] = metadata[name or str(number)] = color
     given = _colors(axis, colors)
-    name_of.update(_names(axis, names, first))
-    color_by.update(given)
-    for coordinate, name in name_of.items():
-        color = (
-            given.get(coordinate)
-            or given.get(name)
-            or color_by.get(coordinate)  # of the metadata
-            or color_of(name)
-        )
-        if color:
-            color_by[coordinate] = color
+    color_by = metadata | given
+    for at, name in name_of.items():
+        if color := given.get(at) or given.get(name) or metadata.get(at) or color_of(name):
+            color_by[at] = color
     if not name_of:
         # Coordinates may be names themselves; which ones is unknown before they come.
         color_by = {**colors_by_spelling(), **color_by}
     return Axis(axis, "layer", Layout(names=name_of, colors=color_by))
-
-
-def _ome_channels(axis: str, ome: object) -> list[tuple[str, str]]:
-    if not isinstance(ome, str):
-        raise TypeError(
-            f"channels {axis!r}: ome= takes OME-XML as text, not a {type(ome).__name__}; of a file"
-            " it is tifffile.TiffFile(path).ome_metadata, of ome_types it is .to_xml()"
-        )
-    return ome_channels(ome)
 
 
 def axes_by_name(given: AxisLayouts) -> dict[str, Axis]:

@@ -64,12 +64,17 @@ def checked_color(color: object) -> str:
     raise error(f"color {color!r} is unknown; give a name such as 'blue', or '#rrggbb'")
 
 
-def ome_channels(xml: str) -> list[tuple[str, str]]:
+def ome_channels(xml: object) -> list[tuple[str, str]]:
     """Return name and colour of the channels of the first image in OME-XML, as far as given.
 
     Entities and document types are refused: OME-XML has none, and they can make a short text
     fill all memory.
     """
+    if not isinstance(xml, str):
+        raise TypeError(
+            f"ome= takes OME-XML as text, not a {type(xml).__name__}; of a file it is"
+            " tifffile.TiffFile(path).ome_metadata, of ome_types it is .to_xml()"
+        )
     if "<" not in xml:
         raise ValueError(
             f"ome={xml[:80]!r} is not OME-XML; of a file it is tifffile.TiffFile(path).ome_metadata"

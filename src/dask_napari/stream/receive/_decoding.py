@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,6 @@ from dask_napari.stream.receive._reassembly import Reassembly
 from dask_napari.stream.shm import ArenaError
 from dask_napari.stream.wire import DATA, Rejected, unpack
 from dask_napari.stream.wire import messages as wire
-
-AXIS_LIMIT: Final = 2**31 - 1
-"""Elements along an axis of an array; the steps of a slider are such integers."""
 
 Payload = list[npt.NDArray[np.uint8]]
 
@@ -38,19 +35,6 @@ def sane(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if codes.max() > sys.maxunicode:
             raise Refusal("text that is not Unicode")
     return array
-
-
-def _check_chunk(item: Item) -> None:
-    """Refuse a chunk that lies outside of the array that it says it is from."""
-    if any(length > AXIS_LIMIT for length in (*item.origin, *item.array_shape)):
-        raise Refusal("array that is too large")
-    if item.array_shape and item.origin:
-        shape = item.data.shape[: len(item.array_shape)]
-        if not len(item.array_shape) == len(item.origin) == len(shape):
-            raise Refusal("chunk of another dimension than its array")
-        for start, length, end in zip(item.origin, shape, item.array_shape, strict=True):
-            if start + length > end:
-                raise Refusal("chunk outside of its array")
 
 
 class BatchDecoder:
@@ -93,7 +77,6 @@ class BatchDecoder:
         for header in batch.items:
             try:
                 item = check(unpack(header, payload, publisher, self._allocate))
-                _check_chunk(item)
                 # What was compressed is in memory of its own already.
                 kept = {each.name for each in header.arrays if each.codec or not lent}
                 item.data = self._own(item.data, DATA in kept)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue
 from typing import TYPE_CHECKING
 
 import imageio.v3 as iio
@@ -67,22 +66,14 @@ class LiveViewer:
         if self._serving:
             return  # called by the event loop while a screenshot lets it run
         self._serving = True
-        try:
-            self._serve_all()
-        finally:
-            self._serving = False
-
-    def _serve_all(self) -> None:
-        while True:
-            try:
-                request = self.receiver.requests.get_nowait()
-            except queue.Empty:
-                return
+        while not self.receiver.requests.empty():
+            request = self.receiver.requests.get()
             try:
                 self._answer(request)
             except Exception as error:
                 logger.exception("request %r", request.name)
                 request.fail(str(error))
+        self._serving = False
 
     def _answer(self, request: Request) -> None:
         if request.name == "screenshot":

@@ -32,7 +32,8 @@ class Sliders(QObject):  # type: ignore[misc]
         super().__init__()
         self._viewer = viewer
         self._layers = layers
-        self._following = True
+        self.following = True
+        """Whether the viewer moves to the newest item; set by :meth:`follow`."""
         self._moving = False
         self._shown: dict[str, Any] = {}
         self._described = False
@@ -42,21 +43,16 @@ class Sliders(QObject):  # type: ignore[misc]
         viewer.dims.events.current_step.connect(self._on_step)
 
     def __repr__(self) -> str:
-        return f"<Sliders at {self._shown}{', following' if self._following else ''}>"
+        return f"<Sliders at {self._shown}{', following' if self.following else ''}>"
 
     def close(self) -> None:
         """Let go of the viewer."""
         self._viewer.dims.events.current_step.disconnect(self._on_step)
 
-    @property
-    def following(self) -> bool:
-        """True if the viewer moves to the newest item."""
-        return self._following
-
     def follow(self, on: bool) -> None:
         """Move to the newest item from now on, or stay."""
-        if on != self._following:
-            self._following = on
+        if on != self.following:
+            self.following = on
             self.following_changed.emit(on)
 
     def update(self, now: float, *, force: bool = False) -> None:
@@ -65,7 +61,7 @@ class Sliders(QObject):  # type: ignore[misc]
         if not self._layers.streams:
             return
         newest = self._layers.newest
-        if self._following and newest is not None and newest[0] is not self._moved_to:
+        if self.following and newest is not None and newest[0] is not self._moved_to:
             first = not self._shown
             if first or force or now - self._followed_at >= FOLLOW_INTERVAL:
                 self._followed_at = now

@@ -54,25 +54,17 @@ class _Block:
 class StoredArray:
     """Handle of an array, which the store keeps for as long as the handle lives."""
 
-    __slots__ = ("_block", "_store")
+    __slots__ = ("_block", "_store", "dtype", "shape")
 
     def __init__(self, store: BlockStore, block: _Block) -> None:
         self._store = store
         self._block = block
+        self.shape = block.shape
+        self.dtype = block.dtype
 
     def __repr__(self) -> str:
         place = "on disk" if self._block.array is None else "in memory"
         return f"<StoredArray {self.shape} {self.dtype} {place}>"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of each axis."""
-        return self._block.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the elements."""
-        return self._block.dtype
 
     def get(self) -> npt.NDArray[Any]:
         """Return the array, read back if it is on disk only."""

@@ -183,8 +183,7 @@ class Scratch:
 
     def close(self) -> None:
         """Remove all files."""
-        for segment in self._segments.values():
-            segment.file.close()
+        _close(self._segments)
         self._segments.clear()
         self.nbytes = 0
 
