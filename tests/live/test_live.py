@@ -19,7 +19,7 @@ from distributed import Client, Event, LocalCluster, wait
 import cluster_tasks as tasks
 import dask_napari as dn
 from dask_napari.live import _watch
-from dask_napari.model import Tally, _looks
+from dask_napari.model import Tally, _polling
 from dask_napari.stream.shm import janitor
 from headless import DEADLINE, eventually
 
@@ -348,7 +348,7 @@ def test_a_ledger_and_a_wait_tell_of_sinks_that_cannot_reach_the_viewer(
 ):
     sink = functools.partial(dn.NapariSink, "tcp://127.0.0.1:1")
     monkeypatch.setattr(_watch, "NapariSink", lambda _, **options: sink(**options))
-    monkeypatch.setattr(_looks, "TELL_INTERVAL", 0.2)
+    monkeypatch.setattr(_polling, "TELL_INTERVAL", 0.2)
     with dn.watch(client) as live:
         live.tap("frame")
         wait(client.map(tasks.frame, range(5), pure=False))

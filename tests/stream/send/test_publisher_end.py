@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from dask_napari.model import Item, _looks
+from dask_napari.model import Item, _polling
 from dask_napari.stream import Board, Publisher, Receiver
 from headless import DEADLINE, eventually
 
@@ -66,7 +66,7 @@ def test_wait_ends_when_all_has_arrived(receiver, board):
 
 
 def test_wait_says_what_it_waits_for(monkeypatch, caplog):
-    monkeypatch.setattr(_looks, "TELL_INTERVAL", 0.1)
+    monkeypatch.setattr(_polling, "TELL_INTERVAL", 0.1)
     with Publisher(NOWHERE, name="microscope") as publisher:
         publisher.put(item(0))
         with pytest.raises(TimeoutError, match=r"1 items not delivered.*\n.*1 pending"):
