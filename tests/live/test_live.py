@@ -18,7 +18,7 @@ from distributed import Client, Event, LocalCluster, wait
 
 import cluster_tasks as tasks
 import dask_napari as dn
-from dask_napari.live import _watch
+from dask_napari.live import _live, _watch
 from dask_napari.model import Tally, _polling
 from dask_napari.stream.shm import janitor
 from headless import DEADLINE, eventually
@@ -123,7 +123,16 @@ def test_the_computation_goes_on_when_the_viewer_ends(client, how):
     assert not leftovers()
 
 
-def test_the_computation_goes_on_when_the_viewer_is_stopped(client):
+@pytest.mark.drops("viewer-gone")
+def test_all_that_was_selected_is_in_the_ledger_after_the_end(client):
+    with dn.watch(client) as live:
+        live.tap("frame")
+        wait(client.map(tasks.frame, range(30), pure=False))
+    assert live.ledger().total.selected == 30
+    assert not live.ledger().total.pending
+
+
+def test_the_computation_goes_on_when_the_viewer_is_stopped(client, monkeypatch):
     with dn.watch(client) as live:
         live.tap("frame")
         wait(client.map(tasks.frame, range(10), pure=False))
@@ -132,7 +141,13 @@ def test_the_computation_goes_on_when_the_viewer_is_stopped(client):
         try:
             futures = client.map(tasks.frame, range(300), size=256, pure=False)
             assert len(client.gather(futures)) == 300
+            monkeypatch.setattr(_live, "VIEWER_TIMEOUT", 0.5)
+            ledger = live.ledger()
+            assert ledger.total.selected == 310
+            assert ledger.total.shown == 10
+            assert any("the viewer does not answer" in note for note in ledger.notes)
         finally:
+            monkeypatch.undo()
             os.kill(live._viewer.process.pid, signal.SIGCONT)
         ledger = live.wait(DEADLINE)
         assert ledger.balanced

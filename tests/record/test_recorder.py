@@ -103,6 +103,23 @@ def test_a_disk_that_is_slower_than_the_stream_makes_the_senders_wait(tmp_path):
     assert ledger.total.shown == 160
 
 
+@pytest.mark.drops("viewer-gone")
+def test_nothing_is_pending_in_the_record_of_a_recorder_that_ended_first(tmp_path):
+    board, limits = Board(limit=1 << 20), Limits(credit=2 << 20)
+    recorder = Recorder(tmp_path / "run.zarr", ADDRESS, board=board, limits=limits)
+    with recorder, Publisher(recorder.receiver.addresses, name="me") as publisher:
+        for n in range(160):
+            publisher.put(frame(n, 256), "keep")
+        eventually(lambda: recorder.receiver.ledger().total.pending > 0 and board.full)
+        recorder.close()
+    ((_, _, selected, shown, _, dropped, pending),) = Record(tmp_path / "run.zarr").sessions[0][
+        "ledger"
+    ]
+    assert pending == 0
+    assert dropped == {"viewer-gone": selected - shown}
+    assert 0 < shown < selected
+
+
 # -- replay ------------------------------------------------------------------------------------
 
 

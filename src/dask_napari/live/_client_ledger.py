@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
@@ -37,6 +38,8 @@ class ClientLedger:
 
     def __init__(self) -> None:
         self.viewer_gone = False
+        self.viewer_silent = False
+        """True if the viewer did not answer when it was asked last."""
         self._lock = threading.Lock()
         self._viewer_asked = self._sinks_asked = 0.0
         self._viewer: Mapping[str, Counts] = {}
@@ -53,6 +56,7 @@ class ClientLedger:
         with self._lock:
             if asked >= self._viewer_asked:
                 self._viewer, self._viewer_asked = counts, asked
+                self.viewer_silent = False
 
     def hear_sinks(
         self, sinks: Iterable[Mapping[str, Any]], asked: float, silent: Collection[str] = ()
@@ -100,7 +104,14 @@ class ClientLedger:
                 if self.viewer_gone:
                     tally.drop_pending("viewer-gone")
                 tallies[name, layer] = tally
-        return Ledger(tallies, notes=self._unmatched())
+        return Ledger(tallies, notes=[*self._unmatched(), *self._silence()])
+
+    def _silence(self) -> list[str]:
+        """Return a line if the viewer's counts are old."""
+        if self.viewer_gone or not self.viewer_silent:
+            return []
+        age = time.monotonic() - self._viewer_asked
+        return [f"the viewer does not answer; its counts are {age:.0f} s old"]
 
     def _unmatched(self) -> list[str]:
         """Return a line for each tap that has matched no task."""
@@ -124,7 +135,8 @@ class ClientLedger:
                 pending[name] = pending.get(name, 0) + tally.pending
         parts = [f"{n} of {self._where(name)}" for name, n in list(pending.items())[:NAMED]]
         parts += [f"{len(pending) - NAMED} more workers"] if len(pending) > NAMED else []
-        return f"{ledger.total.pending} items are pending: {', '.join(parts) or 'not told yet'}"
+        text = f"{ledger.total.pending} items are pending: {', '.join(parts) or 'not told yet'}"
+        return f"{text}; the viewer does not answer" if self._silence() else text
 
     def _where(self, name: str) -> str:
         worker, sink = name.partition("#")[0], self._sinks.get(name)

@@ -41,6 +41,9 @@ LEDGER_SHARE: Final = 20
 VIEWER_TIMEOUT: Final = 10.0
 """Seconds for the viewer's answer to a small question; it may be drawing for one or two."""
 
+LAST_COUNTS_TIMEOUT: Final = 1.0
+"""Seconds for the sinks to say what they have counted when the handle closes."""
+
 LEAST_TIMEOUT: Final = 0.2
 """Seconds that a question has though the caller's time is up."""
 
@@ -196,13 +199,15 @@ class Live:
 
         It joins the counts of the sinks with those of the viewer: what a sink that cannot reach
         the viewer has selected is pending. When the viewer is gone, its counts are those of its
-        last second, and all that it had not shown counts as dropped ("viewer-gone").
+        last second, and all that it had not shown counts as dropped ("viewer-gone"). When the
+        viewer does not answer within 10 s, its last counts are used, and a note says so.
         """
-        self._ask_viewer()
+        with contextlib.suppress(ViewerGone):
+            self._ask_viewer(VIEWER_TIMEOUT)
         self._ask_sinks()
         return self._ledger.joined()
 
-    def _ask_viewer(self, timeout: float = VIEWER_TIMEOUT) -> None:
+    def _ask_viewer(self, timeout: float) -> None:
         """Hear what the viewer counts, as long as it is there."""
         if self.open:
             asked = time.monotonic()
@@ -210,6 +215,7 @@ class Live:
                 self._ledger.hear_viewer(self._control.counts(timeout=timeout), asked)
             except ViewerGone:
                 if self.open:
+                    self._ledger.viewer_silent = True
                     raise
         self._ledger.viewer_gone = not self.open
 
@@ -318,6 +324,8 @@ class Live:
         self._ledger.viewer_gone = True
         # The window first: a cluster that hangs must not keep it.
         self._viewer.hang_up()
+        # The last words of the sinks: all that was selected is in the ledger after the end, too.
+        self._ledger.hear_sinks(self._sinks.counts(LAST_COUNTS_TIMEOUT), time.monotonic())
         self._sinks.close()
         self._viewer.close()
         self._control.close()
@@ -356,7 +364,7 @@ class Live:
             newcomers.check(self.addresses)
             try:
                 began = time.monotonic()
-                self._ask_viewer()
+                self._ask_viewer(VIEWER_TIMEOUT)
                 # Of many workers with many layers, it keeps both ends busy for a while.
                 nap = max(POLL_INTERVAL, LEDGER_SHARE * (time.monotonic() - began))
                 if reports := self._sinks.reports.changed():

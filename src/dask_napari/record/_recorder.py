@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from dask_napari.model import Refusal, Reports, contained
+from dask_napari.model import Ledger, Refusal, Reports, contained
 from dask_napari.record._record_group import RecordSession
 from dask_napari.record._store import Store
 from dask_napari.stream.receive import Board, Receiver
@@ -149,7 +149,12 @@ class Recorder:
         try:
             for image in images.values():
                 image.describe()
-            self._session.save(self.receiver.ledger(), layers, images, closed=closed)
+            ledger = self.receiver.ledger()
+            if closed:
+                for tally in ledger.tallies.values():
+                    tally.drop_pending("viewer-gone")
+                ledger = Ledger(ledger.tallies)
+            self._session.save(ledger, layers, images, closed=closed)
         except OSError as error:
             self._reports.error("the metadata cannot be written", error)
 
