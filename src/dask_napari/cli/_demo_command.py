@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dask_napari.cli._output import fail
+from dask_napari.cli._output import failing
 
 AT_LEAST_ONE = click.IntRange(min=1)
 
@@ -41,10 +41,8 @@ def demo(wells: int, fields: int, workers: int, screenshot: Path | None) -> None
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
-        try:
+        with failing(ViewerFailed):
             live = watch(client, title="dask-napari demo")
-        except ViewerFailed as error:
-            raise fail(error) from None
         with live:
             live.tap("expose", layer="raw", at=at)
             live.tap("segment", kind="labels", layer="cells", at=at)

@@ -8,7 +8,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 import click
 
-from dask_napari.cli._output import fail
+from dask_napari.cli._output import fail, failing
 from dask_napari.stream.auth import Security, is_local
 from dask_napari.stream.receive import ANY_IPC, Receiver
 
@@ -52,10 +52,8 @@ def receiver_options(
 ) -> tuple[list[str], dict[str, Any]]:
     """Return addresses and key options of a receiver; end the command with what is wrong."""
     addresses = list(listen) or [DEFAULT_LISTEN]
-    try:
+    with failing(ValueError, OSError):
         security = load_keys(security_file)
-    except (ValueError, OSError) as error:
-        raise fail(error) from None
     if security is None and not insecure and not all(map(is_local, addresses)):
         raise fail(
             "other hosts can reach these addresses, and nothing would be encrypted; add "

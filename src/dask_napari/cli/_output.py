@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import click
@@ -43,6 +44,15 @@ def fail(error: Exception | str, code: int = 1) -> click.exceptions.Exit:
     """Print an error and return the exception that ends the command."""
     click.echo(f"{click.style('error:', fg='red')} {printable(error)}", err=True)
     return click.exceptions.Exit(code)
+
+
+@contextlib.contextmanager
+def failing(*expected: type[Exception]) -> Iterator[None]:
+    """End the command with the text of an expected error, without a traceback."""
+    try:
+        yield
+    except expected as error:
+        raise fail(error) from None
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

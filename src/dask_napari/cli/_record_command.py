@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from dask_napari.cli._listening import listening_options, print_addresses, receiver_options
-from dask_napari.cli._output import fail, log_to_terminal, printable
+from dask_napari.cli._output import fail, failing, log_to_terminal, printable
 from dask_napari.stream.shm import janitor
 from dask_napari.system import process_limits
 
@@ -62,10 +62,8 @@ def record(
     process_limits.raise_descriptor_limit()
     log_to_terminal()
     addresses, keys = receiver_options(listen, security_file, insecure)
-    try:
+    with failing(ValueError, OSError):
         recorder = Recorder(path, addresses, **keys, append=append, overwrite=overwrite)
-    except (ValueError, OSError) as error:
-        raise fail(error) from None
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: recorder.ended.set())
     with recorder:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dask_napari.cli._output import fail, log_to_terminal
+from dask_napari.cli._output import failing, log_to_terminal
 from dask_napari.cli._record_command import require_zarr
 
 if TYPE_CHECKING:
@@ -45,11 +45,9 @@ def replay(
     from dask_napari.stream.auth import Security
 
     log_to_terminal()
-    try:
+    with failing(ValueError, OSError):
         record = Record(path)
         security = Security.load(security_file) if security_file is not None else None
-    except (ValueError, OSError) as error:
-        raise fail(error) from None
     if record.unreadable:
         click.echo(f"{record.unreadable} lines of the journal cannot be read", err=True)
     if address:
@@ -63,17 +61,14 @@ def _send_to(
 ) -> None:
     from dask_napari.record import replay as send
 
-    try:
-        with click.progressbar(length=len(record), label="sending") as bar:
-            sent = send(
-                record,
-                addresses,
-                security=security,
-                insecure=insecure,
-                progress=lambda number: bar.update(number - bar.pos),
-            )
-    except ValueError as error:
-        raise fail(error) from None
+    with failing(ValueError), click.progressbar(length=len(record), label="sending") as bar:
+        sent = send(
+            record,
+            addresses,
+            security=security,
+            insecure=insecure,
+            progress=lambda number: bar.update(number - bar.pos),
+        )
     click.echo(f"{sent} of {len(record)} items sent", err=True)
     if sent < len(record):
         raise click.exceptions.Exit(1)
@@ -87,7 +82,7 @@ def _show_in_new_viewer(record: Record, title: str) -> None:
     from dask_napari.stream.receive import ANY_IPC
 
     security = Security.generate(encrypt=False)
-    try:
+    with failing(ViewerFailed, ValueError):
         viewer = ViewerProcess(
             [ANY_IPC],
             security=security,
@@ -95,8 +90,6 @@ def _show_in_new_viewer(record: Record, title: str) -> None:
             timeout=config.get_seconds("viewer-timeout"),
             memory=config.get_memory(None),
         )
-    except (ViewerFailed, ValueError) as error:
-        raise fail(error) from None
     try:
         sent = send(
             record,

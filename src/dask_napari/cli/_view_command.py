@@ -8,7 +8,7 @@ import click
 
 from dask_napari import config
 from dask_napari.cli._listening import listening_options, print_addresses, receiver_options
-from dask_napari.cli._output import fail
+from dask_napari.cli._output import fail, failing
 
 
 @click.command()
@@ -31,10 +31,8 @@ def view(
 
     On the cluster: client.register_plugin(NapariSink("tcp://host:port", taps=[...])).
     """
-    try:
+    with failing(ValueError):
         limit = config.get_memory(memory)
-    except ValueError as error:
-        raise fail(error) from None
     addresses, keys = receiver_options(listen, security_file, insecure)
     try:
         from dask_napari.viewer.app import run
@@ -42,7 +40,5 @@ def view(
         raise fail(
             f"napari is not usable: {error}\nInstall it: pip install 'dask-napari[all]'"
         ) from None
-    try:
+    with failing(ValueError, OSError):
         run(addresses, **keys, title=title, memory=limit, on_ready=print_addresses)
-    except (ValueError, OSError) as error:
-        raise fail(error) from None

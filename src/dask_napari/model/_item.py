@@ -140,8 +140,6 @@ class Item:
     def amend(self, **fields: Any) -> None:
         """Replace fields of the metadata.
 
-        Examples
-        --------
         >>> import numpy as np
         >>> item = Item("cells", "labels", np.zeros((4, 5), "uint8"))
         >>> item.amend(part="nuclei")

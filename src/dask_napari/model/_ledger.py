@@ -73,8 +73,6 @@ class Tally(msgspec.Struct, array_like=True):
     def drop(self, reason: str) -> None:
         """Count an item as given up; reasons beyond a few count as "other".
 
-        Examples
-        --------
         >>> tally = Tally(selected=1)
         >>> tally.drop("queue-full")
         >>> tally.dropped, tally.balanced
@@ -135,24 +133,12 @@ class Tally(msgspec.Struct, array_like=True):
 
 
 class Counts(msgspec.Struct, frozen=True, array_like=True):
-    """Counts of one publisher at a viewer, by layer.
+    """Counts of one publisher at a viewer, by layer."""
 
-    Attributes
-    ----------
-    instance : str
-        What the viewer knows of the publisher: another one, where the counts began anew.
-    alive : bool
-        Whether more may come of it.
-    told : dict of str to Tally
-        The publisher's side, as of its last message.
-    arrived : dict of str to Tally
-        The viewer's side: ``selected`` are items that arrived.
-    """
-
-    instance: str
-    alive: bool
-    told: dict[str, Tally]
-    arrived: dict[str, Tally]
+    instance: str  # the viewer's name for the publisher: another one where counts began anew
+    alive: bool  # whether more may come of it
+    told: dict[str, Tally]  # the publisher's side, as of its last message
+    arrived: dict[str, Tally]  # the viewer's side: `selected` are items that arrived
 
 
 class Ledger:
@@ -194,13 +180,7 @@ class Ledger:
         return f"<Ledger of {len(self.layers)} layers: {self.total}>"
 
     def __getitem__(self, layer: str) -> Tally:
-        """Return the tally of one layer over all publishers.
-
-        Raises
-        ------
-        KeyError
-            If no publisher knows the layer.
-        """
+        """Return the tally of one layer over all publishers, which one of them must know."""
         if layer not in self.layers:
             raise KeyError(f"no layer {layer!r} in the ledger; layers are {sorted(self.layers)}")
         return self.layers[layer]

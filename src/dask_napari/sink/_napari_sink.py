@@ -127,10 +127,7 @@ class NapariSink(PortablePlugin):
     def setup(self, worker: Worker) -> None:
         """Start streaming. Called by Dask; an error here is logged and leaves the worker be.
 
-        Raises
-        ------
-        ValueError
-            If Dask requires encryption and the stream would have none.
+        Raises ValueError if Dask requires encryption and the stream would have none.
         """
         try:
             self._set_up(worker)
@@ -198,11 +195,7 @@ class NapariSink(PortablePlugin):
         """Replace the taps; outputs of new ones that are in memory already are streamed too.
 
         New taps are those under a new name; refusals of taps that cannot be used are reported.
-
-        Raises
-        ------
-        ValueError
-            If taps contradict each other; nothing has changed then.
+        Raises ValueError, and changes nothing, if taps contradict each other.
         """
         taps = TapSet(named.values())
         self._report(refusals)

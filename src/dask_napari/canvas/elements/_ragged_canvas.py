@@ -88,12 +88,11 @@ class RaggedCanvas:
         position: Mapping[str, Any],
         block: Block,
         *,
-        order: Sequence[str] = (),
-        tile: Hashable = None,
         shift: Shift = (0.0, 0.0),
+        **options: Any,
     ) -> PutResult:
         """Put a block at a position; :meth:`prepare` and :meth:`commit` in one."""
-        return self.commit(self.prepare(position, block, order=order, tile=tile), shift)
+        return self.commit(self.prepare(position, block, **options), shift)
 
     def prepare(
         self,

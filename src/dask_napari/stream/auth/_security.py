@@ -96,10 +96,7 @@ class Security:
     def secure_server(self, socket: zmq.Socket[Any], address: str) -> None:
         """Set the keys on a socket for the next address that it will be bound to.
 
-        Raises
-        ------
-        ValueError
-            If this is only the half for clients.
+        Raises ValueError if this is only the half for clients.
         """
         if not self.encrypted:
             return
@@ -127,13 +124,7 @@ class Security:
 
     @classmethod
     def loads(cls, text: str) -> Security:
-        """Return the keys that :meth:`dumps` wrote.
-
-        Raises
-        ------
-        ValueError
-            If it is something else.
-        """
+        """Return the keys that :meth:`dumps` wrote. Raises ValueError for any other text."""
         try:
             return cls(**json.loads(text))
         except (TypeError, ValueError):

@@ -190,8 +190,6 @@ class Arena:
 class ArenaReader:
     """The receiver's side: a read-only map of a peer's arena; made by :meth:`attach`.
 
-    Notes
-    -----
     An owner that makes the file smaller is found out at the next slot. One that does it in the
     milliseconds while a slot is being copied kills who reads there (SIGBUS): only this user and
     root can, and they could send a signal as well. (`pread` would be safe from it, at a third of

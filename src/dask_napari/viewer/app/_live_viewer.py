@@ -66,23 +66,24 @@ class LiveViewer:
         if self._serving:
             return  # called by the event loop while a screenshot lets it run
         self._serving = True
-        while not self.receiver.requests.empty():
-            request = self.receiver.requests.get()
-            try:
-                self._answer(request)
-            except Exception as error:
-                logger.exception("request %r", request.name)
-                request.fail(str(error))
-        self._serving = False
+        try:
+            while not self.receiver.requests.empty():
+                self._answer(self.receiver.requests.get())
+        finally:
+            self._serving = False
 
     def _answer(self, request: Request) -> None:
-        if request.name == "screenshot":
-            request.reply({"png": self.screenshot()})
-        elif request.name == "quit":
-            request.reply()
-            self.viewer.close()
-        else:
-            request.fail(f"unknown request {request.name!r}")
+        try:
+            if request.name == "screenshot":
+                request.reply({"png": self.screenshot()})
+            elif request.name == "quit":
+                request.reply()
+                self.viewer.close()
+            else:
+                request.fail(f"unknown request {request.name!r}")
+        except Exception as error:
+            logger.exception("request %r", request.name)
+            request.fail(str(error))
 
     def screenshot(self) -> bytes:
         """Return the window with all that has arrived, as a PNG file."""

@@ -68,14 +68,9 @@ class LayerRow:
 
 
 class LiveDock(QWidget):  # type: ignore[misc]
-    """State of the connection, rates, the ledger and progress per layer.
+    """Show the state of a receiver, rates, the ledger and progress per layer.
 
-    Parameters
-    ----------
-    receiver : Receiver
-        What it reports on.
-    layers : Layers
-        Whose axes can change their modes here.
+    The axes of the layers can change their modes here.
     """
 
     def __init__(self, receiver: Receiver, layers: Layers) -> None:
