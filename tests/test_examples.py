@@ -52,7 +52,7 @@ class Placed(WorkerPlugin):
         task, value = self.worker.state.tasks[key], self.worker.data[key]
         for tap in self.taps.select(key, task.prefix, type(value)):
             args, kwargs = task.run_spec.args, task.run_spec.kwargs
-            position = tap.placement(key, value, args, kwargs, task.prefix).position
+            position = tap.rule.placement(key, value, args, kwargs, task.prefix).position
             self.items.append(coerce(value, kind=tap.kind, layer=tap.layer, position=position))
 
 

@@ -68,7 +68,7 @@ def test_a_million_chunks_cost_next_to_nothing():
     assert taps.select((x.name, 99, 0, 42), "zeros", None) == [tap.compile()]
     assert taps.select((x.name, 100, 0, 42), "zeros", None) == []
     again = pickle.loads(pickle.dumps(tap))
-    assert again.compile().placement((x.name, 99, 0, 42), None).origin == (990, 0, 420)
+    assert again.compile().rule.placement((x.name, 99, 0, 42), None).origin == (990, 0, 420)
 
 
 def test_what_cannot_be_shown_is_told_with_the_remedy():
@@ -120,7 +120,7 @@ def test_the_layer_is_named_by_the_array():
 def test_colour_is_decided_for_the_whole_array(shape, chunks, dtype, rgb):
     tap = Tap(da.zeros(shape, chunks=chunks, dtype=dtype))
     assert tap.compile().rgb is rgb
-    assert tap.compile().placement((tap.select.name, 1, 0, 0), None).origin == (
+    assert tap.compile().rule.placement((tap.select.name, 1, 0, 0), None).origin == (
         (40, 0) if rgb else (40, 0, 0)
     )
 
@@ -154,12 +154,12 @@ def test_chunks_of_one_array_go_onto_a_layer_once():
 
 def test_at_adds_to_the_place_in_the_array():
     x = da.ones((10, 7), chunks=(5, 7), name="x")
-    assert Tap(x, at={"well": "A01"}).compile().placement(("x", 1, 0), None) == Placement(
+    assert Tap(x, at={"well": "A01"}).compile().rule.placement(("x", 1, 0), None) == Placement(
         {"well": "A01"}, (5, 0), (10, 7), (5, 7)
     )
     tap = Tap(x, at=lambda key, value, args: {"row": key[1]})
-    assert tap.compile().placement(("x", 1, 0), None).position == {"row": 1}
-    assert tap.compile().placement(("x", 1, 0), None).origin == (5, 0)
+    assert tap.compile().rule.placement(("x", 1, 0), None).position == {"row": 1}
+    assert tap.compile().rule.placement(("x", 1, 0), None).origin == (5, 0)
     with pytest.raises(TypeError, match="position"):
         Tap(x, at={})
 
@@ -169,7 +169,7 @@ def test_slices_place_tiles():
         return {"well": "A01", "y": slice(512, 1024), "x": slice(0, 512)}
 
     tap = Tap("tile", at=at)
-    where = tap.compile().placement("tile-1", None)
+    where = tap.compile().rule.placement("tile-1", None)
     assert (where.position, where.origin) == ({"well": "A01"}, (512, 0))
     assert tap.place("tile-1", None) == {"well": "A01"}
     plane = Item("tile", "image", np.zeros((512, 512)))
@@ -193,6 +193,6 @@ def test_slices_that_say_no_place(wrong):
 
 def test_a_chunk_of_another_shape_is_refused():
     x = da.ones((10, 7), chunks=(5, 7), name="x")
-    where = Tap(x).compile().placement(("x", 1, 0), None)
+    where = Tap(x).compile().rule.placement(("x", 1, 0), None)
     with pytest.raises(Refusal, match=r"shape \(4, 7\) does not fit"):
         list(where.parts(np.zeros((4, 7))))

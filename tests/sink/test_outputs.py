@@ -37,7 +37,7 @@ def output(value: object, where: object = None, **options: object) -> ShownValue
     with Publisher("ipc:///nowhere", name="w", reports=reports) as publisher:
         context = SinkContext(None, publisher, TapSet(), reports)
         if where is None:
-            where = functools.partial(tap.placement, "show-1", value)
+            where = functools.partial(tap.rule.placement, "show-1", value)
         return ShownValue(context, tap, value, where, Provenance("show-1"))
 
 

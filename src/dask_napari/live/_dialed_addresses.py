@@ -36,7 +36,7 @@ def interfaces_to_use(requests: ClusterRequests) -> tuple[str, ...]:
 def hosts_to_tell(
     requests: ClusterRequests, listen: Sequence[str], advertised: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return the hosts that workers are told in the place of wildcards that are listened on.
+    """Return the hosts to tell workers in the place of wildcards among the addresses.
 
     Raises ConnectionError if no worker can dial the addresses, or the advertised ones.
     """
@@ -53,7 +53,7 @@ def hosts_to_tell(
 
 
 class Newcomers:
-    """Workers that join later: whether they can dial the viewer is asked once each."""
+    """Ask workers that join later, each once, whether they can dial the viewer."""
 
     def __init__(self, requests: ClusterRequests, reports: WorkerReports) -> None:
         self._requests = requests
@@ -65,7 +65,7 @@ class Newcomers:
         return f"<Newcomers: {len(self._asked)} workers asked>"
 
     def check(self, told: Sequence[str]) -> None:
-        """Ask those that have come, every few seconds; report those that cannot dial."""
+        """Ask new workers, every few seconds; report those that cannot dial."""
         tcp = [address for address in told if address.startswith("tcp://")]
         client = self._requests.client
         if not tcp or time.monotonic() < self._next or client.status != "running":
@@ -101,8 +101,8 @@ def _dialed(
 
     They are those listened on, each host in the place of the wildcard with it, or the advertised.
     """
-    with beacon.Beacon(listen) as light:
-        bound = light.addresses
+    with beacon.Beacon(listen) as probe:
+        bound = probe.addresses
         if advertised:
             tried = list(advertised)
         elif hosts:
@@ -111,7 +111,7 @@ def _dialed(
             tried = [bound[address] for address in listen if address in bound]
         if not bound or not tried:
             return {}  # the viewer cannot listen either, and says why
-        return _ask(requests, tried, light.token)
+        return _ask(requests, tried, probe.token)
 
 
 def _ask(
@@ -128,7 +128,7 @@ def _ask(
 def _fewest(
     requests: ClusterRequests, names: Sequence[str], answers: Mapping[str, Sequence[bool]]
 ) -> tuple[str, ...]:
-    """Return few names by which all workers are served that have any; warn of the others."""
+    """Return few hosts by which all workers that can dial any are served; warn of the others."""
     chosen: list[str] = []
     left = {worker for worker, dialed in answers.items() if any(dialed)}
     lost = [worker for worker in answers if worker not in left]

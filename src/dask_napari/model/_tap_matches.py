@@ -24,15 +24,8 @@ NAMES_SHOWN: Final = 3
 class TapMatches(msgspec.Struct, frozen=True, array_like=True):
     """Names of tasks that ran on a worker, and which of its taps have matched any.
 
-    Attributes
-    ----------
-    names : list of str
-        Names of tasks.
-    taps : dict of str to str
-        The active taps as people know them, and the task name that each selects; empty for one
-        that selects by other means.
-    matched : list of str
-        Those that have matched.
+    ``taps`` are the active ones as people know them, each with the task name that it selects,
+    empty if it selects by other means; ``matched`` are those of them that have matched.
     """
 
     names: Annotated[list[Name], Meta(max_length=TASK_NAMES_LIMIT)] = []

@@ -130,17 +130,14 @@ class NapariSink(PortablePlugin):
         Raises ValueError if Dask requires encryption and the stream would have none.
         """
         try:
-            self._set_up(worker)
+            if self.insecure and dask_internals.requires_encryption(worker):
+                check_encrypted(self.addresses, self.security)
+            dask_internals.set_metric(worker, SINK_NAME, memory_of_sinks)
+            self._report(self._refusals)
+            self._open(worker)
         except Exception as error:
             self._tell_client(worker, error)
             raise
-
-    def _set_up(self, worker: Worker) -> None:
-        if self.insecure and dask_internals.requires_encryption(worker):
-            check_encrypted(self.addresses, self.security)
-        dask_internals.set_metric(worker, SINK_NAME, memory_of_sinks)
-        self._report(self._refusals)
-        self._open(worker)
 
     def _report(self, refusals: Iterable[Refusal]) -> None:
         for refusal in refusals:

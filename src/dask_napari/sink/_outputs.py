@@ -162,7 +162,7 @@ class TaskOutput(Output):
         # Reading a value back only to place it would be a waste where its name will do.
         value = self.value() if self.tap.rule.by_value else None
         task = self._task
-        placement = self.tap.placement(self._chunk, value, task.args, task.kwargs, task.name)
+        placement = self.tap.rule.placement(self._chunk, value, task.args, task.kwargs, task.name)
         if not placement.position and not placement.array_shape:
             with foreign_code():  # of outputs, which compute their coordinates
                 placement = Placement(place_of(value))

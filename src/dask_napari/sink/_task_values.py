@@ -88,4 +88,4 @@ class TaskValues:
             # into which Dask has fused this one, do not come by there with the chunk.
             if caller == key or key not in grid or source_task(taps, tap, key, task):
                 continue
-            self.show(block, tap, functools.partial(tap.placement, key, block), copy)
+            self.show(block, tap, functools.partial(tap.rule.placement, key, block), copy)

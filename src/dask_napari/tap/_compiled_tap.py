@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from dask_napari.model import Calibration, Kind, LayerSpec, Policy
-from dask_napari.placement import ChunkGrid, Placement
+from dask_napari.placement import ChunkGrid
 from dask_napari.tap._placement_rule import PlacementRule
 from dask_napari.tap._selectors import Selector
 
@@ -67,14 +66,3 @@ class CompiledTap:
         if isinstance(selector, type):
             return output_type is not None and issubclass(output_type, selector)
         return bool(selector(key))
-
-    def placement(
-        self,
-        key: Any,
-        value: object,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        prefix: str = "",
-    ) -> Placement:
-        """Return the place of an output: its position, and that of a chunk in its array."""
-        return self.rule.placement(key, value, args, kwargs or {}, prefix)

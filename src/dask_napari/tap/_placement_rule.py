@@ -67,11 +67,16 @@ class PlacementRule:
         return self.grid is None if self.at is None else self.calls
 
     def placement(
-        self, key: Any, value: object, args: tuple[Any, ...], kwargs: Mapping[str, Any], prefix: str
+        self,
+        key: Any,
+        value: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        prefix: str = "",
     ) -> Placement:
-        """Return the place of an output; see :meth:`CompiledTap.placement`."""
+        """Return the place of an output: its position, and that of a chunk in its array."""
         if isinstance(self.at, Matcher):
-            found = Placement(_read(self.at, key, (args, kwargs), prefix))
+            found = Placement(_read(self.at, key, (args, kwargs or {}), prefix))
         elif self.at is None or isinstance(self.at, Placement):
             found = self.at or Placement()
         else:

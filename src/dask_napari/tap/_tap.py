@@ -225,7 +225,7 @@ class Tap:
         Refusal
             If the pattern matches no name, or the function fails or returns no position.
         """
-        return self.compile().placement(key, value, args, kwargs, prefix).position
+        return self.compile().rule.placement(key, value, args, kwargs, prefix).position
 
     def spec(self) -> LayerSpec:
         """Return the declaration of the layer, which a viewer can use before its first item."""
