@@ -16,6 +16,19 @@ def frame(n: int, size: int = 64) -> np.ndarray:
     return np.full((size, size), n % 60_000, np.uint16)
 
 
+def frame_of(data: object, n: int) -> np.ndarray:
+    """A picture of something large, or of a file."""
+    return frame(n)
+
+
+class CloudPath:
+    """A path that fetches its file where its name is asked for, from a cloud that hangs."""
+
+    def __fspath__(self) -> str:
+        time.sleep(3600)
+        return "frame_0.tif"
+
+
 def crop(n: int, wrapped: bool = False) -> Any:
     """A little of a large picture, as a view of it; in a wrapper if told so."""
     view = np.full((30, 1024, 1024), n, np.uint8)[0, :64, :64]

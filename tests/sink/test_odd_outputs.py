@@ -55,6 +55,22 @@ def test_an_output_that_hangs_is_named_and_the_others_are_shown(client):
         assert left == ["dask-napari-loader"] * 2
 
 
+@pytest.mark.drops("not placed within")
+def test_an_argument_that_hangs_holds_up_no_other_output(client):
+    """A pattern asks paths for their names, which is their authors' code."""
+    with Headless() as viewer:
+        taps = [Tap("frame"), Tap("frame_of", at="frame_{n:d}.tif")]
+        client.register_plugin(NapariSink(viewer.receiver.addresses, taps))
+        hanging = client.submit(tasks.frame_of, tasks.CloudPath(), 0, pure=False)
+        named = client.map(tasks.frame_of, [f"frame_{n}.tif" for n in range(5)], range(5))
+        frames = client.map(tasks.frame, range(5), pure=False)
+        wait([hanging, *named, *frames])
+        viewer.until_shown("frame", 5)
+        viewer.until_shown("frame_of", 5)
+        viewer.until_settled()
+        assert viewer.receiver.ledger()["frame_of"].dropped == {"not placed within 0.3 s": 1}
+
+
 def test_sizes_that_mislead_change_no_count(client):
     with Headless() as viewer:
         taps = [Tap("frame"), Tap("misleading")]

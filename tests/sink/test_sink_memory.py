@@ -39,6 +39,10 @@ def held(client: Client) -> dict[str, int]:
     return found
 
 
+def process_memory(dask_worker: Worker) -> int:
+    return dask_worker.monitor.get_process_memory()
+
+
 def outbox(dask_worker: Worker) -> Outbox:
     return dask_worker.plugins[SINK_NAME]._session.publisher.outbox
 
@@ -112,13 +116,35 @@ def test_dask_is_told_what_is_held(client):
 
 
 @pytest.mark.drops("released")
+@pytest.mark.parametrize(
+    "at",
+    [None, "{n:d}", lambda key, value, args: {"n": args[1]}],
+    ids=["no place", "a pattern", "a function"],
+)
+def test_outputs_do_not_keep_large_arguments_alive(client, at):
+    """Of 30 MiB each, while the viewer does not answer."""
+    with (
+        socket.socket() as silent,
+        dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GiB"}),
+    ):
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        client.register_plugin(NapariSink(address, [Tap("frame_of", at=at, policy="keep")]))
+        (before,) = client.run(process_memory).values()
+        for n in range(8):
+            client.submit(tasks.frame_of, bytes([n]) * (30 * MIB), n, pure=False).result()
+        (after,) = client.run(process_memory).values()
+        found = held(client)
+    assert found["queued"] == 8
+    assert found["queued_bytes"] <= LIMIT // 16
+    assert after - before < 120 * MIB
+
+
+@pytest.mark.drops("released")
 @pytest.mark.parametrize("wrapped", [False, True], ids=["views", "wrapped views"])
 def test_views_do_not_keep_large_arrays_alive(client, wrapped):
     """Of 30 MiB each, while the viewer does not answer."""
-
-    def process_memory(dask_worker: Worker) -> int:
-        return dask_worker.monitor.get_process_memory()
-
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

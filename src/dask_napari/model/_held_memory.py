@@ -104,9 +104,9 @@ def is_plain(array: object) -> bool:
 def held_by(value: object, known: object = 0) -> Held:
     """Return what a value of any type keeps alive, without running any code of its author.
 
-    Arrays are found in containers, data frames and wrappers, each owner counted once. ``known`` is
-    a size that others have found, Dask for instance, which counts where it is larger. Raises
-    :class:`Refusal` if it is none.
+    Arrays and bytes are found in containers, data frames and wrappers, each owner counted once.
+    ``known`` is a size that others have found, Dask for instance, which counts where it is larger.
+    Raises :class:`Refusal` if it is none.
 
     >>> held_by({"crop": np.zeros((1000, 1000), "u1")[:5, :5]}, 25)
     Held(nbytes=1000000, owner=0)
@@ -121,6 +121,8 @@ def held_by(value: object, known: object = 0) -> Held:
         if is_array_type(type(found)):
             nbytes, owner = held_by_array(found)  # type: ignore[arg-type]
             owners[owner or id(found)] = nbytes
+        elif type(found) in _SIZED:
+            owners[id(found)] = len(found)  # type: ignore[arg-type]
         inner = gc.get_referents(found)
         if len(inner) <= MOST_CONTENTS:
             kept = [one for one in inner if type(one) not in _LEAVES and id(one) not in seen]

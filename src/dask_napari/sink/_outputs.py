@@ -9,6 +9,7 @@ import numpy as np
 
 from dask_napari.coerce import coerce_all, place_of
 from dask_napari.model import (
+    MOST_BYTES,
     Held,
     Item,
     Policy,
@@ -25,6 +26,12 @@ from dask_napari.placement import Placement
 from dask_napari.sink import dask_internals
 from dask_napari.sink._context import SinkContext
 from dask_napari.sink._snapshots import copied_nbytes, held_output
+from dask_napari.sink._task_arguments import (
+    Arguments,
+    are_plain,
+    held_by_arguments,
+    needed_arguments,
+)
 from dask_napari.tap import CompiledTap
 
 if TYPE_CHECKING:
@@ -137,9 +144,10 @@ class TaskOutput(Output):
 
     Made on the event loop, where it must cost next to nothing. Without a value it is read when it
     is needed; ``chunk`` is the key of the chunk that the output is, if that is not the task's.
+    Until the output has its place, the arguments of its task are held as well, and counted.
     """
 
-    __slots__ = ("_chunk", "_task", "_value")
+    __slots__ = ("_arguments", "_chunk", "_held", "_task", "_value")
 
     def __init__(
         self,
@@ -150,9 +158,14 @@ class TaskOutput(Output):
         chunk: object = None,
     ) -> None:
         self._task = dask_internals.computed_task(task)
-        held = Held(0)
+        self._held = Held(0)
         if value is not None:
-            value, held = held_output(value, self._task.nbytes)
+            value, self._held = held_output(value, self._task.nbytes)
+        self._arguments: Arguments | None  # None if they were forgotten
+        self._arguments = needed_arguments(tap, dask_internals.arguments_of(task))
+        held = self._held
+        if nbytes := held_by_arguments(self._arguments):
+            held = Held(min(held.nbytes + nbytes, MOST_BYTES))
         super().__init__(context, tap, task.key, held)
         self._chunk = task.key if chunk is None else chunk
         self._value = value
@@ -162,13 +175,26 @@ class TaskOutput(Output):
         # Reading a value back only to place it would be a waste where its name will do.
         value = self.value() if self.tap.rule.by_value else None
         task = self._task
-        placement = self.tap.rule.placement(self._chunk, value, task.args, task.kwargs, task.name)
+        args, kwargs = self._arguments or self._read_arguments()
+        placement = self.tap.rule.placement(self._chunk, value, args, kwargs, task.name)
         if not placement.position and not placement.array_shape:
             with foreign_code():  # of outputs, which compute their coordinates
                 placement = Placement(place_of(value))
-        task.args, task.kwargs = (), {}  # they have served, and may hold a lot
+        self._arguments = (), {}  # they have served, and may hold a lot
+        self.nbytes, self.owner = self._held
         self._release_base()
         return placement
+
+    def _read_arguments(self) -> Arguments:
+        task = dask_internals.task_of(self._context.worker, self.key)
+        if task is None:
+            raise ReleasedOutput("released")
+        return needed_arguments(self.tap, dask_internals.arguments_of(task))
+
+    @property
+    def foreign(self) -> bool:
+        """True if place or items take code of others, such as of arguments, or a disk."""
+        return super().foreign or not (self._arguments and are_plain(self._arguments))
 
     def held_value(self) -> object:
         """Return the value if it is held, else None."""
@@ -178,7 +204,8 @@ class TaskOutput(Output):
         value = self._value
         if type(value) is np.ndarray and is_small_part(value.nbytes, self.nbytes):
             self._value = value.copy()
-            self.nbytes, self.owner = Held(value.nbytes)
+            self._held = Held(value.nbytes)
+            self.nbytes, self.owner = self._held
 
     def value(self) -> object:
         """Return the output, read again if it was forgotten. Raises :class:`Refusal`."""
@@ -197,10 +224,12 @@ class TaskOutput(Output):
         return Provenance(str(self.key), worker, task.run_id, task.start, task.stop)
 
     def forget(self) -> bool:
-        """Let go of the value: it can be read again as long as Dask keeps it."""
+        """Let go of value and arguments: they can be read again as long as Dask keeps them."""
         if self.tap.copy == "eager" and self._value is not None:
             return False  # the task may have written to what the worker holds since
-        self._value = None
+        if self.nbytes > self._held.nbytes:  # light ones stay: a place needs no more
+            self._arguments = None
+        self._value, self._held = None, Held(0)
         self.nbytes = self.owner = 0
         return True
 

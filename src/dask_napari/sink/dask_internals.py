@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from dask._task_spec import Alias
+from dask._task_spec import Alias, TaskRef
 from distributed import Worker, get_worker
 from distributed.comm import get_address_host
 from distributed.core import Status
@@ -34,6 +34,9 @@ COMPUTING: Final = frozenset({"executing", "long-running"})
 SCATTERED: Final = "released"
 """State from which data reach memory that ``client.scatter`` or ``client.replicate`` sent."""
 
+REFERENCES: Final = (TaskRef, Alias)
+"""Types of arguments that stand for outputs of other tasks, by key."""
+
 READS: Final = 10
 """Attempts to read an output that Dask moves between memory and disk at the same time."""
 
@@ -45,31 +48,32 @@ READS: Final = 10
 class ComputedTask:
     """A task that ran on this worker, as it is remembered when Dask has forgotten it.
 
-    ``nbytes`` is Dask's, which is wrong for views; arguments have references in the place of
-    outputs of other tasks; ``start`` and ``stop`` are seconds since the epoch, 0 if unknown.
+    ``nbytes`` is Dask's, which is wrong for views; ``start`` and ``stop`` are seconds since the
+    epoch, 0 if unknown.
     """
 
     name: str
     nbytes: int
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
     run_id: int
     start: float
     stop: float
 
 
 def computed_task(task: TaskState) -> ComputedTask:
-    """Return what is known of a task that ran here: ``run_spec``, ``run_id``, ``startstops``."""
+    """Return what is known of a task that ran here: ``run_id``, ``startstops``."""
     run: Any = next((run for run in reversed(task.startstops) if run["action"] == "compute"), {})
     return ComputedTask(
         name=task.prefix,
         nbytes=task.nbytes or 0,
-        args=getattr(task.run_spec, "args", ()),
-        kwargs=getattr(task.run_spec, "kwargs", {}),
         run_id=task.run_id,
         start=run.get("start", 0.0),
         stop=run.get("stop", 0.0),
     )
+
+
+def arguments_of(task: TaskState) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """Return the arguments of a task, with references for outputs of others: ``run_spec``."""
+    return getattr(task.run_spec, "args", ()), getattr(task.run_spec, "kwargs", {})
 
 
 def task_of(worker: Worker, key: Any) -> TaskState | None:
