@@ -29,6 +29,17 @@ class CloudPath:
         return "frame_0.tif"
 
 
+SLOW_CALLS: list[object] = []
+"""Keys that this process has asked :func:`slow_predicate` about."""
+
+
+def slow_predicate(key: object) -> bool:
+    """Choose nothing, in 5 ms."""
+    SLOW_CALLS.append(key)
+    time.sleep(0.005)
+    return False
+
+
 def crop(n: int, wrapped: bool = False) -> Any:
     """A little of a large picture, as a view of it; in a wrapper if told so."""
     view = np.full((30, 1024, 1024), n, np.uint8)[0, :64, :64]

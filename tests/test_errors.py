@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -171,9 +172,15 @@ def test_an_error_is_logged_once_a_cause_with_the_task(client):
 @pytest.mark.parametrize(
     "address", ["tcp://127.0.0.1:none", "tcp://::", "smoke://signal", "tcp://[::1"]
 )
-def test_an_address_that_cannot_be_used_harms_no_task(client, address):
+def test_an_address_of_another_form_is_refused_before_anything_is_sent(address):
+    with pytest.raises(ValueError, match=rf"{re.escape(repr(address))} is not tcp://host:port"):
+        NapariSink(address)
+
+
+@pytest.mark.parametrize("address", ["tcp://viewer.invalid:5577", "ipc:///nowhere/viewer"])
+def test_an_address_where_nobody_is_harms_no_task(client, address):
     keys = [f"frame {n} for {address}" for n in range(6)]  # no test before has made any of them
-    sink = NapariSink(address, [Tap(keys, layer="x")])
+    sink = NapariSink(address, [Tap(keys, layer="x")], insecure=True)
     client.register_plugin(sink)
     try:
         futures = client.map(tasks.frame, range(6), key=keys)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dask_napari.model import contained
+from dask_napari.live._client_ledger import ClientLedger
+from dask_napari.model import Tally, TapMatches, contained
 from dask_napari.stream.receive import Board
 from strict import records
 from strict.records import RECORDS
@@ -80,6 +81,19 @@ def test_a_drop_fails_the_test_that_does_not_name_it(request):
         board.reject("me", "cells", reason)
     left = records.unnamed(RECORDS.fresh()["drop"], request, "drops")
     assert {line.split(" ", 1)[1] for line in left} == {"malformed"}
+
+
+def test_drops_that_are_found_when_a_ledger_is_read_are_seen():
+    ledger = ClientLedger()
+    sink = {"name": "w", "viewer": "", "taps": TapMatches()}
+    ledger.hear_sinks([{**sink, "counts": {"cells": Tally(selected=2, pending=2)}}], 1.0)
+    ledger.hear_sinks([{**sink, "name": "other", "counts": {}}], 2.0)
+    assert ledger.joined()["cells"].dropped == {"worker-lost": 2}
+    assert drops() == {"worker-lost"}
+    ledger.hear_sinks([{**sink, "counts": {"cells": Tally(selected=2, pending=2)}}], 3.0)
+    ledger.viewer_gone = True
+    assert ledger.joined()["cells"].dropped == {"viewer-gone": 2}
+    assert drops() == {"viewer-gone"}
 
 
 FAILING = """

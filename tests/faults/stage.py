@@ -55,16 +55,17 @@ class Stage:
 
     def _start(self, what: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "dask", what, "--scheduler-file", str(self.file)]
-        return subprocess.Popen(
-            [*command, "--no-dashboard", *arguments],
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / f"{what}.log").open("ab"),
-            env={
-                **leftovers.environment(self.folder),
-                "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "false",
-                "DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE": "false",
-            },
-        )
+        with (self.folder / f"{what}.log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, "--no-dashboard", *arguments],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env={
+                    **leftovers.environment(self.folder),
+                    "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "false",
+                    "DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE": "false",
+                },
+            )
 
     def repair(self) -> None:
         """Start what is missing of the workers, as a job queue would."""

@@ -24,13 +24,14 @@ pytestmark = [
 
 
 def script(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "faults.scripts", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=(folder / "script.log").open("ab"),
-        env=leftovers.environment(folder),
-    )
+    with (folder / "script.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "faults.scripts", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=leftovers.environment(folder),
+        )
 
 
 def line(process: subprocess.Popen[bytes], folder: Path) -> bytes:

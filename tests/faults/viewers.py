@@ -47,13 +47,14 @@ class Headless:
     def __init__(self, folder: Path, address: str | None = None, every: float = 0.0) -> None:
         self.folder = folder
         self.address = address or free_address()
-        self.process = subprocess.Popen(
-            self.command(every),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(folder / "viewer.log").open("ab"),
-            env=environment(folder),
-        )
+        with (folder / "viewer.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command(every),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment(folder),
+            )
         self.control = self._connect()
 
     def command(self, every: float) -> list[str]:
@@ -96,6 +97,7 @@ class Headless:
         self.signal(signal.SIGKILL)
         self.process.wait(DEADLINE)
         self.control.close()
+        self._close_pipes()
 
     def close(self) -> None:
         """End it as a user would."""
@@ -103,6 +105,9 @@ class Headless:
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         assert self.process.wait(DEADLINE) in (0, -signal.SIGKILL), "the viewer did not end well"
+        self._close_pipes()
+
+    def _close_pipes(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()

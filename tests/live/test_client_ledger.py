@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ def test_both_ends_are_joined_whoever_was_asked_last():
     assert numbers(ledger.joined()) == (10, 8, 1, 0, {"released": 1})
 
 
+@pytest.mark.drops("worker-lost")
 def test_what_cannot_reach_the_viewer_is_pending_and_named():
     ledger = Heard()
     ledger.hear_sinks([sink("tcp://10.0.0.1:5#0f", viewer="", selected=3, pending=3)])
@@ -69,6 +71,7 @@ def test_what_cannot_reach_the_viewer_is_pending_and_named():
     assert numbers(ledger.joined()) == (3, 0, 0, 0, {"worker-lost": 3})
 
 
+@pytest.mark.drops("worker-lost")
 def test_a_worker_that_ends_loses_what_has_not_arrived():
     ledger = Heard()
     ledger.hear_sinks([sink(selected=5, sent=4, pending=1), sink("other")])
@@ -80,6 +83,7 @@ def test_a_worker_that_ends_loses_what_has_not_arrived():
     assert numbers(ledger.joined()) == (5, 2, 0, 1, {"worker-lost": 2})
 
 
+@pytest.mark.drops("viewer-gone")
 def test_nothing_is_pending_without_a_viewer_and_another_viewer_has_a_ledger_of_its_own():
     ledger = Heard()
     ledger.hear_sinks([sink(selected=5, sent=4, pending=1)])

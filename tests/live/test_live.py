@@ -358,6 +358,7 @@ def test_a_tap_that_is_wrong_is_told_at_the_call(client):
             live.untap(tap)
 
 
+@pytest.mark.drops("viewer-gone")
 def test_a_ledger_and_a_wait_tell_of_sinks_that_cannot_reach_the_viewer(
     client, monkeypatch, caplog
 ):
@@ -389,6 +390,7 @@ def test_a_tap_that_matches_nothing_is_named(client, caplog):
         assert note in caplog.text
 
 
+@pytest.mark.drops("worker-lost")
 def test_wait_does_not_wait_for_a_worker_that_is_gone(client, monkeypatch):
     with dn.watch(client) as live:
         live.tap("frame")

@@ -100,6 +100,8 @@ class Talk:
             return self.process.wait(timeout)
         finally:
             self._selector.close()
+            if self.process.stdout is not None:
+                self.process.stdout.close()
 
 
 class Host:

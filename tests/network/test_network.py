@@ -291,7 +291,7 @@ def test_hosts_go_with_whoever_made_them_even_when_killed():
         lab._spaces |= set(spaces)
         assert len(lab.left()) > 4
         maker.send_signal(signal.SIGKILL)
-        maker.wait()
+        maker.communicate()
         lab._spaces = set(spaces)
         until(lambda: not lab.left(), lab.left)
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 
 import numpy as np
 import pytest
@@ -13,12 +12,9 @@ from distributed import Client, LocalCluster, wait
 import cluster_tasks as tasks
 from dask_napari.sink import NapariSink, TapsUpdate
 from dask_napari.tap import Tap
-from headless import Headless
+from headless import Headless, eventually
 
-
-def slow(key) -> bool:
-    time.sleep(0.005)
-    return False
+STORED = 100
 
 
 def quick(key) -> bool:
@@ -40,7 +36,7 @@ def told(viewer: Headless) -> dict[str, str]:
 
 def test_a_slow_predicate_is_reported_with_its_tap_and_cost(client):
     with Headless() as viewer:
-        taps = [Tap(slow, layer="slow one"), Tap(quick, layer="quick one")]
+        taps = [Tap(tasks.slow_predicate, layer="slow one"), Tap(quick, layer="quick one")]
         client.register_plugin(NapariSink(viewer.receiver.addresses, taps))
         wait(client.map(tasks.frame, range(20), pure=False))
         viewer.until_shown("quick one", 20)
@@ -65,19 +61,25 @@ def test_slow_eager_copies_are_reported_too(client):
 def test_a_scan_of_stored_outputs_leaves_the_event_loop_free(client):
     """A tap that comes late looks at all of them."""
 
-    async def lag(dask_worker) -> float:
-        longest, end = 0.0, time.monotonic() + 2.0
-        while time.monotonic() < end:
-            began = time.monotonic()
-            await asyncio.sleep(0.001)
-            longest = max(longest, time.monotonic() - began)
-        return longest
+    async def count(dask_worker) -> None:
+        dask_worker.most_calls, before = 0, len(tasks.SLOW_CALLS)
+        end = before + STORED
+        while before < end:
+            await asyncio.sleep(0)
+            calls = len(tasks.SLOW_CALLS)
+            dask_worker.most_calls = max(dask_worker.most_calls, calls - before)
+            before = calls
+        dask_worker.scanned = True
 
     with Headless() as viewer:
         client.register_plugin(NapariSink(viewer.receiver.addresses))
-        futures = client.map(tasks.frame, range(1000), size=2, pure=False)
+        futures = client.map(tasks.frame, range(STORED), size=2, pure=False)
         wait(futures)
-        client.register_plugin(TapsUpdate({"late": Tap(slow, layer="late")}))
-        (longest,) = client.run(lag).values()
-        assert longest < 2.5  # all 1000 at once would take 5 s
+        client.run(count, wait=False)
+        client.register_plugin(TapsUpdate({"late": Tap(tasks.slow_predicate, layer="late")}))
+        eventually(
+            lambda: all(client.run(lambda dask_worker: hasattr(dask_worker, "scanned")).values())
+        )
+        (most,) = client.run(lambda dask_worker: dask_worker.most_calls).values()
+        assert 1 <= most <= 5  # by turn of the event loop; all at once would be 100
         del futures

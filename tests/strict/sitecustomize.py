@@ -31,8 +31,8 @@ def watch_drops(module):
     if hasattr(count, "is_strict"):
         return
 
-    def drop(self, reason):
-        count(self, reason)
+    def drop(self, reason, number=1):
+        count(self, reason, number)
         append("drop", reason)
 
     drop.is_strict = True

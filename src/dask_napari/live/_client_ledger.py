@@ -168,7 +168,7 @@ def _joined(side: Tally, arrived: Tally, *, lost: str = "") -> Tally:
     waiting = max(0, side.pending + side.sent - arrived.selected)
     tally.pending = arrived.pending
     if lost and waiting:
-        tally.dropped[lost] += waiting
+        tally.drop(lost, waiting)
     else:
         tally.pending += waiting
     return tally

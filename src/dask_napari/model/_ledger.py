@@ -70,8 +70,8 @@ class Tally(msgspec.Struct, array_like=True):
         ended = self.sent + self.shown + self.coalesced + self.dropped.total()
         return self.selected == ended + self.pending
 
-    def drop(self, reason: str) -> None:
-        """Count an item as given up; reasons beyond a few count as "other".
+    def drop(self, reason: str, number: int = 1) -> None:
+        """Count items as given up; reasons beyond a few count as "other".
 
         >>> tally = Tally(selected=1)
         >>> tally.drop("queue-full")
@@ -83,7 +83,7 @@ class Tally(msgspec.Struct, array_like=True):
             reason = reason[:REASON_LENGTH].encode("utf-8", "replace").decode()
             if reason not in self.dropped and len(self.dropped) >= REASONS_LIMIT - 1:
                 reason = "other"
-        self.dropped[reason] += 1
+        self.dropped[reason] += number
 
     def add(self, other: Tally) -> None:
         """Add other counts to these."""
@@ -107,7 +107,7 @@ class Tally(msgspec.Struct, array_like=True):
     def drop_pending(self, reason: str) -> None:
         """Count all that is pending as dropped."""
         if self.pending:
-            self.dropped[reason] += self.pending
+            self.drop(reason, self.pending)
             self.pending = 0
 
     def copy(self) -> Tally:
