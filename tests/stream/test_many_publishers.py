@@ -16,7 +16,7 @@ MOST_TO_LEAST = 2
 @pytest.mark.parametrize("transport", ["auto", "inline"])
 def test_two_hundred_publishers_are_served_alike(transport):
     # 8000 items a second: more than the messages that are allowed, and with ease on two cores.
-    # Where others use the cores too, it takes longer until each process has had its turn.
+    # Where others use the cores too, it takes longer until each publisher has had its turn.
     found = load(4, 50, 4096, RATE, SECONDS, transport, ratio=MOST_TO_LEAST)
     assert found["ledger"] == "exact"
     assert not found["dropped"]
