@@ -21,18 +21,13 @@ coordinates = st.one_of(
 )
 positions = st.dictionaries(st.sampled_from(["t", "well", "channel", "n"]), coordinates, max_size=3)
 words = st.text(st.characters(codec="utf-8"), max_size=5)
-options = st.dictionaries(
-    st.sampled_from(["opacity", "blending", "colormap"]),
-    st.recursive(
-        st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | words,
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(words | st.integers(0, 9), inner, max_size=3)
-        ),
-        max_leaves=4,
-    ),
-    max_size=2,
-)
+scalars = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | words
+values = scalars
+for _ in range(2):  # within each other; a journal writes three for a mapping
+    mappings = st.dictionaries(words | st.integers(0, 9), values, max_size=3)
+    values = scalars | st.lists(values, max_size=3) | mappings
+names = st.sampled_from(["opacity", "blending", "colormap"])
+options = st.dictionaries(names, values, max_size=2)
 pixels = ["u1", "<u2", ">i4", "<u8", "<f4", ">f8"]
 columns = st.sampled_from(["?", "u1", "<i8", "<f2", ">f4", "<U1", "<U7"])
 

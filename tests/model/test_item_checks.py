@@ -77,6 +77,8 @@ BAD = [
     item("image", np.zeros((3, 4)), calibration=Calibration(scale=(1.0,))),
     item("image", np.zeros((3, 4)), calibration=Calibration(scale=(1.0, 0.0))),
     item("image", np.zeros((3, 4)), calibration=Calibration(translate=(1.0, np.nan))),
+    item("image", np.zeros((3, 4)), calibration=Calibration(translate=(1.0, 1e308))),
+    item("image", np.zeros((3, 4)), calibration=Calibration(scale=(1e-300, 1e300))),
     item("image", np.zeros((3, 4)), offsets=[0]),
     item("labels", np.zeros((3, 4), "f4")),
     item("labels", np.zeros((3, 4, 3), "u1"), rgb=True),

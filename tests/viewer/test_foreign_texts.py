@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QApplication, QLabel, QWidget
 
 from dask_napari.model import (
     FEATURE,
+    Calibration,
     Item,
     Refusal,
     Report,
@@ -124,3 +125,24 @@ def test_points_with_a_hostile_text_are_shown_without_it(put, viewer):
     put(item)
     (layer,) = viewer.layers
     assert len(layer.data) == 2
+
+
+@pytest.mark.parametrize("unit", ["9**9**9**9", "m**(10**10**10)", "m*" * 500 + "m", "elephant"])
+def test_a_unit_that_napari_would_calculate_or_not_know_is_left_out(put, viewer, unit):
+    put(Item("raw", "image", np.ones((4, 4)), calibration=Calibration(units=(unit, "um"))))
+    (layer,) = viewer.layers
+    assert [str(each) for each in layer.units[-2:]] == ["pixel", "micrometer"]
+
+
+@pytest.mark.parametrize(
+    ("affine", "fits"),
+    [
+        ([[1, 0, 5], [0, 1e-6, 5], [0, 0, 1]], True),
+        ([[0, 0, 0], [0, 0, 0], [0, 0, 1]], False),
+        ([[1e200, 0, 0], [0, 1e200, 0], [0, 0, 1]], False),
+        ([[float("nan")] * 3] * 3, False),
+        ([[1, 2], [3]], False),
+    ],
+)
+def test_a_matrix_that_would_stop_the_drawing_never_reaches_napari(affine, fits):
+    assert bool(permitted("image", {"affine": affine})) == fits

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from dask_napari.model._bounds import AXES_LIMIT, NAME_LIMIT, TASK_KEY_LIMIT, Name, Natural, Shape
+from dask_napari.model._bounds import (
+    AXES_LIMIT,
+    NAME_LIMIT,
+    TASK_KEY_LIMIT,
+    Name,
+    Natural,
+    PlainValue,
+    Shape,
+)
 from dask_napari.model._containment import contain, contained, foreign_code, is_strict
 from dask_napari.model._coordinates import SPATIAL, Coordinate, natural_key, plain_coordinate
 from dask_napari.model._held_memory import (
@@ -81,6 +89,7 @@ __all__ = [
     "NoPlace",
     "Order",
     "PlaceKey",
+    "PlainValue",
     "Policy",
     "Position",
     "Provenance",

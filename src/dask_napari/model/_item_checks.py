@@ -40,6 +40,10 @@ FARTHEST: Final = 2.0**31
 """Pixels from the origin, and number of a track or frame. napari draws thumbnails pixel by pixel
 and counts in whole numbers; it fails or hangs on coordinates beyond."""
 
+_LENGTHS: Final = 1e-20, 1e20
+"""Least and largest pixel in any unit, and largest translation: nanoseconds since 1970 have room.
+napari divides the extent of all layers by the smallest pixel; infinity there stops all layers."""
+
 _LAST_CHARACTER: Final = 0x10FFFF
 
 
@@ -97,6 +101,10 @@ def _check_axes(item: Item, spatial: int) -> None:
             raise Refusal("calibration of another number of axes")
     if not all(known.scale) or not all(map(math.isfinite, (*known.scale, *known.translate))):
         raise Refusal("calibration that is not finite, or zero")
+    least, most = _LENGTHS
+    near = all(abs(number) <= most for number in (*known.scale, *known.translate))
+    if not near or any(abs(number) < least for number in known.scale):
+        raise Refusal("calibration beyond what can be drawn")
     if item.kind not in PIXEL_KINDS or not (item.origin or item.array_shape):
         return
     if len(item.origin) != spatial or len(item.array_shape) not in (0, spatial):

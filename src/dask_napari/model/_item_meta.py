@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from dask_napari.model._bounds import AXES_LIMIT, TASK_KEY_LIMIT, Name, Names, Numbers, Shape
+from dask_napari.model._bounds import (
+    AXES_LIMIT,
+    TASK_KEY_LIMIT,
+    Name,
+    Names,
+    Numbers,
+    PlainValue,
+    Shape,
+)
 from dask_napari.model._coordinates import Coordinate
 from dask_napari.model._layer import Kind
 from dask_napari.model._position import ARRIVAL_AXIS, Position
@@ -109,7 +117,7 @@ class ItemMeta(msgspec.Struct, frozen=True, omit_defaults=True):
     origin: Shape = ()
     array_shape: Shape = ()
     part: Name = ""
-    options: dict[Name, Any] = {}
+    options: dict[Name, PlainValue] = {}
 
     @property
     def name(self) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
-from dask_napari.model._bounds import AXES_LIMIT, Name
+from dask_napari.model._bounds import AXES_LIMIT, Name, PlainValue
 
 Kind = Literal["image", "labels", "points", "shapes", "tracks", "vectors", "surface"]
 """A napari layer type."""
@@ -80,7 +80,7 @@ class LayerSpec(msgspec.Struct, frozen=True):
     name: Name
     kind: Kind
     axes: Annotated[dict[Name, AxisMode], Meta(max_length=AXES_LIMIT)] = {}
-    options: dict[Name, Any] = {}
+    options: dict[Name, PlainValue] = {}
     layouts: Annotated[dict[Name, Layout], Meta(max_length=AXES_LIMIT)] = {}
     sizes: Sizes = "pad"
     fill: float = 0.0

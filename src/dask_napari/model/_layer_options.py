@@ -8,6 +8,7 @@ from string import Formatter
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 _ANY_KIND = {"opacity", "blending", "visible", "affine", "rotate", "shear", "projection_mode"}
 _VOLUME = {"depiction", "plane", "rendering", "colormap"}
@@ -53,6 +54,12 @@ makes all as long as the longest."""
 _KERNEL: Final = 1024
 """Numbers of an interpolation kernel: the graphics card reads as many for each pixel."""
 
+_GEOMETRY: Final = frozenset({"affine", "rotate", "shear"})
+_MATRIX: Final = 33 * 33
+_LARGEST: Final = 1e20
+"""Numbers of a matrix, and the largest. The graphics card has single precision, and what it cannot
+invert stops the drawing of all layers."""
+
 _FORMAT: Final = re.compile(
     r"(.?[<>=^])?[-+ ]?z?#?0?[0-9]{0,2}[,_]?(\.[0-9]{1,2})?[a-zA-Z%]?", re.DOTALL
 )
@@ -71,9 +78,23 @@ def unfit_option(name: str, value: Any) -> str:
     leaves = list(_leaves(value))
     if name == "custom_interpolation_kernel_2d" and len(leaves) > _KERNEL:
         return f"{len(leaves)} numbers, more than {_KERNEL}"
+    if name in _GEOMETRY:
+        return _unfit_geometry(name, value, leaves)
     if name != "text":
         return ""
     return next(filter(None, (_unfit_text(leaf) for leaf in leaves if isinstance(leaf, str))), "")
+
+
+def _unfit_geometry(name: str, value: Any, leaves: list[Any]) -> str:
+    try:
+        numbers = np.array(leaves, np.float64)
+        if len(leaves) > _MATRIX or not (np.abs(numbers) < _LARGEST).all():
+            return f"more than {_MATRIX} numbers, or one that is not below {_LARGEST:g}"
+        if name == "affine" and not np.isfinite(np.linalg.inv(np.array(value, np.float32))).all():
+            return "a matrix without an inverse"
+    except (TypeError, ValueError, OverflowError, np.linalg.LinAlgError) as error:
+        return str(error)
+    return ""
 
 
 def _leaves(value: Any) -> Iterator[Any]:

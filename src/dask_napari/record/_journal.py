@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from dask_napari.model import Item, ItemMeta, PlaceKey
+from dask_napari.model import Item, ItemMeta, PlaceKey, PlainValue, Refusal
 from dask_napari.record._files import open_inside, part_of, remove, write_all
 from dask_napari.system import lock, open_regular
 
@@ -54,11 +54,15 @@ class Removal(msgspec.Struct, frozen=True):
 
 
 def meta_to_json(meta: ItemMeta) -> ItemMeta:
-    """Return metadata that JSON can hold."""
-    task = meta.provenance
+    """Return metadata that JSON can hold. Raises Refusal if they could not be read again."""
+    task, options = meta.provenance, to_json(meta.options)
+    try:
+        msgspec.convert(options, dict[str, PlainValue])
+    except msgspec.ValidationError as error:
+        raise Refusal("options nested too deeply", str(error)) from error
     if not (math.isfinite(task.start) and math.isfinite(task.stop)):
         task = replace(task, start=0.0, stop=0.0)
-    return replace(meta, provenance=task, options=to_json(meta.options))
+    return replace(meta, provenance=task, options=options)
 
 
 def to_json(value: Any) -> Any:

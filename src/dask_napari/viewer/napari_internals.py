@@ -6,9 +6,11 @@ it relies on, so that a newer napari can be checked against one file.
 
 from __future__ import annotations
 
+import functools
 import html
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ from napari.layers import Shapes as _Shapes
 from napari.layers import Surface as _Surface
 from napari.layers import Tracks as _Tracks
 from napari.layers import Vectors as _Vectors
+from napari.utils.transforms._units import get_units_from_name
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
@@ -52,6 +55,32 @@ def show_status_plainly(viewer: napari.viewer.Viewer) -> None:
     """Have the status bar show names and features as they are, never as markup."""
     for label in viewer.window._qt_window.statusBar().findChildren(QLabel):
         label.setTextFormat(Qt.TextFormat.PlainText)
+
+
+_NAME: Final = "[A-Za-z_\u00b0\u00b5\u00c5\u03bc\u03a9]+"  # with degree, micro, angstrom, ohm
+_POWER: Final = r"(\^|\*\*)-?\d|\u207b?[\u00b9\u00b2\u00b3]"  # of one digit, or one superscript
+_FACTOR: Final = f"(1|%|{_NAME})({_POWER})?"
+_UNIT: Final = re.compile(rf"{_FACTOR}(( ?[*/\u00b7] ?| ){_FACTOR}){{0,7}}")
+_UNIT_LENGTH: Final = 60
+
+
+@functools.lru_cache(maxsize=256)
+def is_unit(text: str) -> bool:
+    """Return whether napari understands a unit: names with powers of one digit, multiplied.
+
+    napari has pint evaluate the text, as arithmetic without bounds: ``9**9**9**9`` ends or stops
+    the process. It makes no layer with a unit that pint does not know.
+
+    >>> is_unit("um"), is_unit("W/m^2"), is_unit("elephant"), is_unit("m**(10**10**10)")
+    (True, True, False, False)
+    """
+    if len(text) > _UNIT_LENGTH or not _UNIT.fullmatch(text):
+        return False
+    try:
+        get_units_from_name(text)
+    except Exception:  # pint raises many
+        return False
+    return True
 
 
 def forget_coarsest_level(layer: Image | Labels) -> None:

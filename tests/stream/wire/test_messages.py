@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -51,3 +53,44 @@ def test_fields_of_a_later_version_are_passed_over():
 def test_the_other_side_s_messages_are_not_taken():
     with pytest.raises(wire.MalformedMessage):
         wire.decode_from_publisher(wire.encode(wire.Pong(1)))
+
+
+def _pairs_of_one_hash(count):
+    """Pairs of numbers whose hashes are equal, by the constants of CPython's tuples (xxHash)."""
+    first, second, seed, size = (
+        *(11400714785074694791, 14029467366897019727, 2870177450012600261),
+        1 << 64,
+    )
+    inverse, found, a = pow(second, -1, size), [], 0
+    while len(found) < count:
+        a += 1
+        mixed = (seed + a * second) % size
+        mixed = (mixed << 31 | mixed >> 33) * first % size
+        b = (12345 - mixed) * inverse % size
+        b -= size if b >> 63 else 0
+        if abs(b) < 2**61 - 1 and b != -1:
+            found.append((a, b))
+    assert len({hash(pair) for pair in found}) == 1
+    return found
+
+
+@pytest.mark.parametrize("field", ["arguments", "options", "software"])
+def test_keys_that_are_chosen_to_collide_do_not_hold_up_the_receiver(field):
+    encode = msgspec.msgpack.encode
+    slow = b"\xde" + (20_000).to_bytes(2, "big")
+    slow += b"".join(encode(pair) + b"\xc0" for pair in _pairs_of_one_hash(20_000))
+    option = b"\x81" + encode("a") + slow
+    layer = b"\x83" + encode("name") + encode("a") + encode("kind") + encode("image")
+    frame = {
+        "arguments": b"\x84"
+        + b"".join(map(encode, ("type", "REQUEST", "id", 1, "name", "x", "arguments")))
+        + option,
+        "options": b"\x82"
+        + b"".join(map(encode, ("type", "TAPS", "layers")))
+        + (b"\x91" + layer + encode("options") + option),
+        "software": b"\x82" + b"".join(map(encode, ("type", "NEW", "software"))) + slow,
+    }[field]
+    began = time.process_time()
+    with pytest.raises(wire.MalformedMessage):
+        wire.decode_from_publisher(frame)
+    assert time.process_time() - began < 1.0

@@ -27,6 +27,7 @@ from dask_napari.model import (
     LayerSpec,
     Name,
     Natural,
+    PlainValue,
     Report,
     Shape,
     Tally,
@@ -258,7 +259,7 @@ class RequestMessage(Message, tag="REQUEST", frozen=True):
 
     id: int
     name: Name
-    arguments: dict[Name, Any] = {}
+    arguments: dict[Name, PlainValue] = {}
 
 
 class ReplyMessage(Message, tag="REPLY", frozen=True):
@@ -280,14 +281,17 @@ _from_publisher: msgspec.msgpack.Decoder[FromPublisher] = msgspec.msgpack.Decode
 _from_receiver: msgspec.msgpack.Decoder[FromReceiver] = msgspec.msgpack.Decoder(FromReceiver)
 
 
+_T = TypeVar("_T")
+
+
 class _Envelope(msgspec.Struct):
-    """Fields of messages in every version of the wire; values are looked at one by one."""
+    """Fields of messages in every version of the wire; values are read one by one."""
 
     type: Name
-    wire: Any = None
-    software: Any = None
-    name: Any = None
-    reason: Any = None
+    wire: msgspec.Raw = msgspec.Raw()
+    software: msgspec.Raw = msgspec.Raw()
+    name: msgspec.Raw = msgspec.Raw()
+    reason: msgspec.Raw = msgspec.Raw()
 
 
 _envelope: msgspec.msgpack.Decoder[_Envelope] = msgspec.msgpack.Decoder(_Envelope)
@@ -306,9 +310,7 @@ class ForeignMessage(MalformedMessage):
     def __init__(self, envelope: _Envelope) -> None:
         super().__init__("message of an unknown type or version")
         self.type: str = envelope.type[:SHOWN]
-        wire = envelope.wire
-        known = isinstance(wire, int) and not isinstance(wire, bool)
-        self.wire: int | None = wire if known else None
+        self.wire: int | None = _read(envelope.wire, int)
         self.software: str = _shown(envelope.software)
         self.name: str = _shown(envelope.name)
         self.reason: str = _shown(envelope.reason)
@@ -318,8 +320,16 @@ SHOWN: Final = 100
 """Characters of what a peer wrote that are shown to people."""
 
 
-def _shown(value: object) -> str:
-    return value[:SHOWN] if isinstance(value, str) else ""
+def _read(value: msgspec.Raw, wanted: type[_T]) -> _T | None:
+    """Return a value of a message of any version; None if it is of another type, or missing."""
+    try:
+        return msgspec.msgpack.decode(value, type=wanted)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _shown(value: msgspec.Raw) -> str:
+    return (_read(value, str) or "")[:SHOWN]
 
 
 def encode(message: Message) -> bytes:
@@ -329,9 +339,6 @@ def encode(message: Message) -> bytes:
     Ping(epoch=3)
     """
     return _encoder.encode(message)
-
-
-_T = TypeVar("_T")
 
 
 def _decode(
@@ -351,9 +358,10 @@ def _complaint(frame: Bytes, known: frozenset[str]) -> MalformedMessage:
         envelope = _envelope.decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return MalformedMessage("header that does not decode")
-    other = isinstance(envelope.wire, int) and envelope.wire != WIRE_VERSION
-    if other or isinstance(envelope.reason, str) or envelope.type not in known:
-        return ForeignMessage(envelope)
+    foreign = ForeignMessage(envelope)
+    other = foreign.wire not in (None, WIRE_VERSION)
+    if other or _read(envelope.reason, str) is not None or envelope.type not in known:
+        return foreign
     return MalformedMessage("header that does not decode")
 
 

@@ -11,7 +11,7 @@ from dask_napari.canvas import CanvasAxes, Mosaic
 from dask_napari.canvas.pixels import StoreArray
 from dask_napari.model import Calibration, Item, LayerSpec, Reports
 from dask_napari.viewer.layers._creation import make_layer
-from dask_napari.viewer.napari_internals import show_name_plainly
+from dask_napari.viewer.napari_internals import is_unit, show_name_plainly
 
 if TYPE_CHECKING:
     import napari
@@ -219,7 +219,12 @@ class LayerStream:
     @property
     def units(self) -> tuple[str, ...]:
         """A unit for every axis: napari ignores all units if one layer has none."""
-        return self.spread(self.calibration.units, "pixel")
+        units = self.calibration.units
+        for unit in units:
+            if not is_unit(unit):
+                self.reports.note(self.name, f"shown without the unit {unit[:40]!r}")
+        known = tuple(unit if is_unit(unit) else "pixel" for unit in units)
+        return self.spread(known, "pixel")
 
     def spread(self, values: tuple[Any, ...], other: Any) -> tuple[Any, ...]:
         """Give the last axes their values and those before them a neutral one."""
