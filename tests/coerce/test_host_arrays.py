@@ -1,6 +1,7 @@
 """Arrays of every library and layout become plain numpy arrays."""
 
 import logging
+import tracemalloc
 
 import ml_dtypes
 import numpy as np
@@ -12,6 +13,10 @@ from dask_napari.coerce._host_arrays import coordinates, to_host
 from dask_napari.model import Refusal, Reports
 
 IMAGE = np.arange(12, dtype=np.uint16).reshape(3, 4)
+
+
+class Subclass(np.ndarray):
+    """An array of a library that has its own class."""
 
 
 class Gpu:
@@ -198,3 +203,24 @@ def test_what_is_no_coordinates(value):
 
 def test_masked_floats_have_no_value():
     assert np.isnan(to_host(np.ma.array([1.0, 2.0], mask=[True, False]))[0])
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i8", "f8", "c8", ">u2"])
+@pytest.mark.parametrize("kind", ["image", "labels", "points"])
+@pytest.mark.parametrize(
+    "wrap", [lambda a: a, np.ma.masked_array, lambda a: a.view(Subclass)], ids=["", "masked", "sub"]
+)
+def test_what_repeats_a_little_memory_is_not_copied(dtype, kind, wrap):
+    """Dask's own chunks of ones are made so; a copy would end the worker."""
+    ones = np.broadcast_to(np.ones((), dtype), (300_000, 2_000))
+    tracemalloc.start()
+    with pytest.raises(Refusal) as refused:
+        coerce(wrap(ones), kind=kind)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert refused.value.reason == "too large"
+    assert most < 10 << 20
+
+
+def test_a_little_that_repeats_is_shown():
+    assert coerce(np.broadcast_to(np.uint16(3), (64, 64))).data.sum() == 3 * 64 * 64

@@ -12,6 +12,10 @@ from dask_napari.placement import is_labelled
 _HOST: Final = frozenset({1, 3, 11, 13})
 """Devices of DLPack whose memory the processor can read: CPU, CUDA and ROCm host, CUDA managed."""
 
+MOST_REPEATED: Final = 256 << 20
+"""Bytes that an array may have by repeating its memory. Dask's own ``ones`` are one number for each
+chunk, which costs the worker nothing until it is copied or converted for the viewer."""
+
 _TINY_FLOATS: Final = ("bfloat16", "float8", "float6", "float4")
 """Prefixes of the names of floats that numpy has only through ``ml_dtypes``."""
 
@@ -26,6 +30,20 @@ def refuse_lazy(value: object) -> None:
         raise Refusal(
             "lazy collection",
             f"the task returned a lazy {type(value).__name__}; return its {remedy} instead",
+        )
+
+
+def refuse_repeated(array: AnyArray) -> None:
+    """Refuse an array that takes a lot of memory only once it is copied."""
+    if array.nbytes <= MOST_REPEATED:
+        return
+    steps = zip(array.shape, array.strides, strict=True)
+    span = array.itemsize + sum((length - 1) * abs(stride) for length, stride in steps)
+    if span < array.nbytes:
+        raise Refusal(
+            "too large",
+            f"an array of shape {array.shape} repeats {span} B of memory and would take"
+            f" {array.nbytes >> 20} MiB; return a part of it, or a copy: output.copy()",
         )
 
 
@@ -49,9 +67,11 @@ def to_host(value: object) -> AnyArray:
     dtype('uint16')
     """
     if type(value) is np.ndarray and value.dtype.kind in "biuf" and value.dtype.isnative:
+        refuse_repeated(value)
         return value  # the usual case, for which the checks below would cost more than a copy
     refuse_lazy(value)
     if isinstance(value, np.ma.MaskedArray):
+        refuse_repeated(value)
         value = value.filled(0 if value.dtype.kind in "biuc" else np.nan)
     if not is_array(value):
         raise Refusal(
@@ -67,6 +87,7 @@ def to_host(value: object) -> AnyArray:
         raise Refusal(
             "not an array", f"a {type(value).__name__} cannot be read as an array: {error}"
         ) from error
+    refuse_repeated(data)
     if data.dtype.kind == "V" and data.dtype.name.startswith(_TINY_FLOATS):
         data = data.astype(np.float32)
     # The wire knows native byte order only.
