@@ -222,5 +222,21 @@ def test_what_repeats_a_little_memory_is_not_copied(dtype, kind, wrap):
     assert most < 10 << 20
 
 
+@pytest.mark.parametrize("offset", [0, 5000])
+@pytest.mark.parametrize("wrap", [lambda a: a, np.asarray, np.ma.masked_array, lambda a: a[2:, 1:]])
+def test_a_mapped_file_that_is_cut_short_is_refused(tmp_path, wrap, offset):
+    """To read it would end the worker."""
+    path = tmp_path / "scratch.dat"
+    mapped = np.memmap(path, np.uint8, "w+", offset, (4000, 4096))
+    mapped[:] = 7
+    item = coerce(wrap(mapped))
+    with open(path, "r+b") as file:
+        file.truncate(3999 * 4096)
+    assert (item.data == 7).all()  # a copy
+    with pytest.raises(Refusal) as refused:
+        coerce(wrap(mapped))
+    assert refused.value.reason == "file cut short"
+
+
 def test_a_little_that_repeats_is_shown():
     assert coerce(np.broadcast_to(np.uint16(3), (64, 64))).data.sum() == 3 * 64 * 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import Any, Final
 
 import numpy as np
@@ -47,6 +48,33 @@ def refuse_repeated(array: AnyArray) -> None:
         )
 
 
+def _in_memory(array: AnyArray) -> AnyArray:
+    """Return an array, or its copy if it is in a mapped file; refuse one whose file was cut short.
+
+    To touch a page that the file no longer has ends the process (SIGBUS). Tasks that use one
+    scratch file after the other's end cut it; a copy at once leaves the least time for that.
+    """
+    start, owner = 0, array
+    while isinstance(owner, np.ndarray):
+        if isinstance(owner, np.memmap):
+            start = owner.offset - owner.offset % mmap.ALLOCATIONGRANULARITY
+        owner = owner.base  # type: ignore[assignment]
+    found: Any = owner.obj if isinstance(owner, memoryview) else owner
+    if not isinstance(found, mmap.mmap):
+        return array
+    try:
+        size = found.size()
+    except OSError:  # of no file
+        return array
+    if size < start + len(found):
+        raise Refusal(
+            "file cut short",
+            f"the file of a mapped array has {size} B left of {start + len(found)};"
+            " return a copy, numpy.array(output), from tasks that write to one file in turn",
+        )
+    return np.array(array)
+
+
 def is_array(value: object) -> bool:
     """Return whether a value is an array of some library.
 
@@ -68,10 +96,13 @@ def to_host(value: object) -> AnyArray:
     """
     if type(value) is np.ndarray and value.dtype.kind in "biuf" and value.dtype.isnative:
         refuse_repeated(value)
-        return value  # the usual case, for which the checks below would cost more than a copy
+        return (
+            value if value.base is None else _in_memory(value)
+        )  # the usual case, for which the checks below would cost more than a copy
     refuse_lazy(value)
     if isinstance(value, np.ma.MaskedArray):
         refuse_repeated(value)
+        _in_memory(value)
         value = value.filled(0 if value.dtype.kind in "biuc" else np.nan)
     if not is_array(value):
         raise Refusal(
@@ -88,6 +119,7 @@ def to_host(value: object) -> AnyArray:
             "not an array", f"a {type(value).__name__} cannot be read as an array: {error}"
         ) from error
     refuse_repeated(data)
+    data = _in_memory(data)
     if data.dtype.kind == "V" and data.dtype.name.startswith(_TINY_FLOATS):
         data = data.astype(np.float32)
     # The wire knows native byte order only.
