@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "catalog": {"model"},
     "placement": {"model"},
-    "coerce": {"model", "placement"},
+    "coerce": {"model", "placement", "system"},
     "tap": {"model", "placement", "coerce"},
     "system": set(),
     "config": set(),

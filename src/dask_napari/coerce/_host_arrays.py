@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from dask_napari.model import AnyArray, Refusal
 from dask_napari.placement import is_labelled
+from dask_napari.system import copy_mapped
 
 _HOST: Final = frozenset({1, 3, 11, 13})
 """Devices of DLPack whose memory the processor can read: CPU, CUDA and ROCm host, CUDA managed."""
@@ -51,8 +53,8 @@ def refuse_repeated(array: AnyArray) -> None:
 def _in_memory(array: AnyArray) -> AnyArray:
     """Return an array, or its copy if it is in a mapped file; refuse one whose file was cut short.
 
-    To touch a page that the file no longer has ends the process (SIGBUS). Tasks that use one
-    scratch file after the other's end cut it; a copy at once leaves the least time for that.
+    To touch a page that the file no longer has ends the process (SIGBUS), and tasks that write to
+    one scratch file in turn cut it. Its size is looked at, since behind its end a page has zeros.
     """
     start, owner = 0, array
     while isinstance(owner, np.ndarray):
@@ -63,16 +65,16 @@ def _in_memory(array: AnyArray) -> AnyArray:
     if not isinstance(found, mmap.mmap):
         return array
     try:
-        size = found.size()
-    except OSError:  # of no file
-        return array
-    if size < start + len(found):
-        raise Refusal(
-            "file cut short",
-            f"the file of a mapped array has {size} B left of {start + len(found)};"
-            " return a copy, numpy.array(output), from tasks that write to one file in turn",
-        )
-    return np.array(array)
+        if found.size() >= start + len(found):
+            return copy_mapped(array)
+    except OSError as error:
+        if error.errno == errno.EBADF:  # mapped memory of no file
+            return array
+    raise Refusal(
+        "file cut short",
+        "the file of a mapped array has been cut short; return a copy, numpy.array(output), from "
+        "tasks that write to one file in turn",
+    )
 
 
 def is_array(value: object) -> bool:
@@ -96,13 +98,12 @@ def to_host(value: object) -> AnyArray:
     """
     if type(value) is np.ndarray and value.dtype.kind in "biuf" and value.dtype.isnative:
         refuse_repeated(value)
-        return (
-            value if value.base is None else _in_memory(value)
-        )  # the usual case, for which the checks below would cost more than a copy
+        # The usual case, for which the checks below would cost more than a copy.
+        return value if value.base is None else _in_memory(value)
     refuse_lazy(value)
     if isinstance(value, np.ma.MaskedArray):
         refuse_repeated(value)
-        _in_memory(value)
+        value = np.ma.masked_array(_in_memory(value.data), value.mask)
         value = value.filled(0 if value.dtype.kind in "biuc" else np.nan)
     if not is_array(value):
         raise Refusal(

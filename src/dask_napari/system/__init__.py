@@ -11,6 +11,7 @@ from dask_napari.system._disk import (
     unnamed_file,
     write_at,
 )
+from dask_napari.system._mapped_copy import copy_mapped
 from dask_napari.system._memory import (
     PAGE_BYTES,
     SHARED_MEMORY,
@@ -50,6 +51,7 @@ __all__ = [
     "Wakeup",
     "allocated_bytes",
     "bases",
+    "copy_mapped",
     "file_system",
     "free_bytes",
     "is_own",
