@@ -127,7 +127,8 @@ def test_the_computation_goes_on_when_the_viewer_ends(client, how):
 def test_all_that_was_selected_is_in_the_ledger_after_the_end(client):
     with dn.watch(client) as live:
         live.tap("frame")
-        wait(client.map(tasks.frame, range(30), pure=False))
+        futures = client.map(tasks.frame, range(30), pure=False)
+        wait(futures)
     assert live.ledger().total.selected == 30
     assert not live.ledger().total.pending
 
