@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 import numpy as np
 import pytest
@@ -731,6 +732,29 @@ def test_polygons_that_cross_themselves_are_drawn_without_bermuda(
     assert len(viewer.layers["spots"].data) == 1
     (note,) = map(str, live.layers.reports.all())
     assert "drawn as outlines" in note
+
+
+def test_polygons_that_napari_would_fill_for_long_are_drawn_as_outlines(viewer, live, put):
+    """20 000 vertices at random would take napari half a minute, and teeth side by side seconds."""
+    angles = np.linspace(0, 2 * np.pi, 5000, endpoint=False)
+    contour = 500 + 400 * np.stack((np.sin(angles), np.cos(angles)), 1)
+    tangled = np.random.default_rng(0).uniform(0, 1000, (20_000, 2))
+    numbers = np.arange(20_000)
+    teeth = np.stack((numbers / 20, np.where(numbers % 2, 1000, numbers / 1e6)), 1)
+    bow = np.array([[0, 0], [9, 9], [0, 9], [9, 0]], float)
+    started = time.monotonic()
+    put(shapes(contour, tangled, bow))
+    put(shapes(contour, teeth, t=1))
+    assert time.monotonic() - started < 15
+    assert list(viewer.layers["cells"].shape_type) == [
+        "polygon",
+        "path",
+        "polygon",
+        "polygon",
+        "path",
+    ]
+    (note,) = map(str, live.layers.reports.all())
+    assert "outlines" in note
 
 
 def test_an_array_may_bring_the_axis_that_tracks_have_made_a_slider(viewer, live, source, put):

@@ -14,8 +14,11 @@ from dask_napari.canvas.elements import Block, Rows
 from dask_napari.model import SHAPE_TYPES, Item
 from dask_napari.viewer.layers._element_stream import ElementStream, features
 from dask_napari.viewer.layers._layer_stream import LayerContext, StreamStart
+from dask_napari.viewer.layers._polygon_crossings import fills_quickly
 from dask_napari.viewer.layers._shapes_raster import TYPE, VERTICES, Raster
 from dask_napari.viewer.napari_internals import Elements, Shapes, current_color
+
+POLYGON: Final = SHAPE_TYPES.index("polygon")
 
 DRAW_BUDGET: Final = 0.012
 """Seconds of a tick for drawing shapes into labels."""
@@ -36,7 +39,7 @@ class ShapesStream(ElementStream):
         super().__init__(context, replace(start, options=options))
         self.raster: Raster | None = None
         self._crossing: set[bytes] = set()
-        """Polygons that napari cannot fill."""
+        """Vertices of polygons that napari cannot fill, or would take too long to fill."""
 
     @property
     def large(self) -> bool:
@@ -54,6 +57,11 @@ class ShapesStream(ElementStream):
         inside -= np.repeat(inside[firsts], np.diff(offsets), axis=0)
         for turn, (start, stop) in enumerate(zip(firsts, offsets[1:], strict=True)):
             vertices[turn] = inside[start:stop]
+            if types[turn] == POLYGON and not fills_quickly(inside[start:stop, -2:]):
+                self._crossing.add(vertices[turn].tobytes())
+                self.reports.note(
+                    self.name, "polygons that cross themselves too often are drawn as outlines"
+                )
         columns = {**item.features, TYPE: types, VERTICES: vertices}
         return Block(item.data[firsts], axes, columns)
 
