@@ -146,3 +146,15 @@ def test_a_unit_that_napari_would_calculate_or_not_know_is_left_out(put, viewer,
 )
 def test_a_matrix_that_would_stop_the_drawing_never_reaches_napari(affine, fits):
     assert bool(permitted("image", {"affine": affine})) == fits
+
+
+@pytest.mark.parametrize("limit", [float("inf"), float("-inf"), float("nan"), 1e308])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("image", "contrast_limits"), ("image", "gamma"), ("points", "size")]
+)
+def test_numbers_that_are_not_finite_never_reach_napari(kind, name, limit):
+    value = [0.0, limit] if name == "contrast_limits" else limit
+    assert permitted(kind, {name: value, "opacity": 0.5}) == {"opacity": 0.5}
+    with pytest.raises(ValueError, match=f"option '{name}': a number that is not finite"):
+        arguments.options(kind, {name: value})
+    assert permitted("image", {"contrast_limits": [0, 65535.0]})

@@ -60,6 +60,10 @@ _LARGEST: Final = 1e20
 """Numbers of a matrix, and the largest. The graphics card has single precision, and what it cannot
 invert stops the drawing of all layers."""
 
+_SINGLE: Final = 3e38
+"""Largest number of an option: the graphics card takes numbers beyond for infinity, and napari
+fails to draw a layer with limits or sizes that are not finite."""
+
 _FORMAT: Final = re.compile(
     r"(.?[<>=^])?[-+ ]?z?#?0?[0-9]{0,2}[,_]?(\.[0-9]{1,2})?[a-zA-Z%]?", re.DOTALL
 )
@@ -76,6 +80,9 @@ def unfit_option(name: str, value: Any) -> str:
     ('', "the field 'x:>9999999999' is not a feature with a format of at most 99 characters")
     """
     leaves = list(_leaves(value))
+    numbers = [leaf for leaf in leaves if isinstance(leaf, int | float)]
+    if not all(abs(number) <= _SINGLE for number in numbers):
+        return f"a number that is not finite, or beyond {_SINGLE:.0e}"
     if name == "custom_interpolation_kernel_2d" and len(leaves) > _KERNEL:
         return f"{len(leaves)} numbers, more than {_KERNEL}"
     if name in _GEOMETRY:
