@@ -46,6 +46,12 @@ def crop(n: int, wrapped: bool = False) -> Any:
     return (view, {"name": "crop"}, "image") if wrapped else view
 
 
+class Counter:
+    """An actor that counts."""
+
+    n = 0
+
+
 def slow_frame(n: int, size: int = 64, seconds: float = 0.01) -> np.ndarray:
     """The same after a while."""
     time.sleep(seconds)

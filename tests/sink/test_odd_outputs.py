@@ -9,7 +9,7 @@ import pytest
 from distributed import Client, LocalCluster, wait
 
 import cluster_tasks as tasks
-from dask_napari.sink import SINK_NAME, NapariSink
+from dask_napari.sink import SINK_NAME, NapariSink, TapsUpdate
 from dask_napari.tap import Tap
 from headless import Headless, eventually
 
@@ -86,3 +86,18 @@ def test_sizes_that_mislead_change_no_count(client):
             return dask_worker.plugins[SINK_NAME].memory()
 
         eventually(lambda: next(iter(client.run(held).values()))["queued_bytes"] == 0)
+
+
+@pytest.mark.drops("actor")
+def test_an_actor_has_a_reason_of_its_own(client):
+    with Headless() as viewer:
+        before, after = Tap("Counter", layer="before"), Tap("Counter", layer="after")
+        client.register_plugin(NapariSink(viewer.receiver.addresses, {"before": before}))
+        actor = client.submit(tasks.Counter, actor=True).result(timeout=60)
+        client.register_plugin(TapsUpdate({"before": before, "after": after}))
+        viewer.until(lambda: viewer.receiver.ledger().total.selected == 2)
+        viewer.until_settled()
+        ledger = viewer.receiver.ledger()
+        assert [ledger[layer].dropped for layer in ("before", "after")] == [{"actor": 1}] * 2
+        del actor
+        client.unregister_worker_plugin(SINK_NAME)

@@ -21,7 +21,7 @@ from distributed.comm import get_address_host
 from distributed.core import Status
 from distributed.utils import get_ip
 
-from dask_napari.model import Provenance
+from dask_napari.model import Provenance, Refusal
 
 if TYPE_CHECKING:
     from distributed import Client, Scheduler, WorkerPlugin
@@ -138,8 +138,11 @@ def read_output(worker: Worker, key: Any) -> object:
     ``worker.data[key]`` would move a spilled output back into memory and count as a use of it.
     Dask's own buffer is read beneath: the dict of ``fast``, then ``slow``, and then ``fast`` again,
     since Dask may spill or unspill the output in between. Dask puts an output into one of them
-    before it takes it out of the other. Raises KeyError if the output has been released.
+    before it takes it out of the other. Raises KeyError if the output has been released,
+    and Refusal if it is an actor, which Dask keeps in ``state.actors``.
     """
+    if key in worker.state.actors:
+        raise Refusal("actor", "an actor is no output; call dask_napari.show in its methods")
     data: Any = worker.data
     fast = getattr(getattr(data, "fast", None), "d", None)
     if fast is None:  # nothing is spilled, or by a mapping that is not Dask's
