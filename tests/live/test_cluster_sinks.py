@@ -143,3 +143,19 @@ def test_a_client_that_is_of_no_use_is_refused(client):
         pass
     with pytest.raises(ValueError, match="the client is closed"):
         _check_client(other)
+
+
+def test_taps_after_the_end_of_the_client_are_refused_in_plain_words():
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster:
+        client = Client(cluster, set_as_default=False)
+        sinks = ClusterSinks(client, NapariSink("tcp://127.0.0.1:1", name="dask-napari-0e"))
+        sinks.register()
+        sinks.change(lambda taps: taps.added([Tap("frame")]))
+        client.shutdown()
+        with pytest.raises(RuntimeError, match=r"client is closed.*watch\(client\)"):
+            sinks.change(lambda taps: taps.added([Tap("other")]))
+        with pytest.raises(RuntimeError, match="client is closed"):
+            sinks.change(lambda taps: taps.without([*taps]))
+        assert sinks.counts() == []
+        assert sinks.expected() == {}
+        sinks.close()

@@ -103,12 +103,17 @@ class ClusterSinks:
     def change(self, change: Callable[[ActiveTaps], ActiveTaps]) -> None:
         """Change the active taps.
 
-        Raises RuntimeError if the sinks have been removed, ValueError if taps contradict each
-        other; nothing has been sent then.
+        Raises RuntimeError if the sinks have been removed or the client is closed, ValueError if
+        taps contradict each other; nothing has been sent then.
         """
         with self._lock:
             if self._closed:
                 raise RuntimeError("this Live is closed; call watch(client) again")
+            if self.client.status in ("closing", "closed"):
+                raise RuntimeError(
+                    "the Dask client is closed, so no worker can be told of taps; connect another "
+                    "Client and call watch(client)"
+                )
             before, taps = self.taps.named, change(self.taps)
             if taps.named.keys() == before.keys():
                 return
