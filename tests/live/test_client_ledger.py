@@ -100,6 +100,16 @@ def test_nothing_is_pending_without_a_viewer_and_another_viewer_has_a_ledger_of_
     assert numbers(ledger.joined()) == (7, 2, 0, 0, {"viewer-gone": 5})
 
 
+@pytest.mark.drops("viewer-gone")
+def test_workers_that_are_first_asked_when_the_viewer_is_gone_are_not_lost():
+    ledger = Heard()
+    ledger.viewer_gone = True
+    ledger.hear_sinks([sink(selected=6, sent=4, pending=2), sink("other")])
+    assert numbers(ledger.joined()) == (6, 0, 0, 0, {"viewer-gone": 6})
+    ledger.hear_sinks([sink("other")])  # the worker ends after the viewer
+    assert numbers(ledger.joined()) == (6, 0, 0, 0, {"viewer-gone": 6})
+
+
 def test_an_older_answer_does_not_replace_a_newer_one():
     ledger = ClientLedger()
     ledger.hear_sinks([sink(selected=5, pending=5)], 2.0)

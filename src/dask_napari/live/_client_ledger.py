@@ -73,7 +73,9 @@ class ClientLedger:
                 if not (self.viewer_gone and before and sink["viewer"] != before):
                     known[name] = sink
             self._sinks = known
-            if (heard or silent) and not self.viewer_gone:
+            # Without a viewer only the first answers count: they tell which workers are there. One
+            # that ends later has lost nothing, since nothing more would have been shown.
+            if (heard or silent) and not (self.viewer_gone and self._answered):
                 self._answered = frozenset(heard)
                 self._silent = frozenset(n for n in known if n.partition("#")[0] in silent)
 

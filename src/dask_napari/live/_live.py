@@ -222,6 +222,7 @@ class Live:
     def _ask_sinks(self, timeout: float | None = None) -> None:
         """Hear what the sinks count, as long as they are there."""
         if not self._closed.is_set():
+            self._ledger.viewer_gone = not self.open
             asked = time.monotonic()
             counts = self._sinks.counts(timeout)
             self._ledger.hear_sinks(counts, asked, self._sinks.requests.silent)
