@@ -155,9 +155,13 @@ def test_views_do_not_keep_large_arrays_alive(client, wrapped):
             client.submit(tasks.crop, n, wrapped, pure=False).result()
         (after,) = client.run(process_memory).values()
         found = held(client)
-    assert found["queued"] == 20
-    if wrapped:  # by key
+        (counts,) = client.run(lambda dask_worker: dask_worker.plugins[SINK_NAME].counts()).values()
+    tally = counts["counts"]["crop"]
+    assert tally.selected == 20
+    if wrapped:  # by key: those that are released before they have a place are dropped
+        assert tally.pending + tally.dropped["released"] == 20
         assert found["queued_bytes"] <= LIMIT // 16
     else:  # as copies
+        assert tally.pending == 20
         assert found["queued_bytes"] == 20 * 64 * 64
     assert after - before < 150 * MIB
