@@ -18,7 +18,7 @@ from distributed import Client, Event, LocalCluster, wait
 
 import cluster_tasks as tasks
 import dask_napari as dn
-from dask_napari.live import _live, _watch
+from dask_napari.live import _dialed_addresses, _live, _watch
 from dask_napari.model import Tally, _polling
 from dask_napari.stream.shm import janitor
 from headless import DEADLINE, eventually
@@ -154,6 +154,29 @@ def test_the_computation_goes_on_when_the_viewer_is_stopped(client, monkeypatch)
         assert ledger.balanced
         assert ledger.total.shown == 310
     assert not leftovers()
+
+
+def test_a_worker_that_joins_while_the_viewer_is_stopped_is_not_called_unreachable(
+    caplog, monkeypatch
+):
+    monkeypatch.setattr(_live, "VIEWER_TIMEOUT", 0.5)
+    monkeypatch.setattr(_live, "POLL_INTERVAL", 0.1)
+    monkeypatch.setattr(_dialed_addresses, "NEWCOMERS_INTERVAL", 0.0)
+    caplog.set_level("DEBUG", "dask_napari.live")
+    with (
+        LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+        dn.watch(client) as live,
+    ):
+        os.kill(live._viewer.process.pid, signal.SIGSTOP)
+        try:
+            cluster.scale(2)
+            client.wait_for_workers(2)
+            before = caplog.text.count("the viewer was not asked")
+            eventually(lambda: caplog.text.count("the viewer was not asked") >= before + 2)
+        finally:
+            os.kill(live._viewer.process.pid, signal.SIGCONT)
+    assert "cannot reach" not in caplog.text
 
 
 SCRIPT = """

@@ -362,10 +362,11 @@ class Live:
             if not self._viewer.running:
                 break
             self._sinks.rejoin()
-            newcomers.check(self.addresses)
             try:
                 began = time.monotonic()
                 self._ask_viewer(VIEWER_TIMEOUT)
+                # Only of a viewer that answers: nobody can dial one that is stopped.
+                newcomers.check(self.addresses)
                 # Of many workers with many layers, it keeps both ends busy for a while.
                 nap = max(POLL_INTERVAL, LEDGER_SHARE * (time.monotonic() - began))
                 if reports := self._sinks.reports.changed():
