@@ -194,10 +194,15 @@ class NapariSink(PortablePlugin):
         New taps are those under a new name; refusals of taps that cannot be used are reported.
         Raises ValueError, and changes nothing, if taps contradict each other.
         """
+        # A tap stays the object that it was, so that scans know theirs; unless it was unusable.
+        unusable = {refusal.layer for refusal in self._refusals}
+        usable = {n: tap for n, tap in self._named.items() if tap.layer not in unusable}
+        named = {name: usable.get(name, tap) for name, tap in named.items()}
         taps = TapSet(named.values())
-        self._report(refusals)
+        self._refusals = tuple(refusals)
+        self._report(self._refusals)
         added = [tap for name, tap in named.items() if name not in self._named]
-        self._named, self._taps = dict(named), taps
+        self._named, self._taps = named, taps
         if self._session is not None:
             self._session.set_taps(taps, added)
 

@@ -12,7 +12,7 @@ from dask_napari.sink import dask_internals
 from dask_napari.sink._chunk_owners import is_source_stored
 from dask_napari.sink._context import SinkContext
 from dask_napari.sink._outputs import TaskOutput
-from dask_napari.tap import TapSet
+from dask_napari.tap import CompiledTap, TapSet
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -77,6 +77,8 @@ class StoredOutputs:
         for key in keys:
             if perf_counter() > until:
                 await asyncio.sleep(0)
+                if not any(map(self._is_active, taps)):
+                    return
                 until = perf_counter() + SCAN_TIME
             task = self._stored_task(key)
             if task is None:
@@ -91,6 +93,10 @@ class StoredOutputs:
             task = self._stored_task(key)
             if task is not None:
                 self._put(taps, task)
+
+    def _is_active(self, tap: CompiledTap) -> bool:
+        """Return whether a tap that a scan began with has not been removed since."""
+        return any(tap is active for active in self._context.taps)
 
     def _stored_task(self, key: Any) -> TaskState | None:
         """Return a task, or None if its output has left the memory."""
@@ -113,7 +119,7 @@ class StoredOutputs:
         context = self._context
         try:
             for tap in context.select(taps, task):
-                if not is_source_stored(context.taps, tap, task):
+                if self._is_active(tap) and not is_source_stored(context.taps, tap, task):
                     context.publisher.put(TaskOutput(context, tap, task, None))
         except BaseException as error:
             context.failed(error, task.key)
