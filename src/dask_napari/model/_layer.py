@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
 from dask_napari.model._bounds import AXES_LIMIT, Name, PlainValue
+from dask_napari.model._plates import PLATES
 
 Kind = Literal["image", "labels", "points", "shapes", "tracks", "vectors", "surface"]
 """A napari layer type."""
@@ -38,8 +39,19 @@ ORDERS: tuple[str, ...] = get_args(Order)
 SIZES: tuple[str, ...] = get_args(Sizes)
 
 
+GRID_LIMIT: Final = 1 << 16
+"""Rows or columns of a grid; with tiles of 2**15 pixels a side, napari can still count them."""
+
+_GUTTER_LIMIT: Final = 100.0
+_PLACE_LIMIT: Final = 1e15
+"""World units; beyond, floats run out of digits for pixels."""
+
+
 class Layout(msgspec.Struct, frozen=True):
-    """Places, names and colours of the coordinates of one axis, by their text."""
+    """Places, names and colours of the coordinates of one axis, by their text.
+
+    Raises ValueError if a number is beyond any mosaic: by a call, from the wire, or in a record.
+    """
 
     plate: int = 0  # wells of the plate whose wells, such as "B03", the axis has; 0 without one
     rows: int = 0  # of a grid; 0 for as many as are needed
@@ -49,6 +61,24 @@ class Layout(msgspec.Struct, frozen=True):
     places: dict[Name, tuple[float, float]] = {}  # y and x, in world units
     names: dict[Name, Name] = {}
     colors: dict[Name, Name] = {}  # names that napari knows, or "#rrggbb"
+
+    def __post_init__(self) -> None:
+        if self.plate and self.plate not in PLATES:
+            wells = ", ".join(map(str, PLATES))
+            raise ValueError(f"a plate of {self.plate} wells is not known; give one of {wells}")
+        if not 0 <= min(self.rows, self.columns) <= max(self.rows, self.columns) <= GRID_LIMIT:
+            raise ValueError(
+                f"a grid of {self.rows} x {self.columns} tiles; give 0 to {GRID_LIMIT} of each"
+            )
+        if not 0 <= self.gutter <= _GUTTER_LIMIT:
+            raise ValueError(
+                f"a gutter of {self.gutter} tiles; give a share from 0 to {_GUTTER_LIMIT:g}"
+            )
+        for name, place in self.places.items():
+            if not all(abs(length) <= _PLACE_LIMIT for length in place):
+                raise ValueError(
+                    f"the place {place} of {name[:40]!r}; give numbers up to {_PLACE_LIMIT:g}"
+                )
 
 
 class LayerSpec(msgspec.Struct, frozen=True):
