@@ -157,9 +157,10 @@ class Host:
         )
 
     def left(self) -> list[str]:
-        """What dask-napari has in memory and on disk of this host."""
-        segments = self.run("ls", "/dev/shm").split()
-        return [n for n in (*segments, *os.listdir(self.tmp)) if n.startswith("dask-napari")]
+        """What dask-napari has in memory and on disk of this host, but for its user's folder."""
+        name = "dask-napari-*-*"
+        segments = self.run("find", "/dev/shm", "-name", name).split()
+        return [*segments, *(str(path) for path in Path(self.tmp).rglob(name))]
 
     def sockets(self) -> int:
         """Established TCP connections of this host."""
