@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
 import napari
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QApplication
 
 from dask_napari.model import Calibration, Item, LayerSpec, Provenance, Report
 from dask_napari.stream.receive import PeerInfo, Request
+from headless import eventually
 
 
 def item(value: int, layer: str = "raw", kind: str = "image", shape=(32, 48), **position) -> Item:
@@ -288,3 +291,13 @@ def test_a_tick_keeps_to_its_budget(live, source, put):
     assert len(source.board) == 2000
     live.pump.drain()
     assert len(source.board) == 0
+
+
+def test_a_window_is_closed_between_two_ticks(live, monkeypatch):
+    """Napari lets events in while it makes a layer, which a closed window cannot have."""
+    closed: list[bool] = []
+    monkeypatch.setattr(live, "viewer", SimpleNamespace(close=lambda: closed.append(True)))
+    monkeypatch.setattr(live.layers, "update", lambda *_, **__: live.end())
+    live.pump.tick()
+    assert not closed
+    eventually(lambda: QApplication.processEvents() or closed)

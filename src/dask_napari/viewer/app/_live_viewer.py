@@ -78,7 +78,7 @@ class LiveViewer:
                 request.reply({"png": self.screenshot()})
             elif request.name == "quit":
                 request.reply()
-                self.viewer.close()
+                self.end()
             else:
                 request.fail(f"unknown request {request.name!r}")
         except Exception as error:
@@ -93,6 +93,14 @@ class LiveViewer:
         picture = self.viewer.window.screenshot(flash=False)
         png: bytes = iio.imwrite("<bytes>", picture, extension=".png")
         return png
+
+    def end(self) -> None:
+        """Close the window, between two ticks: a layer cannot be made in one that is closed."""
+        if self.pump.ticking:
+            QTimer.singleShot(REQUEST_INTERVAL_MS, self.end)
+        else:
+            self.pump.stop()
+            self.viewer.close()
 
     def close(self) -> None:
         """Stop the timers; layers and window stay."""

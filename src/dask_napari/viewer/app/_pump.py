@@ -38,6 +38,8 @@ class Pump(QObject):  # type: ignore[misc]
         self._layers = layers
         self._sliders = sliders
         self._reports = layers.reports
+        self.ticking = False
+        """True while a tick is under way: napari lets events in while it makes a layer."""
         self._timer = QTimer(self)
         self._timer.setInterval(INTERVAL_MS)
         self._timer.timeout.connect(self.tick)
@@ -55,6 +57,7 @@ class Pump(QObject):  # type: ignore[misc]
 
     def tick(self, budget: float = BUDGET, *, force: bool = False) -> None:
         """Put what fits into the budget, and show it; with ``force`` whatever that takes."""
+        outermost, self.ticking = not self.ticking, True
         try:
             self._put_some(time.monotonic() + budget)
             now = time.monotonic()
@@ -63,6 +66,8 @@ class Pump(QObject):  # type: ignore[misc]
         except Exception as error:
             # Never raised: Qt aborts a process whose slot does. Tests see the ERROR record.
             self._reports.error("tick failed", error, traceback=True, level=logging.ERROR)
+        finally:
+            self.ticking = not outermost
 
     def drain(self) -> None:
         """Put everything that waits, however long it takes; for a picture of it all."""

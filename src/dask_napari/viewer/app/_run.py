@@ -55,8 +55,8 @@ def run(
         # And the window is closed from the event loop, since a handler may run in the middle of
         # a tick or a draw.
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: QTimer.singleShot(0, viewer.close))
-        notifier = _at_hang_up(viewer.close) if parent_watch is not None else None
+            signal.signal(number, lambda *_: QTimer.singleShot(0, live.end))
+        notifier = _at_hang_up(live.end) if parent_watch is not None else None
         if on_ready is not None:
             QTimer.singleShot(0, lambda: on_ready(receiver))
         napari.run()
