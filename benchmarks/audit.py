@@ -15,9 +15,7 @@ import asyncio
 import json
 import logging
 import os
-import select
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +28,7 @@ from distributed import Client, Future, LocalCluster, Worker, wait
 
 from benchmarks import audit_tasks as tasks
 from benchmarks.report import publish, table
+from benchmarks.viewer_process import ViewerProcess
 from dask_napari import mosaic
 from dask_napari.sink import NapariSink
 from dask_napari.stream.auth import Security
@@ -193,55 +192,10 @@ class Screen:
 # -- the audit -----------------------------------------------------------------------------------
 
 
-class ScreenProcess:
-    """Process of the viewer, which always has one address and one set of keys."""
-
-    def __init__(self) -> None:
-        self.security = Security.generate()
-        self.address = "tcp://127.0.0.1:0"
-        self.lives = 0
-        self.start()
-
-    def start(self) -> None:
-        """Open the window."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.audit", "--viewer", self.address],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdin is not None
-        self.process.stdin.write(self.security.dumps() + "\n")
-        self.lives += 1
-        self.address = self.ask(None)["addresses"][0]
-
-    def ask(self, turns: list[int] | None) -> dict[str, Any]:
-        """Return the answer for some rounds."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        if turns is not None:
-            self.process.stdin.write(json.dumps(turns) + "\n")
-        self.process.stdin.flush()
-        if not select.select([self.process.stdout], [], [], DEADLINE)[0]:
-            raise RuntimeError("the viewer does not answer")
-        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return answer
-
-    def end(self, kill: bool) -> None:
-        """Close the window, or kill its process."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        if kill:
-            self.process.kill()
-        self.process.stdin.close()
-        self.process.wait(DEADLINE)
-        self.process.stdout.close()
-
-
 class Audit:
     """Rounds, disturbances and comparisons, with the counts of both."""
 
-    def __init__(self, client: Client, cluster: LocalCluster, screen: ScreenProcess) -> None:
+    def __init__(self, client: Client, cluster: LocalCluster, screen: ViewerProcess) -> None:
         self.client = client
         self.cluster = cluster
         self.screen = screen
@@ -305,7 +259,7 @@ class Audit:
         """Wait until rounds are on the screen, and count the faults that stay."""
         deadline = time.monotonic() + DEADLINE
         while True:
-            state = self.screen.ask(turns)
+            state = self.screen.ask(json.dumps(turns))
             if not state["balanced"]:
                 self.fault("the ledger does not balance", str(state))
             if not state["pending"] and not state["faults"]:
@@ -334,7 +288,8 @@ def main() -> int:
         Screen(options.viewer, Security.loads(sys.stdin.readline())).run()
         return 0
     folder = tempfile.TemporaryDirectory(prefix="audit-")
-    screen = ScreenProcess()
+    security = Security.generate()
+    screen = ViewerProcess("benchmarks.audit", "tcp://127.0.0.1:0", greeting=security.dumps())
     try:
         with (
             folder,
@@ -348,11 +303,11 @@ def main() -> int:
             ) as cluster,
             Client(cluster) as client,
         ):
-            sink = NapariSink([screen.address], TAPS, security=screen.security.client())
+            sink = NapariSink([screen.address], TAPS, security=security.client())
             client.register_plugin(sink)
             audit = Audit(client, cluster, screen)
             audit.run(options.minutes, options.every)
-            state = screen.ask([])
+            state = screen.ask("[]")
     finally:
         screen.end(kill=False)
     rows = [

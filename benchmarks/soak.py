@@ -13,17 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import select
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import dask
 import numpy as np
@@ -32,6 +29,7 @@ from distributed import Client, LocalCluster, wait
 
 from benchmarks.report import publish, table
 from benchmarks.soak_tasks import fill_caches, named
+from benchmarks.viewer_process import ViewerProcess
 from dask_napari.sink import NapariSink, worker_counts
 from dask_napari.stream.receive import Board, Receiver
 from dask_napari.stream.shm import arena, janitor
@@ -116,50 +114,6 @@ def view(address: str) -> None:
             consumer.join()
 
 
-class Viewer:
-    """Process of the viewer, which always has one address."""
-
-    def __init__(self, address: str, folder: Path) -> None:
-        self.address = address
-        self.folder = folder
-        self.lives = 0
-        self.start()
-
-    def start(self) -> None:
-        env = {k: v for k, v in os.environ.items() if k != "XDG_RUNTIME_DIR"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.soak", "--viewer", self.address],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**env, "TMPDIR": str(self.folder)},
-        )
-        self.lives += 1
-        self.address = self._read()["addresses"][1]
-
-    def _read(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        if not select.select([self.process.stdout], [], [], 60.0)[0]:
-            raise RuntimeError("the viewer does not answer")
-        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return answer
-
-    def state(self) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return self._read()
-
-    def end(self, kill: bool) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        if kill:
-            self.process.kill()
-        self.process.stdin.close()
-        self.process.wait(30)
-        self.process.stdout.close()
-
-
 # -- watching ------------------------------------------------------------------------------------
 
 
@@ -232,7 +186,7 @@ class Memory:
 class Soak:
     """Soak run with its batches, restarts and checks."""
 
-    def __init__(self, client: Client, cluster: LocalCluster, viewer: Viewer) -> None:
+    def __init__(self, client: Client, cluster: LocalCluster, viewer: ViewerProcess) -> None:
         self.client = client
         self.cluster = cluster
         self.viewer = viewer
@@ -280,8 +234,10 @@ class Soak:
         while True:
             counts = [c for c in self.client.run(worker_counts, on_error="ignore").values() if c]
             self.names |= {c["name"] for c in counts}
-            sides = {c["name"]: sum(n["selected"] for n in c["counts"]) for c in counts}
-            state = self.viewer.state()
+            sides = {
+                c["name"]: sum(tally.selected for tally in c["counts"].values()) for c in counts
+            }
+            state = self.viewer.ask()
             self.check(state["balanced"], f"ledger: {state}")
             same = all(state["by_name"].get(name, 0) == n for name, n in sides.items())
             if len(sides) == 2 and same and not state["pending"]:
@@ -354,7 +310,10 @@ def main() -> int:
         view(options.viewer)
         return 0
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
-    viewer = Viewer("tcp://127.0.0.1:0", folder)
+    env = {k: v for k, v in os.environ.items() if k != "XDG_RUNTIME_DIR"}
+    viewer = ViewerProcess(
+        "benchmarks.soak", "tcp://127.0.0.1:0", 1, env={**env, "TMPDIR": str(folder)}
+    )
     dask.config.set(DASK_LOGS)
     try:
         with (
@@ -365,11 +324,12 @@ def main() -> int:
             client.register_plugin(NapariSink([viewer.address], [] if options.control else taps))
             soak = Soak(client, cluster, viewer)
             soak.run(options.minutes, options.every or max(75.0, options.minutes * 60 / 12))
-            last = viewer.state()
+            last = viewer.ask()
     finally:
         viewer.end(kill=False)
     owners = {"".join(c if c.isalnum() else "-" for c in name)[-40:] for name in soak.names}
-    segments = [n for n in os.listdir(arena.DIRECTORY) if any(owner in n for owner in owners)]
+    names = [path.name for path in Path(arena.DIRECTORY).rglob("dask-napari-*")]
+    segments = [name for name in names if any(owner in name for owner in owners)]
     soak.check(not segments, f"segments are left: {segments}")
     soak.check(not os.listdir(folder), f"directories are left: {os.listdir(folder)}")
     shutil.rmtree(folder, ignore_errors=True)

@@ -89,8 +89,8 @@ class ClusterRequests:
     async def _workers(
         self, function: Callable[..., T], seconds: float, addresses: set[str] | None
     ) -> dict[str, T]:
-        # Half of the time is for one request to all workers, of which the slowest decides; the
-        # other half for a request to each of them, if need be.
+        # Half of the time is for one request to all workers, which takes as long as the slowest of
+        # them; the other half for a request to each of them, if need be.
         deadline, half = time.monotonic() + seconds, seconds / 2
         present = set(await asyncio.wait_for(self.client.nthreads(), half))
         for address, task in list(self._unanswered.items()):

@@ -46,7 +46,7 @@ def silent_plugin(name, version, error):
     found.name = name
     return found
 """
-"""What opens a pickle within the pickle, or returns something that stands in for its content.
+"""Source that opens a pickle within the pickle, or returns a stand-in for its content.
 
 As text, since a worker may have another Python, for which compiled code is of no use."""
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 Shift = tuple[float, float]
-"""Where pixel (0, 0) of a block lies: y and x in pixels."""
+"""Place of pixel (0, 0) of a block: y and x in pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,7 @@
 """Keys of the connecting side: those it was given, or those that a viewer of its user has left.
 
-A missing key is no consent. Who listens on a port of the loopback interface may be any user of
-this host, and ``/proc/net/tcp`` proves nothing: the port can change hands between that look and
+Nothing is sent without a key: any user of this host may listen on a port of the loopback
+interface, and ``/proc/net/tcp`` proves nothing: the port can change hands between that look and
 the connection. Only keys and a socket in a private directory are proofs.
 """
 

@@ -55,7 +55,7 @@ _running: Final[set[PublisherThread]] = set()
 class PublisherThread:
     """Empty an outbox into one receiver, from a thread of its own.
 
-    ``transport`` is empty while there is no connection.
+    ``transport`` is empty until a receiver has answered.
     """
 
     def __init__(self, outbox: Outbox, reports: Reports, options: PublisherOptions) -> None:
@@ -77,7 +77,7 @@ class PublisherThread:
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._wakeup = Wakeup()
         self._loader = Loader(outbox, reports, self._wakeup.set, options.output_timeout)
-        # The thread closes it; of a publisher that was never started there is no thread. Not at
+        # The thread closes the wakeup, but a publisher that was never started has no thread. Not at
         # exit, when the thread may still wait.
         weakref.finalize(self, self._wakeup.close).atexit = False
         # A daemon: an interpreter that ends without `close` must not hang on the viewer.

@@ -34,7 +34,7 @@ from dask_napari.system import (
 )
 
 DIRECTORY = SHARED_MEMORY
-"""Where arenas are made, in a folder of this user; tests take another."""
+"""Folder of all users that has this user's folder of arenas; tests take another."""
 
 HEADER: Final = 4096
 """Bytes before the slots: a page, so that slots are aligned to pages."""

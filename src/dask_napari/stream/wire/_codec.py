@@ -52,7 +52,7 @@ def codec_for(kind: str) -> Codec:
 def encode(codec: Codec, array: npt.NDArray[Any]) -> Buffer:
     """Compress a contiguous array.
 
-    Raises Refusal if there is no such codec.
+    Raises Refusal if no codec has that name.
 
     >>> array = np.zeros((512, 512), np.uint16)
     >>> coded = encode("zstd", array)
