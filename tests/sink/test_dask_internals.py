@@ -112,7 +112,7 @@ def spill(tmp_path: Path) -> SpillBuffer:
 
 
 def worker_with(data: object) -> Any:
-    return SimpleNamespace(data=data)
+    return SimpleNamespace(data=data, state=SimpleNamespace(actors={}))
 
 
 def test_a_read_changes_nothing_of_what_dask_spills_next(spill):

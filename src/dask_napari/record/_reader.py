@@ -12,7 +12,6 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import zarr
-from msgspec.structs import replace
 
 from dask_napari.model import Item, LayerSpec, Policy, Refusal
 from dask_napari.record._files import check_entries, check_inside, read_arrays, read_attributes
@@ -54,9 +53,8 @@ class Record:
         self.closed: bool = bool(attributes.get("closed"))
         self.sessions: list[dict[str, Any]] = attributes.get("sessions", [])
         self.lines: JournalReader = JournalReader(self.path)
-        layers = (msgspec.convert(each, LayerSpec) for each in attributes.get("layers", []))
         self.layers: list[LayerSpec] = [
-            replace(spec, options=from_json(spec.options)) for spec in layers
+            msgspec.convert(from_json(each), LayerSpec) for each in attributes.get("layers", [])
         ]
         self._open_image = cache(self._open)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import replace
 
 from dask_napari._version import __version__
 from dask_napari.model import LayerSpec, Ledger
@@ -85,8 +84,7 @@ class RecordSession:
     ) -> None:
         """Write what is new; layers of earlier sessions stay. Raises OSError."""
         for spec in layers:
-            plain_spec = replace(spec, options=to_json(spec.options))
-            self._layers[spec.name] = msgspec.to_builtins(plain_spec)
+            self._layers[spec.name] = to_json(msgspec.to_builtins(spec))
         session = self._sessions[-1]
         session["ledger"] = plain(ledger)
         if closed:
