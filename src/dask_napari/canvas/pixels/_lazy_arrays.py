@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dask_napari.canvas.pixels._array_protocol import ArrayProtocol, check_memory
+
 if TYPE_CHECKING:
     from dask_napari.canvas.pixels._canvas import Canvas
 
@@ -17,7 +19,7 @@ Selector = int | range
 """Selection on one axis of a canvas: one index, or several."""
 
 
-class LazyArray:
+class LazyArray(ArrayProtocol):
     """Array whose elements are drawn when numpy asks for them.
 
     Subclasses provide :attr:`source`. Indices count from the canvas as it is at the time of
@@ -48,11 +50,6 @@ class LazyArray:
         return self.source.dtype
 
     @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
     def size(self) -> int:
         """Number of elements, with those of the places that nothing filled yet."""
         return prod(self.shape)
@@ -61,11 +58,6 @@ class LazyArray:
     def nbytes(self) -> int:
         """Bytes that the dense array would take."""
         return self.size * self.dtype.itemsize
-
-    def __len__(self) -> int:
-        if not self.ndim:
-            raise TypeError("len() of an array with no axes")
-        return self.shape[0]
 
     def __getitem__(self, key: Any) -> Any:
         parts = key if isinstance(key, tuple) else (key,)
@@ -81,6 +73,7 @@ class LazyArray:
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> npt.NDArray[Any]:
         source, selectors = self.source, self.selectors
+        check_memory(self.shape, self.dtype)
         leading, rest = selectors[: source.n_leading], selectors[source.n_leading :]
         choices = [(part,) if isinstance(part, int) else part for part in leading]
         array = source.background([len(choice) for choice in choices] + _lengths(rest))

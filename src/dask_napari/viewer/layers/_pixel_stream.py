@@ -164,7 +164,7 @@ class PixelStream(LayerStream):
 
     @property
     def _state(self) -> tuple[object, ...]:
-        return self.canvas, self.canvas.shape, self.canvas.dtype
+        return id(self.canvas), self.canvas.shape, self.canvas.dtype
 
     def set_data(self) -> None:
         """Make napari ask for shape and type again; it copies nothing."""
