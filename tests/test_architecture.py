@@ -79,6 +79,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "viewer.app": {
         "model",
         "canvas",
+        "canvas.pixels",
         "catalog",
         "config",
         "system",

@@ -21,6 +21,12 @@ from dask_napari.canvas.pixels._array_handles import (
     storable,
 )
 from dask_napari.canvas.pixels._lazy_arrays import CanvasView, LazyArray, Selector
+from dask_napari.canvas.pixels._painted_array import (
+    Indices,
+    PaintedArray,
+    by_place,
+    element_indices,
+)
 from dask_napari.canvas.pixels._planes import Plane, TileKey
 from dask_napari.canvas.pixels._renderer import Renderer, upward_window
 from dask_napari.canvas.pixels._tiles import Tile
@@ -90,10 +96,12 @@ class Canvas(LazyArray):
         self.pixel = pixel
         self._store = store
         self._planes: PositionIndex[Plane] = PositionIndex(axes)
-        self._renderer = Renderer(colour, 0.0 if labels else fill)
+        # napari paints in the picture that it was given, too.
+        self._renderer = Renderer(colour, 0.0 if labels else fill, copies=labels)
         self._space: tuple[int, ...] = ()
         self._in_mosaic = False  # whether any block lies in a cell of the mosaic
         self._dtype: np.dtype[Any] | None = None
+        self.n_painted: int = 0  # changes of the paint so far
 
     def put(
         self,
@@ -138,12 +146,57 @@ class Canvas(LazyArray):
         elif cell:
             self._arrange(plane)
         start = self._start((cell, origin))
+        before = plane.tiles.get((cell, origin))
+        if before is not None and isinstance(before.array, PaintedArray):
+            block = before.array.over(block)
         tile = Tile(block, start, self._store, array_shape=array_shape, stage=stage, limits=limits)
         old = plane.put((cell, origin), tile)
         self._renderer.add(plane, tile, old)
         self._in_mosaic |= bool(cell)
+        self.n_painted += isinstance(block, PaintedArray)
         grew |= self._fit(end, block.dtype)
         return PutResult(key, grew, old is not None, tile.start, shape)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Paint labels by hand.
+
+        Paint lies on the block that a task has sent, on the topmost where several lie, and stays
+        there when another one arrives for its place, until :meth:`clear_paint`. Elements that no
+        block holds stay as they are.
+        """
+        if not self.labels:
+            raise TypeError("a live image is not written to; write to a copy, data.copy()")
+        indices = element_indices(key, self.shape)
+        values = np.broadcast_to(np.asarray(value, self.dtype), indices[0].shape).ravel()
+        flat = tuple(each.ravel() for each in indices)
+        for place, is_there in by_place(flat, self.n_leading):
+            where = tuple(each[is_there] for each in flat[self.n_leading :])
+            self._paint(place, where, values[is_there])
+
+    def _paint(self, place: Sequence[int], where: Indices, values: npt.NDArray[Any]) -> None:
+        for plane in self._planes.at(place[: len(self.axes)]):
+            self._arrange(plane)
+            box = tuple(
+                range(min(each), max(each) + 1) if len(each) else range(0) for each in where
+            )
+            for tile in reversed([*plane.tiles_near(box)]):
+                inside = tile.paint(where, values)
+                if inside.any():
+                    self.n_painted += 1
+                    self._renderer.add(plane, tile, tile)
+                    where, values = tuple(each[~inside] for each in where), values[~inside]
+
+    def clear_paint(self) -> None:
+        """Show all blocks as the tasks made them again."""
+        for plane in self._planes.values():
+            for tile in plane.tiles.values():
+                if tile.clear_paint():
+                    self.n_painted += 1
+                    self._renderer.add(plane, tile, tile)
+
+    def painted(self) -> list[Mapping[str, Coordinate]]:
+        """Return the positions of the blocks that are painted by hand."""
+        return [block.position for block in self.blocks() if isinstance(block.block, PaintedArray)]
 
     def _split(self, position: Mapping[str, Any]) -> tuple[Mapping[str, Any], Cell]:
         """Split a position into its sliders and its cell in the mosaic."""

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.canvas.pixels._array_protocol import ArrayProtocol, check_memory
+from dask_napari.canvas.pixels._painted_array import by_place, element_indices
 
 if TYPE_CHECKING:
     from dask_napari.canvas.pixels._canvas import Canvas
@@ -63,11 +64,26 @@ class LazyArray(ArrayProtocol):
         parts = key if isinstance(key, tuple) else (key,)
         selectors = _select(parts, self.selectors)
         if selectors is None:  # arrays, masks or new axes: numpy knows best
-            return np.asarray(self)[key]
+            are_elements = len(parts) == self.ndim and all(map(_is_index, parts))
+            return self._elements(parts) if are_elements else np.asarray(self)[key]
         if all(isinstance(part, int) for part in selectors[: self.source.n_leading]):
             # One place: handed out as it is, without a copy wherever one tile fills it.
             return self.source.pixels(selectors, self.level)
         return CanvasView(self.source, selectors, self.level)
+
+    def _elements(self, parts: tuple[Any, ...]) -> npt.NDArray[Any]:
+        """Return single elements, for which only the pixels around them are drawn."""
+        indices = element_indices(parts, self.shape)
+        result = np.empty(indices[0].shape, self.dtype)
+        leading = self.selectors[: self.source.n_leading]
+        for place, is_there in by_place(indices, len(_lengths(leading))):
+            where = [each[is_there] for each in indices[len(place) :]]
+            first = [each.min() for each in where]
+            box = (slice(at, each.max() + 1) for at, each in zip(first, where, strict=True))
+            picture = np.asarray(self[(*place, *box)])
+            within = (each - at for at, each in zip(first, where, strict=True))
+            result[is_there] = picture[tuple(within)]
+        return result
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
@@ -108,6 +124,12 @@ class CanvasView(LazyArray):
     @property
     def selectors(self) -> tuple[Selector, ...]:
         return super().selectors if self._selectors is None else self._selectors
+
+
+def _is_index(part: Any) -> bool:
+    return isinstance(part, int | np.integer) or (
+        isinstance(part, np.ndarray) and part.dtype.kind in "iu"
+    )
 
 
 def _lengths(selectors: tuple[Selector, ...]) -> list[int]:

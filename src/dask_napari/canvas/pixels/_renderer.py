@@ -56,11 +56,15 @@ class Overview:
 
 
 class Renderer:
-    """Drawing of planes, with an overview that is kept for the next redraw."""
+    """Drawing of planes, with an overview that is kept for the next redraw.
 
-    def __init__(self, colour: int, fill: float) -> None:
+    Pictures may be parts of the tiles themselves, unless ``copies`` is true.
+    """
+
+    def __init__(self, colour: int, fill: float, *, copies: bool = False) -> None:
         self.colour = colour
         self.fill = fill
+        self.copies = copies
         self._overview: Overview | None = None
 
     def __repr__(self) -> str:
@@ -92,7 +96,7 @@ class Renderer:
                 return picture[tuple(map(_as_slice, window))]
             tile = planes[0].only_tile(window, level)
             if tile is not None:
-                return tile.astype(dtype, copy=False)
+                return tile.astype(dtype, copy=self.copies)
         colour = [self.colour] if self.colour else []
         picture = self.background([*map(len, window), *colour], dtype)
         for plane in reversed(planes):

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.canvas.pixels._array_handles import ArrayHandle, InMemoryArray, StoreArray
+from dask_napari.canvas.pixels._painted_array import Indices, PaintedArray
 
 Window = tuple[range, ...]
 """Indices that are looked at along each spatial axis; steps are positive."""
@@ -63,6 +64,28 @@ class Tile:
     def end(self) -> tuple[int, ...]:
         """End of the tile along each axis."""
         return tuple(at + n for at, n in zip(self.start, self.shape, strict=True))
+
+    def paint(self, where: Indices, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Paint the elements that lie on the tile, at indices in space; return which do."""
+        own = where[len(where) - len(self.start) :]
+        inside: npt.NDArray[np.bool_] = np.all(
+            [(at <= i) & (i < end) for i, at, end in zip(own, self.start, self.end, strict=True)],
+            axis=0,
+        )
+        if inside.any():
+            if not isinstance(self.array, PaintedArray):
+                self.array = PaintedArray(self.array)
+            at = tuple(i[inside] - first for i, first in zip(own, self.start, strict=True))
+            self.array.paint(at, values[inside])
+            self._coarser = []
+        return inside
+
+    def clear_paint(self) -> bool:
+        """Show the array as the task made it again; return whether it was painted."""
+        if not isinstance(self.array, PaintedArray):
+            return False
+        self.array, self._coarser = self.array.under, []
+        return True
 
     def move(self, start: tuple[int, ...]) -> None:
         """Move the tile to another start."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from msgspec.structs import replace
 from napari.layers import Image, Labels
 
 from dask_napari.canvas import PutResult
-from dask_napari.canvas.pixels import ArrayHandle, Canvas
+from dask_napari.canvas.pixels import ArrayHandle, Canvas, LazyArray
 from dask_napari.model import Item, ItemMeta, Refusal
 from dask_napari.viewer.layers._contrast import RunningContrast
 from dask_napari.viewer.layers._label_features import LabelFeatures
@@ -20,6 +20,9 @@ from dask_napari.viewer.napari_internals import forget_coarsest_level
 
 logger = logging.getLogger(__name__)
 
+PAINTED: Final = "painted by hand"
+"""Entry of a layer's metadata with the positions of the items that the user has painted on."""
+
 
 class HeldItem(Item):
     """Item in a canvas's keeping; its ``data`` has shape and type alone."""
@@ -27,6 +30,11 @@ class HeldItem(Item):
     __slots__ = ("held", "limits")
     held: ArrayHandle
     limits: tuple[float, float] | None
+
+
+def is_live(layer: Any) -> bool:
+    """Return whether a layer of images or labels shows a canvas, and no data of the user's own."""
+    return isinstance(layer.data[0] if layer.multiscale else layer.data, LazyArray)
 
 
 class PixelStream(LayerStream):
@@ -51,6 +59,7 @@ class PixelStream(LayerStream):
         self.contrast = RunningContrast(fixed=not follows)
         self.features = LabelFeatures(self.viewer, self.axes) if item.kind == "labels" else None
         self._given: tuple[object, ...] = ()  # shape and type that napari knows
+        self._n_painted = 0
 
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
         """Lay an item on the canvas; return whether an axis grew."""
@@ -158,6 +167,7 @@ class PixelStream(LayerStream):
         if not self.canvas.colour:
             options["contrast_limits"] = self.contrast.limits
         layer = self.made(lambda more: Image(data, **{**options, **more}))
+        layer.editable = False
         self._given = state
         self.contrast.attach(layer)
         self.show(layer)
@@ -200,6 +210,7 @@ class PixelStream(LayerStream):
             corners[1, -2:] = np.array(levels[-1].shape[: self.ndim])[-2:] - 1
             layer.corner_pixels = corners
             layer.multiscale = True
+            layer.editable = False
         layer.data = levels
 
     def refresh(self) -> None:
@@ -214,9 +225,17 @@ class PixelStream(LayerStream):
 
     def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the napari layer up to date; return whether it was redrawn."""
+        if self.layer is not None and not is_live(self.layer):
+            self.reports.note(
+                self.name,
+                "its data were replaced: that layer is yours, and another one shows what arrives",
+            )
+            self.layer = None
         drawn = super().update(now, force=force)
         if self.layer is not None and not self.contrast.fixed:
             self.contrast.apply(self.layer)
+        if self._n_painted != self.canvas.n_painted:
+            self._mark_paint()
         if self.layer is not None and self.features is not None:
             self.features.apply(self.layer)
             if self.features.ambiguous:
@@ -226,3 +245,16 @@ class PixelStream(LayerStream):
                     " them through, or show the axis as a slider",
                 )
         return drawn
+
+    def _mark_paint(self) -> None:
+        """Say where the user has painted, in the layer's metadata and to the viewer."""
+        self._n_painted, self.thumbnail_due = self.canvas.n_painted, True
+        painted = self.canvas.painted()
+        if self.layer is not None:
+            self.layer.metadata = {**self.layer.metadata, PAINTED: painted}
+        if painted:
+            self.reports.note(
+                self.name,
+                "painted by hand: the paint stays over what arrives, until Clear paint in the menu"
+                " Layers > Annotate takes it away",
+            )

@@ -1,0 +1,110 @@
+"""What the user does by hand on live layers stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari._app_model import get_app_model
+
+from dask_napari.model import Item
+
+
+def command(viewer, name: str, layer: str) -> None:
+    viewer.layers.selection = {viewer.layers[layer]}
+    get_app_model().commands.execute_command(f"dask-napari.{name}").result()
+
+
+def cells(t: int, value: int = 1, **more) -> Item:
+    data = np.zeros((16, 20), np.uint8)
+    data[2:6, 2:6] = value
+    return Item("lab", "labels", data, {"t": t}, **more)
+
+
+@pytest.fixture
+def labels(viewer, put):
+    put(cells(0), cells(1))
+    viewer.dims.set_current_step(0, 0)
+    return viewer.layers["lab"]
+
+
+def test_paint_stays_over_what_arrives(viewer, put, live, labels):
+    sent = np.array(labels.data)
+    labels.brush_size = 3
+    labels.paint((0, 10, 10), 7)
+    painted = np.array(labels.data)
+    assert (painted == 7).sum() > 1
+    assert (painted[1] == sent[1]).all()
+    assert (labels.get_value((0, 10, 10)), labels.get_value((0, 3, 3))) == (7, 1)
+
+    put(cells(0, 3), cells(2))  # computed anew, and another place
+    assert labels.get_value((0, 10, 10)) == 7
+    assert labels.get_value((0, 3, 3)) == 3
+    assert (labels.data[0] == 7).sum() == (painted == 7).sum()
+    assert labels.metadata["painted by hand"] == [{"t": 0}]
+    assert any("Clear paint" in str(report) for report in live.layers.reports.all())
+
+    command(viewer, "clear_paint", "lab")
+    put(cells(1))
+    assert np.array_equal(labels.data[0], cells(0, 3).data)
+    assert labels.metadata["painted by hand"] == []
+
+
+def test_fill_undo_and_polygons(labels):
+    sent = np.array(labels.data)
+    labels.fill((0, 3, 3), 9)
+    assert np.array_equal(labels.data[0], sent[0] * 9)
+    labels.undo()
+    assert np.array_equal(labels.data, sent)
+    labels.redo()
+    labels.paint_polygon([[0, 8, 8], [0, 8, 14], [0, 14, 14], [0, 14, 8]], 4)
+    assert labels.data[0, 11, 11] == labels.get_value((0, 11, 11)) == 4
+
+
+def test_an_array_that_a_task_sent_is_never_written_to(viewer, put):
+    item = Item("lab", "labels", np.ones((16, 20), np.uint8))
+    item.data.flags.writeable = False
+    put(item)
+    viewer.layers["lab"].paint((0, 4, 4) if viewer.layers["lab"].ndim == 3 else (4, 4), 2)
+    assert (np.asarray(viewer.layers["lab"].data) == 2).any()
+    assert (item.data == 1).all()
+
+
+def test_paint_goes_where_its_tile_goes(viewer, put, live):
+    put(cells(0), cells(1))
+    viewer.layers["lab"].paint((1, 10, 10), 7)
+    live.layers.choose("t", "mosaic")
+    live.pump.drain()
+    data = np.asarray(viewer.layers["lab"].data)
+    ys, xs = np.nonzero(data == 7)
+    assert len(ys)
+    viewer.layers["lab"].paint((0, 0), 5)  # in the first tile
+    live.layers.choose("t", "slider")
+    live.pump.drain()
+    data = np.asarray(viewer.layers["lab"].data)
+    assert (data[1, 10, 10], data[0, 10, 10], data[0, 0, 0], data[1, 0, 0]) == (7, 0, 5, 0)
+
+
+def test_what_cannot_be_edited_says_so_and_can_be_frozen(viewer, put):
+    put(
+        Item("img", "image", np.ones((8, 8), np.uint8), {"t": 0}),
+        Item("large", "labels", np.ones((8, 5000), np.uint8), {"t": 0}),
+    )
+    for name in ("img", "large"):
+        assert not viewer.layers[name].editable
+        command(viewer, "freeze", name)
+    frozen = viewer.layers["large (frozen)"]
+    assert frozen.editable
+    assert type(frozen.data) is np.ndarray
+    frozen.paint((0, 4, 4), 2)
+    put(Item("img", "image", np.full((8, 8), 5, np.uint8), {"t": 0}))
+    assert (viewer.layers["img (frozen)"].data == 1).all()
+    with pytest.raises(TypeError, match=r"copy\(\)"):
+        viewer.layers["img"].data[0] = 3
+
+
+def test_a_layer_whose_data_the_user_replaced_is_his(viewer, put, labels):
+    labels.data = np.asarray(labels.data).astype(np.int64)
+    put(cells(0, 6))
+    assert labels.data.max() == 1
+    (other,) = [layer for layer in viewer.layers if layer is not labels]
+    assert other.data[0].max() == 6
