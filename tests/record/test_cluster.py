@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -172,6 +173,26 @@ def test_a_replay_from_the_command_line(tmp_path):
         viewer.until_shown("raw", 1)
         assert "1 of 1 items sent" in process.communicate(timeout=60)[1]
         assert process.returncode == 0
+
+
+@pytest.mark.parametrize("keys", [[], ["--insecure"]])
+def test_a_replay_to_where_nobody_listens_ends(tmp_path, keys):
+    store = Store(tmp_path / "run.zarr")
+    store.put([Item("raw", "image", np.ones((8, 8), "u1"), {"t": 0})])
+    store.close()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        command = [str(COMMAND), "replay", str(tmp_path / "run.zarr"), "--address", address]
+        done = subprocess.run(
+            [*command, "--timeout", "1", *keys],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert f"no viewer has answered at {address} for 1 s; 0 of 1 items were sent" in done.stderr
 
 
 def test_a_replay_opens_a_window_and_ends_with_it(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +12,6 @@ from dask_napari.cli._record_command import require_zarr
 
 if TYPE_CHECKING:
     from dask_napari.record import Record
-    from dask_napari.stream.auth import Security
 
 
 @click.command()
@@ -31,12 +30,20 @@ if TYPE_CHECKING:
 @click.option(
     "--insecure", is_flag=True, help="Send without keys, too, where none are given or found."
 )
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.0),
+    default=30.0,
+    show_default=True,
+    help="Seconds without an answer from the viewer at --address after which the command fails.",
+)
 @click.option("--title", default="", help="Title of the window that is opened.")
 def replay(
     path: Path,
     address: tuple[str, ...],
     security_file: Path | None,
     insecure: bool,
+    timeout: float,
     title: str,
 ) -> None:
     """Send the record PATH to a viewer as workers did: same layers, positions and colours."""
@@ -51,23 +58,23 @@ def replay(
     if record.unreadable:
         click.echo(f"{record.unreadable} lines of the journal cannot be read", err=True)
     if address:
-        _send_to(address, record, security, insecure)
+        _send_to(address, record, timeout=timeout, security=security, insecure=insecure)
     else:
         _show_in_new_viewer(record, title or path.name)
 
 
-def _send_to(
-    addresses: tuple[str, ...], record: Record, security: Security | None, insecure: bool
-) -> None:
+def _send_to(addresses: tuple[str, ...], record: Record, **options: Any) -> None:
     from dask_napari.record import replay as send
 
-    with failing(ValueError), click.progressbar(length=len(record), label="sending") as bar:
+    with (
+        failing(ValueError, TimeoutError),
+        click.progressbar(length=len(record), label="sending") as bar,
+    ):
         sent = send(
             record,
             addresses,
-            security=security,
-            insecure=insecure,
             progress=lambda number: bar.update(number - bar.pos),
+            **options,
         )
     click.echo(f"{sent} of {len(record)} items sent", err=True)
     if sent < len(record):
@@ -91,12 +98,13 @@ def _show_in_new_viewer(record: Record, title: str) -> None:
             memory=config.get_memory(None),
         )
     try:
-        sent = send(
-            record,
-            viewer.addresses,
-            security=security.client(),
-            going_on=lambda: viewer.running,
-        )
+        with failing(TimeoutError):
+            sent = send(
+                record,
+                viewer.addresses,
+                security=security.client(),
+                going_on=lambda: viewer.running,
+            )
         click.echo(f"{sent} of {len(record)} items shown; close the window to end", err=True)
         viewer.wait()
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,7 @@ from dask_napari.stream.send import Publisher
 # Items that wait to be read; they are read when their turn comes, so that memory is bounded.
 QUEUE_LENGTH: Final = 256
 POLL_INTERVAL: Final = 0.02  # seconds between looks at how many there are
+VIEWER_TIMEOUT: Final = 30.0  # seconds without a viewer; one that is started again takes a few
 # What reading a record may raise that somebody else has written.
 UNREADABLE: Final = (OSError, ValueError, TypeError, LookupError, RecursionError)
 
@@ -136,6 +138,7 @@ def replay(
     name: str = "",
     going_on: Callable[[], bool] = lambda: True,
     progress: Callable[[int], Any] = lambda sent: None,
+    timeout: float = VIEWER_TIMEOUT,
     **options: Any,
 ) -> int:
     """Send all items of a record to a viewer, in the order in which they were recorded.
@@ -152,6 +155,9 @@ def replay(
         Asked now and then; what it has not sent when this is false is left.
     progress : callable
         Called now and then with the number of items that have been sent.
+    timeout : float
+        Seconds without a connection to the viewer after which the replay ends. A connected viewer
+        may take its time.
     **options
         More for :class:`~dask_napari.stream.Publisher`: ``security``, for instance.
 
@@ -159,6 +165,11 @@ def replay(
     -------
     int
         Number of items that the viewer has got.
+
+    Raises
+    ------
+    TimeoutError
+        If no viewer answers within ``timeout``, at the beginning or later.
     """
     publisher = Publisher(addresses, name=name or f"replay of {record.path.name}", **options)
     pause = threading.Event()
@@ -167,9 +178,17 @@ def replay(
         return sum(tally.sent for tally in publisher.counts().values())
 
     def wait(most: int) -> None:
+        answered = time.monotonic()
         while len(publisher.outbox) > most and going_on():
             progress(sent())
             pause.wait(POLL_INTERVAL)
+            if publisher.state == "connected":
+                answered = time.monotonic()
+            elif time.monotonic() - answered > timeout:
+                raise TimeoutError(
+                    f"no viewer has answered at {', '.join(addresses)} for {timeout:g} s; "
+                    f"{sent()} of {len(record)} items were sent"
+                )
 
     with publisher:
         publisher.declare(record.layers)
