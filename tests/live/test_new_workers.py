@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster, wait
+from joining_workers import WITHOUT_US, joined
 
 import cluster_tasks as tasks
 import dask_napari as dn
@@ -21,10 +19,6 @@ from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.sink import NapariSink
 from dask_napari.tap import Tap
 from headless import Headless, eventually
-
-RUN = "from dask.__main__ import main; main()"
-WITHOUT_US = f"import sys; sys.modules['dask_napari'] = None; {RUN}"
-"""Python raises ModuleNotFoundError for what is None there, as where it is not installed."""
 
 MODULE = """
 def at(key, value, args):
@@ -53,31 +47,6 @@ def sinks(client, viewer) -> Iterator[ClusterSinks]:
     sinks.register()
     yield sinks
     sinks.close()
-
-
-@contextlib.contextmanager
-def joined(client: Client, tmp_path: Path, code: str = RUN, **settings: str) -> Iterator[str]:
-    """Have a worker join; give its address."""
-    before = set(client.scheduler_info(n_workers=-1)["workers"])
-    command = [sys.executable, "-c", code, "worker", client.scheduler.address, "--no-nanny"]
-    command += ["--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path)]
-    paths = [str(Path(tasks.__file__).parent), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, **settings, "PYTHONPATH": os.pathsep.join(paths)}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    try:
-        found: set[str] = set()
-
-        def there() -> set[str]:
-            assert process.poll() is None, process.stderr and process.stderr.read()
-            found.update(set(client.scheduler_info(n_workers=-1)["workers"]) - before)
-            return found
-
-        eventually(there)
-        (address,) = found
-        yield address
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
 
 
 def works(client: Client, address: str) -> np.ndarray:

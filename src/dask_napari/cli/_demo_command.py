@@ -30,7 +30,6 @@ def demo(wells: int, fields: int, workers: int, screenshot: Path | None) -> None
 
     from dask_napari.cli._demo_tasks import expose, segment
     from dask_napari.live import ViewerFailed, watch
-    from dask_napari.stream import ViewerGone
 
     names = [
         f"P1_{'ABCDEFGH'[well // 12 % 8]}{well % 12 + 1:02d}_s{field}"
@@ -44,7 +43,7 @@ def demo(wells: int, fields: int, workers: int, screenshot: Path | None) -> None
     ):
         with failing(ViewerFailed):
             live = watch(client, title="dask-napari demo")
-        with live, failing(TimeoutError, ViewerGone):
+        with live, failing(TimeoutError, ConnectionError):
             live.tap("expose", layer="raw", at=at)
             live.tap("segment", kind="labels", layer="cells", at=at)
             exposed = client.map(expose, names, pure=False)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dask_napari.sink import dask_internals
 from dask_napari.sink._chunk_owners import is_source_stored
 from dask_napari.sink._context import SinkContext
+from dask_napari.sink._copies import shown_by
 from dask_napari.sink._outputs import TaskOutput
 from dask_napari.tap import CompiledTap, TapSet
 
@@ -87,9 +88,8 @@ class StoredOutputs:
                 self._put(taps, task)
             elif self._context.select(taps, task, _uncounted):
                 fetched.append(key)
-        # Dask may have moved an output here: it keeps one copy of what was fetched, and that need
-        # not be the one where the task ran.
-        for key in await self._where(dask_internals.stored_only_here, fetched):
+        # Scattered data are nobody's, and of an output Dask need not keep the copy where it was made.
+        for key in await self._where(shown_by, fetched):
             task = self._stored_task(key)
             if task is not None:
                 self._put(taps, task)

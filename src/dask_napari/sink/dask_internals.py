@@ -19,6 +19,7 @@ from dask._task_spec import Alias, TaskRef
 from distributed import Worker, get_worker
 from distributed.comm import get_address_host
 from distributed.core import Status
+from distributed.protocol import pickle
 from distributed.utils import get_ip
 
 from dask_napari.model import Provenance, Refusal
@@ -39,6 +40,9 @@ REFERENCES: Final = (TaskRef, Alias)
 
 READS: Final = 10
 """Attempts to read an output that Dask moves between memory and disk at the same time."""
+
+PEER_TIMEOUT: Final = 2.0
+"""Seconds for the answer of another worker; one that holds the GIL is not waited for."""
 
 
 # -- tasks of a worker -------------------------------------------------------------------------
@@ -159,10 +163,19 @@ def read_output(worker: Worker, key: Any) -> object:
     return fast[key]
 
 
-async def stored_only_here(worker: Worker, keys: list[Any]) -> list[Any]:
-    """Return the keys of those outputs that no other worker has: ``scheduler.who_has``."""
-    holders = await worker.scheduler.who_has(keys=keys)
-    return [key for key in keys if list(holders.get(key) or ()) == [worker.address]]
+async def holders_of(worker: Worker, keys: Sequence[Any]) -> dict[Any, list[str]]:
+    """Return the addresses of all workers that have each output: ``scheduler.who_has``."""
+    return {**await worker.scheduler.who_has(keys=[*keys])}
+
+
+async def run_on(worker: Worker, address: str, function: Callable[..., Any]) -> Any:
+    """Return what a function returns on another worker: its ``run``, as of ``client.run``.
+
+    Raises any error, and TimeoutError if the worker does not answer.
+    """
+    pickled = pickle.dumps(function)
+    answer = await asyncio.wait_for(worker.rpc(address).run(function=pickled), PEER_TIMEOUT)
+    return answer["result"]
 
 
 async def first_here(worker: Worker, keys: list[Any]) -> list[Any]:
@@ -170,7 +183,7 @@ async def first_here(worker: Worker, keys: list[Any]) -> list[Any]:
 
     The scheduler learns of scattered data when they have arrived, and copies them later, if at all.
     """
-    holders = await worker.scheduler.who_has(keys=keys)
+    holders = await holders_of(worker, keys)
     return [key for key in keys if set(holders.get(key) or ()) <= {worker.address}]
 
 
