@@ -44,7 +44,7 @@ async def shown_by(worker: Worker, keys: Sequence[Any]) -> list[Any]:
 
 
 async def _ask(worker: Worker, address: str, keys: list[Any]) -> tuple[bool, list[Any]]:
-    """Return whether a worker has a sink, and which outputs it computed; nothing if it is silent."""
+    """Return whether a worker has a sink, and which outputs it computed; neither if silent."""
     try:
         answer = await dask_internals.run_on(
             worker, address, PortableFunction(functools.partial(_computed, keys))

@@ -88,7 +88,7 @@ class StoredOutputs:
                 self._put(taps, task)
             elif self._context.select(taps, task, _uncounted):
                 fetched.append(key)
-        # Scattered data are nobody's, and of an output Dask need not keep the copy where it was made.
+        # Nobody computed scattered data, and Dask may keep other copies of an output than the first.
         for key in await self._where(shown_by, fetched):
             task = self._stored_task(key)
             if task is not None:
