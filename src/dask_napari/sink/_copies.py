@@ -56,7 +56,7 @@ async def _ask(worker: Worker, address: str, keys: list[Any]) -> tuple[bool, lis
 
 
 def _computed(keys: Sequence[Any], dask_worker: Worker) -> tuple[bool, list[Any]]:
-    from dask_napari.sink._worker_sinks import sinks_of  # sinks import this module
+    from dask_napari.sink._napari_sink import sinks_of  # sinks import this module
 
     tasks = [dask_internals.task_of(dask_worker, key) for key in keys]
     return bool(sinks_of(dask_worker)), [

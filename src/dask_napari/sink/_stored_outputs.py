@@ -88,7 +88,7 @@ class StoredOutputs:
                 self._put(taps, task)
             elif self._context.select(taps, task, _uncounted):
                 fetched.append(key)
-        # Nobody computed scattered data, and Dask may keep other copies of an output than the first.
+        # Nobody computed scattered data, and Dask need not keep the first copy of an output.
         for key in await self._where(shown_by, fetched):
             task = self._stored_task(key)
             if task is not None:
