@@ -223,7 +223,16 @@ def test_what_repeats_a_little_memory_is_not_copied(dtype, kind, wrap):
 
 
 @pytest.mark.parametrize("offset", [0, 5000])
-@pytest.mark.parametrize("wrap", [lambda a: a, np.asarray, np.ma.masked_array, lambda a: a[2:, 1:]])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda a: a,
+        np.asarray,
+        np.ma.masked_array,
+        lambda a: a[2:, 1:],
+        lambda a: np.asarray(memoryview(a)),
+    ],
+)
 def test_a_mapped_file_that_is_cut_short_is_refused(tmp_path, wrap, offset):
     """To read it would end the worker."""
     path = tmp_path / "scratch.dat"

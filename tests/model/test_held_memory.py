@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
-from dask_napari.model import Item, Refusal, held_by, plain_size, release_bases
+from dask_napari.model import Refusal, held_by, is_plain, mapping_of, plain_size
 
 MIB = 1 << 20
 BASE = np.zeros((4, 1024, 1024), "u1")
@@ -68,12 +70,11 @@ def test_a_size_becomes_a_plain_int_with_a_bound():
     assert plain_size(1 << 90) == plain_size(1 << 80)
 
 
-def test_what_shows_little_of_its_base_lets_go_of_it():
-    small = Item("raw", "image", CROP, arrays={"feature:area": BASE[1, 0]})
-    planes = [Item("raw", "image", plane) for plane in BASE]
-    release_bases([small])
-    release_bases(planes)  # together they are all of it: a copy would free nothing
-    np.testing.assert_array_equal(small.data, CROP)
-    assert small.data.base is None
-    assert small.arrays["feature:area"].base is None
-    assert all(plane.data.base is not None for plane in planes)
+def test_what_owns_memory_is_found_behind_buffers(tmp_path):
+    assert is_plain(np.asarray(memoryview(BASE))[1:])
+    mapped = np.memmap(tmp_path / "pixels", "u1", "w+", mmap.ALLOCATIONGRANULARITY + 5, (8, 8))
+    for view in (mapped, mapped[1:].T, np.asarray(mapped)[1:], np.asarray(memoryview(mapped))):
+        assert not is_plain(view)
+        mapping, begins = mapping_of(view)
+        assert (len(mapping), begins) == (5 + 64, mmap.ALLOCATIONGRANULARITY)
+    assert mapping_of(BASE[1:]) is None

@@ -92,7 +92,7 @@ def test_a_disk_that_is_slower_than_the_stream_makes_the_senders_wait(tmp_path):
             eventually(lambda: board.full)
             eventually(lambda: recorder.receiver.protocol.withheld)
             assert board.nbytes <= 7 << 20  # its limit, the credit and a batch
-            assert publisher.outbox.held >= 12 << 20
+            assert publisher.outbox.budget.held >= 12 << 20
             thread = threading.Thread(target=recorder.run, kwargs={"until_done": True})
             thread.start()
             publisher.close(60)

@@ -30,7 +30,7 @@ from dask_napari.sink import (
 )
 from dask_napari.sink._lifetime import GRACE
 from dask_napari.sink.dask_internals import known_tasks
-from dask_napari.stream.send._outbox import LAYERS, OTHERS
+from dask_napari.stream.send._output_counts import LAYERS, OTHERS
 from dask_napari.tap import Tap
 from headless import DEADLINE, Headless, eventually
 

@@ -11,7 +11,8 @@ from distributed.core import Status
 
 import cluster_tasks as tasks
 from dask_napari.sink import SINK_NAME, NapariSink, memory_of_sinks
-from dask_napari.stream.send._outbox import SQUEEZED, Outbox
+from dask_napari.stream.send._budget import SQUEEZED
+from dask_napari.stream.send._outbox import Outbox
 from dask_napari.tap import Tap
 from headless import Headless, eventually
 
@@ -48,7 +49,7 @@ def outbox(dask_worker: Worker) -> Outbox:
 
 
 def budget(client: Client) -> int:
-    (found,) = client.run(lambda dask_worker: outbox(dask_worker).budget).values()
+    (found,) = client.run(lambda dask_worker: outbox(dask_worker).budget.limit).values()
     return found
 
 
@@ -88,7 +89,7 @@ def test_a_pause_is_noticed_without_a_task_and_so_is_its_end(client):
         client.register_plugin(NapariSink(viewer.receiver.addresses, [Tap("frame")]))
 
         def withheld() -> str:
-            (reason,) = client.run(lambda dask_worker: outbox(dask_worker).withholds).values()
+            (reason,) = client.run(lambda dask_worker: outbox(dask_worker).budget.withholds).values()
             return reason
 
         def set_status(status: str, dask_worker) -> None:

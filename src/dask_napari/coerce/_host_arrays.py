@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import mmap
 from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.model import AnyArray, Refusal
+from dask_napari.model import AnyArray, Refusal, mapping_of
 from dask_napari.placement import is_labelled
 from dask_napari.system import copy_mapped
 
@@ -53,28 +51,19 @@ def refuse_repeated(array: AnyArray) -> None:
 def _in_memory(array: AnyArray) -> AnyArray:
     """Return an array, or its copy if it is in a mapped file; refuse one whose file was cut short.
 
-    To touch a page that the file no longer has ends the process (SIGBUS), and tasks that write to
-    one scratch file in turn cut it. Its size is looked at, since behind its end a page has zeros.
+    Tasks that write to one scratch file in turn cut it.
     """
-    start, owner = 0, array
-    while isinstance(owner, np.ndarray):
-        if isinstance(owner, np.memmap):
-            start = owner.offset - owner.offset % mmap.ALLOCATIONGRANULARITY
-        owner = owner.base  # type: ignore[assignment]
-    found: Any = owner.obj if isinstance(owner, memoryview) else owner
-    if not isinstance(found, mmap.mmap):
+    mapping = mapping_of(array)
+    if mapping is None:
         return array
     try:
-        if found.size() >= start + len(found):
-            return copy_mapped(array)
+        return copy_mapped(array, *mapping)
     except OSError as error:
-        if error.errno == errno.EBADF:  # mapped memory of no file
-            return array
-    raise Refusal(
-        "file cut short",
-        "the file of a mapped array has been cut short; return a copy, numpy.array(output), from "
-        "tasks that write to one file in turn",
-    )
+        raise Refusal(
+            "file cut short",
+            "the file of a mapped array has been cut short; return a copy, numpy.array(output), "
+            "from tasks that write to one file in turn",
+        ) from error
 
 
 def is_array(value: object) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gc
+import mmap
 import types
-from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.model._item import Item
 from dask_napari.model._refusal import Refusal
 
 MOST_BYTES: Final = 2**53
@@ -29,7 +28,8 @@ _OPAQUE: Final = (type, types.ModuleType, types.FunctionType, types.BuiltinFunct
 """Types that refer to much that does not belong to a value."""
 
 _LEAVES: Final = frozenset({str, int, float, bool, type(None), complex, np.dtype})
-_SIZED: Final = (bytes, bytearray)
+_BYTES: Final = frozenset({bytes, bytearray})
+_PLAIN: Final = _BYTES | {np.ndarray}
 _base: Any = np.ndarray.base  # type: ignore[attr-defined, unused-ignore]
 _nbytes: Any = np.ndarray.nbytes
 
@@ -49,6 +49,27 @@ def is_array_type(kind: type) -> bool:
     return issubclass(kind, np.ndarray)
 
 
+def memory_of(array: npt.NDArray[Any]) -> list[Any]:
+    """Return an array, the arrays that it is a view of, and last the owner of their memory.
+
+    That is an array, or the buffer that it was made over.
+
+    >>> stack = np.zeros((100, 64, 64), "u1")
+    >>> memory_of(stack[3])[-1] is stack, memory_of(np.frombuffer(b"ab", "u1"))[1:]
+    (True, [b'ab'])
+    """
+    chain: list[Any] = [array]
+    # numpy's own getter: a subclass may have another, which is its author's code.
+    owner = _base.__get__(array)
+    while owner is not None:
+        if type(owner) is memoryview:
+            owner = owner.obj
+            continue
+        chain.append(owner)
+        owner = _base.__get__(owner) if is_array_type(type(owner)) else None
+    return chain
+
+
 def held_by_array(array: npt.NDArray[Any]) -> Held:
     """Return what an array keeps alive: the memory of the array or buffer that it is a view of.
 
@@ -60,27 +81,12 @@ def held_by_array(array: npt.NDArray[Any]) -> Held:
     """
     if type(array) is np.ndarray and array.base is None:
         return Held(array.nbytes)
-    # numpy's own getters: a subclass may have others, which are its author's code.
-    owner: Any = _base.__get__(array)
-    while is_array_type(type(owner)):
-        array, owner = owner, _base.__get__(owner)
-    if owner is None:
-        return Held(_nbytes.__get__(array), id(array))
-    if type(owner) is memoryview:
-        owner = owner.obj
-        if is_array_type(type(owner)):
-            held = held_by_array(owner)
-            return Held(held.nbytes, held.owner or id(owner))
-    if type(owner) in _SIZED:
+    chain = memory_of(array)
+    owner = chain[-1]
+    if type(owner) in _BYTES:
         return Held(len(owner), id(owner))
-    return Held(_nbytes.__get__(array), id(owner))
-
-
-def in_memory(item: Item) -> bool:
-    """Return whether all arrays of an item are in plain memory, not in a file that may hang."""
-    if not is_plain(item.data):
-        return False
-    return not item.arrays or all(map(is_plain, item.arrays.values()))
+    last = owner if is_array_type(type(owner)) else chain[-2]
+    return Held(_nbytes.__get__(last), id(owner))
 
 
 def is_plain(array: object) -> bool:
@@ -91,14 +97,16 @@ def is_plain(array: object) -> bool:
     """
     if type(array) is not np.ndarray or array.dtype.hasobject:
         return False
-    if array.base is None:
-        return True
-    owner: Any = array
-    while type(owner) is np.ndarray:
-        owner = owner.base
-    if type(owner) is memoryview:
-        owner = owner.obj
-    return owner is None or type(owner) in _SIZED
+    return array.base is None or _PLAIN.issuperset(map(type, memory_of(array)))
+
+
+def mapping_of(array: npt.NDArray[Any]) -> tuple[mmap.mmap, int] | None:
+    """Return the mapping that an array is in and where in the file it begins; None if in memory."""
+    *arrays, owner = memory_of(array)
+    if not isinstance(owner, mmap.mmap):
+        return None
+    begins = [one.offset for one in arrays if isinstance(one, np.memmap)]
+    return owner, begins[-1] - begins[-1] % mmap.ALLOCATIONGRANULARITY if begins else 0
 
 
 def held_by(value: object, known: object = 0) -> Held:
@@ -121,7 +129,7 @@ def held_by(value: object, known: object = 0) -> Held:
         if is_array_type(type(found)):
             nbytes, owner = held_by_array(found)  # type: ignore[arg-type]
             owners[owner or id(found)] = nbytes
-        elif type(found) in _SIZED:
+        elif type(found) in _BYTES:
             owners[id(found)] = len(found)  # type: ignore[arg-type]
         inner = gc.get_referents(found)
         if len(inner) <= MOST_CONTENTS:
@@ -159,29 +167,3 @@ def plain_size(number: object) -> int:
 def is_small_part(nbytes: int, held: int) -> bool:
     """Return whether values of so many bytes keep so much alive that a copy is better."""
     return held > SMALL_BASE and held > 2 * nbytes
-
-
-def release_bases(items: Iterable[Item]) -> None:
-    """Copy arrays of the items of one output that are in files, or a small part of their base.
-
-    All that they show of a base together counts.
-    """
-    items = [item for item in items if item.arrays or item.data.base is not None]
-    if not items:
-        return  # as nearly always
-    parts: dict[int, int] = {}
-    views: list[tuple[Item, str, Held]] = []
-    for item in items:
-        for name, array in (("", item.data), *item.arrays.items()):
-            if array.base is not None:
-                held = held_by_array(array)
-                if held.nbytes > SMALL_BASE or not is_plain(array):
-                    parts[held.owner] = parts.get(held.owner, 0) + array.nbytes
-                    views.append((item, name, held))
-    for item, name, held in views:
-        array = item.arrays[name] if name else item.data
-        if is_small_part(parts[held.owner], held.nbytes) or not is_plain(array):
-            if name:
-                item.arrays[name] = array.copy()
-            else:
-                item.data = array.copy()

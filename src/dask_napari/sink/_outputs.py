@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from dask_napari.coerce import coerce_all, place_of
 from dask_napari.model import (
     MOST_BYTES,
@@ -20,12 +18,11 @@ from dask_napari.model import (
     foreign_code,
     held_by,
     is_plain,
-    is_small_part,
 )
 from dask_napari.placement import Placement
 from dask_napari.sink import dask_internals
 from dask_napari.sink._context import SinkContext
-from dask_napari.sink._snapshots import copied_nbytes, held_output
+from dask_napari.sink._snapshots import copied_nbytes, held_output, is_small_view
 from dask_napari.sink._task_arguments import (
     Arguments,
     are_plain,
@@ -202,7 +199,7 @@ class TaskOutput(Output):
 
     def _release_base(self) -> None:
         value = self._value
-        if type(value) is np.ndarray and is_small_part(value.nbytes, self.nbytes):
+        if is_small_view(value, self._held):
             self._value = value.copy()
             self._held = Held(value.nbytes)
             self.nbytes, self.owner = self._held

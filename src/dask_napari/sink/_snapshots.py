@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 from dask.sizeof import sizeof
 
-from dask_napari.model import Held, held_by, is_small_part, plain_size
+from dask_napari.model import (
+    AnyArray,
+    Held,
+    held_by,
+    is_plain,
+    is_small_part,
+    memory_of,
+    plain_size,
+)
 
 COPIED_AT_ONCE: Final = 256 << 10
 """Bytes of a view that is copied on the event loop rather than keep a large array alive: 10 us,
@@ -37,17 +45,21 @@ def held_output(value: object, known: object) -> tuple[object, Held]:
     ``known`` is the size that Dask found. Raises :class:`Refusal` if that is none.
     """
     held = held_by(value, known)
-    if type(value) is np.ndarray and value.base is not None:
-        nbytes = value.nbytes
-        if nbytes <= COPIED_AT_ONCE and is_small_part(nbytes, held.nbytes):
-            return value.copy(), Held(nbytes)
+    if is_small_view(value, held) and value.nbytes <= COPIED_AT_ONCE:
+        return value.copy(), Held(value.nbytes)
     return value, held
+
+
+def is_small_view(value: object, held: Held) -> TypeGuard[AnyArray]:
+    """Return whether a value is a plain array that had better be copied than keep its base."""
+    if type(value) is not np.ndarray or value.base is None:
+        return False
+    return is_small_part(value.nbytes, held.nbytes) and is_plain(value)
 
 
 def _is_constant(array: Any) -> bool:
     """Return whether nobody can write to an array's memory; a read-only view proves nothing."""
-    while isinstance(array, np.ndarray):
-        if array.flags.writeable:
-            return False
-        array = array.base
-    return array is None or isinstance(array, bytes)
+    return all(
+        type(one) is bytes or (isinstance(one, np.ndarray) and not one.flags.writeable)
+        for one in memory_of(array)
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import math
+import mmap
 import os
 import tempfile
 from typing import Any, Final
@@ -15,15 +18,20 @@ PIECE: Final = 1 << 20
 """Bytes that are copied at once: enough that system calls do not count, few enough for any host."""
 
 
-def copy_mapped(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def copy_mapped(
+    array: npt.NDArray[Any], mapping: mmap.mmap | None = None, begins: int = 0
+) -> npt.NDArray[Any]:
     """Return a copy of an array in a mapped file, made by the kernel.
 
     To touch a page that the file no longer has ends the process (SIGBUS); a system call that does
-    so fails instead. Raises OSError then.
+    so fails instead. Raises OSError then, and if the file has become shorter than a mapping that
+    ``begins`` at that place in it: behind the end of a file, its last page has zeros.
 
     >>> copy_mapped(np.arange(12).reshape(3, 4)[:, ::2]).tolist()
     [[0, 2], [4, 6], [8, 10]]
     """
+    if mapping is not None and _size(mapping) < begins + len(mapping):
+        raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
     copy = np.empty(array.shape, array.dtype)
     order = np.argsort([-abs(stride) for stride in array.strides], kind="stable")
     source, target = np.asarray(array).transpose(order), copy.transpose(order)
@@ -34,6 +42,15 @@ def copy_mapped(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     finally:
         os.close(descriptor)
     return copy
+
+
+def _size(mapping: mmap.mmap) -> float:
+    try:
+        return mapping.size()
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
+        return math.inf  # memory of no file
 
 
 def _scratch() -> int:

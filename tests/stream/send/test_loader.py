@@ -13,8 +13,8 @@ import pytest
 
 from dask_napari.model import Item, Policy
 from dask_napari.stream.send import Publisher
+from dask_napari.stream.send._entries import ItemEntry
 from dask_napari.stream.send._loader import HUNG, LoaderThread
-from dask_napari.stream.send._outbox import ItemEntry
 from headless import Headless, eventually
 
 PATIENCE = 0.4

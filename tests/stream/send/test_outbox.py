@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dask_napari.model import Item, Policy, Refusal, Reports
+from dask_napari.stream.send._entries import ItemEntry
 from dask_napari.stream.send._loader import Loader
-from dask_napari.stream.send._outbox import LAYERS, OTHERS, ItemEntry, Outbox
+from dask_napari.stream.send._outbox import Outbox
+from dask_napari.stream.send._output_counts import LAYERS, OTHERS
 from dask_napari.stream.send._undelivered import RetriedEntry
 from dask_napari.stream.wire import messages as wire
 
@@ -60,7 +62,7 @@ def drain(outbox: Outbox) -> list[str]:
     sort_intake(outbox)
     places = []
     while (entry := outbox.pop()) is not None:
-        outbox.sent(entry.layer)
+        outbox.sent([entry.layer])
         places.append(entry.place())
     return places
 
@@ -167,7 +169,7 @@ def test_lost_items_are_sent_again_before_the_others():
     sort_intake(outbox)
     sent = [outbox.pop() for _ in range(3)]
     for entry in sent:
-        outbox.sent(entry.layer)
+        outbox.sent([entry.layer])
     outbox.put(Output("later"))
     outbox.unsend(map(RetriedEntry, lost))
     found = count(outbox)
@@ -182,7 +184,7 @@ def test_what_is_away_counts_against_the_budget():
     outbox.account_away(15)
     kept, unkeyed = Output("a"), Output("b", keyed=False)
     outbox.put(kept)
-    assert (kept.forgotten, outbox.held) == (True, 15)
+    assert (kept.forgotten, outbox.budget.held) == (True, 15)
     outbox.put(unkeyed)
     assert count(outbox).dropped == {"queue-full": 1}
     assert outbox.no_room(10, "latest") == "queue-full"
@@ -195,8 +197,10 @@ def test_what_is_away_counts_against_the_budget():
 def test_what_was_made_lets_go_of_its_entry_and_can_be_made_again():
     outbox = Outbox(1000)
     outbox.put(output := Output("a"))
-    sort_intake(outbox)
-    (item,) = outbox.split(entry := outbox.pop(), entry.items())
+    loader = Loader(outbox, Reports())
+    loader.look()
+    loader.advance(1)
+    (item,) = loader.take()
     assert output.forgotten
     again = RetriedEntry(item)
     assert (again.nbytes, again.items()) == (1, (item,))
@@ -222,7 +226,7 @@ def test_counts_start_over_for_another_viewer():
         outbox.put(Output(place))
     sort_intake(outbox)
     outbox.pop()
-    outbox.sent("cells")
+    outbox.sent(["cells"])
     outbox.start_over()
     found = count(outbox)
     assert (found.selected, found.pending, found.sent, found.coalesced) == (1, 1, 0, 0)
@@ -256,7 +260,7 @@ def test_counts_balance_and_bytes_stay_in_the_budget(steps):
             case "pop":
                 entry = outbox.pop()
                 if entry is not None:
-                    outbox.sent(entry.layer)
+                    outbox.sent([entry.layer])
             case "unpop":
                 entry = outbox.pop()
                 if entry is not None:
@@ -284,7 +288,8 @@ def test_an_output_with_parts_counts_as_its_parts():
     sort_intake(outbox)
     entry = outbox.pop()
     (item,) = entry.items()
-    assert outbox.split(entry, [item, Refusal("dtype"), item]) == [item, item]
+    parts = [item, Refusal("dtype"), item]
+    assert outbox.split(entry, parts) == [item, item]
     assert (count(outbox).selected, count(outbox).pending) == (3, 2)
     assert count(outbox).dropped == {"dtype": 1}
     outbox.put(Output("b"))
@@ -296,7 +301,7 @@ def test_an_output_with_parts_counts_as_its_parts():
 @pytest.mark.drops("too many layers")
 def test_layers_are_bounded_and_those_beyond_are_counted_together():
     """A task that shows each of its images on a layer of its own, say."""
-    outbox = Outbox(budget=1 << 20)
+    outbox = Outbox(1 << 20)
     for n in range(LAYERS + 10):
         name = f"layer {n}"
         if refusal := outbox.refusal(name):
@@ -315,7 +320,7 @@ def test_layers_are_bounded_and_those_beyond_are_counted_together():
     [("x" * 2000, "name too long"), ("caf\udce9", "name that is not Unicode")],
 )
 def test_what_is_counted_can_always_be_sent(name, reason):
-    outbox = Outbox(budget=1 << 20)
+    outbox = Outbox(1 << 20)
     refusal = outbox.refusal(name)
     assert refusal is not None
     assert refusal.reason == reason

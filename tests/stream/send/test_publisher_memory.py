@@ -20,7 +20,7 @@ from dask_napari.model import Item, Policy, Refusal
 from dask_napari.stream.receive import Board, Receiver
 from dask_napari.stream.send import Publisher
 from dask_napari.stream.send import _pacing as pacing
-from dask_napari.stream.send._outbox import SQUEEZED
+from dask_napari.stream.send._budget import SQUEEZED
 
 DEADLINE = 60.0
 MIB = 1 << 20

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dask_napari.stream.send._entries import Entry
 from dask_napari.stream.send._options import Transport, check_transport
-from dask_napari.stream.send._outbox import Entry
 from dask_napari.stream.send._publisher import Publisher
 
 __all__ = [

@@ -132,7 +132,7 @@ class BatchSender:
 
     @property
     def _window_full(self) -> bool:
-        if self._in_flight.nbytes and self._in_flight.nbytes >= self._outbox.budget:
+        if self._in_flight.nbytes and self._in_flight.nbytes >= self._outbox.budget.limit:
             return True
         if self.arena is not None:
             return self._link.flying >= ARENA_WINDOW and len(self._in_flight) > 1
@@ -186,8 +186,7 @@ class BatchSender:
     def _count_sent(self) -> dict[str, Tally]:
         # With the batch itself and not before: the counts of a STATUS between its pieces must
         # not include what has not arrived.
-        for item in self._builder.batch:
-            self._outbox.sent(item.layer)
+        self._outbox.sent([item.meta.layer for item in self._builder.batch])
         self.counted_at = time.monotonic()
         return self._outbox.counts(changed=True)
 

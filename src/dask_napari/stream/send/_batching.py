@@ -6,7 +6,6 @@ from typing import Final
 
 from dask_napari.model import Item, Reports
 from dask_napari.stream.send._loader import LOAD_ITEMS, Loader
-from dask_napari.stream.send._outbox import ItemEntry
 from dask_napari.stream.send._sendable import oversize, unsendable
 
 BATCH_BYTES: Final = 4 << 20
@@ -60,22 +59,21 @@ class BatchBuilder:
             self._loader.advance(most)
             if self._loader.gathering:
                 return False
-        nbytes = 0
-        while len(self.batch) < LOAD_ITEMS and nbytes < most:
-            item = self._loader.take()
-            if item is None:
-                break
+        nbytes, items = 0, self._loader.take()
+        while items and len(self.batch) < LOAD_ITEMS and nbytes < most:
+            item = items[0]
             if self.batch and nbytes + item.nbytes > frame // 2:
-                self._loader.put_back(item)  # in parts, all of a batch makes one frame
-                break
+                break  # in parts, all of a batch makes one frame
+            items.popleft()
             # What the receiver must refuse would come back to be sent again, for ever.
             if reason := oversize(item, frame):
                 refusal = unsendable(reason, item.layer, item.provenance.key)
-                self._outbox.drop(ItemEntry(item), reason)
+                self._outbox.drop(item.layer, reason)
                 self._reports.error(reason, refusal, layer=item.layer, key=refusal.key)
                 continue
             self.batch.append(item)
             nbytes += item.nbytes
+        self._loader.put_back(items)
         return bool(self.batch)
 
     def take(self) -> list[Item]:
@@ -85,4 +83,4 @@ class BatchBuilder:
 
     def take_back(self) -> list[Item]:
         """Hand over all items that were made and not taken."""
-        return [*self.take(), *iter(self._loader.take, None)]
+        return [*self.take(), *self._loader.take()]

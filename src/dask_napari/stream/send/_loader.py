@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from dask_napari.model import Item, Refusal, Reports, contain, reason_of, release_bases
-from dask_napari.stream.send._outbox import Entry, Outbox
+from dask_napari.model import Item, Refusal, Reports, reason_of
+from dask_napari.stream.send._entries import Entry, ItemEntry, key_of
+from dask_napari.stream.send._loader_thread import Failure, Job, LoaderThread, run
+from dask_napari.stream.send._outbox import Outbox
 from dask_napari.stream.send._pacing import NAP
-
-logger = logging.getLogger(__name__)
 
 LOAD_ITEMS: Final = 64
 """Items of a batch, which are made ahead: the cost of a message is spread thin by then."""
@@ -31,33 +29,6 @@ HUNG_OF_LAYER: Final = 2
 
 HUNG: Final = 8
 """Threads given up at a time; each holds an output and a stack."""
-
-
-@dataclass(slots=True)
-class Job:
-    """A call of an entry: for its items, or for its place."""
-
-    entry: Entry
-    makes_items: bool
-
-    def run(self) -> object:
-        """Return items or place, or the error: whatever is raised would end the thread."""
-        try:
-            if not self.makes_items:
-                return self.entry.place()
-            parts = self.entry.items()
-            release_bases([part for part in parts if isinstance(part, Item)])
-            return parts
-        except BaseException as error:
-            contain(error, foreign=True)  # anybody may write an entry
-            return Failure(error)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Outcome of a call that raised."""
-
-    error: BaseException
 
 
 class Loader:
@@ -119,9 +90,10 @@ class Loader:
     def nbytes(self) -> int:
         """Bytes of items that were made, and of entries with the thread and with hung ones."""
         nbytes = self._made_bytes
-        if self._thread is not None and (job := self._thread.job) is not None and job.makes_items:
-            nbytes += job.entry.nbytes
-        return nbytes + sum(job.entry.nbytes for hung in self._hung if (job := hung.job))
+        if self._thread is not None and (job := self._thread.job) is not None:
+            entry, makes_items = job
+            nbytes += entry.nbytes if makes_items else 0  # the outbox counts it until then
+        return nbytes + sum(job[0].nbytes for hung in self._hung if (job := hung.job))
 
     def has(self, most: int) -> bool:
         """Return whether items of so many bytes are made, or as many as a batch holds."""
@@ -140,27 +112,26 @@ class Loader:
             return
         self._most = most
         while (job := self._next()) is not None:
-            if not job.entry.foreign:
-                self._settle(job, job.run())
-            elif (refusal := self._refusal(job.entry)) is not None:
+            entry, _ = job
+            if not entry.foreign:
+                self._settle(job, run(*job))
+            elif (refusal := self._refusal(entry)) is not None:
                 self._settle(job, Failure(refusal))
             elif self._hand_over(job):
                 return
 
-    def take(self) -> Item | None:
-        """Hand over the next item."""
+    def take(self) -> deque[Item]:
+        """Hand over all items that were made."""
         with self._lock:
-            if not self._made:
-                return None
-            item = self._made.popleft()
-            self._made_bytes -= item.nbytes
-            return item
+            made, self._made, self._made_bytes = self._made, deque(), 0
+            return made
 
-    def put_back(self, item: Item) -> None:
-        """Take an item back that does not fit into the batch."""
-        with self._lock:
-            self._made.appendleft(item)
-            self._made_bytes += item.nbytes
+    def put_back(self, items: deque[Item]) -> None:
+        """Take items back that do not fit into the batch."""
+        if items:
+            with self._lock:
+                items.extend(self._made)
+                self._made, self._made_bytes = items, sum(item.nbytes for item in items)
 
     def abandon(self, reason: str) -> None:
         """Give up what the thread is doing."""
@@ -175,13 +146,14 @@ class Loader:
             self._thread = None
 
     def _hand_over(self, job: Job) -> bool:
+        entry, _ = job
         try:
             if self._thread is None:
-                self._thread = LoaderThread(self)
+                self._thread = LoaderThread(self.proceed)
                 self._thread.start()
         except RuntimeError as error:
             self._thread = None
-            self._reports.error("no thread", error, layer=job.entry.layer, key=key_of(job.entry))
+            self._reports.error("no thread", error, layer=entry.layer, key=key_of(entry))
             self._settle(job, Failure(Refusal("no thread")))
             return False
         self._looked = time.monotonic()
@@ -213,13 +185,13 @@ class Loader:
             self._hung = [other for other in self._hung if other.is_alive()]
             self._hung.append(thread)
             if not reason:
-                done = "read" if job.makes_items else "placed"
+                entry, makes_items = job
+                done = "read" if makes_items else "placed"
                 reason = f"not {done} within {self._patience:g} s"
                 text = (
                     f"the output was {reason}, and is left out; if this is not a hang, raise "
                     "dask-napari.output-timeout in the Dask configuration"
                 )
-                entry = job.entry
                 self._reports.error(reason, text, layer=entry.layer, key=key_of(entry))
             self._drop(job, reason)
 
@@ -247,7 +219,8 @@ class Loader:
                 return
             self._settle(job, outcome)
             while (following := self._next()) is not None:
-                refusal = self._refusal(following.entry) if following.entry.foreign else None
+                entry, _ = following
+                refusal = self._refusal(entry) if entry.foreign else None
                 if refusal is None:
                     break
                 self._settle(following, Failure(refusal))
@@ -259,83 +232,51 @@ class Loader:
         if self._to_place:
             self._to_place -= 1
             if (entry := self.outbox.begin_placing()) is not None:
-                return Job(entry, makes_items=False)
+                return entry, False
         if not self.has(self._most) and (entry := self.outbox.pop()) is not None:
-            return Job(entry, makes_items=True)
+            return entry, True
         return None
 
     def _settle(self, job: Job, outcome: object) -> None:
         """Count the outcome of a job, and keep the items that it has made."""
-        entry = job.entry
-        if isinstance(outcome, Failure):
-            error = outcome.error
-            if job.makes_items and not isinstance(error, Refusal):
-                # A bug or an odd output. Refusals were reported by whoever wrote the entry.
-                reason, key = reason_of(error), key_of(entry)
-                self._reports.error(reason, error, layer=entry.layer, key=key, traceback=True)
-            self._drop(job, reason_of(error))
-        elif job.makes_items:
+        entry, makes_items = job
+        if type(outcome) is Failure:
+            self._drop(job, reason_of(outcome.error))
+            if makes_items:
+                self._report(entry, outcome.error)
+        elif makes_items:
             parts: Sequence[Item | Refusal] = outcome  # type: ignore[assignment]
             if not self._made:
                 self._made_at = time.monotonic()
-            for item in self.outbox.split(entry, parts):
+            for item in self._split(entry, parts):
                 self._made.append(item)
                 self._made_bytes += item.nbytes
         else:
             place: Hashable = outcome
             self.outbox.end_placing(entry, place)
 
+    def _report(self, entry: Entry, error: BaseException) -> None:
+        refused = isinstance(error, Refusal)
+        if refused and not isinstance(entry, ItemEntry):
+            return  # whoever wrote the entry has reported it
+        key = key_of(entry)
+        self._reports.error(
+            reason_of(error), error, layer=entry.layer, key=key, traceback=not refused
+        )
+
+    def _split(self, entry: Entry, parts: Sequence[Item | Refusal]) -> Sequence[Item]:
+        if type(entry) is ItemEntry:
+            return parts  # type: ignore[return-value] # itself: nothing to count or to make again
+        items = self.outbox.split(entry, parts)
+        for number, part in enumerate(parts):
+            if isinstance(part, Item):
+                part.source = part.source or (entry, number)
+        entry.forget()  # the items have what they need of the value
+        return items
+
     def _drop(self, job: Job, reason: str) -> None:
-        if job.makes_items:
-            self.outbox.drop(job.entry, reason)
+        entry, makes_items = job
+        if makes_items:
+            self.outbox.drop(entry.layer, reason)
         else:
-            self.outbox.cannot_place(job.entry, reason)
-
-
-class LoaderThread(threading.Thread):
-    """Thread that runs other people's code, until it is given up or ended.
-
-    ``job`` is the call that it is at, None while it waits for its turn.
-    """
-
-    def __init__(self, loader: Loader) -> None:
-        # A daemon: what hangs must not keep an interpreter from ending.
-        super().__init__(name="dask-napari-loader", daemon=True)
-        self.given_up = False
-        self.layer = ""
-        self.job: Job | None = None
-        self._loader = loader
-        self._turn = threading.Semaphore(0)
-
-    def __repr__(self) -> str:
-        state = "given up" if self.given_up else "at work" if self.job else "waiting"
-        return f"<LoaderThread {state} for {self.layer!r}>"
-
-    def begin(self, job: Job) -> None:
-        """Let the thread have its turn, from that job on."""
-        self.job = job
-        self._turn.release()
-
-    def end(self) -> None:
-        """End the thread, which waits for its turn."""
-        self.given_up = True
-        self._turn.release()
-        self.join(LOOK)
-
-    def run(self) -> None:
-        """Do jobs. Called by the interpreter."""
-        try:
-            while not self.given_up:
-                self._turn.acquire()
-                while (job := self.job) is not None and not self.given_up:
-                    self.layer = job.entry.layer
-                    self._loader.proceed(self, job, job.run())
-                    del job  # while it waits it holds no output
-        except BaseException as error:
-            logger.exception("the loader's thread ended by an error; another one goes on")
-            contain(error)
-
-
-def key_of(entry: Entry) -> object:
-    """Return the key of the task whose output an entry is; empty if there is none."""
-    return getattr(entry, "key", "")
+            self.outbox.cannot_place(entry, reason)

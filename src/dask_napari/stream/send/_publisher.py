@@ -22,8 +22,9 @@ from dask_napari.model import (
     poll,
 )
 from dask_napari.stream.auth import Security
+from dask_napari.stream.send._entries import Entry, ItemEntry
 from dask_napari.stream.send._options import OUTPUT_TIMEOUT, PublisherOptions, Transport
-from dask_napari.stream.send._outbox import Entry, ItemEntry, Outbox
+from dask_napari.stream.send._outbox import Outbox
 from dask_napari.stream.send._publisher_thread import (
     CLOSE_TIMEOUT,
     FORGOTTEN_TIMEOUT,
@@ -224,7 +225,7 @@ class Publisher:
         """Return the bytes that are held: values that wait, values on the way, the arena."""
         return {
             "queued_bytes": self.outbox.nbytes,
-            "sent_bytes": self.outbox.away,
+            "sent_bytes": self.outbox.budget.away,
             "arena_bytes": self._thread.arena_bytes,
             "queued": len(self.outbox),
         }
@@ -276,8 +277,8 @@ class Publisher:
         raise TimeoutError(f"{self._waits_for()} after {timeout} s:\n{self.ledger()}")
 
     def _waits_for(self) -> str:
-        where = ", ".join(self.options.addresses)
-        return f"{self.name}: {self.outbox.undelivered()} items not delivered; {self.state} {where}"
+        where, number = ", ".join(self.options.addresses), self.outbox.undelivered()
+        return f"{self.name}: {number} items not delivered; {self.state} {where}"
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> Ledger:
         """Send as much as can be sent in ``timeout`` seconds, say BYE and end the thread.

@@ -22,7 +22,8 @@ from dask_napari.stream.auth import ClientKeys, NoKeys, reachable
 from dask_napari.stream.send._connection import Connection
 from dask_napari.stream.send._loader import Loader
 from dask_napari.stream.send._options import PublisherOptions
-from dask_napari.stream.send._outbox import LAYERS, ItemEntry, Outbox
+from dask_napari.stream.send._outbox import Outbox
+from dask_napari.stream.send._output_counts import LAYERS
 from dask_napari.stream.send._pacing import (
     BLOCKED_NAP,
     NAP,
@@ -151,7 +152,7 @@ class PublisherThread:
         """Count what is left as dropped, and say so."""
         self._undelivered.resend(0)  # nobody knows whether they arrived
         self._loader.close(reason)
-        self._outbox.unpop(map(RetriedEntry, iter(self._loader.take, None)))
+        self._outbox.unpop(map(RetriedEntry, self._loader.take()))
         self._outbox.close(reason)
         self.state = "closed"
         counts = self._outbox.counts()
@@ -213,7 +214,7 @@ class PublisherThread:
         while self._deadline is None and (left := end - time.monotonic()) > 0:
             self._loader.look()
             self._loader.advance()
-            if made := list(iter(self._loader.take, None)):
+            if made := self._loader.take():
                 self._outbox.unpop(map(RetriedEntry, made))
             self._outbox.leave_alone(backoff.alone)
             self._forget()
@@ -350,7 +351,7 @@ class PublisherThread:
         if left < BYE_TIME or (not len(self._outbox) and connection.batches.idle):
             self._loader.abandon("closed")
             for item in connection.batches.unsent():
-                self._outbox.drop(ItemEntry(item), "closed")
+                self._outbox.drop(item.layer, "closed")
             self._outbox.clear("closed")
             connection.bye()
         return left < 0 or connection.closed

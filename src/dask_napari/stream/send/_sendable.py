@@ -81,39 +81,30 @@ def _unreadable(item: Item, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> s
 
 def _plain(item: Item, frame: int) -> bool:
     """Return whether an item obviously fits, as nearly all do: all in it is short and plain."""
-    position, provenance, calibration = item.position, item.provenance, item.calibration
-    if item.arrays or item.options:
+    meta, array = item.meta, item.data
+    if item.arrays or meta.options:
         return False
-    if (numbers := (*calibration.scale, *calibration.translate)) and not (
-        len(numbers) <= AXES_LIMIT and all(type(number) is float for number in numbers)
-    ):
-        return False
-    if (pixels := (*item.origin, *item.array_shape)) and not (
-        len(pixels) <= AXES_LIMIT and all(0 <= number < MOST for number in pixels)
-    ):
-        return False
-    array = item.data
     if array.nbytes > frame or array.ndim > AXES_LIMIT or array.dtype.kind not in "biuf":
         return False
-    texts = []
+    position, provenance, known = meta.position, meta.provenance, meta.calibration
+    texts = [provenance.key, provenance.worker, meta.layer, *position, *known.axes, *known.units]
     for value in position.values():
         if type(value) is str:
             texts.append(value)
         elif type(value) is not float and not (type(value) is int and LEAST < value < MOST):
             return False
-    text = "".join(
-        (
-            provenance.key,
-            provenance.worker,
-            item.layer,
-            *position,
-            *texts,
-            *calibration.axes,
-            *calibration.units,
-        )
-    )
-    few = len(position) <= AXES_LIMIT and 0 <= provenance.run_id < MOST
-    return few and len(text) <= NAME_LIMIT and text.isascii()
+    text = "".join(texts)
+    if len(position) > AXES_LIMIT or len(text) > NAME_LIMIT or not text.isascii():
+        return False
+    if known.scale or known.translate:
+        numbers = (*known.scale, *known.translate)
+        if len(numbers) > AXES_LIMIT or any(type(number) is not float for number in numbers):
+            return False
+    if meta.origin or meta.array_shape:
+        pixels = (*meta.origin, *meta.array_shape)
+        if len(pixels) > AXES_LIMIT or not 0 <= min(pixels) <= max(pixels) < MOST:
+            return False
+    return 0 <= provenance.run_id < MOST
 
 
 def _names(item: Item) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from dask_napari.model import Item, Policy, Refusal
-from dask_napari.stream.send._outbox import Entry, Outbox
+from dask_napari.stream.send._entries import Entry
+from dask_napari.stream.send._outbox import Outbox
 
 
 class RetriedEntry:
@@ -112,8 +113,8 @@ class Undelivered:
             held = entry.nbytes
             if everything:
                 entry.forget()
-            if outbox.nbytes + away > outbox.budget:
-                entry.give_up(outbox.full)
+            if outbox.nbytes + away > outbox.budget.limit:
+                entry.give_up(outbox.budget.full)
             away -= held - entry.nbytes
         outbox.account_away(away)
 

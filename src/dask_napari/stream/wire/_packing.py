@@ -45,7 +45,12 @@ def arrays_of(item: Item) -> Iterator[tuple[str, npt.NDArray[Any]]]:
 
 def payload_size(items: Sequence[Item]) -> int:
     """Return the bytes that a slot needs for the items."""
-    return sum(aligned(array.nbytes) for item in items for _, array in arrays_of(item))
+    nbytes = 0
+    for item in items:
+        nbytes += aligned(item.data.nbytes)
+        if item.arrays:
+            nbytes += sum(aligned(array.nbytes) for array in item.arrays.values())
+    return nbytes
 
 
 def _copy_into(target: npt.NDArray[np.uint8], array: npt.NDArray[Any]) -> None:
