@@ -89,7 +89,9 @@ def test_a_pause_is_noticed_without_a_task_and_so_is_its_end(client):
         client.register_plugin(NapariSink(viewer.receiver.addresses, [Tap("frame")]))
 
         def withheld() -> str:
-            (reason,) = client.run(lambda dask_worker: outbox(dask_worker).budget.withholds).values()
+            (reason,) = client.run(
+                lambda dask_worker: outbox(dask_worker).budget.withholds
+            ).values()
             return reason
 
         def set_status(status: str, dask_worker) -> None:
