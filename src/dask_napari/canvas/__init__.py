@@ -5,7 +5,13 @@ from __future__ import annotations
 from dask_napari.canvas._axes import CanvasAxes, CanvasAxis
 from dask_napari.canvas._mosaic import Mosaic
 from dask_napari.canvas._mosaic_axis import Cell
-from dask_napari.canvas._positions import PositionIndex, PositionKey, PutResult, split_position
+from dask_napari.canvas._positions import (
+    PositionIndex,
+    PositionKey,
+    PutResult,
+    position_key,
+    split_position,
+)
 
 __all__ = [
     "CanvasAxes",
@@ -15,5 +21,6 @@ __all__ = [
     "PositionIndex",
     "PositionKey",
     "PutResult",
+    "position_key",
     "split_position",
 ]

@@ -22,7 +22,7 @@ from napari.layers import Tracks as _Tracks
 from napari.layers import Vectors as _Vectors
 from napari.utils.transforms._units import get_units_from_name
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel
+from qtpy.QtWidgets import QApplication, QLabel
 
 if TYPE_CHECKING:
     import napari
@@ -91,6 +91,17 @@ def forget_coarsest_level(layer: Image | Labels) -> None:
     """
     if layer.multiscale and layer.ndim == 2:
         layer._reset_thumbnail_level_data()
+
+
+def is_being_edited(layer: Layer) -> bool:
+    """Return whether the user is drawing or dragging elements of a layer.
+
+    Shapes that are drawn click by click keep that in ``_is_creating``.
+    """
+    if getattr(layer, "_is_creating", False):
+        return True
+    pressed = QApplication.mouseButtons() != Qt.MouseButton.NoButton
+    return pressed and str(layer.mode) not in ("pan_zoom", "transform")
 
 
 def current_color(layer: Layer, part: str) -> npt.NDArray[np.float32]:

@@ -7,6 +7,7 @@ import pytest
 from napari._app_model import get_app_model
 
 from dask_napari.model import Item
+from dask_napari.viewer.layers._points_stream import PointsStream
 
 
 def command(viewer, name: str, layer: str) -> None:
@@ -107,3 +108,102 @@ def test_a_layer_whose_data_the_user_replaced_is_his(viewer, put, labels):
     assert labels.data.max() == 1
     (other,) = [layer for layer in viewer.layers if layer is not labels]
     assert other.data[0].max() == 6
+
+
+# -- points and shapes ---------------------------------------------------------------------------
+
+
+def spots(t: int, *, at: float = 1.0) -> Item:
+    columns = {"feature:size": np.array([1.5, 2.5]), "feature:type": np.array(["a", "b"])}
+    return Item("spots", "points", np.array([[at, 1.0], [2.0, 2.0]]), {"t": t}, arrays=columns)
+
+
+def triangle(t: int) -> Item:
+    arrays = {"offsets": np.array([0, 3]), "types": np.array([0])}
+    vertices = np.array([[1.0, 1.0], [1.0, 5.0], [5.0, 1.0]])
+    return Item("cells", "shapes", vertices, {"t": t}, arrays=arrays)
+
+
+def test_points_added_by_hand_stay_where_they_belong(viewer, put, live):
+    put(spots(3), spots(5))
+    layer = viewer.layers["spots"]
+    layer.current_face_color = "red"
+    layer.add([[1, 8.0, 9.0]])
+    live.pump.tick(force=True)
+    assert layer.selected_data == {4}
+
+    put(spots(4), spots(1))  # before and between those that there are
+    assert [3.0, 8.0, 9.0] in layer.data.tolist()  # at t=5, still
+    assert len(layer.data) == 9
+    (hand,) = layer.selected_data
+    assert layer.data[hand].tolist() == [3.0, 8.0, 9.0]
+    assert layer.face_color[hand].tolist() == [1, 0, 0, 1]
+    put(spots(5, at=7.0))  # computed anew
+    assert len(layer.data) == 9
+    assert [3.0, 7.0, 1.0] in layer.data.tolist()
+    assert [3.0, 8.0, 9.0] in layer.data.tolist()
+
+
+def test_points_moved_and_deleted_by_hand(viewer, put, live):
+    put(spots(3), spots(5))
+    layer = viewer.layers["spots"]
+    layer.selected_data = {0}
+    for to in ([0, 1.0, 1.0], [0, 30.0, 30.0]):  # as the mouse does
+        layer._move([0], to)
+    layer.remove([3])
+    put(spots(6))
+    moved = sorted(layer.data.tolist())
+    assert moved == [[0, 2, 2], [0, 30, 30], [1, 1, 1], [2, 1, 1], [2, 2, 2]]
+    assert sorted(layer.features["size"]) == [1.5, 1.5, 1.5, 2.5, 2.5]
+    put(spots(5))  # the task says it again
+    assert len(layer.data) == 6
+
+
+def test_points_by_hand_follow_a_change_of_layout(viewer, put, live):
+    put(spots(3), spots(5))
+    viewer.layers["spots"].add([[1, 8.0, 9.0]])
+    live.pump.tick(force=True)
+    live.layers.choose("t", "mosaic")
+    live.pump.tick(force=True)
+    assert len(viewer.layers["spots"].data) == 5
+    assert not viewer.layers["spots"].editable
+    live.layers.choose("t", "slider")
+    live.pump.tick(force=True)
+    layer = viewer.layers["spots"]
+    assert layer.editable
+    assert layer.data.tolist().count([1, 8.0, 9.0]) == 1
+
+
+def test_points_by_hand_stay_in_a_layer_that_holds_only_what_is_in_view(
+    viewer, put, live, monkeypatch
+):
+    n = 4
+    monkeypatch.setattr(PointsStream, "limit", n + 1)
+    for t in range(2):
+        put(Item("many", "points", np.arange(2.0 * n).reshape(n, 2), {"t": t}))
+    layer = viewer.layers["many"]
+    viewer.dims.set_current_step(0, 0)
+    live.pump.tick(force=True)
+    assert len(layer.data) == n
+    layer.add([[0, 8.0, 9.0]])
+    for step, count in ((1, n), (0, n + 1)):
+        viewer.dims.set_current_step(0, step)
+        live.pump.tick(force=True)
+        assert len(layer.data) == count
+    assert [0, 8.0, 9.0] in layer.data.tolist()
+
+
+def test_shapes_added_and_deleted_by_hand(viewer, put, live):
+    put(triangle(3), triangle(5))
+    layer = viewer.layers["cells"]
+    square = np.array([[1, 10, 10], [1, 10, 20], [1, 20, 20], [1, 20, 10.0]])
+    layer.add(square, shape_type="rectangle", edge_color="lime")
+    live.pump.tick(force=True)
+    layer.selected_data = {0}
+    layer.remove_selected()
+    put(triangle(4))
+    assert sorted(layer.shape_type) == ["polygon", "polygon", "rectangle"]
+    at = layer.shape_type.index("rectangle")
+    assert np.array_equal(layer.data[at][:, 1:], square[:, 1:])
+    assert set(layer.data[at][:, 0]) == {2}
+    assert layer.edge_color[at].tolist() == [0, 1, 0, 1]

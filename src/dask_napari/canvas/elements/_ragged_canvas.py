@@ -167,6 +167,21 @@ class RaggedCanvas:
         for tiles in self._tiles.values():
             yield from tiles.values()
 
+    def numbers(self, key: PositionKey, tile: Hashable) -> npt.NDArray[np.intp]:
+        """Return the numbers of a block's rows (:attr:`Rows.source`)."""
+        span = (self._tiles.get(key) or {})[tile]
+        return np.arange(span.start, span.stop)
+
+    def places_of(
+        self, rows: npt.NDArray[np.intp]
+    ) -> Iterator[tuple[PositionKey, Hashable, npt.NDArray[np.intp]]]:
+        """Yield the blocks that numbered rows belong to: key, tile, and rows within the block."""
+        for key, tiles in self._tiles.items():
+            for tile, span in tiles.items():
+                at = rows[(rows >= span.start) & (rows < span.stop)] - span.start
+                if len(at):
+                    yield key, tile, at
+
     def relayout(self, shift: Callable[[Hashable], Shift]) -> None:
         """Move all blocks in space; ``shift`` maps the tile of a block to its shift."""
         targets = ((span, shift(span.tile)) for span in self._spans())

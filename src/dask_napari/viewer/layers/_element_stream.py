@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
@@ -15,6 +16,13 @@ from dask_napari.canvas.elements import Block, RaggedCanvas, Rows
 from dask_napari.model import Item
 from dask_napari.viewer.camera import viewpoint
 from dask_napari.viewer.layers._feature_limits import FeatureLimits
+from dask_napari.viewer.layers._hand_edits import (
+    HandEdits,
+    HandMadeItem,
+    HandMadeTile,
+    cell_of,
+    text,
+)
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
 
 if TYPE_CHECKING:
@@ -31,15 +39,10 @@ works through all elements of a layer when some are added, and the window must s
 def features(rows: Rows) -> dict[str, npt.NDArray[Any]]:
     """Return the columns that the user has given."""
     return {
-        name: _text(column) if column.dtype == object else column
+        name: text(column) if column.dtype == object else column
         for name, column in rows.columns.items()
         if name[:1] != PRIVATE
     }
-
-
-def _text(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a column of numbers and text as text: napari sorts the values that colours show."""
-    return np.array(["" if each is None or each != each else str(each) for each in column], str)
 
 
 MAX_REST: Final = 3.0
@@ -62,11 +65,15 @@ class ElementStream(LayerStream):
     colours: ClassVar[tuple[str, ...]] = ()
     """Parts whose colour can stand for a feature: ``face``, ``border``, ``edge``."""
 
+    editable: ClassVar[bool] = False
+    """Whether napari has tools to add elements and move them."""
+
     def __init__(self, context: LayerContext, start: StreamStart) -> None:
         super().__init__(context, start)
         self.canvas = RaggedCanvas(self.axes)
         self.limits = [FeatureLimits(colour, start.options) for colour in self.colours]
-        self._items: dict[tuple[PositionKey, Cell], Item] = {}
+        self.held: dict[tuple[PositionKey, Hashable], Item] = {}
+        self.edits: HandEdits | None = HandEdits(self) if self.editable else None
         self._not_before = 0.0
         self._laid_out = self.mosaic.version
         self._loaded: tuple[Any, ...] | None = None
@@ -100,18 +107,21 @@ class ElementStream(LayerStream):
 
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
         """Lay an item on the canvas; return whether an axis grew."""
-        block = self.block(item)
         cell = self.mosaic.cell(position)
-        prepared = self.canvas.prepare(
-            {axis: at for axis, at in position.items() if axis not in self.mosaic.axes},
-            block,
-            order=tuple(self.spec.axes) if self.spec else (),
-            tile=cell,
-        )
+        tile = HandMadeTile(cell, item.number) if isinstance(item, HandMadeItem) else cell
+        mosaic = self.mosaic.axes
+        return self.lay(item, {k: at for k, at in position.items() if k not in mosaic}, tile)
+
+    def lay(self, item: Item, sliders: Mapping[str, Any], tile: Hashable) -> bool:
+        """Lay an item on the canvas as a tile at a position; return whether an axis grew."""
+        block = self.block(item)
+        order = tuple(self.spec.axes) if self.spec else ()
+        prepared = self.canvas.prepare(sliders, block, order=order, tile=tile)
+        cell = cell_of(tile)
         moved = bool(cell) and self._admit(cell, item)
         # The mosaic was the last that could refuse the item: from here on, nothing fails.
-        result = self.canvas.commit(prepared, self._shift(cell))
-        self._items[result.key, cell] = item
+        result = self.canvas.commit(prepared, self._shift(tile))
+        self.held[result.key, tile] = item
         self._calibrate(block.axes)
         self.grew |= result.grew or moved
         if self.canvas.is_seen(result.key, self.at()):
@@ -122,7 +132,7 @@ class ElementStream(LayerStream):
 
     def items(self) -> Iterator[Item]:
         """Return all items that were put, with all that is needed to put each elsewhere."""
-        yield from self._items.values()
+        yield from self.held.values()
 
     def _admit(self, cell: Cell, item: Item) -> bool:
         """Make room for a tile that may have no image; return whether others may have moved."""
@@ -141,9 +151,9 @@ class ElementStream(LayerStream):
         scale = self.calibration.scale or (1.0, 1.0)
         return abs(scale[-2]), abs(scale[-1])
 
-    def _shift(self, cell: Any) -> tuple[float, float]:
+    def _shift(self, tile: Any) -> tuple[float, float]:
         """Return where a tile begins, in pixels."""
-        if not cell:
+        if not (cell := cell_of(tile)):
             return 0.0, 0.0
         (y, x), pixel = self.mosaic.offset(cell), self._pixel
         return y / pixel[0], x / pixel[1]
@@ -203,6 +213,10 @@ class ElementStream(LayerStream):
 
     def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the napari layer up to date; return whether it was redrawn."""
+        if self.edits is not None and self.edits.must_wait:
+            return False  # the flags stay, and it is done when the user is
+        if self.edits is not None and self.edits.is_dirty:
+            self._apply_edits(self.edits)
         if self._laid_out != self.mosaic.version:
             self.canvas.relayout(self._shift)
             self._laid_out = self.mosaic.version
@@ -220,6 +234,18 @@ class ElementStream(LayerStream):
             self._not_before = now + min(PATIENCE * took, MAX_REST)
         return drawn
 
+    def _apply_edits(self, edits: HandEdits) -> None:
+        """Lay what the user has done on the canvas; the layer stays if it shows just that."""
+        pending = self.grew or self.touched
+        self._source = edits.apply()
+        self._numbering = self.canvas.numbering
+        self._loaded = self._appendable = None
+        rows = self.rows()
+        if not pending and np.array_equal(rows.source, self._source):
+            self._loaded, self._appendable = self._wanted()
+            self._remember(self.layer, rows)
+            self.grew = self.touched = False
+
     def _moved(self) -> bool:
         """Return whether the view has changed, which has to be answered at once."""
         loaded, wanted = self._loaded, self._wanted()[0]
@@ -234,7 +260,7 @@ class ElementStream(LayerStream):
         layer = self.made(lambda more: self.make(rows, {**self.arguments(), **more}))
         self._attach(layer)
         self._loaded, self._appendable = state
-        self._remember(rows)
+        self._remember(layer, rows)
         self.show(layer)
         for limits in self.limits:
             limits.follow(layer)
@@ -253,18 +279,22 @@ class ElementStream(LayerStream):
         selected = self._selected()
         for limits in self.limits:
             limits.make_way(self.layer, rows.columns)
-        self.load(rows, len(self._source) if more else 0)
+        with nullcontext() if self.edits is None else self.edits.pause():
+            self.load(rows, len(self._source) if more else 0)
         if not more or len(selected):
             self._select(selected, rows)
         self._loaded, self._appendable = wanted, appendable
-        self._remember(rows)
+        self._remember(self.layer, rows)
         for limits in self.limits:
             limits.follow(self.layer)
 
     refresh = set_data
 
-    def _remember(self, rows: Rows) -> None:
+    def _remember(self, layer: Any, rows: Rows) -> None:
         self._source, self._numbering = rows.source, self.canvas.numbering
+        if self.edits is not None:
+            self.edits.watch(layer, rows.source)
+        layer.editable = self.edits is not None and not self.mosaic.axes
 
     def _selected(self) -> npt.NDArray[np.intp]:
         """Return the rows of the canvas that the user has selected."""

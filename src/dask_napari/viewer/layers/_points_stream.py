@@ -25,6 +25,7 @@ LOOKS = {
 class PointsStream(ElementStream):
     """Points."""
 
+    editable: ClassVar[bool] = True
     colours: ClassVar[tuple[str, ...]] = ("face", "border")
 
     def block(self, item: Item) -> Block:

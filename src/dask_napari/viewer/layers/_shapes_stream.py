@@ -30,6 +30,7 @@ class ShapesStream(ElementStream):
     The limit is the tap's option ``max_shapes``, or ``max-shapes`` of the configuration.
     """
 
+    editable: ClassVar[bool] = True
     colours: ClassVar[tuple[str, ...]] = ("face", "edge")
     set_by_user: ClassVar[tuple[str, ...]] = (*ElementStream.set_by_user, "raster")
 
