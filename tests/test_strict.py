@@ -85,7 +85,7 @@ def test_a_drop_fails_the_test_that_does_not_name_it(request):
 
 def test_drops_that_are_found_when_a_ledger_is_read_are_seen():
     ledger = ClientLedger()
-    sink = {"name": "w", "viewer": "", "taps": TapMatches()}
+    sink = {"name": "w", "viewer": "", "taps": TapMatches(), "uncounted": {}}
     ledger.hear_sinks([{**sink, "counts": {"cells": Tally(selected=2, pending=2)}}], 1.0)
     ledger.hear_sinks([{**sink, "name": "other", "counts": {}}], 2.0)
     assert ledger.joined()["cells"].dropped == {"worker-lost": 2}

@@ -33,6 +33,7 @@ def sink(name: str = "w", viewer: str = HERE, layer: str = "a", **counts: Any) -
         "state": "connected" if viewer else "connecting",
         "addresses": ["tcp://127.0.0.1:1"],
         "taps": TapMatches(),
+        "uncounted": {},
         "counts": {layer: Tally(**counts)},
     }
 

@@ -7,11 +7,11 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from types import ModuleType
 
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster, wait
-from joining_workers import WITHOUT_US, joined
 
 import cluster_tasks as tasks
 import dask_napari as dn
@@ -19,10 +19,14 @@ from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.sink import NapariSink
 from dask_napari.tap import Tap
 from headless import Headless, eventually
+from joining_workers import WITHOUT_US, joined
 
 MODULE = """
 def at(key, value, args):
     return {"n": int(value[0, 0])}
+
+def wanted(key):
+    return str(key).startswith("frame")
 """
 
 
@@ -110,13 +114,21 @@ def test_a_function_that_cannot_be_pickled_is_refused(sinks):
     assert len(sinks.taps) == 0
 
 
-@pytest.mark.drops("tap unusable")
-def test_a_worker_without_a_module_of_a_tap_counts_its_outputs_and_streams_the_others(
-    client, sinks, viewer, module, tmp_path
-):
+@pytest.fixture
+def known_module(client, tmp_path, module) -> Iterator[ModuleType]:
+    """The module, which the worker of the cluster can import and those that join cannot."""
     path = str(tmp_path / "lib")
     client.run(lambda: sys.path.insert(0, path))
-    placed = Tap("frame", layer="placed", at=importlib.import_module(module).at)
+    yield importlib.import_module(module)
+    client.run(lambda: sys.path.remove(path))
+
+
+@pytest.mark.drops("tap unusable")
+@pytest.mark.parametrize("select", ["frame", np.ndarray])
+def test_a_worker_without_a_module_of_a_tap_counts_its_outputs_and_streams_the_others(
+    client, sinks, viewer, known_module, select, tmp_path
+):
+    placed = Tap(select, layer="placed", at=known_module.at)
     sinks.change(lambda taps: taps.added([Tap("frame", layer="plain"), placed]))
     (old,) = client.scheduler_info()["workers"]
     with joined(client, tmp_path) as address:
@@ -132,8 +144,23 @@ def test_a_worker_without_a_module_of_a_tap_counts_its_outputs_and_streams_the_o
         ((name, report),) = told
         assert name.startswith(address)
         assert report.layer == "placed"
-        assert f"No module named '{module}'" in report.text
-    client.run(lambda: sys.path.remove(path))
+        assert f"No module named '{known_module.__name__}'" in report.text
+
+
+def test_a_worker_that_cannot_choose_outputs_is_named_and_not_waited_for(
+    client, known_module, tmp_path
+):
+    with dn.watch(client) as live:
+        live.tap(known_module.wanted, layer="chosen")
+        (old,) = client.scheduler_info()["workers"]
+        with joined(client, tmp_path) as address:
+            works(client, address)
+            works(client, old)
+            ledger = live.wait(30)
+            assert ledger["chosen"].selected == 1
+            (note,) = ledger.notes
+            assert f"layer 'chosen' shows and counts no outputs of {address}: " in note
+            assert f"No module named '{known_module.__name__}'" in note
 
 
 def test_a_worker_with_a_setting_that_cannot_be_read_streams_and_says_so(

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster, wait
-from joining_workers import joined
 
 import cluster_tasks as tasks
 from dask_napari.sink import NapariSink, TapsUpdate
 from dask_napari.tap import Tap
 from headless import Headless, eventually
+from joining_workers import joined
 
 SINK = "dask-napari-scattered"
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from dask_napari.live._worker_reports import named
 from dask_napari.model import Counts, Ledger, Tally, unmatched
 
 NAMED: Final = 4
@@ -27,7 +28,7 @@ class ClientLedger:
     >>> from dask_napari.model import TapMatches
     >>> ledger = ClientLedger()
     >>> counts = {"raw": Tally(selected=2, pending=2)}
-    >>> sink = {"name": "w", "viewer": "", "taps": TapMatches(), "counts": counts}
+    >>> sink = {"name": "w", "viewer": "", "taps": TapMatches(), "counts": counts, "uncounted": {}}
     >>> ledger.hear_sinks([sink], asked=1.0)
     >>> print(ledger.joined())
     raw: 2 selected = 0 shown + 0 coalesced + 0 dropped + 2 pending
@@ -106,7 +107,7 @@ class ClientLedger:
                 if self.viewer_gone:
                     tally.drop_pending("viewer-gone")
                 tallies[name, layer] = tally
-        return Ledger(tallies, notes=[*self._unmatched(), *self._silence()])
+        return Ledger(tallies, notes=[*self._unmatched(), *self._uncounted(), *self._silence()])
 
     def _silence(self) -> list[str]:
         """Return a line if the viewer's counts are old."""
@@ -121,6 +122,17 @@ class ClientLedger:
             sink["taps"] if name in self._answered else replace(sink["taps"], taps={})
             for name, sink in self._sinks.items()
         )
+
+    def _uncounted(self) -> list[str]:
+        """Return a line for each tap whose outputs some workers cannot tell from others."""
+        workers: dict[tuple[str, str], list[str]] = {}
+        for name in sorted(self._answered):
+            for cause in self._sinks[name]["uncounted"].items():
+                workers.setdefault(cause, []).append(name.partition("#")[0])
+        return [
+            f"layer {layer!r} shows and counts no outputs of {named(where)}: {why}"
+            for (layer, why), where in workers.items()
+        ]
 
     def _is_lost(self, name: str, seen: Counts | None) -> bool:
         """Return whether a worker has ended, as far as one can tell."""

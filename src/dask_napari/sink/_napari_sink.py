@@ -227,6 +227,11 @@ class NapariSink(PortablePlugin):
             "viewer": publisher.viewer if publisher else "",
             "taps": self._session.tap_matches if self._session else TapMatches(),
             "counts": publisher.counts() if publisher else {},
+            "uncounted": {
+                refusal.layer: refusal.detail
+                for refusal in self._refusals
+                if isinstance(refusal, _sent_taps.UncountedTap)
+            },
         }
 
 

@@ -39,8 +39,7 @@ class SeenTasks:
         before = len(self.names), len(self._matched)
         if len(self.names) < TASK_NAMES_LIMIT and name not in self.names and not unfit_name(name):
             self.names.add(name)
-        for tap in selected:
-            self._matched.add(tap.title)
+        self._matched.update(tap.title for tap in selected if tap.title in self._taps)
         if before != (len(self.names), len(self._matched)):
             self._changed()
 

@@ -12,17 +12,18 @@ from dask_napari.sink._opener import dumped, loaded
 from dask_napari.tap import Tap
 
 
+class UncountedTap(Refusal):
+    """Refusal of a tap of which nobody knows on this worker which outputs it would choose."""
+
+
 @dataclass(frozen=True, slots=True)
 class SentTap:
-    """A tap, pickled by itself, with as much of it as needs no code of the user's.
-
-    ``select`` is None if outputs are selected by such code.
-    """
+    """A tap, pickled by itself, and its selector, which a worker may be able to use alone."""
 
     layer: str
     kind: Kind
-    select: str | frozenset[Any] | ChunkGrid | None
     has_code: bool
+    selector: bytes = field(repr=False)
     data: bytes = field(repr=False)
 
     @classmethod
@@ -32,18 +33,29 @@ class SentTap:
         code = not plain or not (tap.at is None or isinstance(tap.at, str | Mapping))
         layer = tap.spec().name
         try:
-            data = dumped(tap)
+            selector, data = dumped(tap.select), dumped(tap)
         except Exception as error:
             raise TypeError(
                 f"the tap on {layer!r} cannot be sent to the workers ({described(error)}); its "
                 "functions must not hold files, locks or connections"
             ) from error
-        return cls(layer, tap.kind, tap.select if plain else None, code, data)
+        return cls(layer, tap.kind, code, selector, data)
 
     def opened(self) -> Tap:
         """Return the tap. Raises Refusal where it cannot be unpickled."""
+        tap = self._loaded(self.data)
+        assert isinstance(tap, Tap)
+        return tap
+
+    def refusing(self, refusal: Refusal) -> Tap:
+        """Return a tap whose outputs are all refused. Raises Refusal where nobody knows which."""
+        return Tap(
+            self._loaded(self.selector), kind=self.kind, layer=self.layer, at=_refuse_all(refusal)
+        )
+
+    def _loaded(self, data: bytes) -> Any:
         try:
-            tap = loaded(self.data)
+            return loaded(data)
         except BaseException as error:  # importing a module may do anything
             contain(error, foreign=True)
             raise Refusal(
@@ -52,8 +64,6 @@ class SentTap:
                 "there, or pass a function that is defined in the script",
                 layer=self.layer,
             ) from error
-        assert isinstance(tap, Tap)
-        return tap
 
 
 def sent(taps: Mapping[str, Tap]) -> dict[str, SentTap]:
@@ -64,7 +74,8 @@ def sent(taps: Mapping[str, Tap]) -> dict[str, SentTap]:
 def opened(taps: Mapping[str, SentTap]) -> tuple[dict[str, Tap], list[Refusal]]:
     """Return the taps that this worker can use, and refusals of the others.
 
-    In place of another one comes, if possible, a tap whose outputs are all counted as dropped.
+    In place of another one comes a tap whose outputs are all counted as dropped. If its selector
+    cannot be used either, the refusal is an :class:`UncountedTap`.
     """
     found: dict[str, Tap] = {}
     refusals: list[Refusal] = []
@@ -72,10 +83,11 @@ def opened(taps: Mapping[str, SentTap]) -> tuple[dict[str, Tap], list[Refusal]]:
         try:
             found[name] = tap.opened()
         except Refusal as refusal:
+            try:
+                found[name] = tap.refusing(refusal)
+            except Refusal:
+                refusal = UncountedTap(refusal.reason, refusal.detail, layer=tap.layer)
             refusals.append(refusal)
-            if tap.select is not None:
-                at = _refuse_all(refusal)
-                found[name] = Tap(tap.select, kind=tap.kind, layer=tap.layer, at=at)
     return found, refusals
 
 
