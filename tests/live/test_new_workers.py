@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import pickle
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from types import ModuleType
 
+import dask.array as da
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster, wait
@@ -16,10 +19,19 @@ from distributed import Client, LocalCluster, wait
 import cluster_tasks as tasks
 import dask_napari as dn
 from dask_napari.live._cluster_sinks import ClusterSinks
-from dask_napari.sink import NapariSink
+from dask_napari.sink import NapariSink, PortableFunction, tapped
+from dask_napari.sink._watched_arrays import stream_chunk
 from dask_napari.tap import Tap
 from headless import Headless, eventually
 from joining_workers import WITHOUT_US, joined
+
+PICKLED_AGAIN = """
+import pickle, sys
+sys.modules["dask_napari"] = None
+stand_in = pickle.load(sys.stdin.buffer)
+assert stand_in("chunk", source="x", block_id=(0,)) == "chunk"
+sys.stdout.buffer.write(pickle.dumps(stand_in))
+"""
 
 MODULE = """
 def at(key, value, args):
@@ -73,6 +85,30 @@ def test_a_worker_without_this_package_works_and_is_named(client, sinks, viewer,
     assert caplog.text.count("nothing is streamed from here") == 1
     wait(client.map(tasks.frame, range(3), pure=False))
     viewer.until_shown("frame", 3)
+
+
+def test_a_worker_without_this_package_computes_a_watched_array(client, sinks, viewer, tmp_path):
+    image = da.arange(16, chunks=4).reshape(4, 4)
+    watched, taps = tapped(image, layer="chunks")
+    sinks.change(lambda others: others.added(taps))
+    with joined(client, tmp_path, WITHOUT_US) as address:
+        results = client.compute(watched + 1, workers=[address], allow_other_workers=False)
+        assert (results.result(timeout=60) == np.arange(16).reshape(4, 4) + 1).all()
+    # Through the scheduler, which may lack the package, too, it is still the function.
+    (old,) = client.scheduler_info()["workers"]
+    client.compute(watched + 2, workers=[old]).result(timeout=60)
+    viewer.until(lambda: viewer.receiver.ledger()["chunks"].shown == image.npartitions)
+
+
+def test_a_portable_function_passes_a_scheduler_without_this_package():
+    portable = PortableFunction(stream_chunk)
+    passed = subprocess.run(
+        [sys.executable, "-c", PICKLED_AGAIN],
+        input=pickle.dumps(portable),
+        capture_output=True,
+        check=True,
+    )
+    assert pickle.loads(passed.stdout).function is stream_chunk
 
 
 def test_who_registers_a_sink_by_hand_is_told_of_such_a_worker(client, viewer, tmp_path):

@@ -50,7 +50,13 @@ def silent_plugin(name, version, error):
 
 As text, since a worker may have another Python, for which compiled code is of no use."""
 
-CALL: Final = "(exec(opener), opened)[1](*arguments)"
+COMPILED: Final = {OPENER: compile(OPENER, "<opener>", "exec")}
+"""The source, compiled, for where this package is: 3 us instead of 400."""
+
+CALL: Final = (
+    f"(exec(getattr(__import__('sys').modules.get({__name__!r}), 'COMPILED', {{}})"
+    ".get(opener, opener)), opened)[1](*arguments)"
+)
 
 
 def dumped(value: object) -> bytes:

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from dask.base import normalize_token
 from distributed import WorkerPlugin
 
 from dask_napari.sink._opener import reduced
@@ -42,7 +43,15 @@ class PortableFunction:
         return f"<PortableFunction {self.function}>"
 
     def __reduce__(self) -> tuple[object, ...]:
+        return self._reduced
+
+    @functools.cached_property
+    def _reduced(self) -> tuple[object, ...]:
+        # Once: a scheduler pickles it with each task.
         return reduced(self, "function")
+
+    def __dask_tokenize__(self) -> object:
+        return "PortableFunction", normalize_token(self.function)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"function": self.function}

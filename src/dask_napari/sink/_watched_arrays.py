@@ -8,6 +8,7 @@ from typing import Any, TypeVar, Unpack
 
 from dask_napari.model import contain
 from dask_napari.placement import is_array, is_dataset, is_labelled, title_of, variables
+from dask_napari.sink._portable import PortableFunction
 from dask_napari.sink._worker_sinks import show_chunk
 from dask_napari.tap import Tap, TapOptions
 
@@ -53,7 +54,7 @@ def tapped(collection: Any, **options: Unpack[TapOptions]) -> tuple[Any, list[Ta
     Tap(collection, **options)  # refuses what cannot be shown, by the name that the user knows
     array = collection.data if is_labelled(collection) else collection
     passed = array.map_blocks(
-        stream_chunk,
+        PortableFunction(stream_chunk),
         source=array.name,
         token=f"watch-{title_of(array)}",
         dtype=array.dtype,
@@ -74,6 +75,7 @@ def variable_options(name: str, options: TapOptions) -> TapOptions:
 def stream_chunk(block: T, source: str = "", block_id: tuple[int, ...] | None = None) -> T:
     """Return a chunk as it came, and stream it where a viewer watches the array called ``source``.
 
+    In a graph it is portable: workers and a scheduler without this package pass chunks on.
     ``map_blocks`` gives ``block_id``, the number of the chunk along each axis.
     """
     if block_id is not None:
