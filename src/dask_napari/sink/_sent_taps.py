@@ -13,7 +13,7 @@ from dask_napari.tap import Tap
 
 
 class UncountedTap(Refusal):
-    """Refusal of a tap of which nobody knows on this worker which outputs it would choose."""
+    """Refusal of a tap that leaves it unknown which outputs it would choose on this worker."""
 
 
 @dataclass(frozen=True, slots=True)
