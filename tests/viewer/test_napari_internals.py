@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Points, Shapes, Vectors
 
-from dask_napari.viewer.napari_internals import color_feature, current_color, forget_coarsest_level
+from dask_napari.viewer.napari_internals import color_feature, current_color, keep_no_level
 
 VIEWER = Path(__file__).parents[2] / "src" / "dask_napari" / "viewer"
 
@@ -111,7 +111,12 @@ def test_the_color_of_new_elements_and_the_feature_that_colors_stand_for(layer, 
 def test_a_pyramid_is_read_again():
     levels = [np.zeros((64, 64), "u1"), np.zeros((32, 32), "u1")]
     layer = Image(levels, multiscale=True)
-    levels[1][:] = 9
-    forget_coarsest_level(layer)
+    keep_no_level(layer)
+    for value in (9, 0):
+        levels[1][:] = value
+        layer.refresh()
+        assert layer._slice.thumbnail.raw.max() == value
+    layer.data = [np.zeros((64, 64), "u1"), np.zeros((32, 32), "u1")]
+    layer.data[1][:] = 5
     layer.refresh()
-    assert layer.thumbnail[..., :3].max() > 0
+    assert layer._slice.thumbnail.raw.max() == 5

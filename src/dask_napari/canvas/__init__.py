@@ -12,6 +12,7 @@ from dask_napari.canvas._positions import (
     position_key,
     split_position,
 )
+from dask_napari.canvas._value_range import ValueRange
 
 __all__ = [
     "CanvasAxes",
@@ -21,6 +22,7 @@ __all__ = [
     "PositionIndex",
     "PositionKey",
     "PutResult",
+    "ValueRange",
     "position_key",
     "split_position",
 ]

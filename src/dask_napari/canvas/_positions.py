@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from dask_napari.canvas._axes import CanvasAxes
+from dask_napari.canvas._value_range import ValueRange
 from dask_napari.model import Coordinate, plain_coordinate
 
 T = TypeVar("T")
@@ -59,6 +60,7 @@ class PutResult:
     replaced: bool  # an earlier block
     start: tuple[int, ...] = ()  # of the block in space
     shape: tuple[int, ...] = ()  # of the block in space
+    before: ValueRange | None = None  # of the values of the block that was replaced
 
 
 class PositionIndex(Generic[T]):

@@ -23,6 +23,10 @@ meander), ``stage`` takes each item's own translation."""
 Sizes = Literal["pad", "separate"]
 """Images of different sizes: padded to the largest, or one layer a size."""
 
+ContrastMode = Literal["running", "frame", "first"]
+"""What limits of contrast follow: all that came lately, the picture that is in view, or the first
+that came; until the user sets limits."""
+
 Policy = Literal["latest", "drop-oldest", "keep"]
 """Outputs that give way when the viewer is slower than the tasks.
 
@@ -37,6 +41,7 @@ PIXEL_KINDS: frozenset[str] = frozenset({"image", "labels"})
 AXIS_MODES: tuple[str, ...] = get_args(AxisMode)
 ORDERS: tuple[str, ...] = get_args(Order)
 SIZES: tuple[str, ...] = get_args(Sizes)
+CONTRAST_MODES: tuple[str, ...] = get_args(ContrastMode)
 
 
 GRID_LIMIT: Final = 1 << 16
@@ -100,6 +105,8 @@ class LayerSpec(msgspec.Struct, frozen=True):
         Whether images of different sizes share a layer, or have one a size.
     fill : float
         What an image shows where there is nothing.
+    contrast : {"running", "frame", "first"}
+        What the limits of contrast of an image or a surface follow.
 
     Examples
     --------
@@ -114,3 +121,4 @@ class LayerSpec(msgspec.Struct, frozen=True):
     layouts: Annotated[dict[Name, Layout], Meta(max_length=AXES_LIMIT)] = {}
     sizes: Sizes = "pad"
     fill: float = 0.0
+    contrast: ContrastMode = "running"

@@ -41,8 +41,8 @@ def show(
         later replaces what it showed before. In threads of your own, say where.
     **options
         ``kind``, ``axes``, ``scale``, ``units``, ``translate``, ``policy``, ``rgb``, ``options``,
-        ``sizes`` and ``fill`` of :class:`~dask_napari.Tap`. Of ``axes``, ``options``, ``sizes``
-        and ``fill`` the first call on a worker counts.
+        ``sizes``, ``fill`` and ``contrast`` of :class:`~dask_napari.Tap`. Of ``axes``, ``options``,
+        ``sizes``, ``fill`` and ``contrast`` the first call on a worker counts.
 
     Returns
     -------

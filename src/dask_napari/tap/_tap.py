@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
 from dask_napari.model import (
+    CONTRAST_MODES,
     KINDS,
     PIXEL_KINDS,
     SIZES,
     AxisMode,
     Calibration,
+    ContrastMode,
     Kind,
     LayerSpec,
     Policy,
@@ -75,6 +77,9 @@ class Tap:
         Images of different sizes: padded to the largest, or one layer a size.
     fill : float
         Value that an image shows where nothing has arrived.
+    contrast : {"running", "frame", "first"}
+        What the contrast limits of images and surfaces follow, unless ``options`` or the user set
+        them: the outputs that came lately, the picture in view, or the first output.
 
     Raises
     ------
@@ -105,6 +110,7 @@ class Tap:
     dims: Sequence[str] | None = None
     sizes: Sizes = "pad"
     fill: float = 0.0
+    contrast: ContrastMode = "running"
 
     def __post_init__(self) -> None:
         arguments.one_of("kind", self.kind, KINDS)
@@ -153,6 +159,11 @@ class Tap:
         fill = arguments.number("fill", self.fill)
         if fill and self.kind != "image":
             raise ValueError(f"fill={self.fill!r} is for images, and kind is {self.kind!r}")
+        arguments.one_of("contrast", self.contrast, CONTRAST_MODES)
+        if self.contrast != "running" and self.kind not in ("image", "surface"):
+            raise ValueError(
+                f"contrast={self.contrast!r} is for images and surfaces, and kind is {self.kind!r}"
+            )
         axes = axes_by_name(self.axes)
         if pattern is not None and grid is None:  # an array has axes of its own
             _check_axes(axes, pattern)
@@ -167,6 +178,7 @@ class Tap:
             {name: axis.layout for name, axis in axes.items() if axis.layout is not None},
             self.sizes,
             fill,
+            self.contrast,
         )
         arguments.declared(spec)
         return spec

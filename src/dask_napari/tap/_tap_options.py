@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
-from dask_napari.model import Kind, Policy, Sizes
+from dask_napari.model import ContrastMode, Kind, Policy, Sizes
 from dask_napari.tap._axis_layouts import AxisLayouts
 from dask_napari.tap._placement_rule import At
 
@@ -23,6 +23,7 @@ class ShowOptions(TypedDict, total=False):
     options: Mapping[str, Any] | None
     sizes: Sizes
     fill: float
+    contrast: ContrastMode
 
 
 class TapOptions(ShowOptions, total=False):

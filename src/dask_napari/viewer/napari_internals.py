@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import html
 import re
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,7 @@ from napari.layers import Shapes as _Shapes
 from napari.layers import Surface as _Surface
 from napari.layers import Tracks as _Tracks
 from napari.layers import Vectors as _Vectors
+from napari.layers.utils import _link_layers
 from napari.utils.transforms._units import get_units_from_name
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QLabel
@@ -83,14 +85,40 @@ def is_unit(text: str) -> bool:
     return True
 
 
-def forget_coarsest_level(layer: Image | Labels) -> None:
-    """Have the coarsest level of a pyramid read again for the next draw.
+def keep_no_level(layer: Image | Labels) -> None:
+    """Have the coarsest level of a pyramid read anew for every draw.
 
     napari keeps a copy of that level for layers without sliders until ``layer.data`` is set, and
-    ``refresh`` draws the copy.
+    ``refresh`` and moves of the camera draw the copy. ``_reset_thumbnail_level_data`` sets up the
+    copy; without ``_level_materializer``, napari reads the level itself.
     """
-    if layer.multiscale and layer.ndim == 2:
-        layer._reset_thumbnail_level_data()
+    reset = layer._reset_thumbnail_level_data
+
+    def reset_and_keep_none() -> None:
+        reset()
+        layer._level_materializer = None
+
+    layer._reset_thumbnail_level_data = reset_and_keep_none
+    layer._level_materializer = None
+
+
+def linked_layers(layer: Layer, attribute: str) -> list[Layer]:
+    """Return the layers to which a layer's attribute is linked.
+
+    napari links layers attribute by attribute, but tells only whether any is linked; its table of
+    callbacks has the attributes.
+    """
+    own = weakref.ref(layer)
+    others = _link_layers.get_linked_layers(layer)
+    return [o for o in others if (own, weakref.ref(o), attribute) in _link_layers._UNLINKERS]
+
+
+def shown_plane(layer: Image) -> npt.NDArray[Any]:
+    """Return the pixels of an image at the present steps, all of them at a coarse level.
+
+    napari keeps them for the thumbnail in ``_slice``.
+    """
+    return np.asarray(layer._slice.thumbnail.raw)
 
 
 def is_being_edited(layer: Layer) -> bool:

@@ -789,7 +789,7 @@ def test_a_refused_surface_leaves_the_contrast_alone(live, source):
     mesh = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     source.board.put(Item("s", "surface", mesh, {"t": 0}, arrays=good))
     live.pump.tick(force=True)
-    before = live.layers.streams["s"]._contrast.limits
+    before = live.layers.streams["s"].ranges.limits
     source.board.put(Item("s", "surface", mesh * np.nan, {"t": 1}, arrays=bad))
     live.pump.tick(force=True)
-    assert live.layers.streams["s"]._contrast.limits == before
+    assert live.layers.streams["s"].ranges.limits == before

@@ -64,13 +64,13 @@ def state(layers) -> dict[str, object]:
             picture = np.asarray(canvas)
             content = picture.dtype, picture.shape, picture.tobytes()
             features = vars(stream.features)["_tables"] if stream.features else None
-            extra = stream.contrast.limits, features and len(features)
+            extra = stream.ranges.limits, features and len(features)
         else:
             rows = canvas.all_rows()
             columns = {n: (c.dtype, c.astype(str).tolist()) for n, c in rows.columns.items()}
             content = rows.coordinates.tolist(), columns, canvas.version, canvas.generation
             extra = getattr(stream, "_groups", None), stream.calibration
-            extra = repr(extra), stream._contrast.limits if name == "mesh" else None
+            extra = repr(extra), stream.ranges.limits if name == "mesh" else None
         found[name] = canvas.n_blocks, content, extra, stream.grew, stream.touched
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,7 @@ from dask_napari.canvas._axes import CanvasAxes, common_shape
 from dask_napari.canvas._mosaic import Mosaic
 from dask_napari.canvas._mosaic_axis import YX, Cell
 from dask_napari.canvas._positions import PositionIndex, PositionKey, PutResult, position_key
+from dask_napari.canvas._value_range import ValueRange
 from dask_napari.canvas.pixels._array_handles import (
     ArrayHandle,
     InMemoryArray,
@@ -49,7 +51,7 @@ class PlacedBlock:
     origin: tuple[int, ...] = ()
     array_shape: tuple[int, ...] = ()
     stage: YX | None = None
-    limits: tuple[float, float] | None = None
+    values: ValueRange | None = None
 
 
 class Canvas(LazyArray):
@@ -113,7 +115,7 @@ class Canvas(LazyArray):
         order: Sequence[str] = (),
         names: Sequence[str] = (),
         stage: YX | None = None,
-        limits: tuple[float, float] | None = None,
+        values: ValueRange | None = None,
     ) -> PutResult:
         """Put a block at a position; an earlier one there is replaced.
 
@@ -122,9 +124,9 @@ class Canvas(LazyArray):
         The block has the spatial axes (called ``names``), then colour if the canvas has it; one of
         :meth:`blocks` is stored already, and is not read. A chunk begins at ``origin`` in an array
         whose shape in space is ``array_shape``. ``order`` ranks sliders not seen before, ``stage``
-        is the block's own statement of its place (y, x in world units), and ``limits`` are contrast
-        limits to remember. What cannot be shown raises a Refusal, a TypeError or a ValueError, and
-        leaves the canvas as it was.
+        is the block's own statement of its place (y, x in world units), and ``values`` the range of
+        its values, to remember. What cannot be shown raises a Refusal, a TypeError or a ValueError,
+        and leaves the canvas as it was.
         """
         shape = self._space_of(block)
         origin = origin or (0,) * len(shape)
@@ -149,13 +151,15 @@ class Canvas(LazyArray):
         before = plane.tiles.get((cell, origin))
         if before is not None and isinstance(before.array, PaintedArray):
             block = before.array.over(block)
-        tile = Tile(block, start, self._store, array_shape=array_shape, stage=stage, limits=limits)
+        tile = Tile(block, start, self._store, array_shape=array_shape, stage=stage, values=values)
         old = plane.put((cell, origin), tile)
         self._renderer.add(plane, tile, old)
         self._in_mosaic |= bool(cell)
         self.n_painted += isinstance(block, PaintedArray)
         grew |= self._fit(end, block.dtype)
-        return PutResult(key, grew, old is not None, tile.start, shape)
+        return PutResult(
+            key, grew, old is not None, tile.start, shape, None if old is None else old.values
+        )
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Paint labels by hand.
@@ -256,8 +260,15 @@ class Canvas(LazyArray):
                     origin if tile.array_shape or any(origin) else (),
                     tile.array_shape,
                     tile.stage,
-                    tile.limits,
+                    tile.values,
                 )
+
+    def values_at(self, key: PositionKey) -> ValueRange | None:
+        """Return the range of the values at a position; None if none of its blocks came with it."""
+        plane = self._planes.get(key)
+        tiles = () if plane is None else plane.tiles.values()
+        known = [tile.values for tile in tiles if tile.values is not None]
+        return functools.reduce(ValueRange.union, known) if known else None
 
     @property
     def source(self) -> Canvas:

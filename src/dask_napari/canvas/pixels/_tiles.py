@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dask_napari.canvas._value_range import ValueRange
 from dask_napari.canvas.pixels._array_handles import ArrayHandle, InMemoryArray, StoreArray
 from dask_napari.canvas.pixels._painted_array import Indices, PaintedArray
 
@@ -33,8 +34,8 @@ class Tile:
     """
 
     __slots__ = (
-        *("_coarser", "_store", "array", "array_shape", "limits", "number", "shape", "stage"),
-        "start",
+        *("_coarser", "_store", "array", "array_shape", "number", "shape", "stage", "start"),
+        "values",
     )
 
     def __init__(
@@ -45,7 +46,7 @@ class Tile:
         *,
         array_shape: tuple[int, ...] = (),
         stage: tuple[float, float] | None = None,
-        limits: tuple[float, float] | None = None,
+        values: ValueRange | None = None,
     ) -> None:
         self.array = array
         self.start = start
@@ -53,7 +54,7 @@ class Tile:
         self.number = 0  # of tiles that came before it, which is the order of drawing
         self.array_shape = array_shape  # of the array that the block is a chunk of
         self.stage = stage  # the block's own statement of its place: y and x in world units
-        self.limits = limits  # contrast limits given with the block
+        self.values = values
         self._store = store
         self._coarser: list[ArrayHandle] = []
 

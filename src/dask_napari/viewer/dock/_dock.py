@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from dask_napari.model import Ledger, Tally
 from dask_napari.viewer.dock._axes_control import AxesControl
+from dask_napari.viewer.dock._contrast_control import ContrastControl
 from dask_napari.viewer.dock._plain_label import ElidedLabel, WrappedLabel, set_plain_tooltip
 from dask_napari.viewer.storage import describe
 
@@ -40,9 +41,9 @@ REPORTS_SHOWN: Final = 4
 
 
 class LayerRow:
-    """Progress bar and counts of one layer."""
+    """Progress bar, counts and contrast of one layer."""
 
-    def __init__(self, grid: QGridLayout, row: int, name: str) -> None:
+    def __init__(self, grid: QGridLayout, row: int, name: str, layers: Layers) -> None:
         self.title = ElidedLabel(name)
         set_plain_tooltip(self.title, name)
         self.title.setStyleSheet("font-weight: bold")
@@ -50,8 +51,10 @@ class LayerRow:
         self.bar.setTextVisible(True)
         self.counts = WrappedLabel()
         self.counts.setStyleSheet("color: palette(mid); font-size: 10px")
-        for turn, widget in enumerate((self.title, self.bar, self.counts)):
-            grid.addWidget(widget, 3 * row + turn, 0)
+        self.contrast = ContrastControl(layers, name)
+        widgets = self.title, self.bar, self.counts, self.contrast
+        for turn, widget in enumerate(widgets):
+            grid.addWidget(widget, len(widgets) * row + turn, 0)
 
     def update(self, tally: Tally, known: int | None) -> None:
         """Show a tally; without a known total the bar compares with what was selected."""
@@ -65,6 +68,7 @@ class LayerRow:
         parts += [f"{tally.coalesced} coalesced"] if tally.coalesced else []
         parts += [f"{n} dropped ({reason})" for reason, n in sorted(tally.dropped.items())]
         self.counts.setText(" · ".join(parts))
+        self.contrast.refresh()
 
 
 class LiveDock(QWidget):  # type: ignore[misc]
@@ -76,6 +80,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
     def __init__(self, receiver: Receiver, layers: Layers) -> None:
         super().__init__()
         self._receiver = receiver
+        self._layers = layers
         self._store = layers.store
         self._reports = layers.reports
         self._rows: dict[str, LayerRow] = {}
@@ -136,7 +141,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         known = self._receiver.known()
         for layer in ledger:
             if layer not in self._rows:
-                self._rows[layer] = LayerRow(self._grid, len(self._rows), layer)
+                self._rows[layer] = LayerRow(self._grid, len(self._rows), layer, self._layers)
             self._rows[layer].update(ledger[layer], known.get(layer))
         self._show_reports()
         self.memory.setText(describe(self._store))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dask_napari.viewer.layers._contrast import Contrast
 from dask_napari.viewer.layers._layers import Layers
 
 __all__ = [
+    "Contrast",
     "Layers",
 ]

@@ -2,93 +2,144 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import contextlib
+import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import numpy as np
 import numpy.typing as npt
 
+from dask_napari.model import ContrastMode
+from dask_napari.viewer.layers._recent_ranges import RecentRanges, value_range, visible
+from dask_napari.viewer.napari_internals import linked_layers, shown_plane
+
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Layer
 
-
-PERCENTILES: Final = (0.5, 99.8)
-"""Of a block, so that a few hot or dead pixels do not decide for all."""
-
-SAMPLES: Final = 64
-"""Pixels looked at along each axis of a block; enough for percentiles, some 50 us."""
 
 TOLERANCE: Final = 0.02
 """Share of the range by which limits must change to be worth a redraw."""
 
+Limits = tuple[float, float]
 
-class RunningContrast:
-    """Range of the values that have arrived on one layer.
 
-    >>> contrast = RunningContrast()
-    >>> contrast.extend(contrast.measure(np.array([[0, 10], [5, 20]])))
-    >>> low, high = contrast.limits
-    >>> low < 1, high > 19
-    (True, True)
+class Contrast:
+    """Contrast limits of one napari layer, which follow the data until somebody sets them.
+
+    Limits that are set on a layer to which the limits are linked count for this one, too.
+
+    Parameters
+    ----------
+    mode : {"running", "frame", "first"}
+        What the limits follow: what came lately, what is in view, or what came first.
+    by_hand : bool
+        Whether somebody has set limits: the user, or who made the tap.
     """
 
-    def __init__(self, *, fixed: bool = False) -> None:
-        self._low = np.inf
-        self._high = -np.inf
-        self._applied: tuple[float, float] | None = None
-        self.fixed = fixed
-        """Whether the user, or who made the tap, has set limits."""
-        self._ours = False
+    _of_layers: ClassVar[weakref.WeakKeyDictionary[Layer, Contrast]] = weakref.WeakKeyDictionary()
+    _applying: ClassVar[bool] = False
+    """Whether limits change because of the data, on any layer: napari passes changes to linked
+    ones, where they are not the user's either."""
+
+    def __init__(self, mode: ContrastMode = "running", *, by_hand: bool = False) -> None:
+        self.mode = mode
+        self.by_hand = by_hand
+        self._wanted: Limits = (0.0, 1.0)
+        self._applied: Limits | None = None
+        self._seen: Limits | None = None
+        self._layer: Callable[[], Layer | None] = lambda: None
+        self._shown: Callable[[Layer], npt.NDArray[Any]] = shown_plane
 
     def __repr__(self) -> str:
-        return f"<RunningContrast {self.limits}{', fixed' if self.fixed else ''}>"
+        how = "by hand" if self.by_hand else f"{self.mode} {self._wanted}"
+        return f"<Contrast {how}>"
 
-    def measure(self, block: npt.NDArray[Any]) -> tuple[float, float] | None:
-        """Return limits that fit a block alone; None if there are none, or the limits are fixed."""
-        if self.fixed:
-            return None
-        steps = tuple(slice(None, None, max(1, length // SAMPLES)) for length in block.shape)
-        sample = np.asarray(block[steps], dtype=float)
-        sample = sample[np.isfinite(sample)]
-        if not sample.size:
-            return None
-        low, high = np.percentile(sample, PERCENTILES)
-        return float(low), float(high)
+    def attach(self, layer: Layer, shown: Callable[[Layer], npt.NDArray[Any]]) -> None:
+        """Watch a layer for limits that the user sets; ``shown`` returns the values in view."""
+        before = self._layer()
+        if before is not None:  # has become the user's own
+            before.events.contrast_limits.disconnect(self._on_limits)
+            before.events.set_data.disconnect(self._on_view)
+            del self._of_layers[before]
+        self._of_layers[layer] = self
+        self._applied = self._seen = None
+        self._layer, self._shown = weakref.ref(layer), shown
+        layer.events.contrast_limits.connect(self._on_limits)
+        layer.events.set_data.connect(self._on_view)
 
-    def extend(self, limits: tuple[float, float] | None) -> None:
-        """Take the limits of a measured block into account."""
-        if limits is not None:
-            self._low, self._high = min(self._low, limits[0]), max(self._high, limits[1])
+    def choose(self, mode: ContrastMode) -> None:
+        """Follow the data again, the way that the user has chosen, also on linked layers."""
+        for each in (self, *self._linked()):
+            each.mode, each.by_hand, each._applied = mode, False, None
+        self._on_view()
 
-    @property
-    def limits(self) -> tuple[float, float]:
-        """Limits that fit what was observed."""
-        if self._low > self._high:
-            return 0.0, 1.0
-        # napari wants a range that is not empty.
-        return self._low, self._high if self._high > self._low else self._low + 1.0
-
-    def attach(self, layer: Image) -> None:
-        """Watch a layer for limits that the user sets."""
-        self._applied = self.limits
-        layer.events.contrast_limits.connect(self._on_changed)
-
-    def _on_changed(self) -> None:
-        if not self._ours:
-            self.fixed = True
-
-    def apply(self, layer: Image) -> None:
-        """Set the limits on a layer if they have changed enough to be seen."""
-        if self.fixed:
+    def follow(self, ranges: RecentRanges) -> None:
+        """Bring limits and range of the layer in line with the values that have come."""
+        layer = self._layer()
+        if layer is None:
             return
-        low, high = self.limits
-        if self._applied is not None:
-            then_low, then_high = self._applied
-            tolerance = TOLERANCE * (then_high - then_low)
-            if abs(low - then_low) <= tolerance and abs(high - then_high) <= tolerance:
-                return
-        self._ours = True
+        if self.mode != "frame":
+            self._wanted = ranges.first if self.mode == "first" else ranges.limits
+        elif self._applied is None:
+            self._on_view()
+        self._apply(layer)
+        if ranges.seen != self._seen:
+            self._widen(layer, ranges.seen)
+
+    def _widen(self, layer: Layer, seen: Limits) -> None:
+        """Let the user's handles reach all values that have been seen."""
+        now = layer.contrast_limits
+        linked = linked_layers(layer, "contrast_limits")
+        if any(other.contrast_limits != now for other in linked):
+            return  # napari sets limits with the range, and would pass these on
+        self._seen = seen
+        low, high = layer.contrast_limits_range
+        with self._ours():
+            layer.contrast_limits_range = min(low, seen[0]), max(high, seen[1])
+
+    def _apply(self, layer: Layer) -> None:
+        """Set the limits on the layer if they have changed enough to be seen."""
+        if self.by_hand or not self._is_new(self._wanted):
+            return
+        linked = [self._of_layers.get(other) for other in linked_layers(layer, "contrast_limits")]
+        # Limits of a layer that is not ours are the user's.
+        if any(other is None or other.by_hand for other in linked):
+            self.by_hand = True
+            return
+        all_wanted = [self._wanted, *(other._wanted for other in linked if other is not None)]
+        with self._ours():
+            layer.contrast_limits = min(low for low, _ in all_wanted), max(h for _, h in all_wanted)
+        self._applied = self._wanted
+
+    def _is_new(self, wanted: Limits) -> bool:
+        if self._applied is None:
+            return True
+        tolerance = TOLERANCE * (self._applied[1] - self._applied[0])
+        return any(abs(a - b) > tolerance for a, b in zip(wanted, self._applied, strict=True))
+
+    def _linked(self) -> list[Contrast]:
+        layer = self._layer()
+        others = [] if layer is None else linked_layers(layer, "contrast_limits")
+        return [self._of_layers[other] for other in others if other in self._of_layers]
+
+    @contextlib.contextmanager
+    def _ours(self) -> Iterator[None]:
+        Contrast._applying, before = True, Contrast._applying
         try:
-            layer.contrast_limits = (low, high)
+            yield
         finally:
-            self._ours = False
-        self._applied = low, high
+            Contrast._applying = before
+
+    def _on_limits(self) -> None:
+        if not Contrast._applying:
+            self.by_hand = True
+
+    def _on_view(self) -> None:
+        """Suit the limits to the picture that has come into view."""
+        layer = self._layer()
+        if layer is None or self.mode != "frame" or self.by_hand:
+            return
+        found = value_range(self._shown(layer))
+        if found is not None:
+            self._wanted = visible([found])
+            self._apply(layer)

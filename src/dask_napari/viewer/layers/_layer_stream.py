@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from dask_napari.canvas import CanvasAxes, Mosaic
 from dask_napari.canvas.pixels import StoreArray
 from dask_napari.model import Calibration, Item, LayerSpec, Reports
+from dask_napari.viewer.layers._contrast import Contrast
 from dask_napari.viewer.layers._creation import make_layer
 from dask_napari.viewer.napari_internals import is_unit, show_name_plainly
 
@@ -52,6 +53,8 @@ class LayerStream:
 
     set_by_user: ClassVar[tuple[str, ...]] = ()
     """Attributes that hold settings of the user, which go with the napari layer."""
+    contrast: Contrast | None = None
+    """Limits of contrast, of layers that have some."""
 
     def __init__(self, context: LayerContext, start: StreamStart) -> None:
         item = start.item

@@ -10,13 +10,14 @@ import numpy as np
 from msgspec.structs import replace
 from napari.layers import Image, Labels
 
-from dask_napari.canvas import PutResult
+from dask_napari.canvas import PutResult, ValueRange
 from dask_napari.canvas.pixels import ArrayHandle, Canvas, LazyArray
 from dask_napari.model import Item, ItemMeta, Refusal
-from dask_napari.viewer.layers._contrast import RunningContrast
+from dask_napari.viewer.layers._contrast import Contrast
 from dask_napari.viewer.layers._label_features import LabelFeatures
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
-from dask_napari.viewer.napari_internals import forget_coarsest_level
+from dask_napari.viewer.layers._recent_ranges import RecentRanges, value_range
+from dask_napari.viewer.napari_internals import keep_no_level, shown_plane
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +28,9 @@ PAINTED: Final = "painted by hand"
 class HeldItem(Item):
     """Item in a canvas's keeping; its ``data`` has shape and type alone."""
 
-    __slots__ = ("held", "limits")
+    __slots__ = ("held", "values")
     held: ArrayHandle
-    limits: tuple[float, float] | None
+    values: ValueRange | None
 
 
 def is_live(layer: Any) -> bool:
@@ -55,8 +56,12 @@ class PixelStream(LayerStream):
             pixel=(abs(scale[-2]), abs(scale[-1])),
             store=context.hold,
         )
-        follows = item.kind == "image" and not item.rgb and "contrast_limits" not in start.options
-        self.contrast = RunningContrast(fixed=not follows)
+        if item.kind == "image" and not item.rgb:
+            mode = start.spec.contrast if start.spec else "running"
+            self.contrast = Contrast(mode, by_hand="contrast_limits" in start.options)
+        self.ranges: RecentRanges = RecentRanges(
+            self.canvas.values_at, start.spec.fill if start.spec else 0.0
+        )
         self.features = LabelFeatures(self.viewer, self.axes) if item.kind == "labels" else None
         self._given: tuple[object, ...] = ()  # shape and type that napari knows
         self._n_painted = 0
@@ -67,7 +72,7 @@ class PixelStream(LayerStream):
             raise Refusal("colour and grey images on one layer")
         stage = item.calibration.translate[-2:]
         dtype = self.canvas.dtype if self.canvas.n_blocks else None
-        limits = self._measure(item)
+        values = self._measure(item)
         table = item.features if self.features is not None else {}
         if self.features is not None:
             self.features.check(table)
@@ -80,12 +85,12 @@ class PixelStream(LayerStream):
             order=tuple(self.spec.axes) if self.spec else (),
             names=item.calibration.axes,
             stage=(stage[0], stage[1]) if len(stage) == 2 else None,
-            limits=limits,
+            values=values,
         )
         if dtype is not None and dtype != self.canvas.dtype:
             types = dtype, item.data.dtype, self.canvas.dtype
             logger.info("layer %r: %s and %s are shown as %s", self.name, *types)
-        self.contrast.extend(limits)
+        self.ranges.extend(result.key, values, result.before)
         if self.features is not None:
             cell = self.mosaic.cell(position)
             self.features.put(result.key, (cell, item.origin), table)
@@ -97,24 +102,23 @@ class PixelStream(LayerStream):
             self.thumbnail_due |= self.layer is not None
         return result.grew
 
-    def _measure(self, item: Item) -> tuple[float, float] | None:
-        """Return the limits that fit an item; data on disk were measured before they went there."""
-        if not isinstance(item, HeldItem):
-            return self.contrast.measure(item.data)
-        if item.limits is None and not self.contrast.fixed:
-            return self.contrast.measure(item.held.get())
-        return item.limits
+    def _measure(self, item: Item) -> ValueRange | None:
+        """Return the range of an item; data on disk were measured before they went there."""
+        if self.contrast is None:
+            return None
+        return item.values if isinstance(item, HeldItem) else value_range(item.data)
 
     def _in_view(self, result: PutResult) -> bool:
         """Return whether a change may be on the screen."""
-        layer = self.layer
-        if layer is None or not layer.multiscale or len(self.viewer.dims.displayed) != 2:
+        layer, displayed = self.layer, tuple(self.viewer.dims.displayed)
+        last = self.viewer.dims.ndim - 1
+        if layer is None or not layer.multiscale or sorted(displayed) != [last - 1, last]:
             return True
         # Only a part of a large image is on the screen, and drawn.
         corners, level = layer.corner_pixels, layer.data_level
         return all(
-            at <= (last + 1) << level and at + length >= first << level
-            for at, length, first, last in zip(
+            at <= (end + 1) << level and at + length >= first << level
+            for at, length, first, end in zip(
                 result.start[-2:], result.shape[-2:], *corners[:, -2:], strict=True
             )
         )
@@ -144,7 +148,7 @@ class PixelStream(LayerStream):
                 options=self.own_options,
             )
             item = HeldItem.of(meta, np.broadcast_to(np.zeros((), held.dtype), held.shape), arrays)
-            item.held, item.limits = held, laid.limits
+            item.held, item.values = held, laid.values
             yield item
 
     @property
@@ -160,16 +164,19 @@ class PixelStream(LayerStream):
         data = levels if len(levels) > 1 else self.canvas
         if self.kind == "labels":
             layer = self.made(lambda more: Labels(data, **{**options, **more}))
+            keep_no_level(layer)
             self._given = state
             self.show(layer)
             return
         options["rgb"] = bool(self.canvas.colour)
-        if not self.canvas.colour:
-            options["contrast_limits"] = self.contrast.limits
+        if self.contrast is not None:
+            options["contrast_limits"] = self.ranges.limits
         layer = self.made(lambda more: Image(data, **{**options, **more}))
+        keep_no_level(layer)
         layer.editable = False
         self._given = state
-        self.contrast.attach(layer)
+        if self.contrast is not None:
+            self.contrast.attach(layer, shown_plane)
         self.show(layer)
 
     @property
@@ -213,16 +220,6 @@ class PixelStream(LayerStream):
             layer.editable = False
         layer.data = levels
 
-    def refresh(self) -> None:
-        """Redraw the layer."""
-        forget_coarsest_level(self.layer)
-        super().refresh()
-
-    def refresh_thumbnail(self) -> None:
-        """Draw the thumbnail again."""
-        forget_coarsest_level(self.layer)
-        super().refresh_thumbnail()
-
     def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the napari layer up to date; return whether it was redrawn."""
         if self.layer is not None and not is_live(self.layer):
@@ -232,8 +229,8 @@ class PixelStream(LayerStream):
             )
             self.layer = None
         drawn = super().update(now, force=force)
-        if self.layer is not None and not self.contrast.fixed:
-            self.contrast.apply(self.layer)
+        if self.layer is not None and self.contrast is not None:
+            self.contrast.follow(self.ranges)
         if self._n_painted != self.canvas.n_painted:
             self._mark_paint()
         if self.layer is not None and self.features is not None:

@@ -8,11 +8,13 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import numpy.typing as npt
 
+from dask_napari.canvas import position_key
 from dask_napari.canvas.elements import Block, Rows
 from dask_napari.model import Item
-from dask_napari.viewer.layers._contrast import RunningContrast
+from dask_napari.viewer.layers._contrast import Contrast
 from dask_napari.viewer.layers._element_stream import PRIVATE, ElementStream
 from dask_napari.viewer.layers._layer_stream import LayerContext, StreamStart
+from dask_napari.viewer.layers._recent_ranges import RecentRanges, value_range
 from dask_napari.viewer.napari_internals import Elements, Surface
 
 VALUE: Final = PRIVATE + "value"
@@ -24,11 +26,13 @@ Mesh = tuple[npt.NDArray[np.float64], npt.NDArray[np.intp], npt.NDArray[Any]]
 class SurfaceStream(ElementStream):
     """Meshes. The layer holds those at the present steps, all as one."""
 
-    set_by_user: ClassVar[tuple[str, ...]] = (*ElementStream.set_by_user, "_contrast")
+    set_by_user: ClassVar[tuple[str, ...]] = (*ElementStream.set_by_user, "contrast")
 
     def __init__(self, context: LayerContext, start: StreamStart) -> None:
         super().__init__(context, start)
-        self._contrast = RunningContrast(fixed="contrast_limits" in self.options)
+        mode = start.spec.contrast if start.spec else "running"
+        self.contrast: Contrast = Contrast(mode, by_hand="contrast_limits" in self.options)
+        self.ranges: RecentRanges = RecentRanges()
 
     def block(self, item: Item) -> Block:
         """Return the elements of an item."""
@@ -39,9 +43,9 @@ class SurfaceStream(ElementStream):
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
         """Lay an item on the canvas; return whether an axis grew."""
         values = item.arrays.get("values", np.ones(len(item.data)))
-        limits = self._contrast.measure(values) if len(values) else None
+        found = value_range(values)
         grew = super().put(item, position, steps)
-        self._contrast.extend(limits)
+        self.ranges.extend(position_key(position), found)
         return grew
 
     @property
@@ -55,9 +59,9 @@ class SurfaceStream(ElementStream):
 
     def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
         """Make the napari layer."""
-        arguments = {"contrast_limits": self._contrast.limits, **arguments}
+        arguments = {"contrast_limits": self.ranges.limits, **arguments}
         layer = Surface(self._mesh(rows), **arguments)
-        self._contrast.attach(layer)
+        self.contrast.attach(layer, lambda surface: surface.vertex_values)
         return layer
 
     def load(self, rows: Rows, kept: int) -> None:
@@ -69,7 +73,7 @@ class SurfaceStream(ElementStream):
         """Bring the napari layer up to date; return whether it was redrawn."""
         drawn = super().update(now, force=force)
         if self.layer is not None:
-            self._contrast.apply(self.layer)
+            self.contrast.follow(self.ranges)
         return drawn
 
     def _mesh(self, rows: Rows) -> Mesh:
