@@ -92,6 +92,8 @@ def test_select_by_dask_collection():
         ({"fill": (0, 1)}, "fill="),
         ({"fill": float("inf")}, "not finite"),
         ({"fill": 1, "kind": "labels"}, "fill=1.* is for images"),
+        ({"contrast": "frames"}, "did you mean 'frame'"),
+        ({"contrast": "first", "kind": "labels"}, "contrast='first' is for images"),
     ],
 )
 def test_bad_arguments_are_refused_at_the_call(arguments, words):
@@ -129,7 +131,7 @@ def test_spec_has_named_axes_first_and_every_field():
 
 def test_spec_says_how_axes_are_laid_out():
     axes = [mosaic("well", plate=96), channels("channel", names={1: "DAPI"})]
-    tap = Tap("read", at=SITE, axes=axes, sizes="separate", fill=7)
+    tap = Tap("read", at=SITE, axes=axes, sizes="separate", fill=7, contrast="frame")
     spec = tap.spec()
     assert spec.axes == {
         "well": "mosaic",
@@ -140,7 +142,7 @@ def test_spec_says_how_axes_are_laid_out():
     assert spec.layouts["well"].plate == 96
     assert spec.layouts["channel"].colors == {"1": "blue"}
     assert set(spec.layouts) == {"well", "channel"}
-    assert (spec.sizes, spec.fill) == ("separate", 7.0)
+    assert (spec.sizes, spec.fill, spec.contrast) == ("separate", 7.0, "frame")
 
 
 def test_layouts_survive_a_changed_copy_of_the_tap_and_the_way_to_the_worker():

@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 import pytest
-from napari.layers import Image
 from napari.experimental import link_layers
+from napari.layers import Image
 from qtpy.QtWidgets import QApplication
 
 from dask_napari.model import Item, LayerSpec
