@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -154,6 +155,23 @@ def test_the_computation_goes_on_when_the_viewer_is_stopped(client, monkeypatch)
         assert ledger.balanced
         assert ledger.total.shown == 310
     assert not leftovers()
+
+
+@pytest.mark.drops("viewer-gone", "closed")
+def test_close_waits_for_a_stopped_viewer_no_longer_than_it_is_told(client, caplog):
+    live = dn.watch(client)
+    live.tap("frame")
+    os.kill(live._viewer.process.pid, signal.SIGSTOP)
+    wait(client.map(tasks.frame, range(20), pure=False))
+    began = time.monotonic()
+    ledger = live.close(timeout=4)
+    assert time.monotonic() - began < 6
+    assert (ledger.total.selected, ledger.total.pending) == (20, 0)
+    assert ledger.balanced
+    assert "did not end within 4 s, and was killed" in caplog.text
+    assert not leftovers()
+    plugins = client.run(lambda dask_worker: [str(name) for name in dask_worker.plugins])
+    assert not any("dask-napari" in name for names in plugins.values() for name in names)
 
 
 def test_a_worker_that_joins_while_the_viewer_is_stopped_is_not_called_unreachable(

@@ -136,15 +136,21 @@ class ClusterSinks:
         if answers and all(answers):
             raise ValueError("; ".join(next(iter(answers))))
 
-    def close(self) -> None:
+    def close(self, timeout: float | None = None) -> None:
         """Remove the sinks; from here on the taps cannot be changed."""
         with self._lock:
             self._closed = True
         if self.client.status != "running":
             return
         self.client.unsubscribe_topic(self.name)
-        timeout = KNOWN_SILENT_TIMEOUT if self.requests.silent else None
-        self._ask(functools.partial(self.requests.call, self._remove, timeout), None)
+        if self.requests.silent:
+            timeout = KNOWN_SILENT_TIMEOUT
+        try:
+            self.requests.call(self._remove, timeout)
+        except TimeoutError:
+            logger.warning("not all workers have removed their sinks, which end with the client")
+        except Exception as error:
+            logger.debug("the cluster does not answer: %r", error)
 
     async def _remove(self) -> None:
         """Remove the plugins, all at once: none waits for a worker that another waits for."""

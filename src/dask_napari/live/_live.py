@@ -50,8 +50,8 @@ LEAST_TIMEOUT: Final = 0.2
 SCREENSHOT_TIMEOUT: Final = 60.0
 """Seconds; drawing many layers with software GL takes several."""
 
-JOIN_TIMEOUT: Final = 5.0
-"""Seconds for the end of a last request to the cluster; its thread ends with the process."""
+CLOSE_TIMEOUT: Final = 6.0
+"""Seconds for the end: the tails of the sinks take up to three, and a window one or two."""
 
 T = TypeVar("T")
 
@@ -308,18 +308,31 @@ class Live:
         while not self._closed.is_set() and not self._viewer.wait(POLL_INTERVAL):
             pass
 
-    def close(self) -> None:
+    def close(self, timeout: float = CLOSE_TIMEOUT) -> Ledger:
         """Close the window and remove the sinks; may be called again.
 
         In a forked child it does nothing: the window is its parent's.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds for all of it. A viewer that has not ended by then, since it is stopped for
+            instance, is killed, and sinks end with the client if they could not be removed; the
+            log says so.
+
+        Returns
+        -------
+        Ledger
+            The ledger at the end; what the viewer did not take is dropped ("viewer-gone").
         """
         if not self._is_own():
-            return
+            return self._ledger.joined()
+        deadline = time.monotonic() + timeout
         with contextlib.suppress(ViewerGone, RuntimeError):
             self._ask_viewer(LEAST_TIMEOUT)  # its last words; they take milliseconds
         with self._lock:
             if self._closed.is_set():
-                return
+                return self._ledger.joined()
             self._closed.set()
         atexit.unregister(self._at_exit)
         self._ledger.viewer_gone = True
@@ -327,12 +340,15 @@ class Live:
         self._viewer.hang_up()
         # The last words of the sinks: all that was selected is in the ledger after the end, too.
         self._ledger.hear_sinks(self._sinks.counts(LAST_COUNTS_TIMEOUT), time.monotonic())
-        self._sinks.close()
-        self._viewer.close()
+        self._sinks.close(deadline - time.monotonic())
+        if not self._viewer.close(deadline - time.monotonic()):
+            logger.warning("the viewer did not end within %g s, and was killed", timeout)
         self._control.close()
         if self._thread is not threading.current_thread():
-            self._thread.join(JOIN_TIMEOUT)
+            # In a last request to the cluster, perhaps; it ends with the process.
+            self._thread.join(max(LEAST_TIMEOUT, deadline - time.monotonic()))
         janitor.sweep()
+        return self._ledger.joined()
 
     def _is_own(self) -> bool:
         """Return whether this process made the handle; a forked child has no threads for it."""

@@ -18,8 +18,10 @@ from dask_napari.stream.auth import Security
 from dask_napari.stream.shm import janitor
 
 QUIT_TIMEOUT: Final = 10.0
-"""Seconds for a window to close by itself; then it is terminated."""
+"""Seconds for a window to close."""
 
+TERMINATE_TIMEOUT: Final = 1.0
+"""Seconds of those that are left when a window that does not close by itself is terminated."""
 
 _viewers: Final[weakref.WeakSet[ViewerProcess]] = weakref.WeakSet()
 
@@ -132,15 +134,17 @@ class ViewerProcess:
         with contextlib.suppress(OSError):
             self.process.stdin.close()
 
-    def close(self, timeout: float = QUIT_TIMEOUT) -> None:
-        """Hang up, and see to it that the viewer ends."""
+    def close(self, timeout: float = QUIT_TIMEOUT) -> bool:
+        """Hang up, and see to it that the viewer ends in time; return false if it was killed."""
         self.hang_up()
-        for end in (self.process.terminate, self.process.kill):
-            if self.wait(timeout):
-                return
-            end()
-            timeout = 2.0
+        if self.wait(max(0.0, timeout - TERMINATE_TIMEOUT)):
+            return True
+        self.process.terminate()
+        if self.wait(TERMINATE_TIMEOUT):
+            return True
+        self.process.kill()
         self.process.wait()
+        return False
 
 
 def _hang_up_in_child() -> None:
