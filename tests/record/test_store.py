@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
+import msgspec
 import numpy as np
 import pytest
 import yaozarrs
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 
 from dask_napari.model import Calibration, Item, Refusal
 from dask_napari.record import Record, _contents, _image
+from dask_napari.record._journal import JournalLine
 from dask_napari.record._reader import RecordedOutput
 from dask_napari.record._store import Store
 from record_items import IN_MEMORY, assert_holds, items, last_of_each
@@ -295,6 +298,27 @@ def test_a_journal_that_is_a_link_or_a_pipe_is_refused(tmp_path, what):
     assert (tmp_path / "elsewhere").read_bytes() == before
 
 
+def line_with(option: object) -> bytes:
+    """A line of the journal, right but for an option."""
+    meta = {"layer": "raw", "kind": "image", "options": {"colormap": option}}
+    line = {"id": 9, "meta": meta, "shape": [1, 1], "dtype": "|u1"}
+    assert msgspec.json.decode(json.dumps(line), type=JournalLine)
+    return json.dumps(line).encode()
+
+
+@pytest.mark.parametrize(
+    "layers", [3, ["raw"], [{"name": "raw"}], [{"$items": 3}], [{"name": ["a"], "kind": "image"}]]
+)
+def test_attributes_that_no_recorder_writes_are_refused(tmp_path, layers):
+    path = planted(tmp_path / "run.zarr")
+    group = json.loads((path / "zarr.json").read_text())
+    group["attributes"]["dask-napari"]["layers"] = layers
+    (path / "zarr.json").write_text(json.dumps(group))
+    for opened in (Record, partial(Store, append=True)):
+        with pytest.raises(ValueError, match="not a record of dask-napari"):
+            opened(path)
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -305,6 +329,11 @@ def test_a_journal_that_is_a_link_or_a_pipe_is_refused(tmp_path, what):
         b'{"gone": [9e99]}',
         b'{"gone": ',
         b"\0" * 100,
+        line_with({"$items": 3}),
+        line_with({"$items": [[[1], 2]]}),
+        line_with({"$items": [1, 2]}),
+        line_with({"$float": []}),
+        line_with({"$float": "one"}),
     ],
 )
 def test_lines_that_cannot_be_read_are_counted_and_the_others_are_read(tmp_path, line):

@@ -1,4 +1,4 @@
-"""Scans of what is in memory, for new taps: they end with their taps."""
+"""New taps: scans of what is in memory, which end with their taps, and updates out of order."""
 
 from __future__ import annotations
 
@@ -44,3 +44,12 @@ def test_a_scan_ends_with_its_tap_and_goes_on_with_other_changes(client, viewer)
     assert selected(client, "removed") < 300
     assert selected(client, "kept") == 300
     viewer.until_settled()
+
+
+def test_an_update_that_comes_late_replaces_no_newer_one(client, viewer):
+    old, new = Tap("frame", layer="old"), Tap("frame", layer="new")
+    client.register_plugin(TapsUpdate({"new": new}, number=2))
+    client.register_plugin(TapsUpdate({"old": old}, number=1))
+    wait(client.map(tasks.frame, range(3), size=8, pure=False))
+    viewer.until_shown("new", 3)
+    assert selected(client, "old") == 0

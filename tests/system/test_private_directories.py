@@ -29,6 +29,21 @@ def test_only_this_user_can_enter_and_closing_removes_all(tmp_path):
     directory.close()
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o775])
+def test_a_folder_from_which_others_can_move_it_away_is_passed_over(tmp_path, caplog, mode):
+    loose, sticky = tmp_path / "loose", tmp_path / "sticky"
+    loose.mkdir()
+    loose.chmod(mode)
+    sticky.mkdir()
+    sticky.chmod(0o1777)
+    with RuntimeDirectory(loose, sticky) as directory:
+        assert directory.path.parent.parent == sticky
+    assert f"chmod +t {loose}" in caplog.text
+    with pytest.raises(FileNotFoundError, match=r"others can write to .*loose"):
+        RuntimeDirectory(loose)
+    assert not list(loose.iterdir())
+
+
 def test_it_is_locked_while_it_is_open(tmp_path):
     with RuntimeDirectory(tmp_path) as directory:
         descriptor = os.open(directory.path, os.O_RDONLY)

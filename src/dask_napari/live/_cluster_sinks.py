@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -51,6 +52,7 @@ class ClusterSinks:
         self.taps: ActiveTaps = ActiveTaps()
         self._sink = sink
         self._connection: object = None
+        self._numbers = itertools.count(1)  # of updates, so that an older one replaces none
         self._lock = threading.Lock()
         self._closed = False
 
@@ -78,7 +80,10 @@ class ClusterSinks:
             )
         self.client.subscribe_topic(self.name, self.reports.hear)
         self._register(self._sink)
-        self._register(TapsUpdate(self.taps.named, self.name))
+        self._register(self._update(self.taps))
+
+    def _update(self, taps: ActiveTaps) -> TapsUpdate:
+        return TapsUpdate(taps.named, self.name, next(self._numbers))
 
     def _register(self, plugin: WorkerPlugin) -> None:
         """Register a plugin; a worker that is silent gets it when it goes on."""
@@ -114,16 +119,18 @@ class ClusterSinks:
                     "the Dask client is closed, so no worker can be told of taps; connect another "
                     "Client and call watch(client)"
                 )
-            before, taps = self.taps.named, change(self.taps)
-            if taps.named.keys() == before.keys():
+            before, taps = self.taps, change(self.taps)
+            if taps.named.keys() == before.named.keys():
                 return
             TapSet(taps)  # refuses what no sink could do, before anything is sent
-            self._check_usable([tap for name, tap in taps.named.items() if name not in before])
+            self._check_usable(
+                [tap for name, tap in taps.named.items() if name not in before.named]
+            )
             try:
-                self._register(TapsUpdate(taps.named, self.name))
+                self._register(self._update(taps))
             except BaseException:
                 # It may be on the scheduler, and workers to come would have it.
-                self._ask(lambda: self._register(TapsUpdate(before, self.name)), None)
+                self._ask(lambda: self._register(self._update(before)), None)
                 raise
             self.taps = taps
 

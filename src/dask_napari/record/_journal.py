@@ -83,15 +83,27 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(value: Any) -> Any:
-    """Return what :func:`to_json` was given."""
+    """Return what :func:`to_json` was given. Raises ValueError for what it does not return.
+
+    >>> from_json({"$items": 3})
+    Traceback (most recent call last):
+    ValueError: no options of a record: 'int' object is not iterable
+    """
+    try:
+        return _from_json(value)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"no options of a record: {error}") from error
+
+
+def _from_json(value: Any) -> Any:
     if isinstance(value, list):
-        return [from_json(each) for each in value]
+        return [_from_json(each) for each in value]
     if not isinstance(value, dict):
         return value
     if "$float" in value:
         return float(value["$float"])
     pairs = value["$items"] if "$items" in value else value.items()
-    return {from_json(key): from_json(each) for key, each in pairs}
+    return {_from_json(key): _from_json(each) for key, each in pairs}
 
 
 class JournalReader:
@@ -120,11 +132,12 @@ class JournalReader:
         unreadable = 0  # a kill may have cut a line off
         with open_inside(self._file) as file:
             while text := file.readline(LINE_LIMIT):
-                kind: Any = Removal if text.startswith(b'{"gone"') else JournalLine
                 try:
-                    yield msgspec.json.decode(text, type=kind)
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    line = _decode(text)
+                except (msgspec.DecodeError, ValueError, RecursionError):
                     unreadable += 1
+                else:
+                    yield line
         self.unreadable = unreadable
 
     def __len__(self) -> int:
@@ -134,6 +147,14 @@ class JournalReader:
         for line in self._read():
             if isinstance(line, JournalLine) and line.id in self._ids:
                 yield line
+
+
+def _decode(text: bytes) -> JournalLine | Removal:
+    if text.startswith(b'{"gone"'):
+        return msgspec.json.decode(text, type=Removal)
+    line = msgspec.json.decode(text, type=JournalLine)
+    from_json(line.meta.options)  # now, and not when the item is read
+    return line
 
 
 class Journal:

@@ -10,14 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 import zarr
 
 from dask_napari.model import Item, LayerSpec, Policy, Refusal
 from dask_napari.record._files import check_entries, check_inside, read_arrays, read_attributes
-from dask_napari.record._journal import JournalLine, JournalReader, from_json
-from dask_napari.record._record_group import check_record
+from dask_napari.record._journal import JournalLine, JournalReader
+from dask_napari.record._record_group import check_record, layers_of
 from dask_napari.stream.send import Publisher
 
 # Items that wait to be read; they are read when their turn comes, so that memory is bounded.
@@ -55,9 +54,7 @@ class Record:
         self.closed: bool = bool(attributes.get("closed"))
         self.sessions: list[dict[str, Any]] = attributes.get("sessions", [])
         self.lines: JournalReader = JournalReader(self.path)
-        self.layers: list[LayerSpec] = [
-            msgspec.convert(from_json(each), LayerSpec) for each in attributes.get("layers", [])
-        ]
+        self.layers: list[LayerSpec] = layers_of(attributes)
         self._open_image = cache(self._open)
 
     def __repr__(self) -> str:

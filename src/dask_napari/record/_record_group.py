@@ -14,11 +14,28 @@ import msgspec
 from dask_napari._version import __version__
 from dask_napari.model import LayerSpec, Ledger
 from dask_napari.record._files import ELEMENTS, read_attributes, write_group
-from dask_napari.record._journal import NAME, to_json
+from dask_napari.record._journal import NAME, from_json, to_json
 from dask_napari.record._ome_zarr import KEY, VERSION
 from dask_napari.stream.receive import plain
 
 LAYOUT: Final = 2  # raised when an older version cannot read a record
+
+
+class _Attributes(msgspec.Struct):
+    """Attributes of a record, as far as this version relies on them."""
+
+    layout: int
+    layers: list[dict[str, Any]] = []
+    sessions: list[dict[str, Any]] = []
+
+
+def layers_of(attributes: dict[str, Any]) -> list[LayerSpec]:
+    """Return the layers in the attributes of a record. Raises ValueError."""
+    try:
+        layers = from_json(attributes.get("layers", []))
+        return msgspec.convert(layers, list[LayerSpec])
+    except msgspec.ValidationError as error:
+        raise ValueError(f"no layers of a record: {error}") from error
 
 
 def check_record(path: Path) -> dict[str, Any]:
@@ -27,7 +44,9 @@ def check_record(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(errno.ENOENT, f"no record at {path}")
     try:
         attributes: dict[str, Any] = read_attributes(path).get(KEY, {})
-    except (OSError, ValueError):
+        msgspec.convert(attributes, _Attributes)
+        layers_of(attributes)
+    except (OSError, ValueError, RecursionError, msgspec.ValidationError):
         attributes = {}
     if "layout" not in attributes or not (path / NAME).is_file():
         raise ValueError(f"{path} is not a record of dask-napari")

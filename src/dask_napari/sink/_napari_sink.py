@@ -101,6 +101,7 @@ class NapariSink(PortablePlugin):
     def _reset(self, refusals: Iterable[Refusal] = ()) -> None:
         self._reports = Reports(logger)
         self._refusals = tuple(refusals)
+        self._number = 0
         self._session: Session | None = None
         self._retry: asyncio.TimerHandle | None = None
 
@@ -188,12 +189,17 @@ class NapariSink(PortablePlugin):
 
     # -- for TapsUpdate, tasks and clients -------------------------------------------------
 
-    def set_taps(self, named: Mapping[str, Tap], refusals: Iterable[Refusal] = ()) -> None:
+    def set_taps(
+        self, named: Mapping[str, Tap], refusals: Iterable[Refusal] = (), *, number: int = 0
+    ) -> None:
         """Replace the taps; outputs of new ones that are in memory already are streamed too.
 
         New taps are those under a new name; refusals of taps that cannot be used are reported.
-        Raises ValueError, and changes nothing, if taps contradict each other.
+        A change with a lower number than the last is out of date and ignored. Raises ValueError,
+        and changes nothing, if taps contradict each other.
         """
+        if number < self._number:
+            return
         # A tap stays the object that it was, so that scans know theirs; unless it was unusable.
         unusable = {refusal.layer for refusal in self._refusals}
         usable = {n: tap for n, tap in self._named.items() if tap.layer not in unusable}
@@ -202,7 +208,7 @@ class NapariSink(PortablePlugin):
         self._refusals = tuple(refusals)
         self._report(self._refusals)
         added = [tap for name, tap in named.items() if name not in self._named]
-        self._named, self._taps = named, taps
+        self._named, self._taps, self._number = named, taps, number
         if self._session is not None:
             self._session.set_taps(taps, added)
 

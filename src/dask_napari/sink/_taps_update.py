@@ -19,7 +19,8 @@ class TapsUpdate(PortablePlugin):
     """Carry the taps to the sinks of one name; registered again at each change.
 
     A plugin of its own because registering the sink again would restart its stream. It reaches
-    workers that come later too.
+    workers that come later too. A sink ignores an update with a lower number than the last: a
+    worker that was stopped may get several at once, in any order.
 
     >>> TapsUpdate({"a": Tap("segment", kind="labels")}, "dask-napari-0f")
     <TapsUpdate dask-napari-0f-taps: 1 taps>
@@ -27,14 +28,20 @@ class TapsUpdate(PortablePlugin):
 
     told = False  # what the sink tells is enough
 
-    def __init__(self, taps: Mapping[str, Tap], sink: str = SINK_NAME) -> None:
+    def __init__(self, taps: Mapping[str, Tap], sink: str = SINK_NAME, number: int = 0) -> None:
         self.name: str = f"{sink}-taps"
+        self.number = number
         self.sink = sink
         self.taps: dict[str, Tap] = dict(taps)
         self._refusals: list[Refusal] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"name": self.name, "sink": self.sink, "taps": _sent_taps.sent(self.taps)}
+        return {
+            "name": self.name,
+            "number": self.number,
+            "sink": self.sink,
+            "taps": _sent_taps.sent(self.taps),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -47,4 +54,4 @@ class TapsUpdate(PortablePlugin):
         """Hand the taps over. Called by Dask."""
         for sink in sinks_of(worker):
             if sink.name == self.sink:
-                sink.set_taps(self.taps, self._refusals)
+                sink.set_taps(self.taps, self._refusals, number=self.number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import secrets
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from dask_napari.system._user_files import (
+    UntrustedFileError,
     is_own,
     lock,
     own_folder,
@@ -20,6 +22,8 @@ from dask_napari.system._user_files import (
     prefix,
     still_named,
 )
+
+logger = logging.getLogger(__name__)
 
 IPC_LIMIT: Final = 107
 """Bytes of a Unix socket's path on Linux (``sun_path`` less its end; unix(7))."""
@@ -72,6 +76,8 @@ def _first_usable(folders: Iterable[Path]) -> Path:
             own = own_folder(folder, create=True)
         except OSError as error:
             why.append(error.strerror or str(error))
+            if isinstance(error, UntrustedFileError):
+                logger.warning("%s is not used for sockets and keys: %s", folder, why[-1])
             continue
         if os.access(own, os.W_OK | os.X_OK):
             return own

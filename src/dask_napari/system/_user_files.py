@@ -24,11 +24,18 @@ def own_folder(folder: Path, *, create: bool = False) -> Path:
     """Return the folder for files of this user in one that others may write to, or that itself.
 
     In a shared folder, anybody can make any number of names that look like ours; nobody can in
-    here. Raises :class:`UntrustedFileError` if others made it or can enter it, or OSError.
+    here. Raises :class:`UntrustedFileError` if others made it, can enter it or can put another in
+    its place, or OSError.
     """
-    if is_own_alone(os.stat(folder)):
+    shared = os.stat(folder)
+    if is_own_alone(shared):
         return folder
     path = folder / prefix().rstrip("-")
+    if shared.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not shared.st_mode & stat.S_ISVTX:
+        raise UntrustedFileError(
+            errno.EPERM,
+            f"others can write to {folder}, and so move {path.name} away; chmod +t {folder}",
+        )
     if create:
         with contextlib.suppress(FileExistsError):
             path.mkdir(mode=0o700)
