@@ -82,6 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "canvas.pixels",
         "catalog",
         "config",
+        "record",
         "system",
         "stream.auth",
         "stream.receive",

@@ -13,6 +13,7 @@ from dask_napari.model._bounds import (
 )
 from dask_napari.model._containment import contain, contained, foreign_code, is_strict
 from dask_napari.model._coordinates import SPATIAL, Coordinate, natural_key, plain_coordinate
+from dask_napari.model._element_rows import TABLE_KINDS, element_rows
 from dask_napari.model._held_memory import (
     MOST_BYTES,
     Held,
@@ -73,6 +74,7 @@ __all__ = [
     "SHAPE_TYPES",
     "SIZES",
     "SPATIAL",
+    "TABLE_KINDS",
     "TAPS_LIMIT",
     "TASK_KEY_LIMIT",
     "TASK_NAMES_LIMIT",
@@ -109,6 +111,7 @@ __all__ = [
     "contain",
     "contained",
     "described",
+    "element_rows",
     "foreign_code",
     "held_by",
     "held_by_array",

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dask_napari.record._reader import Record, replay
 from dask_napari.record._recorder import Recorder
+from dask_napari.record._writing import write_items
 
 __all__ = [
     "Record",
     "Recorder",
     "replay",
+    "write_items",
 ]

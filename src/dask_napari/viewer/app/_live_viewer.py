@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import imageio.v3 as iio
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
+from dask_napari.model import Item
 from dask_napari.viewer.app._pump import Pump
 from dask_napari.viewer.app._sliders import Sliders
 from dask_napari.viewer.dock import LiveDock
@@ -26,6 +29,16 @@ logger = logging.getLogger(__name__)
 
 REQUEST_INTERVAL_MS = 50
 """Milliseconds between looks for requests; a screenshot takes longer."""
+
+
+LIVE: weakref.WeakSet[LiveViewer] = weakref.WeakSet()
+"""Live viewers of this process: napari hands names of layers to writers, not layers."""
+
+
+def live_items(name: str, kind: str) -> Iterator[Item] | None:
+    """Return all items behind a napari layer, None if none of the viewers shows it."""
+    found = (live.layers.items_of(name, kind) for live in LIVE)
+    return next((items for items in found if items is not None), None)
 
 
 class LiveViewer:
@@ -52,6 +65,7 @@ class LiveViewer:
         self.dock.follow.setChecked(self.sliders.following)
         self.dock.follow.toggled.connect(self.sliders.follow)
         self.sliders.following_changed.connect(self.dock.follow.setChecked)
+        LIVE.add(self)
         self._serving = False
         self._requests = QTimer()
         self._requests.setInterval(REQUEST_INTERVAL_MS)
@@ -104,6 +118,7 @@ class LiveViewer:
 
     def close(self) -> None:
         """Stop the timers; layers and window stay."""
+        LIVE.discard(self)
         self.pump.stop()
         self._requests.stop()
         self.sliders.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -68,6 +68,13 @@ class Layers:
     def streams(self) -> Mapping[str, LayerStream]:
         """Streams by the names of their layers."""
         return self._arrangement.streams
+
+    def items_of(self, name: str, kind: str) -> Iterator[Item] | None:
+        """Return all items behind a napari layer, with their pixels; None if it is not live."""
+        for stream in self.streams.values():
+            if stream.layer is not None and (stream.layer.name, stream.kind) == (name, kind):
+                return stream.loaded_items()
+        return None
 
     @property
     def newest(self) -> tuple[Mapping[str, Any], bool] | None:

@@ -32,6 +32,10 @@ class HeldItem(Item):
     held: ArrayHandle
     values: ValueRange | None
 
+    def loaded(self) -> Item:
+        """Return the item with its pixels."""
+        return Item.of(self.meta, self.held.get(), self.arrays, self.publisher, self.seq)
+
 
 def is_live(layer: Any) -> bool:
     """Return whether a layer of images or labels shows a canvas, and no data of the user's own."""
@@ -123,7 +127,7 @@ class PixelStream(LayerStream):
             )
         )
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Iterator[HeldItem]:
         """Return all items that were put, with all that is needed to put each elsewhere."""
         layer, part = self.source
         for laid in self.canvas.blocks():
@@ -150,6 +154,10 @@ class PixelStream(LayerStream):
             item = HeldItem.of(meta, np.broadcast_to(np.zeros((), held.dtype), held.shape), arrays)
             item.held, item.values = held, laid.values
             yield item
+
+    def loaded_items(self) -> Iterator[Item]:
+        """Return all items with their pixels, which are read when their turn comes."""
+        yield from (item.loaded() for item in self.items())
 
     @property
     def ndim(self) -> int:

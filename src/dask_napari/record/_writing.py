@@ -1,0 +1,38 @@
+"""Writing items that are there already as a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from dask_napari.model import Item, Ledger
+from dask_napari.record._record_group import RecordSession
+from dask_napari.record._store import Store
+
+
+def write_items(path: str | Path, items: Iterable[Item]) -> None:
+    """Write items as a record; a record that is there is replaced, and nothing else ever is.
+
+    The first item that cannot be written raises a Refusal; those before it are in the record.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from dask_napari.record import Record
+    >>> path = f"{tempfile.mkdtemp()}/cells.zarr"
+    >>> write_items(path, [Item("cells", "labels", np.ones((2, 2), "uint8"), {"t": 0})])
+    >>> len(Record(path))
+    1
+    """
+    path = Path(path)
+    store = Store(path, overwrite=path.exists())
+    session = RecordSession(path)
+    try:
+        for item in items:
+            (refusal,) = store.put([item])
+            if refusal:
+                raise refusal
+        store.finish()
+        session.save(Ledger(), [], store.contents.images, closed=True)
+    finally:
+        store.close()
