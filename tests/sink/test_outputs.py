@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import logging
 
 import numpy as np
 import pytest
+from distributed import Client, LocalCluster, wait
 
+import cluster_tasks as tasks
 from dask_napari.model import Item, Provenance, Refusal, Reports
 from dask_napari.placement import Placement
+from dask_napari.sink import NapariSink, _outputs, show_in_sinks
 from dask_napari.sink._context import SinkContext
 from dask_napari.sink._outputs import ShownValue
 from dask_napari.stream import Publisher
@@ -38,7 +42,7 @@ def output(value: object, where: object = None, **options: object) -> ShownValue
         context = SinkContext(None, publisher, TapSet(), reports)
         if where is None:
             where = functools.partial(tap.rule.placement, "show-1", value)
-        return ShownValue(context, tap, value, where, Provenance("show-1"))
+        return ShownValue(context, tap, value, where, Provenance("show-1"), 1)
 
 
 def test_an_output_becomes_an_item():
@@ -70,3 +74,31 @@ def test_errors_of_this_package_are_counted_where_people_work(monkeypatch):
     monkeypatch.delenv("DASK_NAPARI_STRICT")
     with pytest.raises(Refusal, match="error: ZeroDivisionError"):
         output(np.ones((2, 2)), fail).place()
+
+
+@pytest.mark.errors("ZeroDivisionError")
+@pytest.mark.drops("error: ZeroDivisionError", "closed")
+def test_errors_of_this_package_are_seen_where_outputs_are_read_and_copied(monkeypatch, caplog):
+    """Only what is read and copied there has code of others."""
+
+    def show(n: int) -> bool:
+        return show_in_sinks(np.ones((2, 2)), Tap("shown", layer="shown"))
+
+    def dropped() -> dict[str, dict[str, int]]:
+        return {layer: tally.dropped for layer, tally in sink.counts()["counts"].items()}
+
+    monkeypatch.setattr(_outputs, "held_by", fail)
+    monkeypatch.setattr(_outputs, "needed_arguments", fail)
+    with (
+        LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        client.register_plugin(NapariSink("tcp://127.0.0.1:1", [Tap("frame")]))
+        (worker,) = cluster.workers.values()
+        (sink,) = (plugin for plugin in worker.plugins.values() if type(plugin) is NapariSink)
+        for future in (client.submit(tasks.frame, 0), client.submit(show, 0)):
+            wait(future)
+            errors = [r for r in caplog.records if r.levelno == logging.ERROR]
+            assert any("an error of this package" in record.getMessage() for record in errors)
+            caplog.clear()
+        assert dropped() == {key: {"error: ZeroDivisionError": 1} for key in ("frame", "shown")}

@@ -2,7 +2,8 @@
 
 With ``DASK_NAPARI_STRICT=1`` in the environment, errors of this package's own code are raised
 instead of contained, so that tests see them. Errors of other people's code (predicates, functions
-of taps, ``__array__`` of outputs) are contained all the same: they are input.
+of taps, ``__array__`` of outputs) are contained all the same: they are input. So are refusals, and
+SystemExit and the like, which only code of others raises.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class contained:  # used like a function, as contextlib.suppress is
         if error is None:
             return False
         self._handle(error)
-        if self._foreign or not is_strict():
+        if self._foreign or not _is_raised(error):
             return True
         _log(error)
         return False
@@ -68,9 +69,13 @@ def contain(error: BaseException, *, foreign: bool = False) -> None:
 
     >>> contain(ValueError("a tap's function"), foreign=True)
     """
-    if not foreign and is_strict():
+    if not foreign and _is_raised(error):
         _log(error)
         raise error
+
+
+def _is_raised(error: BaseException) -> bool:
+    return is_strict() and isinstance(error, Exception) and not isinstance(error, Refusal)
 
 
 @contextlib.contextmanager

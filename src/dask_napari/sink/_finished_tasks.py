@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from dask_napari.model import contain
+from dask_napari.model import contain, foreign_code
 from dask_napari.sink import dask_internals
 from dask_napari.sink._chunk_owners import is_streamed_elsewhere
 from dask_napari.sink._context import SinkContext
@@ -59,15 +59,16 @@ class FinishedTasks:
     def _put(self, tap: CompiledTap, task: TaskState, chunk: Any) -> None:
         context = self._context
         try:
-            value = dask_internals.read_output(context.worker, task.key)
-            if tap.copy == "eager":
+            with foreign_code():  # of outputs, which are unpickled or copied
+                value = dask_internals.read_output(context.worker, task.key)
                 began = perf_counter()
-                value = snapshot(value)
+                if tap.copy == "eager":
+                    value = snapshot(value)
+            if tap.copy == "eager":
                 context.count_copy(tap, perf_counter() - began)
             output = TaskOutput(context, tap, task, value, chunk)
         except BaseException as error:
-            # Users' code: outputs are copied, and asked for their shape.
             context.refuse(tap, error, task.key)
-            contain(error, foreign=True)
+            contain(error)
         else:
             context.publisher.put(output)

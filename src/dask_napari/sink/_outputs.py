@@ -22,7 +22,7 @@ from dask_napari.model import (
 from dask_napari.placement import Placement
 from dask_napari.sink import dask_internals
 from dask_napari.sink._context import SinkContext
-from dask_napari.sink._snapshots import copied_nbytes, held_output, is_small_view
+from dask_napari.sink._snapshots import held_output, is_small_view
 from dask_napari.sink._task_arguments import (
     Arguments,
     are_plain,
@@ -129,10 +129,9 @@ class Output:
             yield from placement.parts(self.value())
 
     def _refusal(self, error: BaseException) -> Refusal:
-        """Report an error, and return it as it is counted; raise one of ours in strict mode."""
+        """Report an error, and return it as it is counted."""
         refusal = Refusal(self._context.report(error, self.layer, self.key))
-        # Only code of others ends a thread.
-        contain(error, foreign=isinstance(error, Refusal) or not isinstance(error, Exception))
+        contain(error)
         return refusal
 
 
@@ -234,7 +233,7 @@ class TaskOutput(Output):
 class ShownValue(Output):
     """Value that a task showed by itself, as a snapshot; it cannot be found again.
 
-    ``where`` is where it belongs, or a function that finds that out.
+    ``where`` is where it belongs, or a function that finds that out; ``nbytes`` its size.
     """
 
     __slots__ = ("_provenance", "_value", "_where")
@@ -246,8 +245,9 @@ class ShownValue(Output):
         value: object,
         where: Placement | Callable[[], Placement],
         provenance: Provenance,
+        nbytes: int,
     ) -> None:
-        super().__init__(context, tap, provenance.key, held_by(value, copied_nbytes(value)))
+        super().__init__(context, tap, provenance.key, held_by(value, nbytes))
         self._value = value
         self._where = where
         self._provenance = provenance

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from dask_napari.coerce import place_of
-from dask_napari.model import contain
+from dask_napari.model import contain, foreign_code
 from dask_napari.placement import Placement
 from dask_napari.sink import dask_internals
 from dask_napari.sink._chunk_owners import source_task
@@ -55,17 +55,18 @@ class TaskValues:
                 publisher.declare([tap.spec])
             context.pause()
             # Before the copy, which would have been for nothing.
-            if full := publisher.outbox.no_room(copied_nbytes(value), tap.policy):
+            with foreign_code():  # of values, which are asked for their size
+                nbytes = copied_nbytes(value)
+            if full := publisher.outbox.no_room(nbytes, tap.policy):
                 publisher.outbox.refuse(tap.layer, full)
                 return False
-            held = copy()
-            if where is None:
-                where = Placement(place_of(held))
-            publisher.put(ShownValue(context, tap, held, where, provenance))
+            with foreign_code():  # of values, which are copied, and asked for their coordinates
+                held = copy()
+                where = Placement(place_of(held)) if where is None else where
+            publisher.put(ShownValue(context, tap, held, where, provenance, nbytes))
         except BaseException as error:
-            # Users' code: values are copied, and asked for their shape and coordinates.
             context.refuse(tap, error, key)
-            contain(error, foreign=True)
+            contain(error)
             return False
         return True
 

@@ -65,8 +65,8 @@ def oversize(item: Item, frame: int) -> str:
 
 def _unreadable(item: Item, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> str:
     """Return why the receiver could not read an item's header, found by reading it here."""
+    headers = [wire.ArrayHeader(n, a.dtype.str, a.shape, 0, a.nbytes) for n, a in arrays]
     try:
-        headers = [wire.ArrayHeader(n, a.dtype.str, a.shape, 0, a.nbytes) for n, a in arrays]
         header = _encoder.encode(wire.ItemHeader(item.seq, item.meta, headers))
         if len(header) > ITEM_LIMIT:
             return "name too long"
