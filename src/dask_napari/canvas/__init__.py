@@ -13,6 +13,7 @@ from dask_napari.canvas._positions import (
     split_position,
 )
 from dask_napari.canvas._value_range import ValueRange
+from dask_napari.canvas._world import World, WorldSpan, check_pixels
 
 __all__ = [
     "CanvasAxes",
@@ -23,6 +24,9 @@ __all__ = [
     "PositionKey",
     "PutResult",
     "ValueRange",
+    "World",
+    "WorldSpan",
+    "check_pixels",
     "position_key",
     "split_position",
 ]

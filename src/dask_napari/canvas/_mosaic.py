@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from dask_napari.canvas._mosaic_axis import YX, Cell, Heading, MosaicAxis
@@ -83,32 +84,39 @@ class Mosaic:
         changed = False
         for n, (name, coordinate) in enumerate(cell):
             changed |= self._axes[name].add(cell[:n], coordinate, stage)
-        larger = max(self._tile[0], size[0]), max(self._tile[1], size[1])
-        coarser = max(self._pixel[0], pixel[0]), max(self._pixel[1], pixel[1])
+        larger, coarser = _largest(self._tile, size), _largest(self._pixel, pixel)
         changed |= larger != self._tile or coarser != self._pixel
         self._tile, self._pixel = larger, coarser
         self.version += changed
         return changed
+
+    def extent_with(self, cell: Cell, size: YX, pixel: YX, stage: YX | None = None) -> YX:
+        """Return the extent as :meth:`admit` would make it."""
+        self._update_sizes()
+        coarser = _largest(self._pixel, pixel)
+        round_up = partial(_round_up, pixel=coarser)
+        extent = round_up(_largest(self._tile, size))
+        at = {name: turn for turn, (name, _) in enumerate(cell)}
+        for name, axis in reversed(self._axes.items()):
+            if name in at:
+                outer, coordinate = cell[: at[name]], cell[at[name]][1]
+                extent = axis.extent_with(outer, (coordinate, stage), extent, round_up)
+            elif len(axis.known):
+                extent = axis.extent_with((), None, extent, round_up)
+        return extent
 
     def _update_sizes(self) -> None:
         """Work out the size of all cells, from the tiles outwards."""
         if self._sized == self.version:
             return
         self._sized = self.version
-        size = self._round_up(self._tile)
+        round_up = partial(_round_up, pixel=self._pixel)
+        size = round_up(self._tile)
         for axis in reversed(self._axes.values()):
             if len(axis.known):
-                axis.resize(size, self._round_up)
+                axis.resize(size, round_up)
                 size = axis.extent
         self._extent = size
-
-    def _round_up(self, size: YX) -> YX:
-        """Round up to whole pixels of the coarsest canvas, so that all agree where tiles begin."""
-        y, x = (
-            math.ceil(round(length / pixel, 6)) * pixel if pixel else length
-            for length, pixel in zip(size, self._pixel, strict=True)
-        )
-        return y, x
 
     def offset(self, cell: Cell) -> YX:
         """Return where a tile begins."""
@@ -135,3 +143,16 @@ class Mosaic:
         """Names of the rows and columns of a plate, centred beside them."""
         self._update_sizes()
         return [heading for axis in self._axes.values() for heading in axis.headings()]
+
+
+def _largest(one: YX, other: YX) -> YX:
+    return max(one[0], other[0]), max(one[1], other[1])
+
+
+def _round_up(size: YX, pixel: YX) -> YX:
+    """Round up to whole pixels of the coarsest canvas, so that all agree where tiles begin."""
+    y, x = (
+        math.ceil(round(length / each, 6)) * each if each else length
+        for length, each in zip(size, pixel, strict=True)
+    )
+    return y, x

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,8 @@ YX = tuple[float, float]
 Cell = tuple[tuple[str, Coordinate], ...]
 """Axis and coordinate of a tile, in the order of the mosaic's axes."""
 
+RoundUp = Callable[[YX], YX]
+"""Rounds lengths up to pixels that all canvases share."""
 
 HEADING_GAP: Final = 0.03
 """From the plate to the middle of its headings, as a share of it: some 20 pixels where all of a
@@ -38,7 +40,9 @@ class MosaicAxis:
         self.layout = layout
         self.known = CanvasAxis(name)
         # By the cell around them, the coordinates that have places of their own.
-        self.stage: dict[Cell, dict[Coordinate, YX]] = {}
+        self._places: dict[Cell, dict[Coordinate, YX]] = {}
+        self._corners: dict[Cell, tuple[YX, YX]] = {}  # lowest and highest of these
+        self._spread: YX = (0.0, 0.0)  # from the lowest to the highest, at most
         self._inner: YX = (0.0, 0.0)  # size of one cell
         self._pitch: YX = (0.0, 0.0)  # from one cell to the next
         self.extent: YX = (0.0, 0.0)
@@ -62,32 +66,70 @@ class MosaicAxis:
         if self.known.add(coordinate) is not None and not self.layout.plate:
             changed = self.base is None or self.base != base
         if self.by_places:
-            place = self.layout.places.get(str(coordinate)) or stage or (0.0, 0.0)
-            places = self.stage.setdefault(outer, {})
-            changed |= places.get(coordinate) != place
+            place = self._place(coordinate, stage)
+            places = self._places.setdefault(outer, {})
+            old = places.get(coordinate)
+            changed |= old != place
             places[coordinate] = place
+            if old is None:
+                self._corners[outer] = self._corners_with(outer, place)
+            elif old != place:
+                y, x = zip(*places.values(), strict=True)
+                self._corners[outer] = (min(y), min(x)), (max(y), max(x))
         return changed
 
-    def resize(self, inner: YX, round_up: Callable[[YX], YX]) -> None:
+    def _place(self, coordinate: Coordinate, stage: YX | None) -> YX:
+        return self.layout.places.get(str(coordinate)) or stage or (0.0, 0.0)
+
+    def _corners_with(self, outer: Cell, place: YX) -> tuple[YX, YX]:
+        """Return the corners around the places in a cell and one more."""
+        low, high = self._corners.get(outer, (place, place))
+        return (
+            (min(low[0], place[0]), min(low[1], place[1])),
+            (max(high[0], place[0]), max(high[1], place[1])),
+        )
+
+    def resize(self, inner: YX, round_up: RoundUp) -> None:
         """Work out the extent, from the size of one cell."""
         self._inner = inner
         if self.by_places:
-            offsets = [
-                self.offset(outer, at) for outer, places in self.stage.items() for at in places
-            ]
-            y, x = max(y for y, _ in offsets), max(x for _, x in offsets)
-            self.extent = round_up((y + inner[0], x + inner[1]))
+            self._spread = _largest(map(_difference, self._corners.values()))
+            self.extent = _sum(self._spread, inner, round_up)
         else:
-            gutter = self.layout.gutter
-            gap = round_up((gutter * inner[0], gutter * inner[1]))
+            gap = self._gap(inner, round_up)
             self._pitch = inner[0] + gap[0], inner[1] + gap[1]
-            rows, columns = self.grid
-            self.extent = rows * self._pitch[0] - gap[0], columns * self._pitch[1] - gap[1]
+            self.extent = self._grid_extent(self.grid, inner, gap)
+
+    def extent_with(
+        self, outer: Cell, added: tuple[Coordinate, YX | None] | None, inner: YX, round_up: RoundUp
+    ) -> YX:
+        """Return the extent as it would be with one more coordinate and its stage, if any."""
+        if self.by_places:
+            spread = self._spread
+            if added is not None:
+                corners = self._corners_with(outer, self._place(*added))
+                spread = _largest((spread, _difference(corners)))
+            return _sum(spread, inner, round_up)
+        new = added is not None and added[0] not in self.known
+        grid = self._grid_of(len(self.known) + new)
+        return self._grid_extent(grid, inner, self._gap(inner, round_up))
+
+    def _gap(self, inner: YX, round_up: RoundUp) -> YX:
+        gutter = self.layout.gutter
+        return round_up((gutter * inner[0], gutter * inner[1]))
+
+    @staticmethod
+    def _grid_extent(grid: tuple[int, int], inner: YX, gap: YX) -> YX:
+        (rows, columns), (y, x) = grid, gap
+        return rows * (inner[0] + y) - y, columns * (inner[1] + x) - x
 
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns."""
-        layout, count = self.layout, max(1, len(self.known))
+        return self._grid_of(len(self.known))
+
+    def _grid_of(self, count: int) -> tuple[int, int]:
+        layout, count = self.layout, max(1, count)
         if layout.plate:
             return PLATES[layout.plate]
         rows, columns = layout.rows, layout.columns
@@ -132,9 +174,7 @@ class MosaicAxis:
     def offset(self, outer: Cell, at: Coordinate) -> YX:
         """Return the place of a coordinate in the cell around it."""
         if self.by_places:
-            places = self.stage[outer]
-            y, x = places[at]
-            return y - min(p[0] for p in places.values()), x - min(p[1] for p in places.values())
+            return _difference((self._corners[outer][0], self._places[outer][at]))
         row, column = self.grid_place(at)
         return row * self._pitch[0], column * self._pitch[1]
 
@@ -149,3 +189,17 @@ class MosaicAxis:
         return beside_rows + [
             Heading(str(column + 1), away, column * dx + width / 2) for column in range(columns)
         ]
+
+
+def _difference(ends: tuple[YX, YX]) -> YX:
+    (y, x), (other_y, other_x) = ends
+    return other_y - y, other_x - x
+
+
+def _largest(lengths: Iterable[YX]) -> YX:
+    y, x = zip(*lengths, strict=True)
+    return max(y), max(x)
+
+
+def _sum(one: YX, other: YX, round_up: RoundUp) -> YX:
+    return round_up((one[0] + other[0], one[1] + other[1]))

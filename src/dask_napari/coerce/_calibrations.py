@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from dask_napari.coerce._layer_arrays import LayerArrays
 from dask_napari.coerce._tables import clean
-from dask_napari.model import Calibration, Refusal, arguments
+from dask_napari.model import Calibration, Refusal, arguments, check_calibration
 
 NOT_IN_SPACE: Final = frozenset({"t", "time", "frame", "c", "channel", "ch"})
 """Axes for which a pixel size that is given once does not hold."""
@@ -47,7 +47,9 @@ def merged(of_tap: Calibration, of_meta: Calibration, made: LayerArrays) -> Cali
         return entries
 
     units = tuple(map(clean, pick("units", "pixel")))
-    return Calibration(tuple(map(clean, axes)), pick("scale", 1.0), pick("translate", 0.0), units)
+    joined = Calibration(tuple(map(clean, axes)), pick("scale", 1.0), pick("translate", 0.0), units)
+    check_calibration(joined)
+    return joined
 
 
 def _wrong_length(name: str, entries: tuple[Any, ...], ndim: int) -> Refusal:

@@ -26,7 +26,7 @@ from dask_napari.model._held_memory import (
     plain_size,
 )
 from dask_napari.model._item import FEATURE, SHAPE_TYPES, AnyArray, Item
-from dask_napari.model._item_checks import FARTHEST, check, reachable
+from dask_napari.model._item_checks import FARTHEST, check, check_calibration, reachable
 from dask_napari.model._item_meta import Calibration, ItemMeta, PlaceKey, Provenance
 from dask_napari.model._layer import (
     AXIS_MODES,
@@ -108,6 +108,7 @@ __all__ = [
     "Tally",
     "TapMatches",
     "check",
+    "check_calibration",
     "contain",
     "contained",
     "described",

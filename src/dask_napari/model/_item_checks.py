@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dask_napari.model._bounds import AXES_LIMIT
 from dask_napari.model._item import FEATURE, SHAPE_TYPES, AnyArray, Item
+from dask_napari.model._item_meta import Calibration
 from dask_napari.model._layer import PIXEL_KINDS
 from dask_napari.model._refusal import Refusal
 
@@ -99,12 +100,7 @@ def _check_axes(item: Item, spatial: int) -> None:
     for entry in (known.axes, known.scale, known.translate, known.units):
         if entry and len(entry) != spatial:
             raise Refusal("calibration of another number of axes")
-    if not all(known.scale) or not all(map(math.isfinite, (*known.scale, *known.translate))):
-        raise Refusal("calibration that is not finite, or zero")
-    least, most = _LENGTHS
-    near = all(abs(number) <= most for number in (*known.scale, *known.translate))
-    if not near or any(abs(number) < least for number in known.scale):
-        raise Refusal("calibration beyond what can be drawn")
+    check_calibration(known)
     if item.kind not in PIXEL_KINDS or not (item.origin or item.array_shape):
         return
     if len(item.origin) != spatial or len(item.array_shape) not in (0, spatial):
@@ -117,6 +113,29 @@ def _check_axes(item: Item, spatial: int) -> None:
     ends = zip(item.origin, item.data.shape, item.array_shape, strict=False)
     if any(start + length > end for start, length, end in ends):
         raise Refusal("chunk outside of its array")
+
+
+def check_calibration(known: Calibration) -> None:
+    """Raise a Refusal if no viewer can draw pixels of these sizes, or at this place.
+
+    >>> check_calibration(Calibration(scale=(1e-300, 1e300)))
+    Traceback (most recent call last):
+    dask_napari.model._refusal.Refusal: pixels of 1e-300 x 1e+300 cannot be drawn at 0: ...
+    """
+    if not all(known.scale) or not all(map(math.isfinite, (*known.scale, *known.translate))):
+        raise Refusal("calibration that is not finite, or zero")
+    least, most = _LENGTHS
+    near = all(abs(number) <= most for number in (*known.scale, *known.translate))
+    if not near or any(abs(number) < least for number in known.scale):
+        sizes, places = (
+            " x ".join(f"{number:g}" for number in numbers)
+            for numbers in (known.scale or (1.0,), known.translate or (0.0,))
+        )
+        raise Refusal(
+            "cannot be drawn: calibration",
+            f"pixels of {sizes} cannot be drawn at {places}: give a scale from {least:g} to"
+            f" {most:g}, and a translation up to {most:g}",
+        )
 
 
 def _pixels(item: Item) -> tuple[int | None, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import html
+import math
 import re
 import weakref
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas  # noqa: F401 - napari loads it with its first table, for a second or two
+import pint
 from napari.layers import Points as _Points
 from napari.layers import Shapes as _Shapes
 from napari.layers import Surface as _Surface
@@ -83,6 +85,50 @@ def is_unit(text: str) -> bool:
     except Exception:  # pint raises many
         return False
     return True
+
+
+@functools.lru_cache(maxsize=256)
+def unit_kind(text: str) -> str:
+    """Return the dimensionality of a unit, by which napari tells which units can be converted.
+
+    It is empty for pixels, and for a text that is no unit.
+
+    >>> unit_kind("um") == unit_kind("inch"), unit_kind("pixel"), unit_kind("elephant")
+    (True, '', '')
+    """
+    if not is_unit(text):
+        return ""
+    unit = get_units_from_name(text)
+    if unit == get_units_from_name("pixel"):
+        return ""
+    one, two = (pint.Quantity(number, unit).to_base_units().magnitude for number in (1, 2))
+    # Degrees Celsius and decibels have no factor to others of their kind.
+    return str(unit.dimensionality) if math.isclose(two, 2 * one) else text
+
+
+@functools.lru_cache(maxsize=256)
+def conversion_factor(text: str, other: str) -> float:
+    """Return how many of another unit one unit is.
+
+    >>> conversion_factor("mm", "um")
+    1000.0
+    """
+    one = pint.Quantity(1, get_units_from_name(text))
+    return float(one.to(get_units_from_name(other)).magnitude)
+
+
+def compact_unit(size: float, text: str) -> str:
+    """Return the multiple of a unit in which a size is between 1 and 1000; the unit if none is.
+
+    >>> compact_unit(1e-7, "m"), compact_unit(1e-7, "degC")
+    ('nanometer', 'degC')
+    """
+    try:
+        compact = str(pint.Quantity(size, get_units_from_name(text)).to_compact().units)
+    except Exception:  # pint raises many
+        return text
+    compact = compact.replace(" ** ", "**")
+    return compact if is_unit(compact) else text
 
 
 def keep_no_level(layer: Image | Labels) -> None:

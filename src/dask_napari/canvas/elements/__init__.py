@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dask_napari.canvas.elements._blocks import Block, Rows
+from dask_napari.canvas.elements._blocks import Block, Rows, Shift
 from dask_napari.canvas.elements._growing_columns import GrowingColumns
 from dask_napari.canvas.elements._ragged_canvas import RaggedCanvas
 
@@ -11,4 +11,5 @@ __all__ = [
     "GrowingColumns",
     "RaggedCanvas",
     "Rows",
+    "Shift",
 ]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from dask_napari.canvas import CanvasAxes
 
 if TYPE_CHECKING:
@@ -28,6 +26,6 @@ def viewpoint(viewer: napari.viewer.Viewer, axes: CanvasAxes) -> list[float | No
         elif axis in dims.displayed:
             at.append(None)
         else:
-            top = lengths[turn] - 1 if turn < len(lengths) else np.inf
-            at.append(float(np.clip(dims.point[axis], 0, max(top, 0))))
+            point = float(dims.point[axis])  # along axes in space, in the world
+            at.append(min(max(point, 0.0), lengths[turn] - 1.0) if turn < len(lengths) else point)
     return at

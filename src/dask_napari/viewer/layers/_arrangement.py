@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from dask_napari.canvas import CanvasAxes
+from dask_napari.canvas import CanvasAxes, World
 from dask_napari.model import (
     ARRIVAL_AXIS,
     PIXEL_KINDS,
@@ -56,7 +56,10 @@ class Arrangement:
     def __init__(self, modes: Modes, context: LayerContext, space: tuple[str, ...] = ()) -> None:
         self.modes = modes
         self.context: LayerContext = replace(
-            context, axes=CanvasAxes(arrival=(ARRIVAL_AXIS,)), mosaic=modes.mosaic()
+            context,
+            axes=CanvasAxes(arrival=(ARRIVAL_AXIS,)),
+            mosaic=modes.mosaic(),
+            world=World(context.world.outside),
         )
         self.space = space
         """Axes that arrays have and that are no sliders, though elements have them too."""

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from msgspec.structs import replace
 
-from dask_napari.canvas import Cell, PositionKey
-from dask_napari.canvas.elements import Block, RaggedCanvas, Rows
+from dask_napari.canvas import Cell, PositionKey, WorldSpan
+from dask_napari.canvas.elements import Block, RaggedCanvas, Rows, Shift
 from dask_napari.model import Item
 from dask_napari.viewer.camera import viewpoint
 from dask_napari.viewer.layers._feature_limits import FeatureLimits
@@ -88,6 +88,10 @@ class ElementStream(LayerStream):
         """Return the elements of an item, or raise what :meth:`put` raises."""
         raise NotImplementedError
 
+    def corners(self, item: Item) -> npt.NDArray[Any]:
+        """Return coordinates that the elements of an item do not exceed, in its own axes."""
+        return item.data
+
     def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
         """Make the napari layer."""
         raise NotImplementedError
@@ -118,24 +122,50 @@ class ElementStream(LayerStream):
         order = tuple(self.spec.axes) if self.spec else ()
         prepared = self.canvas.prepare(sliders, block, order=order, tile=tile)
         cell = cell_of(tile)
+        spans = self._spans(block, item, cell)
+        self.world.check(spans)
         moved = bool(cell) and self._admit(cell, item)
         # The mosaic was the last that could refuse the item: from here on, nothing fails.
         result = self.canvas.commit(prepared, self._shift(tile))
+        grew = self.admit(spans) or result.grew or moved
         self.held[result.key, tile] = item
         self._calibrate(block.axes)
-        self.grew |= result.grew or moved
+        self.grew |= grew
         if self.canvas.is_seen(result.key, self.at()):
             self._in_view += 1
             self.touched = True
         self.touched |= not self.large
-        return result.grew or moved
+        return grew
 
     def items(self) -> Iterator[Item]:
         """Return all items that were put, with all that is needed to put each elsewhere."""
         yield from self.held.values()
 
+    def _spans(self, block: Block, item: Item, cell: Cell) -> list[WorldSpan]:
+        """Return how far the layer reaches in space once an item is there."""
+        corners = self.corners(item)
+        if not len(corners):
+            return []
+        inner = self.canvas.spatial_columns(block.axes, corners.shape[1])
+        if len(inner) < 2:
+            return []
+        low, high = (
+            each[inner].astype(float).tolist() for each in (corners.min(0), corners.max(0))
+        )
+        if cell:
+            extent = self.mosaic.extent_with(cell, *self._tile(item))
+            for axis, (length, pixel) in enumerate(zip(extent, self._pixel, strict=True)):
+                high[axis - 2] += length / pixel
+        count = len(inner)
+        low[:-2] = [min(0.0, each) for each in low[:-2]]  # as deep as the space that they ask for
+        return [self.span(count - 1 - n, low[n], high[n]) for n in range(count)]
+
     def _admit(self, cell: Cell, item: Item) -> bool:
         """Make room for a tile that may have no image; return whether others may have moved."""
+        return self.mosaic.admit(cell, *self._tile(item))
+
+    def _tile(self, item: Item) -> tuple[Shift, Shift, Shift | None]:
+        """Return the size that an item asks for in the mosaic, no pixels, and its stage."""
         scale = self._pixel
         high = [0.0, 0.0]
         if item.kind != "vectors" and item.data.ndim == 2 and len(item.data):
@@ -144,7 +174,7 @@ class ElementStream(LayerStream):
         stage = item.calibration.translate[-2:]
         size = max(0.0, high[0] * scale[0]), max(0.0, high[1] * scale[1])
         at = (stage[0], stage[1]) if len(stage) == 2 else None
-        return self.mosaic.admit(cell, size, (0.0, 0.0), at)
+        return size, (0.0, 0.0), at
 
     @property
     def _pixel(self) -> tuple[float, float]:

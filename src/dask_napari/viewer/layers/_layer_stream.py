@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from dask_napari.canvas import CanvasAxes, Mosaic
+from dask_napari.canvas import CanvasAxes, Mosaic, World, WorldSpan, check_pixels
 from dask_napari.canvas.pixels import StoreArray
 from dask_napari.model import Calibration, Item, LayerSpec, Reports
 from dask_napari.viewer.layers._contrast import Contrast
@@ -34,6 +34,7 @@ class LayerContext:
     viewer: napari.viewer.Viewer
     axes: CanvasAxes
     mosaic: Mosaic
+    world: World
     hold: StoreArray
     reports: Reports
 
@@ -62,6 +63,7 @@ class LayerStream:
         self.viewer = context.viewer
         self.axes = context.axes
         self.mosaic = context.mosaic
+        self.world = context.world
         self.reports = context.reports
         self.kind = item.kind
         self.source = item.layer, item.part
@@ -69,6 +71,7 @@ class LayerStream:
         self.channel: dict[str, Any] = {}
         """Coordinates of all items on the axes that have one layer a value."""
         self.calibration: Calibration = item.calibration
+        check_pixels(() if self._staged else item.calibration.translate, item.calibration.scale)
         self.spec = start.spec
         self.options = start.options
         self.own_options = item.options
@@ -82,7 +85,7 @@ class LayerStream:
         """Whether the thumbnail is not as it should be."""
         self._thumbnail_at = 0.0
         self._rest_until = 0.0
-        self._version = -1
+        self._version: tuple[int, int] = (-1, -1)
         self._structure = -1
 
     def __repr__(self) -> str:
@@ -165,7 +168,31 @@ class LayerStream:
     @property
     def must_update(self) -> bool:
         """Return whether napari has to learn new axes or sizes."""
-        return self.layer is None or self.grew or self._version != self.axes.version
+        return self.layer is None or self.grew or self._version != self._common
+
+    @property
+    def _common(self) -> tuple[int, int]:
+        """Versions of what all layers have in common."""
+        return self.axes.version, self.world.version
+
+    def admit(self, spans: Sequence[WorldSpan]) -> bool:
+        """Make room for the layer in the world; return whether that grew."""
+        return self.world.admit(spans) and self.axes.admit_space(self.world.lengths)
+
+    def span(self, axis: int, first: float, last: float) -> WorldSpan:
+        """Return the span of pixels of the layer on one of its axes, which counts from the last."""
+        scale, translate = self.calibration.scale, self.calibration.translate
+        size = scale[-1 - axis] if axis < len(scale) else 1.0
+        start = translate[-1 - axis] if axis < len(translate) and not self._staged else 0.0
+        low, high = sorted((start + first * size, start + last * size))
+        units = self.calibration.units
+        unit = units[-1 - axis] if axis < len(units) and is_unit(units[-1 - axis]) else "pixel"
+        return WorldSpan(low, high, abs(size), unit)
+
+    @property
+    def _staged(self) -> bool:
+        """Return whether the translation of each item is where its tile lies in the mosaic."""
+        return self.mosaic.by_stage
 
     def take_over(self, other: LayerStream) -> None:
         """Show in the napari layer of another stream, and keep what the user has set there.
@@ -203,19 +230,17 @@ class LayerStream:
         else:
             return False
         self.grew = self.touched = False
-        self._version, self._structure = self.axes.version, structure
+        self._version, self._structure = self._common, structure
         return True
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments that napari's layers of all kinds have."""
-        by_stage = self.mosaic.by_stage
         return {
             "name": self.name,
             "axis_labels": self.labels,
             "units": self.units,
             "scale": self.spread(self.calibration.scale, 1.0),
-            # By the stage, the translation of each item is where its tile lies.
-            "translate": self.spread(() if by_stage else self.calibration.translate, 0.0),
+            "translate": self.spread(() if self._staged else self.calibration.translate, 0.0),
         }
 
     @property

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from dask_napari.canvas import CanvasAxes, Mosaic
+from dask_napari.canvas import CanvasAxes, Mosaic, World, WorldSpan
 from dask_napari.model import AxisMode, Item, LayerSpec, Refusal, Reports, contain
 from dask_napari.viewer.camera import CameraFit
 from dask_napari.viewer.layers._arrangement import Arrangement
@@ -16,6 +17,7 @@ from dask_napari.viewer.layers._axis_modes import Modes
 from dask_napari.viewer.layers._headings import NAME as HEADINGS
 from dask_napari.viewer.layers._headings import Headings
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream
+from dask_napari.viewer.layers._world_frame import WorldFrame
 from dask_napari.viewer.storage import BlockStore
 
 if TYPE_CHECKING:
@@ -45,7 +47,10 @@ class Layers:
         self.viewer = viewer
         self.store: BlockStore = BlockStore() if store is None else store
         self.reports: Reports = Reports(logger)
-        context = LayerContext(viewer, CanvasAxes(), Mosaic(), self.store.hold, self.reports)
+        context = LayerContext(
+            viewer, CanvasAxes(), Mosaic(), World(self._spans), self.store.hold, self.reports
+        )
+        self._frame = WorldFrame()
         self._arrangement = Arrangement(Modes(), context)
         self._misfits: dict[str, tuple[Modes, Refusal]] = {}
         """By layer, modes that its tap asks for and that have no place for other items."""
@@ -86,6 +91,18 @@ class Layers:
 
         Items that cannot be shown raise a Refusal, TypeError or ValueError, and change nothing.
         """
+        frame = self._frame.extended(item.calibration)
+        calibration = frame.drawn(item.calibration)
+        if calibration is item.calibration:
+            self._put(item, spec)
+        else:
+            drawn = copy.copy(item)
+            drawn.amend(calibration=calibration)
+            self._put(drawn, spec)
+            self.reports.note(item.name, frame.difference(item.calibration))
+        self._frame = frame
+
+    def _put(self, item: Item, spec: LayerSpec | None) -> None:
         present = self._arrangement
         modes, space = present.modes_with(item, spec), present.space_with(item)
         if modes == present.modes and space == present.space:
@@ -161,6 +178,16 @@ class Layers:
             return None
         steps = self.viewer.dims.current_step[offset : offset + len(self.axes)]
         return tuple(min(step, size - 1) for step, size in zip(steps, self.axes.shape, strict=True))
+
+    def _spans(self) -> Iterator[list[WorldSpan]]:
+        """Yield how far each layer of napari reaches, the user's own too."""
+        for layer in self.viewer.layers:
+            extent = layer.extent
+            yield [
+                WorldSpan(low, high, step)
+                for low, high, step in zip(*extent.world, extent.step, strict=True)
+                if low <= high  # a layer without elements has no place
+            ]
 
     def _seen_steps(self) -> tuple[int, ...] | None:
         """Return :meth:`steps`; None if a slider axis is shown in space, so that more is seen."""

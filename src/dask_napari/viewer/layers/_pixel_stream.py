@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from operator import add
 from typing import Any, ClassVar, Final
 
 import numpy as np
 from msgspec.structs import replace
 from napari.layers import Image, Labels
 
-from dask_napari.canvas import PutResult, ValueRange
+from dask_napari.canvas import PutResult, ValueRange, WorldSpan
 from dask_napari.canvas.pixels import ArrayHandle, Canvas, LazyArray
 from dask_napari.model import Item, ItemMeta, Refusal
 from dask_napari.viewer.layers._contrast import Contrast
@@ -81,6 +82,9 @@ class PixelStream(LayerStream):
         if self.features is not None:
             self.features.check(table)
         held = item.held if isinstance(item, HeldItem) else None
+        place = (stage[0], stage[1]) if len(stage) == 2 else None
+        spans = self._spans(item, position, place)
+        self.world.check(spans)
         result = self.canvas.put(
             position,
             item.data if held is None else held,
@@ -88,23 +92,66 @@ class PixelStream(LayerStream):
             array_shape=item.array_shape,
             order=tuple(self.spec.axes) if self.spec else (),
             names=item.calibration.axes,
-            stage=(stage[0], stage[1]) if len(stage) == 2 else None,
+            stage=place,
             values=values,
         )
         if dtype is not None and dtype != self.canvas.dtype:
             types = dtype, item.data.dtype, self.canvas.dtype
             logger.info("layer %r: %s and %s are shown as %s", self.name, *types)
         self.ranges.extend(result.key, values, result.before)
+        grew = self.admit(spans) or result.grew
         if self.features is not None:
             cell = self.mosaic.cell(position)
             self.features.put(result.key, (cell, item.origin), table)
-        self.grew |= result.grew
+        self.grew |= grew
         # Steps of before are no indices of axes that have grown; what has is drawn anew anyhow.
-        unseen = self.layer is None or result.grew
+        unseen = self.layer is None or grew
         if unseen or steps is None or self.canvas.is_seen(result.key, steps):
             self.touched |= self._in_view(result)
             self.thumbnail_due |= self.layer is not None
-        return result.grew
+        return grew
+
+    def _spans(
+        self, item: Item, position: Mapping[str, Any], stage: tuple[float, float] | None
+    ) -> list[WorldSpan]:
+        """Return how far the layer reaches in space once an item is there."""
+        shape = item.data.shape[:-1] if item.rgb else item.data.shape
+        ends = item.array_shape or tuple(map(add, item.origin or (0,) * len(shape), shape))
+        cell = self.mosaic.cell(position)
+        if cell:
+            pixel = self.canvas.pixel
+            size = ends[-2] * pixel[0], ends[-1] * pixel[1]
+            y, x = self.mosaic.extent_with(cell, size, pixel, stage)
+            lengths = (*ends[:-2], y / pixel[0], x / pixel[1])
+        else:
+            lengths = ends
+        count = len(lengths)
+        return [self.span(count - 1 - n, 0, length - 1) for n, length in enumerate(lengths)]
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments that napari's layers of all kinds have.
+
+        Along axes in space that the layer lacks, it is repeated as far as the others reach.
+        """
+        arguments = super().arguments()
+        scale, translate = list(arguments["scale"]), list(arguments["translate"])
+        for axis, span in self._repeats():
+            scale[-1 - axis], translate[-1 - axis] = span.step, span.low
+        return {**arguments, "scale": tuple(scale), "translate": tuple(translate)}
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """A unit for every axis."""
+        units = list(super().units)
+        for axis, span in self._repeats():
+            units[-1 - axis] = span.unit
+        return tuple(units)
+
+    def _repeats(self) -> Iterator[tuple[int, WorldSpan]]:
+        """Yield the axes in space that the layer lacks, counted from the last, and their spans."""
+        for axis in range(len(self.canvas.space), len(self.axes.spatial)):
+            if (span := self.world.span(axis)) is not None:
+                yield axis, span
 
     def _measure(self, item: Item) -> ValueRange | None:
         """Return the range of an item; data on disk were measured before they went there."""
@@ -189,7 +236,7 @@ class PixelStream(LayerStream):
 
     @property
     def _state(self) -> tuple[object, ...]:
-        return id(self.canvas), self.canvas.shape, self.canvas.dtype
+        return id(self.canvas), self.canvas.shape, self.canvas.dtype, self.world.version
 
     def set_data(self) -> None:
         """Make napari ask for shape and type again; it copies nothing."""

@@ -63,6 +63,10 @@ class TracksStream(ElementStream):
         columns[GROUP] = np.full(len(numbers), group, np.int64)
         return Block(item.data[:, 1:], axes, columns, None if graph is None else (group, graph))
 
+    def corners(self, item: Item) -> npt.NDArray[Any]:
+        """Return the vertices of tracks."""
+        return item.data[:, 1:]
+
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
         """Lay an item on the canvas; return whether an axis grew."""
         grew = super().put(item, position, steps)

@@ -32,6 +32,11 @@ class VectorsStream(ElementStream):
         projection[:, MAX_SPACE - len(inner) :] = item.data[:, 1][:, inner]
         return Block(item.data[:, 0], axes, {**item.features, PROJECTION: projection})
 
+    def corners(self, item: Item) -> npt.NDArray[Any]:
+        """Return where vectors start and end."""
+        starts, lengths = item.data[:, 0], item.data[:, 1]
+        return np.concatenate((starts, starts + lengths))
+
     def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
         """Make the napari layer."""
         table = features(rows)
