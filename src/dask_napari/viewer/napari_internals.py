@@ -24,6 +24,8 @@ from napari.layers import Surface as _Surface
 from napari.layers import Tracks as _Tracks
 from napari.layers import Vectors as _Vectors
 from napari.layers.utils import _link_layers
+from napari.layers.shapes import _shapes_utils
+from napari.layers.shapes._shapes_models import shape as _shape
 from napari.utils.transforms._units import get_units_from_name
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QLabel
@@ -34,6 +36,19 @@ if TYPE_CHECKING:
 
 Reach = Callable[[], npt.NDArray[np.float64]]
 """First and last index of the leading axes of a layer: ``(2, sliders)``."""
+
+
+def _keep_no_polygon(*_: object, **__: object) -> tuple[str, str]:
+    """Take the place of the function with which napari saves a polygon that it cannot fill.
+
+    It leaves two files in the temporary directory for each try, for ever, and has no setting:
+    what tasks return would fill the disk.
+    """
+    return "no file", "no other"
+
+
+for _module in (_shapes_utils, _shape):
+    _module._save_failed_triangulation = _keep_no_polygon
 
 
 def unwrapped(viewer: napari.viewer.Viewer) -> napari.viewer.Viewer:
