@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from skimage import draw
 
 from dask_napari.canvas.elements import Rows
 from dask_napari.model import SHAPE_TYPES
 from dask_napari.viewer.layers._element_stream import PRIVATE
+from dask_napari.viewer.layers._shape_drawing import draw_shape
 
 if TYPE_CHECKING:
     import napari
@@ -26,12 +26,12 @@ TYPE: Final = PRIVATE + "type"
 VERTICES: Final = PRIVATE + "vertices"
 """Columns of what a shape is, and of where its vertices are as seen from the first."""
 
-MAX_PIXELS: Final = 1 << 25
-"""Of the labels, 128 MiB of them; larger views are drawn coarser."""
+MAX_PIXELS: Final = 1 << 22
+"""Of the labels; larger views are drawn coarser. napari takes 20 ms to show as many again, and
+half a second for 16 times as many, in which the window answers nothing."""
 
-BATCH: Final = 64
-"""Shapes between looks at the clock; each takes some 50 us."""
-
+BATCH: Final = 16
+"""Small shapes between looks at the clock; each takes some 50 us."""
 
 REFRESH: Final = 0.2
 """Seconds between looks at labels that are being drawn; each takes as long as some 500 shapes."""
@@ -55,6 +55,8 @@ class Raster:
         self._source = np.empty(0, np.intp)
         self._state: tuple[Any, ...] = ()
         self._drawn = 0
+        self._drawing: Iterator[None] = iter(())
+        """The rest of the shapes that are drawn now."""
         self._refreshed = 0.0
 
     def __repr__(self) -> str:
@@ -65,8 +67,17 @@ class Raster:
         """Return whether some shapes are not drawn yet."""
         return self._rows is not None and self._drawn < len(self._rows)
 
-    def show(self, rows: Rows, table: dict[str, npt.NDArray[Any]], stream: ElementStream) -> None:
-        """Take the shapes of a view; they are drawn bit by bit."""
+    def show(
+        self,
+        rows: Rows,
+        table: dict[str, npt.NDArray[Any]],
+        stream: ElementStream,
+        outlines: Collection[bytes] = (),
+    ) -> None:
+        """Take the shapes of a view; they are drawn bit by bit.
+
+        ``outlines`` has the vertices of polygons that are not filled.
+        """
         canvas = stream.canvas
         state = canvas, canvas.generation, canvas.numbering
         done = self._source[: self._drawn]
@@ -78,6 +89,7 @@ class Raster:
         if not self._fit(low, high) or not grown:
             self.pixels[:] = 0
             self._drawn = 0
+        self._drawing = self._draw(rows, outlines)
         self._place(stream, {**table, "index": np.arange(1, len(rows) + 1)})
 
     def _fit(self, low: npt.NDArray[Any], high: npt.NDArray[Any]) -> bool:
@@ -127,6 +139,7 @@ class Raster:
         if self._rows is None:
             return
         self._rows, self._source, self._drawn = None, np.empty(0, np.intp), 0
+        self._drawing = iter(())
         self.pixels[:] = 0
         assert self.layer is not None
         self.layer.features = {}
@@ -141,20 +154,26 @@ class Raster:
         """Draw shapes until a time, or all of them."""
         if self._rows is None or self.layer is None:
             return
-        rows = self._rows
-        anchors = (rows.coordinates[:, -2:] - self._origin) / self._step
-        while self.pending:
-            stop = min(self._drawn + BATCH, len(rows))
-            for row in range(self._drawn, stop):
-                vertices = anchors[row] + rows.columns[VERTICES][row][:, -2:] / self._step
-                draw_shape(self.pixels, vertices, SHAPE_TYPES[rows.columns[TYPE][row]], row + 1)
-            self._drawn = stop
+        for _ in self._drawing:
             if time.monotonic() >= deadline:
                 break
         now = time.monotonic()
         if not self.pending or now - self._refreshed >= REFRESH:
             self._refreshed = now
             self.layer.refresh(extent=False, highlight=False, thumbnail=not self.pending)
+
+    def _draw(self, rows: Rows, outlines: Collection[bytes]) -> Iterator[None]:
+        """Draw the shapes that are not drawn yet; yields whenever the time may be up."""
+        places, types = rows.columns[VERTICES], rows.columns[TYPE]
+        for row in range(self._drawn, len(rows)):
+            anchor = (rows.coordinates[row, -2:] - self._origin) / self._step
+            vertices, kind = anchor + places[row][:, -2:] / self._step, SHAPE_TYPES[types[row]]
+            if outlines and kind == "polygon" and places[row].tobytes() in outlines:
+                vertices, kind = np.concatenate((vertices, vertices[:1])), "path"
+            yield from draw_shape(self.pixels, vertices, kind, row + 1)
+            self._drawn = row + 1
+            if not row % BATCH:
+                yield
 
 
 def _reach(
@@ -167,39 +186,3 @@ def _reach(
     joined = np.concatenate([each[:, -2:] for each in vertices])
     joined += np.repeat(rows.coordinates[:, -2:], counts, axis=0)
     return joined.min(0), joined.max(0)
-
-
-def draw_shape(
-    pixels: npt.NDArray[np.int32], vertices: npt.NDArray[np.float64], kind: str, number: int
-) -> None:
-    """Draw a number into the inside, or the line, of a shape whose vertices are y and x.
-
-    >>> pixels = np.zeros((3, 4), np.int32)
-    >>> draw_shape(pixels, np.array([[0, 1], [0, 2], [1, 2], [1, 1.0]]), "rectangle", 7)
-    >>> pixels.tolist()
-    [[0, 7, 7, 0], [0, 7, 7, 0], [0, 0, 0, 0]]
-    """
-    if kind in ("line", "path"):
-        points = np.rint(vertices).astype(int)
-        for start, stop in itertools.pairwise(points):
-            y, x = draw.line(*start, *stop)
-            _write(pixels, y, x, number)
-        return
-    if kind == "ellipse":  # the corners of its box, which may be turned
-        middle = vertices.mean(0)
-        across = (vertices[1] - vertices[0]) / 2, (vertices[3] - vertices[0]) / 2
-        angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)[:, np.newaxis]
-        vertices = middle + np.cos(angles) * across[0] + np.sin(angles) * across[1]
-    inside = draw.polygon(vertices[:, 0], vertices[:, 1], pixels.shape)
-    if inside[0].size:
-        pixels[inside] = number
-    else:  # smaller than a pixel: it is not lost
-        at = np.rint(vertices.mean(0)).astype(int)
-        _write(pixels, at[:1], at[1:], number)
-
-
-def _write(
-    pixels: npt.NDArray[np.int32], y: npt.NDArray[Any], x: npt.NDArray[Any], number: int
-) -> None:
-    inside = (y >= 0) & (x >= 0) & (y < pixels.shape[0]) & (x < pixels.shape[1])
-    pixels[y[inside], x[inside]] = number

@@ -200,7 +200,10 @@ class ShapesStream(ElementStream):
                 " configuration's max-shapes or the tap's option max_shapes raises the limit",
             )
         if self.raster is not None:
-            self.raster.show(rows, features(rows), self) if many else self.raster.clear()
+            if many:
+                self.raster.show(rows, features(rows), self, self._crossing)
+            else:
+                self.raster.clear()
         return many
 
     def update(self, now: float, *, force: bool = False) -> bool:
