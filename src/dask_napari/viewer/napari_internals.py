@@ -23,9 +23,9 @@ from napari.layers import Shapes as _Shapes
 from napari.layers import Surface as _Surface
 from napari.layers import Tracks as _Tracks
 from napari.layers import Vectors as _Vectors
-from napari.layers.utils import _link_layers
 from napari.layers.shapes import _shapes_utils
 from napari.layers.shapes._shapes_models import shape as _shape
+from napari.layers.utils import _link_layers
 from napari.utils.transforms._units import get_units_from_name
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QLabel
