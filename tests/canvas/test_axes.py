@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dask_napari.canvas import CanvasAxes, CanvasAxis, split_position
+from dask_napari.canvas import CanvasAxes, CanvasAxis, _sorted_keys, split_position
 from dask_napari.model import natural_key
 
 MIXED = st.one_of(
@@ -24,6 +27,34 @@ def test_coordinates_are_in_natural_order_whatever_they_come_in(values):
         axis.add(value)
     assert list(axis.coordinates) == sorted(set(values), key=natural_key)
     assert [axis.index(each) for each in axis.coordinates] == list(range(len(axis)))
+
+
+@given(values=st.lists(st.integers(-50, 50), unique=True))
+def test_keys_in_blocks_are_a_sorted_list(values):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_sorted_keys, "BLOCK", 2)
+        keys, plain = _sorted_keys.SortedKeys(), []
+        for value in values:
+            assert keys.add(value) == any(value < other for other in plain)
+            plain = sorted([*plain, value])
+            assert list(keys) == plain
+            assert [keys[n] for n in range(-len(plain), len(plain))] == plain * 2
+            assert [keys.index(each) for each in plain] == list(range(len(plain)))
+
+
+def test_a_coordinate_more_costs_the_same_however_many_there_are():
+    """Also in random order, as tasks finish."""
+    axis, values = CanvasAxis("t"), list(range(100_000))
+    random.Random(0).shuffle(values)
+    costs = []
+    for first in range(0, len(values), 500):
+        began = time.perf_counter()
+        for value in values[first : first + 500]:
+            axis.add(value)
+        costs.append(time.perf_counter() - began)
+    # One list, moved for each coordinate: twenty times.
+    assert min(costs[-20:]) < 5 * min(costs[:20])
+    assert axis.coordinates == tuple(range(100_000))
 
 
 @given(st.lists(MIXED))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from dask_napari.canvas._sorted_keys import SortedKeys
 from dask_napari.model import SPATIAL, Coordinate, Refusal, natural_key, plain_coordinate
 
 MOST_AXES: Final = 14
@@ -36,7 +36,7 @@ class CanvasAxis:
 
     >>> well = CanvasAxis("well")
     >>> [well.add(name) for name in ("A2", "A10", "A1", "A2")]
-    [0, 1, 0, None]
+    [False, False, True, None]
     >>> well.coordinates, well.index("A10")
     (('A1', 'A2', 'A10'), 2)
     """
@@ -44,27 +44,20 @@ class CanvasAxis:
     def __init__(self, name: str, *, arrival: bool = False) -> None:
         self.name = name
         self.arrival = arrival
-        self._coordinates: list[Coordinate] = []
-        self._keys: list[Any] = []  # sort keys, or nothing for the order of arrival
         self._known: dict[Coordinate, int] = {}  # number of arrival by coordinate
+        # In slider order: keys, which end in their coordinates; else the coordinates themselves.
+        self._keys = SortedKeys()
+        self._arrived: list[Coordinate] = []
 
-    def add(self, coordinate: Coordinate) -> int | None:
-        """Make a coordinate known; return the index it gets, or None if it was known."""
+    def add(self, coordinate: Coordinate) -> bool | None:
+        """Make a coordinate known; return whether it comes before others, None if it was known."""
         if coordinate in self._known:
             return None
-        if self.arrival:
-            index = len(self._coordinates)
-        else:
-            key = natural_key(coordinate)
-            # Most streams arrive in order: appending costs nothing, whatever the length.
-            if not self._keys or key > self._keys[-1]:
-                index = len(self._keys)
-            else:
-                index = bisect_left(self._keys, key)
-            self._keys.insert(index, key)
         self._known[coordinate] = len(self._known)
-        self._coordinates.insert(index, coordinate)
-        return index
+        if self.arrival:
+            self._arrived.append(coordinate)
+            return False
+        return self._keys.add(natural_key(coordinate))
 
     def index(self, coordinate: Coordinate) -> int:
         """Return the index of a coordinate on the slider."""
@@ -72,7 +65,7 @@ class CanvasAxis:
             number = self._known[coordinate]
         except KeyError:
             raise KeyError(f"no {coordinate!r} on axis {self.name!r}") from None
-        return number if self.arrival else bisect_left(self._keys, natural_key(coordinate))
+        return number if self.arrival else self._keys.index(natural_key(coordinate))
 
     def arrival_number(self, coordinate: Coordinate) -> int:
         """Return the number of a coordinate in the order of arrival, which never changes.
@@ -86,10 +79,10 @@ class CanvasAxis:
 
         >>> well = CanvasAxis("well")
         >>> [well.add(name) for name in ("A2", "A10", "A1")], well.ranks()
-        ([0, 1, 0], [1, 2, 0])
+        ([False, False, True], [1, 2, 0])
         """
-        ranks = [0] * len(self._coordinates)
-        for index, coordinate in enumerate(self._coordinates):
+        ranks = [0] * len(self)
+        for index, coordinate in enumerate(self.coordinates):
             ranks[self._known[coordinate]] = index
         return ranks
 
@@ -100,16 +93,17 @@ class CanvasAxis:
     @property
     def coordinates(self) -> tuple[Coordinate, ...]:
         """All coordinates in slider order."""
-        return tuple(self._coordinates)
+        return tuple(self._arrived if self.arrival else (key[-1] for key in self._keys))
 
     def __getitem__(self, index: int) -> Coordinate:
-        return self._coordinates[index]
+        coordinate: Coordinate = self._arrived[index] if self.arrival else self._keys[index][-1]
+        return coordinate
 
     def __contains__(self, coordinate: object) -> bool:
         return coordinate in self._known
 
     def __len__(self) -> int:
-        return len(self._coordinates)
+        return len(self._known)
 
     def __repr__(self) -> str:
         return f"<CanvasAxis {self.name!r}: {len(self)} coordinates>"
@@ -168,9 +162,9 @@ class CanvasAxes:
             self.structure += 1
         grew = False
         for name, value in clean.items():
-            index = self._axes[name].add(value)
-            grew |= index is not None
-            self.shifts += index is not None and index < len(self._axes[name]) - 1
+            is_before = self._axes[name].add(value)
+            grew |= is_before is not None
+            self.shifts += bool(is_before)
         self.version += grew
         return grew
 

@@ -150,17 +150,19 @@ class RecentRanges:
     def _usual(self) -> list[ValueRange]:
         """Return the ranges of the places without outliers."""
         ranges = list(self._places.values())
-        if len(ranges) < 4:
+        count = len(ranges)
+        if count < 4:
             return ranges
-        ends = np.array(ranges)[:, :2]
-        low, high = np.median(ends, axis=0)
-        quarters = np.percentile(ends, (25, 75), axis=0)
+        lows, highs = sorted(r.low for r in ranges), sorted(r.high for r in ranges)
+        low, high = lows[count // 2], highs[count // 2]
         own = high - low if high > low else abs(high)  # flat places differ from black
-        spread = REACH * max(own, *(quarters[1] - quarters[0]))
-        usual = (ends[:, 0] >= low - spread) & (ends[:, 1] <= high + spread)
-        if len(ranges) - usual.sum() > max(1, FEW * len(ranges)):
+        among = max(each[3 * count // 4] - each[count // 4] for each in (lows, highs))
+        spread = REACH * max(own, among)
+        low, high = low - spread, high + spread
+        if lows[0] >= low and highs[-1] <= high:
             return ranges
-        return [each for each, is_usual in zip(ranges, usual, strict=True) if is_usual]
+        usual = [each for each in ranges if each.low >= low and each.high <= high]
+        return usual if count - len(usual) <= max(1, FEW * count) else ranges
 
 
 def _touches(known: ValueRange, old: ValueRange) -> bool:
