@@ -224,3 +224,10 @@ def test_extending_costs_the_same_however_many_places():
     for t in range(20_000, 40_000):
         recent.extend((("t",), (t,)), found)
     assert min(cost(50_000 + 1000 * n) for n in range(5)) < 3 * early
+
+
+def test_the_range_of_a_picture_leaves_the_picture_as_it_is():
+    for picture in (CELLS, CELLS.astype("f4"), CELLS > 1000):
+        block = picture.copy()
+        value_range(block)
+        assert np.array_equal(block, picture)

@@ -39,7 +39,7 @@ def value_range(block: npt.NDArray[Any]) -> ValueRange | None:
     >>> value_range(np.arange(1000.0).reshape(20, 50))
     ValueRange(low=4.0, high=998.0, least=0.0, most=999.0)
     """
-    sample = block[_steps(block.shape)].ravel()
+    sample = block[_steps(block.shape)].flatten()  # a copy, which is put in order
     if sample.dtype.kind == "f":
         sample = sample[np.isfinite(sample)]
     elif sample.dtype.kind == "b":
