@@ -51,6 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "placement",
         "tap",
         "config",
+        "record",
         "sink",
         "stream",
         "stream.auth",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 from dask_napari.live._client_ledger import ClientLedger
 from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.live._dialed_addresses import Newcomers
+from dask_napari.live._viewer_data import ViewerData, source_names
 from dask_napari.live._viewer_process import ViewerProcess
 from dask_napari.model import Ledger, poll
 from dask_napari.placement import is_dataset, variables
@@ -27,6 +28,8 @@ from dask_napari.stream.shm import janitor
 from dask_napari.tap import Tap, TapOptions
 
 if TYPE_CHECKING:
+    import pandas
+    import xarray
     from distributed import Client
 
 
@@ -302,6 +305,63 @@ class Live:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(answer["png"])
         return path
+
+    def data(self, layer: str) -> xarray.DataArray | pandas.DataFrame:
+        """Return what a layer holds, as it is now.
+
+        Parameters
+        ----------
+        layer : str
+            Name of a layer as its tap has it, or of a part of its outputs.
+
+        Returns
+        -------
+        xarray.DataArray or pandas.DataFrame
+            Images and labels as an array with an axis for each coordinate, whose pixels are read
+            from the viewer when they are looked at; ``.load()`` reads them all. Elements as a
+            table with a row a point, vertex of a shape, place of a track, or vector.
+
+        Raises
+        ------
+        ViewerGone
+            If the window was closed.
+        ValueError
+            If there is no such layer, or it has no table.
+        ImportError
+            If xarray or pandas is not installed.
+        """
+        return ViewerData(self._control, layer).labelled()
+
+    def save(
+        self, path: str | Path, layers: Iterable[str] = (), *, overwrite: bool = False
+    ) -> Path:
+        """Write what the viewer shows as a record, whose images are OME-Zarr; needs zarr.
+
+        Parameters
+        ----------
+        path : str or Path
+            The record, a directory of this host.
+        layers : iterable of str
+            Names of layers; all of them if none are given.
+        overwrite : bool
+            Replace a record that is there.
+
+        Raises
+        ------
+        ViewerGone
+            If the window was closed.
+        OSError, ValueError, Refusal
+            If the record cannot be written, or there is no such layer.
+        """
+        try:
+            from dask_napari.record import write_items
+        except ImportError as error:
+            raise ImportError(f"pip install dask-napari[record] writes records: {error}") from error
+        names = list(layers) or source_names(self._control)
+        found = [ViewerData(self._control, name) for name in names]
+        items = (item for each in found for item in each.all_items())
+        write_items(path, items, overwrite=overwrite)
+        return Path(path)
 
     def block(self) -> None:
         """Wait until the user closes the window."""

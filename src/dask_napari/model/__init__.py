@@ -27,6 +27,7 @@ from dask_napari.model._held_memory import (
 )
 from dask_napari.model._item import FEATURE, SHAPE_TYPES, AnyArray, Item
 from dask_napari.model._item_checks import FARTHEST, check, check_calibration, reachable
+from dask_napari.model._item_description import ItemDescription
 from dask_napari.model._item_meta import Calibration, ItemMeta, PlaceKey, Provenance
 from dask_napari.model._layer import (
     AXIS_MODES,
@@ -86,6 +87,7 @@ __all__ = [
     "Counts",
     "Held",
     "Item",
+    "ItemDescription",
     "ItemMeta",
     "Kind",
     "LayerSpec",

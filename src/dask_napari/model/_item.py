@@ -148,6 +148,10 @@ class Item:
         """
         self.meta = msgspec.structs.replace(self.meta, **fields)
 
+    def loaded(self) -> Item:
+        """Return the item with its elements; those of some items are read when they are needed."""
+        return self
+
     def __repr__(self) -> str:
         meta, data = self.meta, self.data
         return f"<Item {meta.name!r} {meta.kind} {data.dtype} {data.shape} at {meta.at}>"

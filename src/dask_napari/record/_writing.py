@@ -10,8 +10,8 @@ from dask_napari.record._record_group import RecordSession
 from dask_napari.record._store import Store
 
 
-def write_items(path: str | Path, items: Iterable[Item]) -> None:
-    """Write items as a record; a record that is there is replaced, and nothing else ever is.
+def write_items(path: str | Path, items: Iterable[Item], *, overwrite: bool = False) -> None:
+    """Write items as a record; with ``overwrite`` in the place of a record, and of nothing else.
 
     The first item that cannot be written raises a Refusal; those before it are in the record.
 
@@ -25,7 +25,7 @@ def write_items(path: str | Path, items: Iterable[Item]) -> None:
     1
     """
     path = Path(path)
-    store = Store(path, overwrite=path.exists())
+    store = Store(path, overwrite=overwrite and path.exists())
     session = RecordSession(path)
     try:
         for item in items:

@@ -48,7 +48,8 @@ def write_zarr(path: str, layers: Sequence[LayerData]) -> list[str]:
     except ImportError as error:
         raise ImportError(f"pip install dask-napari[record] writes OME-Zarr: {error}") from error
     try:
-        write_items(path, (item for layer in layers for item in _items(*layer)))
+        items = (item for layer in layers for item in _items(*layer))
+        write_items(path, items, overwrite=True)  # the dialog has asked
     except (Refusal, ValueError) as error:
         # Of a ValueError, napari only says that no plugin was found.
         raise OSError(f"{path} is not written: {error}") from error
@@ -89,7 +90,7 @@ def write_csv(path: str, layers: Sequence[LayerData]) -> list[str]:
 def _items(data: Any, state: Mapping[str, Any], kind: Kind) -> Iterator[Item]:
     """Yield the items of a live layer, or one item of another layer."""
     live = live_items(state["name"], kind)
-    yield from [_item(data, state, kind)] if live is None else live
+    yield from [_item(data, state, kind)] if live is None else (item.loaded() for item in live)
 
 
 def _item(data: Any, state: Mapping[str, Any], kind: Kind) -> Item:

@@ -12,6 +12,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
 from dask_napari.model import Item
+from dask_napari.viewer.app._data_requests import DataRequests
 from dask_napari.viewer.app._pump import Pump
 from dask_napari.viewer.app._sliders import Sliders
 from dask_napari.viewer.dock import LiveDock
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 REQUEST_INTERVAL_MS = 50
 """Milliseconds between looks for requests; a screenshot takes longer."""
 
+BUSY_INTERVAL_MS = 3
+"""Milliseconds to the next look after a request: a client that reads data asks at once."""
 
 LIVE: weakref.WeakSet[LiveViewer] = weakref.WeakSet()
 """Live viewers of this process: napari hands names of layers to writers, not layers."""
@@ -65,6 +68,7 @@ class LiveViewer:
         self.dock.follow.setChecked(self.sliders.following)
         self.dock.follow.toggled.connect(self.sliders.follow)
         self.sliders.following_changed.connect(self.dock.follow.setChecked)
+        self._data = DataRequests(self.layers)
         LIVE.add(self)
         self._serving = False
         self._requests = QTimer()
@@ -81,8 +85,10 @@ class LiveViewer:
             return  # called by the event loop while a screenshot lets it run
         self._serving = True
         try:
+            busy = not self.receiver.requests.empty()
             while not self.receiver.requests.empty():
                 self._answer(self.receiver.requests.get())
+            self._requests.setInterval(BUSY_INTERVAL_MS if busy else REQUEST_INTERVAL_MS)
         finally:
             self._serving = False
 
@@ -93,8 +99,12 @@ class LiveViewer:
             elif request.name == "quit":
                 request.reply()
                 self.end()
+            elif answer := self._data.answers.get(request.name):
+                request.reply(answer(request.arguments))
             else:
                 request.fail(f"unknown request {request.name!r}")
+        except ValueError as error:
+            request.fail(str(error))
         except Exception as error:
             logger.exception("request %r", request.name)
             request.fail(str(error))

@@ -106,10 +106,6 @@ class LayerStream:
         """Return all items that were put, with all that is needed to put each elsewhere."""
         raise NotImplementedError
 
-    def loaded_items(self) -> Iterator[Item]:
-        """Return all items with their pixels, which are read when their turn comes."""
-        yield from self.items()
-
     @property
     def ndim(self) -> int:
         """Number of axes of the napari layer."""

@@ -75,11 +75,24 @@ class Layers:
         return self._arrangement.streams
 
     def items_of(self, name: str, kind: str) -> Iterator[Item] | None:
-        """Return all items behind a napari layer, with their pixels; None if it is not live."""
+        """Return all items behind a napari layer; None if it is not live."""
         for stream in self.streams.values():
             if stream.layer is not None and (stream.layer.name, stream.kind) == (name, kind):
-                return stream.loaded_items()
+                return stream.items()
         return None
+
+    @property
+    def source_names(self) -> list[str]:
+        """Names of layers as taps have them, or of their parts, before axes add to them."""
+        sources = (stream.source for stream in self.streams.values())
+        return list(dict.fromkeys(part or name for name, part in sources))
+
+    def items_from(self, source: str) -> Iterator[Item]:
+        """Return all items of one of :attr:`source_names`, over all of its napari layers."""
+        for stream in self.streams.values():
+            name, part = stream.source
+            if (part or name) == source:
+                yield from stream.items()
 
     @property
     def newest(self) -> tuple[Mapping[str, Any], bool] | None:

@@ -202,10 +202,6 @@ class PixelStream(LayerStream):
             item.held, item.values = held, laid.values
             yield item
 
-    def loaded_items(self) -> Iterator[Item]:
-        """Return all items with their pixels, which are read when their turn comes."""
-        yield from (item.loaded() for item in self.items())
-
     @property
     def ndim(self) -> int:
         """Return the number of axes of the napari layer."""
