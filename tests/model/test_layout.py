@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from dask_napari.model import LayerSpec, Layout
+from dask_napari.stream.wire import MalformedMessage
 from dask_napari.stream.wire import messages as wire
 
 NAN = float("nan")
@@ -35,7 +36,7 @@ def test_numbers_beyond_any_mosaic_are_refused_at_the_call_and_on_the_wire(field
     decode = wire.decode_from_publisher
     assert decode(msgspec.msgpack.encode(message)) == wire.Taps([FITTING])
     message["layers"][0]["layouts"]["well"][field] = value
-    with pytest.raises(wire.MalformedMessage) as refused:
+    with pytest.raises(MalformedMessage) as refused:
         decode(msgspec.msgpack.encode(message))
     assert "A01" not in str(refused.value)
     assert str(value) not in str(refused.value)

@@ -17,7 +17,13 @@ import zmq
 from dask_napari._version import __version__
 from dask_napari.model import Counts, Ledger, Tally
 from dask_napari.stream.auth import ClientKeys, NoKeys, Security, reachable
-from dask_napari.stream.wire import complaint, keep_alive, open_context
+from dask_napari.stream.wire import (
+    ForeignMessage,
+    MalformedMessage,
+    complaint,
+    keep_alive,
+    open_context,
+)
 from dask_napari.stream.wire import messages as wire
 
 ALIVE_INTERVAL: Final = 0.2
@@ -111,9 +117,9 @@ class Control:
                 continue
             try:
                 message = wire.decode_from_receiver(self._socket.recv())
-            except wire.ForeignMessage as stranger:
+            except ForeignMessage as stranger:
                 raise ViewerGone(complaint(stranger)) from stranger
-            except wire.MalformedMessage as error:
+            except MalformedMessage as error:
                 raise ViewerGone(f"the viewer sent a {error}") from error
             if isinstance(message, wire.Refused):
                 if message.again:

@@ -289,12 +289,12 @@ def test_an_output_with_parts_counts_as_its_parts():
     entry = outbox.pop()
     (item,) = entry.items()
     parts = [item, Refusal("dtype"), item]
-    assert outbox.split(entry, parts) == [item, item]
+    assert outbox.split(entry.layer, parts) == [item, item]
     assert (count(outbox).selected, count(outbox).pending) == (3, 2)
     assert count(outbox).dropped == {"dtype": 1}
     outbox.put(Output("b"))
     sort_intake(outbox)
-    assert outbox.split(outbox.pop(), []) == []
+    assert outbox.split(outbox.pop().layer, []) == []
     assert count(outbox).dropped == {"dtype": 1, "empty": 1}
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dask_napari.model import LayerSpec, Tally
+from dask_napari.stream.wire import MalformedMessage
 from dask_napari.stream.wire import messages as wire
 
 
@@ -33,13 +34,13 @@ def test_random_bytes_are_malformed_or_messages(data):
     for decode in (wire.decode_from_publisher, wire.decode_from_receiver):
         try:
             message = decode(data)
-        except wire.MalformedMessage:
+        except MalformedMessage:
             continue
         assert isinstance(message, wire.Message)
 
 
 def test_a_frame_that_is_too_large_is_not_decoded():
-    with pytest.raises(wire.MalformedMessage, match="more than"):
+    with pytest.raises(MalformedMessage, match="more than"):
         wire.decode_from_publisher(bytes(wire.HEADER_LIMIT + 1))
 
 
@@ -51,7 +52,7 @@ def test_fields_of_a_later_version_are_passed_over():
 
 
 def test_the_other_side_s_messages_are_not_taken():
-    with pytest.raises(wire.MalformedMessage):
+    with pytest.raises(MalformedMessage):
         wire.decode_from_publisher(wire.encode(wire.Pong(1)))
 
 
@@ -91,6 +92,6 @@ def test_keys_that_are_chosen_to_collide_do_not_hold_up_the_receiver(field):
         "software": b"\x82" + b"".join(map(encode, ("type", "NEW", "software"))) + slow,
     }[field]
     began = time.process_time()
-    with pytest.raises(wire.MalformedMessage):
+    with pytest.raises(MalformedMessage):
         wire.decode_from_publisher(frame)
     assert time.process_time() - began < 1.0

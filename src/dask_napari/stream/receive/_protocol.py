@@ -16,7 +16,14 @@ from dask_napari.stream.receive._decoding import BatchDecoder
 from dask_napari.stream.receive._peers import Peer
 from dask_napari.stream.receive._publishers import Publishers
 from dask_napari.stream.shm import ArenaError, ArenaReader
-from dask_napari.stream.wire import Limits, Rejected, cost_of, refusal
+from dask_napari.stream.wire import (
+    ForeignMessage,
+    Limits,
+    MalformedMessage,
+    Rejected,
+    cost_of,
+    refusal,
+)
 from dask_napari.stream.wire import messages as wire
 
 logger = logging.getLogger(__name__)
@@ -90,10 +97,10 @@ class ReceiverProtocol:
     def _handle(self, identity: bytes, frames: Sequence[bytes | memoryview]) -> None:
         try:
             message = wire.decode_from_publisher(frames[0])
-        except wire.ForeignMessage as stranger:
+        except ForeignMessage as stranger:
             self._hang_up(identity, refusal(stranger), always=True)
             raise Rejected("another version of the wire") from stranger
-        except wire.MalformedMessage as error:
+        except MalformedMessage as error:
             # Left unanswered it would be sent again, or waited for, for ever.
             self._hang_up(identity, f"{error}; please report this")
             raise Rejected(str(error)) from error

@@ -267,7 +267,7 @@ class Loader:
     def _split(self, entry: Entry, parts: Sequence[Item | Refusal]) -> Sequence[Item]:
         if type(entry) is ItemEntry:
             return parts  # type: ignore[return-value] # itself: nothing to count or to make again
-        items = self.outbox.split(entry, parts)
+        items = self.outbox.split(entry.layer, parts)
         for number, part in enumerate(parts):
             if isinstance(part, Item):
                 part.source = part.source or (entry, number)

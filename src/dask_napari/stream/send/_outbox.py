@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from typing import Final
 
-from dask_napari.model import MOST_BYTES, Item, Policy, Refusal, Tally
+from dask_napari.model import MOST_BYTES, Policy
 from dask_napari.stream.send._budget import Budget
 from dask_napari.stream.send._entries import Entry
 from dask_napari.stream.send._output_counts import OutputCounts
@@ -22,7 +21,7 @@ WAKE_ENTRIES: Final = 64
 """Entries put at which the publisher is woken early."""
 
 
-class Outbox:
+class Outbox(OutputCounts):
     """Bounded, coalescing queue between the tasks and the publisher's thread.
 
     Tasks put entries, the worker says how much may be held (:meth:`pause`, :meth:`squeeze`), and
@@ -30,11 +29,10 @@ class Outbox:
     """
 
     def __init__(self, nbytes: int, limit: int = ENTRY_LIMIT) -> None:
+        super().__init__()
         self.budget = Budget(nbytes)
         """What may be held; changed by methods of the outbox."""
-        self._counts = OutputCounts()
         self.limit = limit
-        self._lock = threading.Lock()
         self._intake: deque[Entry] = deque()
         # Ordered: what was taken from the front of a plain dict is stepped over again each time.
         self._ready: OrderedDict[Hashable, Entry] = OrderedDict()
@@ -75,19 +73,21 @@ class Outbox:
 
     def put(self, entry: Entry) -> bool:
         """Take an entry; return whether to wake the publisher's thread. Never fails or blocks."""
-        nbytes, counts = entry.nbytes, self._counts
+        nbytes = entry.nbytes
         with self._lock:
-            counts.select(entry.layer)
+            tally = self._tally(entry.layer)
+            tally.selected += 1
+            tally.pending += 1
             if type(nbytes) is not int or not 0 <= nbytes <= MOST_BYTES:
-                counts.drop(entry.layer, "size unknown")  # anybody may write an entry
+                self._drop(entry.layer, "size unknown")  # anybody may write an entry
                 return False
             if self._closed or len(self._intake) + len(self._ready) >= self.limit:
-                counts.drop(entry.layer, self._closed or "queue-full")
+                self._drop(entry.layer, self._closed or "queue-full")
                 return False
             grown = self.budget.admit(nbytes, entry.owner)
             if grown is None:
                 if not self._make_room(entry):
-                    counts.drop(entry.layer, self.budget.withholds or self.budget.full)
+                    self._drop(entry.layer, self.budget.withholds or self.budget.full)
                     return False
                 grown = self.budget.add(entry.nbytes, entry.owner)
             self._fresh_bytes += grown
@@ -124,7 +124,7 @@ class Outbox:
             oldest = self._ready.pop(self._oldest.popleft(), None)
             if oldest is not None:  # None: it was sent meanwhile
                 self.budget.remove(oldest.nbytes, oldest.owner)
-                self._counts.drop(oldest.layer, "drop-oldest")
+                self._drop(oldest.layer, "drop-oldest")
         return True
 
     # -- the side of the publisher's thread ------------------------------------------------
@@ -160,7 +160,7 @@ class Outbox:
         with self._lock:
             if self._take_placing(entry):
                 self.budget.remove(entry.nbytes, entry.owner)
-                self._counts.drop(entry.layer, reason)
+                self._drop(entry.layer, reason)
 
     def _take_placing(self, entry: Entry) -> bool:
         if self._placing is None or self._placing[0] is not entry:
@@ -183,7 +183,7 @@ class Outbox:
         self._ready[place] = entry  # keeps the turn of the entry that it replaces
         if replaced is not None:
             self.budget.remove(replaced.nbytes, replaced.owner)
-            self._counts.coalesce(replaced.layer)
+            self._coalesce(replaced.layer)
 
     def pop(self) -> Entry | None:
         """Return the next entry, which stays queued in the counts until told otherwise."""
@@ -226,7 +226,8 @@ class Outbox:
         """Queue entries that were sent and did not arrive again, in front of the others."""
         entries = list(entries)
         with self._lock:
-            self._counts.unsend(entry.layer for entry in entries)
+            for entry in entries:
+                self._unsend(entry.layer)
         self.unpop(entries)
 
     def forget(self) -> bool:
@@ -252,63 +253,12 @@ class Outbox:
         with self._lock:
             placing = () if self._placing is None else self._placing[:1]
             for entry in (*placing, *self._intake, *self._ready.values()):
-                self._counts.drop(entry.layer, reason)
+                self._drop(entry.layer, reason)
             self._placing = None
             self._intake.clear()
             self._ready.clear()
             self._oldest.clear()
             self.budget.clear()
-
-    # -- what became of what was put ---------------------------------------------------------
-
-    def refusal(self, layer: str, key: str = "") -> Refusal | None:
-        """Return why nothing can be queued for a layer, if so. Cheap for layers in use."""
-        return self._counts.refusal(layer, key)
-
-    def refuse(self, layer: str, reason: str) -> None:
-        """Count an output that was selected but cannot even be queued."""
-        with self._lock:
-            self._counts.refuse(layer, reason)
-
-    def split(self, entry: Entry, parts: Sequence[Item | Refusal]) -> list[Item]:
-        """Count a popped entry as its parts; return those that are not refused."""
-        with self._lock:
-            return self._counts.split(entry.layer, parts)
-
-    def drop(self, layer: str, reason: str) -> None:
-        """Count a popped entry of a layer as dropped."""
-        with self._lock:
-            self._counts.drop(layer, reason)
-
-    def sent(self, layers: Iterable[str]) -> None:
-        """Count a popped entry of each of the layers as sent."""
-        with self._lock:
-            self._counts.send(layers)
-
-    def acknowledge(self, number: int) -> None:
-        """Count sent items as arrived."""
-        with self._lock:
-            self._counts.acknowledge(number)
-
-    def start_over(self) -> None:
-        """Begin the counts anew for another viewer, for which only what waits was selected."""
-        with self._lock:
-            self._counts.start_over()
-
-    def counts(self, *, changed: bool = False) -> dict[str, Tally]:
-        """Return counts by layer: all, or those that changed since they were last asked for."""
-        with self._lock:
-            return self._counts.tallies(changed=changed)
-
-    @property
-    def has_news(self) -> bool:
-        """Return whether counts have changed since they were last asked for."""
-        return self._counts.has_news
-
-    def undelivered(self) -> int:
-        """Return the number of items that wait, or were sent and may not have arrived."""
-        with self._lock:
-            return self._counts.undelivered()
 
     # -- both ------------------------------------------------------------------------------
 

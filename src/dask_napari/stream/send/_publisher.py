@@ -112,6 +112,7 @@ class Publisher:
         self.outbox: Outbox = Outbox(queue_bytes)
         self.reports: Reports = Reports(logger, name) if reports is None else reports
         self._thread = PublisherThread(self.outbox, self.reports, self.options)
+        self._streamer = self._thread.streamer
         # A publisher that is forgotten may be collected anywhere, so nobody waits for its thread.
         # At exit the threads see to themselves.
         weakref.finalize(self, self._thread.end, FORGOTTEN_TIMEOUT).atexit = False
@@ -183,11 +184,11 @@ class Publisher:
 
     def declare(self, layers: Iterable[LayerSpec]) -> None:
         """Tell the receiver which layers will be filled, now and after each reconnection."""
-        self._thread.declare(layers)
+        self._streamer.declare(layers)
 
     def tell_taps(self, matches: TapMatches) -> None:
         """Tell the receiver which taps have matched a task."""
-        self._thread.tap_matches = matches
+        self._streamer.tap_matches = matches
 
     def pause(self, paused: bool) -> None:
         """Hold no values while the worker is short of memory."""
@@ -204,7 +205,7 @@ class Publisher:
     @property
     def layers(self) -> Mapping[str, LayerSpec]:
         """The layers declared."""
-        return self._thread.layers
+        return self._streamer.layers
 
     @property
     def state(self) -> str:
@@ -214,19 +215,19 @@ class Publisher:
     @property
     def transport(self) -> str:
         """``"shared-memory"`` or ``"inline"``; empty while it is not connected."""
-        return self._thread.transport
+        return self._streamer.transport
 
     @property
     def viewer(self) -> str:
         """The viewer that the counts are for: another name once they began anew; empty at first."""
-        return self._thread.viewer
+        return self._streamer.viewer
 
     def memory(self) -> dict[str, int]:
         """Return the bytes that are held: values that wait, values on the way, the arena."""
         return {
             "queued_bytes": self.outbox.nbytes,
             "sent_bytes": self.outbox.budget.away,
-            "arena_bytes": self._thread.arena_bytes,
+            "arena_bytes": self._streamer.arena_bytes,
             "queued": len(self.outbox),
         }
 

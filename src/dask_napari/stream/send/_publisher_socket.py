@@ -10,7 +10,7 @@ import numpy.typing as npt
 import zmq
 
 from dask_napari.stream.auth import Security
-from dask_napari.stream.wire import complaint, keep_alive
+from dask_napari.stream.wire import ForeignMessage, MalformedMessage, complaint, keep_alive
 from dask_napari.stream.wire import messages as wire
 
 
@@ -79,11 +79,11 @@ class PublisherSocket:
             self.heard = time.monotonic()
             try:
                 message = wire.decode_from_receiver(frames[0])
-            except wire.ForeignMessage as stranger:
+            except ForeignMessage as stranger:
                 raise ConnectionLost(
                     f"{self.address}: {complaint(stranger)}", final=True
                 ) from stranger
-            except wire.MalformedMessage as error:
+            except MalformedMessage as error:
                 raise ConnectionLost(f"{self.address} sent a {error}", final=True) from error
             yield message
         self.ended = bool(ended)

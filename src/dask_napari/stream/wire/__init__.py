@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dask_napari.stream.wire._codec import Compressor
 from dask_napari.stream.wire._compatibility import complaint, refusal
+from dask_napari.stream.wire._foreign_messages import ForeignMessage, MalformedMessage
 from dask_napari.stream.wire._keep_alive import keep_alive
 from dask_napari.stream.wire._limits import (
     ITEM_COST,
@@ -33,7 +34,9 @@ __all__ = [
     "MESSAGE",
     "Compressor",
     "Encode",
+    "ForeignMessage",
     "Limits",
+    "MalformedMessage",
     "PayloadPart",
     "Rejected",
     "arrays_of",

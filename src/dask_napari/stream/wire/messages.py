@@ -33,6 +33,12 @@ from dask_napari.model import (
     Tally,
     TapMatches,
 )
+from dask_napari.stream.wire._foreign_messages import (
+    UNDECODABLE,
+    Bytes,
+    MalformedMessage,
+    unreadable,
+)
 
 WIRE_VERSION: Final = 4
 """Raised when a change cannot be read by the older side; new optional fields do not raise it."""
@@ -59,7 +65,6 @@ LAYERS_LIMIT: Final = 4096
 SHORT_LIMIT: Final = 4096
 """Characters of a token, a segment's name or an explanation."""
 
-Bytes = bytes | memoryview
 Short = Annotated[str, Meta(max_length=SHORT_LIMIT)]
 
 
@@ -284,54 +289,6 @@ _from_receiver: msgspec.msgpack.Decoder[FromReceiver] = msgspec.msgpack.Decoder(
 _T = TypeVar("_T")
 
 
-class _Envelope(msgspec.Struct):
-    """Fields of messages in every version of the wire; values are read one by one."""
-
-    type: Name
-    wire: msgspec.Raw = msgspec.Raw()
-    software: msgspec.Raw = msgspec.Raw()
-    name: msgspec.Raw = msgspec.Raw()
-    reason: msgspec.Raw = msgspec.Raw()
-
-
-_envelope: msgspec.msgpack.Decoder[_Envelope] = msgspec.msgpack.Decoder(_Envelope)
-
-
-class MalformedMessage(ValueError):
-    """A first frame that is too large, not msgpack, or not a known message.
-
-    Its text names the reason, never the content.
-    """
-
-
-class ForeignMessage(MalformedMessage):
-    """A message of another version of the wire, as far as it can be read."""
-
-    def __init__(self, envelope: _Envelope) -> None:
-        super().__init__("message of an unknown type or version")
-        self.type: str = envelope.type[:SHOWN]
-        self.wire: int | None = _read(envelope.wire, int)
-        self.software: str = _shown(envelope.software)
-        self.name: str = _shown(envelope.name)
-        self.reason: str = _shown(envelope.reason)
-
-
-SHOWN: Final = 100
-"""Characters of what a peer wrote that are shown to people."""
-
-
-def _read(value: msgspec.Raw, wanted: type[_T]) -> _T | None:
-    """Return a value of a message of any version; None if it is of another type, or missing."""
-    try:
-        return msgspec.msgpack.decode(value, type=wanted)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def _shown(value: msgspec.Raw) -> str:
-    return (_read(value, str) or "")[:SHOWN]
-
-
 def encode(message: Message) -> bytes:
     """Encode a message for a first frame.
 
@@ -348,21 +305,8 @@ def _decode(
         raise MalformedMessage(f"header of more than {limit} bytes")
     try:
         return decoder.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _complaint(frame, known) from error
-
-
-def _complaint(frame: Bytes, known: frozenset[str]) -> MalformedMessage:
-    """Tell a message of another version from rubbish."""
-    try:
-        envelope = _envelope.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return MalformedMessage("header that does not decode")
-    foreign = ForeignMessage(envelope)
-    other = foreign.wire not in (None, WIRE_VERSION)
-    if other or _read(envelope.reason, str) is not None or envelope.type not in known:
-        return foreign
-    return MalformedMessage("header that does not decode")
+    except UNDECODABLE as error:
+        raise unreadable(frame, known, WIRE_VERSION) from error
 
 
 def _tags(messages: object) -> frozenset[str]:
