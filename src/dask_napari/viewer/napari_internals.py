@@ -238,6 +238,35 @@ class Spanning:
         return extent
 
 
+TEXT_BUDGET: Final = 4000
+"""Characters that are drawn beside the elements of a layer. napari lays out each of them anew for
+every draw, 50 us of a window that answers nothing; more could not be read."""
+
+SHORTEST: Final = 4
+"""Characters of a text below which it tells nothing."""
+
+
+class _Captioned:
+    """A layer with texts beside its elements, as many as can be drawn.
+
+    napari draws those that ``_view_text`` returns, of the elements that are seen.
+    """
+
+    elided = False
+    """Whether texts have been shortened or left out."""
+
+    @property
+    def _view_text(self) -> npt.NDArray[np.str_]:
+        texts: npt.NDArray[np.str_] = super()._view_text  # type: ignore[misc]
+        if sum(map(len, texts)) <= TEXT_BUDGET:
+            return texts
+        self.elided = True
+        most = TEXT_BUDGET // len(texts)
+        if most < SHORTEST:
+            return np.full(len(texts), "")
+        return np.array([text if len(text) <= most else text[: most - 1] + "…" for text in texts])
+
+
 class _Widening(Spanning):
     """A layer of one array, which can take on another number of axes.
 
@@ -259,11 +288,11 @@ class _Widening(Spanning):
 # Under napari's own names, which its icons, plugins and files go by.
 
 
-class Points(_Widening, _Points):  # type: ignore[misc]
+class Points(_Captioned, _Widening, _Points):  # type: ignore[misc]
     """Points."""
 
 
-class Shapes(Spanning, _Shapes):  # type: ignore[misc]
+class Shapes(_Captioned, Spanning, _Shapes):  # type: ignore[misc]
     """Shapes, whose features are shown under the pointer.
 
     napari shows the features of points and labels in the status bar and in tooltips, and asks

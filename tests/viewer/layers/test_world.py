@@ -178,3 +178,17 @@ def test_whatever_comes_napari_can_count_it(arrivals):
         assert all(0 < steps < 10**9 for steps in viewer.dims.nsteps)
     assert reasons == {"cannot be drawn"}
     assert np.isfinite(viewer.layers.extent.world).all()
+
+
+@pytest.mark.parametrize("option", ["affine", "shear"])
+def test_an_option_that_moves_a_layer_too_far_is_left_out(viewer, live, put, option):
+    value = {"affine": [[1, 0, 1e15], [0, 1, 1e15], [0, 0, 1]], "shear": [1e15]}[option]
+    put(image())
+    item = image("wild")
+    item.amend(options={option: value, "opacity": 0.5})
+    put(item)
+    assert viewer.layers["wild"].opacity == 0.5
+    assert is_seen(viewer, "raw")
+    assert is_seen(viewer, "wild")
+    live.dock.refresh()
+    assert f"shown without the option '{option}'" in live.dock.notes.text()

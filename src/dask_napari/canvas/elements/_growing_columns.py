@@ -14,6 +14,10 @@ from dask_napari.model import Refusal
 CAPACITY: Final = 256
 """Rows that a buffer has room for at first; it doubles from there."""
 
+LONG_TEXT: Final = 64
+"""Characters of a text up to which all rows of a column have room for as many. Longer ones are
+kept one by one: one text of 1000 characters must not make 4 kB of each of a million others."""
+
 
 def missing_value(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Any]:
     """Return the value that stands for none in a column, and the type that can hold it.
@@ -40,8 +44,18 @@ def common_type(one: np.dtype[Any], other: np.dtype[Any]) -> np.dtype[Any]:
     """
     if one == other:
         return one
+    if "U" in (one.kind, other.kind) and _is_long(max(one, other, key=_text_length)):
+        return np.dtype(object)
     alike = (one.kind in "US") == (other.kind in "US") and "O" not in (one.kind, other.kind)
     return np.result_type(one, other) if alike else np.dtype(object)
+
+
+def _text_length(dtype: np.dtype[Any]) -> int:
+    return dtype.itemsize if dtype.kind == "U" else 0
+
+
+def _is_long(dtype: np.dtype[Any]) -> bool:
+    return _text_length(dtype) > LONG_TEXT * np.dtype("U1").itemsize
 
 
 @dataclass(slots=True, eq=False)
@@ -134,6 +148,7 @@ class GrowingColumns:
                 values.dtype if full else common_type(values.dtype, missing_value(values.dtype)[0])
             )
             tail = values.shape[1:]
+            dtype = np.dtype(object) if _is_long(dtype) else dtype
         else:
             new = missing_value(old.dtype)[0] if values is None else values.dtype
             dtype = old.dtype if old.dtype == new else common_type(old.dtype, new)

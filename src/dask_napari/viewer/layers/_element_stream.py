@@ -259,6 +259,10 @@ class ElementStream(LayerStream):
         first = self.layer is None  # making a layer costs what it costs once
         began = time.monotonic()
         drawn = super().update(now, force=force)
+        if getattr(self.layer, "elided", False):
+            self.reports.note(
+                self.name, "the texts in view are too many, and are shortened or left out"
+            )
         if drawn and not first:
             took = time.monotonic() - began
             self._not_before = now + min(PATIENCE * took, MAX_REST)

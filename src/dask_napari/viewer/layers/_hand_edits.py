@@ -190,7 +190,9 @@ class HandEdits:
 
 def text(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a column of numbers and text as text: napari sorts the values that colours show."""
-    return np.array(["" if each is None or each != each else str(each) for each in column], str)
+    texts = np.empty(len(column), object)  # not all of them of the length of the longest
+    texts[:] = ["" if each is None or each != each else str(each) for each in column]
+    return texts
 
 
 def picked(item: Item, keep: npt.NDArray[np.bool_]) -> Item:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dask_napari.canvas import CanvasAxes, Mosaic, World, WorldSpan, check_pixels
@@ -25,6 +26,10 @@ THUMBNAIL_INTERVAL: Final = 1.0
 REST: Final = 2.0
 """Times as long as a redraw took, a layer waits for the next: so redraws of what is large leave
 the window two thirds of its time."""
+
+
+GEOMETRY: Final = frozenset({"affine", "rotate", "shear"})
+"""Options that change where a layer lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +122,19 @@ class LayerStream:
 
     def made(self, make: Callable[[dict[str, Any]], Any]) -> Any:
         """Make a napari layer with the options that napari takes, and note the others."""
-        layer, refused = make_layer(make, self.options)
+        layer, refused = make_layer(partial(self._drawable, make), self.options)
         for name, error in refused.items():
             self.reports.note(self.name, f"shown without the option {name!r}: {error}")
         self.options = {name: v for name, v in self.options.items() if name not in refused}
+        return layer
+
+    def _drawable(self, make: Callable[[dict[str, Any]], Any], options: dict[str, Any]) -> Any:
+        """Make a napari layer, or raise a Refusal if options move it too far from the others."""
+        layer = make(options)
+        if GEOMETRY & options.keys():
+            extent = layer.extent
+            ends = zip(*extent.world, extent.step, strict=True)
+            self.world.check([WorldSpan(low, high, step) for low, high, step in ends])
         return layer
 
     def show(self, layer: Layer) -> None:
