@@ -64,7 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "canvas.elements": {"model", "catalog", "canvas"},
     "viewer": {"model", "canvas", "catalog", "system", "stream.auth", "viewer.app"},
     "viewer.camera": {"canvas"},
-    "viewer.storage": {"model", "system", "canvas", "canvas.pixels", "stream.receive"},
+    "viewer.storage": {"model", "system", "catalog", "stream.receive"},
     "viewer.layers": {
         "model",
         "canvas",

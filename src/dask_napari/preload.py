@@ -26,11 +26,13 @@ def sink_of_config(address: str | None = None) -> NapariSink:
     Raises ValueError or TypeError if there is no address, or a tap is not usable.
     """
     keys = config.get("security-file")
-    return NapariSink(
+    sink = NapariSink(
         address,
         [Tap(**entry) for entry in config.get("taps") or ()],
         security=Security.load(keys) if keys else None,
     )
+    sink.group = sink.name  # each worker makes its own, and all fill one run
+    return sink
 
 
 @click.command()

@@ -143,8 +143,3 @@ def test_sliders_and_a_mosaic_together():
     assert canvas[1, 0].tolist() == [3, 3, 0, 0, 0, 0]
     assert canvas.is_seen(result.key, (1,))
     assert not canvas.is_seen(result.key, (0,))
-    assert sorted((laid.position["t"], laid.position["well"]) for laid in canvas.blocks()) == [
-        (0, "A1"),
-        (1, "A1"),
-        (1, "B3"),
-    ]

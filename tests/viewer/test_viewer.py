@@ -172,6 +172,7 @@ def test_what_cannot_be_shown_is_counted_and_the_rest_is_shown(viewer, live, sou
     assert "flat" not in [layer.name for layer in viewer.layers]
 
 
+@pytest.mark.drops("hidden")
 def test_a_layer_that_the_user_removed_does_not_stop_the_stream(viewer, live, source, put):
     put(item(1, t=0))
     viewer.layers.clear()

@@ -12,7 +12,6 @@ from dask_napari.canvas._positions import (
     position_key,
     split_position,
 )
-from dask_napari.canvas._value_range import ValueRange
 from dask_napari.canvas._world import World, WorldSpan, check_pixels
 
 __all__ = [
@@ -23,7 +22,6 @@ __all__ = [
     "PositionIndex",
     "PositionKey",
     "PutResult",
-    "ValueRange",
     "World",
     "WorldSpan",
     "check_pixels",

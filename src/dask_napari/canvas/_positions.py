@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from dask_napari.canvas._axes import CanvasAxes
-from dask_napari.canvas._value_range import ValueRange
+from dask_napari.catalog import ValueRange
 from dask_napari.model import Coordinate, plain_coordinate
 
 T = TypeVar("T")
@@ -116,14 +116,6 @@ class PositionIndex(Generic[T]):
         """Yield all values."""
         for values in self._values.values():
             yield from values.values()
-
-    def covering(self, position: Mapping[str, Coordinate]) -> Iterator[T]:
-        """Yield the values whose positions name some coordinates of a position, and no others."""
-        for names, values in self._values.items():
-            if set(names) <= set(position):
-                value = values.get(tuple(position[name] for name in names))
-                if value is not None:
-                    yield value
 
     def at(self, indices: Sequence[float | None], free: Collection[str] = ()) -> Iterator[T]:
         """Yield the values that are seen, those of the most specific positions first.

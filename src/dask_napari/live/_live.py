@@ -292,6 +292,29 @@ class Live:
                 raise
             return False
 
+    def new_run(self) -> int:
+        """Begin a new run: the outputs that reach the viewer from now on replace none of before.
+
+        The viewer shows the newest run; the dock has the others. A new client begins a run by
+        itself. Wait until the former run is complete: outputs on their way count to the new one.
+
+        Returns
+        -------
+        int
+            The number of the run.
+
+        Raises
+        ------
+        ViewerGone
+            If the window was closed.
+
+        Examples
+        --------
+        >>> live.new_run()  # doctest: +SKIP
+        2
+        """
+        return int(self._control.request("new-run")["run"])
+
     def screenshot(self, path: str | Path) -> Path:
         """Save the window's picture, all that has arrived included, as a PNG file.
 

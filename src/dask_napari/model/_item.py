@@ -51,6 +51,8 @@ class Item:
         Name of the publisher that sent it; set by the receiver.
     seq : int
         Number of the item in the publisher's stream, from 1; set when it is queued.
+    run : int
+        Number of the run that it belongs to, from 1; set by the receiver.
     position, provenance, calibration, rgb, origin, array_shape, part, options
         See :class:`ItemMeta`.
 
@@ -71,7 +73,7 @@ class Item:
     <Item 'cells' labels uint8 (4, 5) at {'well': 'A01'}>
     """
 
-    __slots__ = ("arrays", "data", "meta", "publisher", "seq", "source")
+    __slots__ = ("arrays", "data", "meta", "publisher", "run", "seq", "source")
 
     layer: str = _of_meta("layer")
     kind: Kind = _of_meta("kind")
@@ -83,6 +85,7 @@ class Item:
     array_shape: tuple[int, ...] = _of_meta("array_shape")
     part: str = _of_meta("part")
     options: dict[str, Any] = _of_meta("options")
+    stream: tuple[str, str] = _of_meta("stream")
     name: str = _of_meta("name")
     at: Position = _of_meta("at")
     place: PlaceKey = _of_meta("place")
@@ -103,6 +106,7 @@ class Item:
         options: dict[str, Any] | None = None,
         publisher: str = "",
         seq: int = 0,
+        run: int = 1,
     ) -> None:
         self.meta: ItemMeta = ItemMeta(
             layer,
@@ -120,6 +124,7 @@ class Item:
         self.arrays: dict[str, npt.NDArray[Any]] = {} if arrays is None else arrays
         self.publisher: str = publisher
         self.seq: int = seq
+        self.run: int = run
         self.source: Any = None
 
     @classmethod
@@ -134,7 +139,7 @@ class Item:
         """Return an item of existing metadata; the other arguments are those of the class."""
         item = cls.__new__(cls)
         item.meta, item.data, item.arrays = meta, data, arrays
-        item.publisher, item.seq, item.source = publisher, seq, None
+        item.publisher, item.seq, item.run, item.source = publisher, seq, 1, None
         return item
 
     def amend(self, **fields: Any) -> None:

@@ -120,6 +120,11 @@ class ItemMeta(msgspec.Struct, frozen=True, omit_defaults=True):
     options: dict[Name, PlainValue] = {}
 
     @property
+    def stream(self) -> tuple[str, str]:
+        """Layer and part: identity of the stream of items that it belongs to."""
+        return self.layer, self.part
+
+    @property
     def name(self) -> str:
         """Name of the napari layer, before axes in mode ``layer`` add to it."""
         return self.part or self.layer

@@ -80,6 +80,8 @@ class NapariSink(PortablePlugin):
         if not name:
             raise ValueError("name is empty; leave it out or name the sink")
         self.name = name
+        self.group: str = uuid.uuid4().hex
+        """Identity on all workers: viewers keep the runs of two sinks apart."""
         addresses = addresses or config.get("address")
         if not addresses:
             raise ValueError(
@@ -107,7 +109,7 @@ class NapariSink(PortablePlugin):
 
     def __getstate__(self) -> dict[str, Any]:
         # Only what the constructor was given travels.
-        names = ("name", "addresses", "transport", "security", "insecure")
+        names = ("name", "group", "addresses", "transport", "security", "insecure")
         return {
             **{name: self.__dict__[name] for name in names},
             "_named": _sent_taps.sent(self._named),
@@ -157,6 +159,7 @@ class NapariSink(PortablePlugin):
             self._session = Session(
                 worker,
                 addresses=self.addresses,
+                group=self.group,
                 transport=self.transport,
                 security=self.security,
                 insecure=self.insecure,

@@ -40,6 +40,7 @@ class Session:
         worker: Worker,
         *,
         addresses: Sequence[str],
+        group: str,
         transport: Transport,
         security: Security | None,
         insecure: bool,
@@ -57,6 +58,7 @@ class Session:
             insecure=insecure and not dask_internals.requires_encryption(worker),
             output_timeout=worker_setting("output-timeout", config.seconds_of, reports),
             on_new_viewer=self._on_new_viewer,
+            group=group,
             reports=reports,
         )
         self._context = SinkContext(worker, self.publisher, taps, reports)

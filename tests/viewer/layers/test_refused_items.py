@@ -145,9 +145,7 @@ def test_a_choice_that_would_lose_items_is_not_made(layers, monkeypatch):
     assert state(layers) == before
     assert layers.mode("t") == "slider"
     (report,) = map(str, layers.reports.all())
-    assert report == (
-        "axis 't' stays a slider: an item of layer 'raw' would have no place: too many layers"
-    )
+    assert report == "axis 't' stays a slider: it would take 5 layers, and 3 are the most"
     layers.choose("t", "mosaic")
     assert layers.mode("t") == "mosaic"
 

@@ -190,16 +190,17 @@ def test_canvases_share_the_limit_and_show_what_they_would(store):
 
 
 def test_laying_blocks_out_again_reads_nothing_back(store):
+    blocks = [store.hold(block(t).reshape(1024, 1024)) for t in range(40)]
     canvas = Canvas(CanvasAxes(), store=store.hold)
-    for t in range(40):
-        canvas.put({"t": t}, block(t).reshape(1024, 1024))
+    for t, held in enumerate(blocks):
+        canvas.put({"t": t}, held)
     assert store.settle(30)
     reads = []
     read = store._scratch.read
     store._scratch.read = lambda *a: reads.append(1) or read(*a)
     other = Canvas(CanvasAxes(), store=store.hold)
-    for laid in canvas.blocks():
-        other.put({"z": laid.position["t"]}, laid.block)
+    for z, held in enumerate(blocks):
+        other.put({"z": z}, held)
     assert reads == []
     assert other[0][0, 0] == 0
     assert reads == [1]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dask_napari.canvas.pixels._array_handles import ArrayHandle, StoreArray
-from dask_napari.canvas.pixels._canvas import Canvas, PlacedBlock
+from dask_napari.canvas.pixels._array_handles import StoreArray, storable
+from dask_napari.canvas.pixels._canvas import Canvas
 from dask_napari.canvas.pixels._lazy_arrays import CanvasView, LazyArray
+from dask_napari.canvas.pixels._paintable_array import PaintableArray
 
 __all__ = [
-    "ArrayHandle",
     "Canvas",
     "CanvasView",
     "LazyArray",
-    "PlacedBlock",
+    "PaintableArray",
     "StoreArray",
+    "storable",
 ]

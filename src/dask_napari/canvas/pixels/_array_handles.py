@@ -7,18 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from dask_napari.catalog import ArrayHandle
 from dask_napari.model import Refusal
-
-
-class ArrayHandle(Protocol):
-    """Array in memory, or in a store from which it can be read back."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-    def get(self) -> npt.NDArray[Any]:
-        """Return the array, which must not be written to."""
 
 
 class StoreArray(Protocol):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -14,24 +13,18 @@ from dask_napari.canvas._axes import CanvasAxes, common_shape
 from dask_napari.canvas._mosaic import Mosaic
 from dask_napari.canvas._mosaic_axis import YX, Cell
 from dask_napari.canvas._positions import PositionIndex, PositionKey, PutResult, position_key
-from dask_napari.canvas._value_range import ValueRange
-from dask_napari.canvas.pixels._array_handles import (
-    ArrayHandle,
-    InMemoryArray,
-    StoreArray,
-    promote,
-    storable,
-)
+from dask_napari.canvas.pixels._array_handles import InMemoryArray, StoreArray, promote, storable
 from dask_napari.canvas.pixels._lazy_arrays import CanvasView, LazyArray, Selector
-from dask_napari.canvas.pixels._painted_array import (
+from dask_napari.canvas.pixels._paintable_array import (
     Indices,
-    PaintedArray,
+    PaintableArray,
     by_place,
     element_indices,
 )
 from dask_napari.canvas.pixels._planes import Plane, TileKey
 from dask_napari.canvas.pixels._renderer import Renderer, upward_window
 from dask_napari.canvas.pixels._tiles import Tile
+from dask_napari.catalog import ArrayHandle, ValueRange
 from dask_napari.model import Coordinate, Refusal, plain_coordinate
 
 PYRAMID_ABOVE: Final = 4096
@@ -40,18 +33,6 @@ the whole as one texture, and drawing it costs less than choosing a level."""
 
 COARSEST: Final = 1024
 """Length that the coarsest level does not exceed: about that of a window on a screen."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedBlock:
-    """A block on a canvas, with the arguments that put it there; see :meth:`Canvas.put`."""
-
-    position: Mapping[str, Coordinate]
-    block: ArrayHandle
-    origin: tuple[int, ...] = ()
-    array_shape: tuple[int, ...] = ()
-    stage: YX | None = None
-    values: ValueRange | None = None
 
 
 class Canvas(LazyArray):
@@ -121,8 +102,8 @@ class Canvas(LazyArray):
 
         The canvas keeps a reference, not a copy: the array must not be written to any more.
 
-        The block has the spatial axes (called ``names``), then colour if the canvas has it; one of
-        :meth:`blocks` is stored already, and is not read. A chunk begins at ``origin`` in an array
+        The block has the spatial axes (called ``names``), then colour if the canvas has it; that
+        of a handle is stored already, and is not read. A chunk begins at ``origin`` in an array
         whose shape in space is ``array_shape``. ``order`` ranks sliders not seen before, ``stage``
         is the block's own statement of its place (y, x in world units), and ``values`` the range of
         its values, to remember. What cannot be shown raises a Refusal, a TypeError or a ValueError,
@@ -148,14 +129,16 @@ class Canvas(LazyArray):
         elif cell:
             self._arrange(plane)
         start = self._start((cell, origin))
-        before = plane.tiles.get((cell, origin))
-        if before is not None and isinstance(before.array, PaintedArray):
-            block = before.array.over(block)
-        tile = Tile(block, start, self._store, array_shape=array_shape, stage=stage, values=values)
+        if self.labels:
+            block = block if isinstance(block, PaintableArray) else PaintableArray(block)
+            before = plane.tiles.get((cell, origin))
+            if before is not None and isinstance(before.array, PaintableArray):
+                block.take_paint(before.array)
+        tile = Tile(block, start, self._store, values=values)
         old = plane.put((cell, origin), tile)
         self._renderer.add(plane, tile, old)
         self._in_mosaic |= bool(cell)
-        self.n_painted += isinstance(block, PaintedArray)
+        self.n_painted += isinstance(block, PaintableArray) and block.is_painted
         grew |= self._fit(end, block.dtype)
         return PutResult(
             key, grew, old is not None, tile.start, shape, None if old is None else old.values
@@ -200,7 +183,12 @@ class Canvas(LazyArray):
 
     def painted(self) -> list[Mapping[str, Coordinate]]:
         """Return the positions of the blocks that are painted by hand."""
-        return [block.position for block in self.blocks() if isinstance(block.block, PaintedArray)]
+        return [
+            {**dict(zip(names, coordinates, strict=True)), **dict(cell)}
+            for (names, coordinates), plane in self._planes.items()
+            for (cell, _), tile in plane.tiles.items()
+            if isinstance(tile.array, PaintableArray) and tile.array.is_painted
+        ]
 
     def _split(self, position: Mapping[str, Any]) -> tuple[Mapping[str, Any], Cell]:
         """Split a position into its sliders and its cell in the mosaic."""
@@ -247,21 +235,6 @@ class Canvas(LazyArray):
     def n_blocks(self) -> int:
         """Number of blocks."""
         return sum(len(plane.tiles) for plane in self._planes.values())
-
-    def blocks(self) -> Iterator[PlacedBlock]:
-        """Yield all blocks with their places, in the order in which they came."""
-        for (names, coordinates), plane in self._planes.items():
-            sliders = dict(zip(names, coordinates, strict=True))
-            for (cell, origin), tile in plane.tiles.items():
-                yield PlacedBlock(
-                    {**sliders, **dict(cell)},
-                    tile.array,
-                    # A complete array has an origin, too; only a chunk needs it.
-                    origin if tile.array_shape or any(origin) else (),
-                    tile.array_shape,
-                    tile.stage,
-                    tile.values,
-                )
 
     def values_at(self, key: PositionKey) -> ValueRange | None:
         """Return the range of the values at a position; None if none of its blocks came with it."""

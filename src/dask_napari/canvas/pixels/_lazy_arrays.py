@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.canvas.pixels._array_protocol import ArrayProtocol, check_memory
-from dask_napari.canvas.pixels._painted_array import by_place, element_indices
+from dask_napari.canvas.pixels._paintable_array import by_place, element_indices
 
 if TYPE_CHECKING:
     from dask_napari.canvas.pixels._canvas import Canvas

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.canvas._value_range import ValueRange
-from dask_napari.canvas.pixels._array_handles import ArrayHandle, InMemoryArray, StoreArray
-from dask_napari.canvas.pixels._painted_array import Indices, PaintedArray
+from dask_napari.canvas.pixels._array_handles import InMemoryArray, StoreArray
+from dask_napari.canvas.pixels._paintable_array import Indices, PaintableArray
+from dask_napari.catalog import ArrayHandle, ValueRange
 
 Window = tuple[range, ...]
 """Indices that are looked at along each spatial axis; steps are positive."""
@@ -33,10 +33,7 @@ class Tile:
     ((0, 2), [[1, 3, 5]])
     """
 
-    __slots__ = (
-        *("_coarser", "_store", "array", "array_shape", "number", "shape", "stage", "start"),
-        "values",
-    )
+    __slots__ = ("_coarser", "_store", "array", "number", "shape", "start", "values")
 
     def __init__(
         self,
@@ -44,16 +41,12 @@ class Tile:
         start: tuple[int, ...],
         store: StoreArray = InMemoryArray,
         *,
-        array_shape: tuple[int, ...] = (),
-        stage: tuple[float, float] | None = None,
         values: ValueRange | None = None,
     ) -> None:
         self.array = array
         self.start = start
         self.shape: tuple[int, ...] = array.shape[: len(start)]
         self.number = 0  # of tiles that came before it, which is the order of drawing
-        self.array_shape = array_shape  # of the array that the block is a chunk of
-        self.stage = stage  # the block's own statement of its place: y and x in world units
         self.values = values
         self._store = store
         self._coarser: list[ArrayHandle] = []
@@ -74,8 +67,7 @@ class Tile:
             axis=0,
         )
         if inside.any():
-            if not isinstance(self.array, PaintedArray):
-                self.array = PaintedArray(self.array)
+            assert isinstance(self.array, PaintableArray)  # as all arrays of labels
             at = tuple(i[inside] - first for i, first in zip(own, self.start, strict=True))
             self.array.paint(at, values[inside])
             self._coarser = []
@@ -83,9 +75,10 @@ class Tile:
 
     def clear_paint(self) -> bool:
         """Show the array as the task made it again; return whether it was painted."""
-        if not isinstance(self.array, PaintedArray):
+        if not isinstance(self.array, PaintableArray) or not self.array.is_painted:
             return False
-        self.array, self._coarser = self.array.under, []
+        self.array.clear_paint()
+        self._coarser = []
         return True
 
     def move(self, start: tuple[int, ...]) -> None:

@@ -14,7 +14,7 @@ _NOTHING: Final = Tally()
 
 
 class Board:
-    """Thread-safe hand-over of items, coalesced per place, with their ledger.
+    """Thread-safe hand-over of items, coalesced per place and run, with their ledger.
 
     The receiver thread calls :meth:`put`; one consumer (the viewer's pump, a recorder, a test)
     calls :meth:`take` and reports what it did by :meth:`shown` or :meth:`drop`.
@@ -40,7 +40,7 @@ class Board:
         self.limit = limit
         self._lock = threading.Lock()
         # Ordered: what was taken from the front of a plain dict is stepped over again each time.
-        self._waiting: OrderedDict[PlaceKey, Item] = OrderedDict()
+        self._waiting: OrderedDict[tuple[int, PlaceKey], Item] = OrderedDict()
         self._nbytes = 0
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._sums: dict[str, Tally] = {}  # by layer, so that nobody has to add rows up
@@ -63,7 +63,7 @@ class Board:
         with self._lock:
             # A replaced item keeps its turn: sent to the back, a place that is updated faster
             # than the consumer drains would never be shown.
-            place, nbytes = item.place, item.nbytes
+            place, nbytes = (item.run, item.place), item.nbytes
             replaced = self._waiting.get(place)
             self._waiting[place] = item
             for counts in self._counts(item.publisher, item.layer):
@@ -118,6 +118,21 @@ class Board:
             for counts in self._counts(item.publisher, item.layer):
                 counts.drop(reason)
                 counts.pending -= 1
+
+    def recount(self, item: Item, before: str, after: str) -> None:
+        """Report that an item is shown no more, or again: each is a reason, or empty if shown."""
+        with self._lock:
+            # The counts of a publisher that has been added up stay as they are.
+            if (item.publisher, item.layer) not in self._tallies:
+                return
+            for counts in self._counts(item.publisher, item.layer):
+                counts.shown += (not after) - (not before)
+                if after:
+                    counts.dropped[after] += 1
+                if before:
+                    counts.dropped[before] -= 1
+                    if not counts.dropped[before]:
+                        del counts.dropped[before]
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until something waits; for consumers that have no event loop of their own."""

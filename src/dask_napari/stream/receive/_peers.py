@@ -17,6 +17,7 @@ class KnownPublisher:
     name: str
     instance: str = field(default_factory=lambda: uuid.uuid4().hex)  # another one: not known
     host: str = ""
+    group: str = ""
     seq: int = 0  # of the last item that arrived
     items: int = 0
     nbytes: int = 0

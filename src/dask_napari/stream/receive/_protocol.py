@@ -181,7 +181,7 @@ class ReceiverProtocol:
         try:
             if len(self.peers) >= self._limits.peers:
                 self._make_room()
-            publisher = self.publishers.arrive(hello.name, hello.host)
+            publisher = self.publishers.arrive(hello.name, hello.host, hello.group)
         except Rejected as error:
             self.send(identity, wire.Refused(f"{error}; restart the viewer if they are yours"))
             raise

@@ -24,6 +24,7 @@ from dask_napari.model import (
 )
 from dask_napari.stream.receive._board import Board
 from dask_napari.stream.receive._peers import KnownPublisher, PeerInfo
+from dask_napari.stream.receive._runs import Runs
 from dask_napari.stream.wire import Limits, Rejected
 
 MOST: Final = 2**60
@@ -48,6 +49,7 @@ class Publishers:
         self._known: dict[str, KnownPublisher] = {}
         self._layers: dict[str, LayerSpec] = {}
         self._sizes: dict[str, int] = {}
+        self._runs = Runs(limits.publishers)
         self._tallies = 0
         self._ended: dict[str, Tally] = {}
         self._sums: dict[str, Tally] = {}  # the publishers' sides by layer, kept up to date
@@ -58,14 +60,19 @@ class Publishers:
     def __iter__(self) -> Iterator[KnownPublisher]:
         return iter(list(self._known.values()))
 
-    def arrive(self, name: str, host: str) -> KnownPublisher:
+    def begin_run(self) -> int:
+        """Count the items that arrive from now on to a new run; return its number."""
+        with self.lock:
+            return self._runs.begin()
+
+    def arrive(self, name: str, host: str, group: str = "") -> KnownPublisher:
         """Return the record of a publisher that connects, or raise :class:`Rejected`: too many."""
         with self.lock:
             publisher = self._known.get(name)
             if publisher is None:
                 self._make_room()
                 publisher = self._known[name] = KnownPublisher(name)
-            publisher.host, publisher.transport = host, "inline"
+            publisher.host, publisher.group, publisher.transport = host, group, "inline"
             self._change(publisher, {}, alive=True)
             return publisher
 
@@ -149,6 +156,7 @@ class Publishers:
         beyond = self.admit(publisher, {output.layer for output in outputs})
         # Both sides of the ledger change together, so that nobody reads one without the other.
         with self.lock:
+            run = self._runs.number(publisher.group)
             for output in outputs:
                 layer = BEYOND if output.layer in beyond else output.layer
                 if layer not in publisher.counts:
@@ -157,6 +165,7 @@ class Publishers:
                     rejected["too many layers"] += 1
                     self._board.reject(publisher.name, BEYOND, "too many layers")
                 elif isinstance(output, Item):
+                    output.run = run
                     self._board.put(output)
                 else:
                     rejected[output.reason] += 1

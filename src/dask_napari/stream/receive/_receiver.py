@@ -204,6 +204,10 @@ class Receiver:
         """Return the layers declared by taps so far."""
         return self.protocol.publishers.layers()
 
+    def begin_run(self) -> int:
+        """Count the items that arrive from now on to a new run; return its number."""
+        return self.protocol.publishers.begin_run()
+
     def known(self) -> dict[str, int]:
         """Return the number of tasks that will fill each layer, where somebody counted them."""
         return dict(self.protocol.clients.known)

@@ -41,6 +41,7 @@ class Handshake:
                 options.name,
                 token,
                 host.gethostname(),
+                options.group,
             )
         )
 

@@ -95,6 +95,7 @@ class Publisher:
         insecure: bool = False,
         output_timeout: float = OUTPUT_TIMEOUT,
         on_new_viewer: Callable[[], None] | None = None,
+        group: str = "",
         reports: Reports | None = None,
     ) -> None:
         self.options: PublisherOptions = PublisherOptions(
@@ -107,6 +108,7 @@ class Publisher:
             insecure=insecure,
             output_timeout=output_timeout,
             on_new_viewer=on_new_viewer,
+            group=group,
         )
         self.name = name
         self.outbox: Outbox = Outbox(queue_bytes)

@@ -118,6 +118,8 @@ class Message(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True)
 class Hello(Message, tag="HELLO", frozen=True):
     """Who is calling. ``name`` stays the same over reconnections; ``token`` is the password.
 
+    Publishers of one ``group``, such as a sink on all workers, fill one run.
+
     In every version of the wire it is a mapping with the fields ``type``, ``wire``, ``software``
     and ``name``: any side must be able to tell any other which of them to upgrade.
     """
@@ -128,6 +130,7 @@ class Hello(Message, tag="HELLO", frozen=True):
     name: Name
     token: Short = ""
     host: Name = ""
+    group: Name = ""
 
 
 class Welcome(Message, tag="WELCOME", frozen=True):

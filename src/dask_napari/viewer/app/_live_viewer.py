@@ -96,6 +96,8 @@ class LiveViewer:
         try:
             if request.name == "screenshot":
                 request.reply({"png": self.screenshot()})
+            elif request.name == "new-run":
+                request.reply({"run": self.receiver.begin_run()})
             elif request.name == "quit":
                 request.reply()
                 self.end()

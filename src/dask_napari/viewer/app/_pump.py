@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QObject, QTimer
 
+from dask_napari.catalog import CatalogueEntry, State
 from dask_napari.model import Item, LayerSpec, Refusal, reason_of
 from dask_napari.stream.receive import Board
 from dask_napari.viewer.app._sliders import Sliders
@@ -24,6 +25,12 @@ BUDGET: Final = 0.010
 """Seconds of a tick for putting items; what is left over waits for the next one, and the
 window stays responsive."""
 
+HIDDEN: Final = "hidden"
+"""Reason under which items are counted whose layer the user has removed."""
+
+CLEARED: Final = "cleared"
+"""Reason under which items are counted that the user has let go."""
+
 CHUNK: Final = 16
 """Items between looks at the clock; each costs some 20 us."""
 
@@ -38,6 +45,7 @@ class Pump(QObject):  # type: ignore[misc]
         self._layers = layers
         self._sliders = sliders
         self._reports = layers.reports
+        layers.catalogue.views.append(self._recount)
         self.ticking = False
         """True while a tick is under way: napari lets events in while it makes a layer."""
         self._timer = QTimer(self)
@@ -87,13 +95,22 @@ class Pump(QObject):  # type: ignore[misc]
             if not items:
                 return
             specs = specs if specs is not None else self._receiver.layers()
-            self._board.shown([item for item in items if self._put(item, specs.get(item.layer))])
+            put = [(item, self._put(item, specs.get(item.layer))) for item in items]
+            self._board.shown([item for item, state in put if state == "shown"])
+            for item, state in put:
+                if state == "hidden":
+                    self._board.drop(item, HIDDEN)
 
-    def _put(self, item: Item, spec: LayerSpec | None) -> bool:
+    def _recount(self, entry: CatalogueEntry, before: State) -> None:
+        """Count an entry anew: the user removed its layer, took it back, or cleared its run."""
+        if entry.item is not None:
+            reasons = {"shown": "", "hidden": HIDDEN, "dropped": CLEARED}
+            self._board.recount(entry.item, reasons[before], reasons[entry.state])
+
+    def _put(self, item: Item, spec: LayerSpec | None) -> State:
         key = item.provenance.key
         try:
-            self._layers.put(item, spec)
-            return True
+            return self._layers.put(item, spec)
         except Refusal as error:
             self._board.drop(item, error.reason)
             self._reports.error(error.reason, error.detail, layer=item.layer, key=key)
@@ -103,4 +120,4 @@ class Pump(QObject):  # type: ignore[misc]
             self._reports.error(
                 reason, error, layer=item.layer, key=key, traceback=True, level=level
             )
-        return False
+        return "dropped"

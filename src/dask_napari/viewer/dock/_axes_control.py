@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QPushButton, QWidget
 
 from dask_napari.viewer.dock._plain_label import ElidedLabel, set_plain_tooltip
 
@@ -21,6 +21,10 @@ MODES: Final[dict[AxisMode, str]] = {
 """Names of the modes on the screen."""
 
 
+NOTICEABLE: Final = 4
+"""Layers that are made and removed before a person could press a button."""
+
+
 class AxesControl(QWidget):  # type: ignore[misc]
     """Choose a mode for each axis of the positions so far."""
 
@@ -30,12 +34,20 @@ class AxesControl(QWidget):  # type: ignore[misc]
         self.choices: dict[str, Any] = {}
         self._form = QFormLayout(self)
         self._form.setContentsMargins(0, 0, 0, 0)
+        self.progress: QPushButton = QPushButton()
+        self.progress.setToolTip("Go back to the layout before")
+        self.progress.clicked.connect(layers.cancel_choice)
+        self.progress.hide()
+        self._form.addRow(self.progress)
 
     def __repr__(self) -> str:
         return f"<AxesControl of {list(self.choices)}>"
 
     def refresh(self) -> None:
-        """Take in axes that have come, and modes that taps have set."""
+        """Take in axes that have come, modes that taps have set, and how far a change is."""
+        left, total = self._layers.in_progress
+        self.progress.setVisible(left > NOTICEABLE)
+        self.progress.setText(f"Cancel: {total - left} of {total} layers are laid out")
         for axis in self._layers.position_axes:
             if axis not in self.choices:
                 self._add(axis)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import Qt, QTimer
@@ -13,6 +14,7 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QLabel,
     QProgressBar,
+    QPushButton,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -22,6 +24,7 @@ from dask_napari.model import Ledger, Tally
 from dask_napari.viewer.dock._axes_control import AxesControl
 from dask_napari.viewer.dock._contrast_control import ContrastControl
 from dask_napari.viewer.dock._plain_label import ElidedLabel, WrappedLabel, set_plain_tooltip
+from dask_napari.viewer.dock._runs_control import RunsControl
 from dask_napari.viewer.storage import describe
 
 if TYPE_CHECKING:
@@ -52,12 +55,18 @@ class LayerRow:
         self.counts = WrappedLabel()
         self.counts.setStyleSheet("color: palette(mid); font-size: 10px")
         self.contrast = ContrastControl(layers, name)
-        widgets = self.title, self.bar, self.counts, self.contrast
+        self.show_hidden = QPushButton()
+        self.show_hidden.setToolTip("You removed layers of these items; they are kept")
+        self.show_hidden.clicked.connect(partial(layers.show_hidden, name))
+        self.show_hidden.hide()
+        widgets = self.title, self.bar, self.counts, self.show_hidden, self.contrast
         for turn, widget in enumerate(widgets):
             grid.addWidget(widget, len(widgets) * row + turn, 0)
 
-    def update(self, tally: Tally, known: int | None) -> None:
+    def update(self, tally: Tally, known: int | None, hidden: int) -> None:
         """Show a tally; without a known total the bar compares with what was selected."""
+        self.show_hidden.setText(f"Show {hidden} hidden {'item' if hidden == 1 else 'items'}")
+        self.show_hidden.setVisible(hidden > 0)
         done = tally.selected - tally.pending
         total = max(known or tally.selected, done, 1)
         self.bar.setMaximum(total)
@@ -110,11 +119,13 @@ class LiveDock(QWidget):  # type: ignore[misc]
         scroll.setWidget(rows)
         layout = QVBoxLayout(self)
         self.axes: AxesControl = AxesControl(layers)
+        self.runs: RunsControl = RunsControl(receiver, layers)
         for widget in (
             self.state,
             self.rates,
             self.follow,
             self.axes,
+            self.runs,
             scroll,
             self.taps,
             self.errors,
@@ -137,12 +148,14 @@ class LiveDock(QWidget):  # type: ignore[misc]
         """Read the receiver and show it."""
         self._show_state()
         self.axes.refresh()
+        self.runs.refresh()
         ledger = self._receiver.sums()
         known = self._receiver.known()
         for layer in ledger:
             if layer not in self._rows:
                 self._rows[layer] = LayerRow(self._grid, len(self._rows), layer, self._layers)
-            self._rows[layer].update(ledger[layer], known.get(layer))
+            hidden = self._layers.catalogue.count(layer, "hidden")
+            self._rows[layer].update(ledger[layer], known.get(layer), hidden)
         self._show_reports()
         self.memory.setText(describe(self._store))
         self._show_total(ledger)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -39,6 +39,12 @@ STREAMS: Final[dict[str, type[LayerStream]]] = {
 
 MOST_LAYERS: Final = 256
 """Layers that are made; napari's list and its drawing take seconds for more."""
+
+TOO_MANY: Final = "too many layers"
+"""Reason of a refusal."""
+
+Specs = Mapping[str, LayerSpec | None]
+"""What the taps said of each layer."""
 
 CHANNEL_COLORMAPS: Final = ("cyan", "magenta", "yellow", "green", "red", "blue")
 """For the layers of one stream in turn; they add up to white in pairs, as in OME's viewers."""
@@ -98,7 +104,7 @@ class Arrangement:
         stream = self.streams.get(name)
         if stream is None:
             if len(self.streams) >= MOST_LAYERS:
-                raise Refusal("too many layers")
+                raise Refusal(TOO_MANY)
             said = {**item.options, **(spec.options if spec else {})}
             if "colormap" in said:
                 channel.pop("colormap", None)
@@ -114,17 +120,17 @@ class Arrangement:
             raise Refusal(f"{item.kind} on a layer of {stream.kind}")
         return stream, rest
 
+    def layer_name(self, item: Item, spec: LayerSpec | None) -> str:
+        """Return the name of the napari layer that shows an item."""
+        return self.modes.divide(item, item.at, spec)[0]
+
     def _next_colormap(self, item: Item) -> str:
         """Return the colormap that the fewest layers of an item's stream have."""
-        alike = (item.layer, item.part)
-        used = [s.options.get("colormap") for s in self.streams.values() if s.source == alike]
+        alike = (stream for stream in self.streams.values() if stream.source == item.stream)
+        used = [stream.options.get("colormap") for stream in alike]
         return min(CHANNEL_COLORMAPS, key=used.count)
 
     # -- other arrangements ------------------------------------------------------------------
-
-    def modes_with(self, item: Item, spec: LayerSpec | None) -> Modes:
-        """Return the modes that an item needs; the present ones, if they do."""
-        return self.modes.extended(item.position, spec, self.context.mosaic, self.coordinates)
 
     def space_with(self, item: Item) -> tuple[str, ...]:
         """Return the axes that have to stay out of the sliders once an item is there."""
@@ -134,45 +140,45 @@ class Arrangement:
             return self.space
         return names
 
-    def coordinates(self, axis: str) -> set[Coordinate]:
-        """Return the coordinates of all items so far on an axis."""
-        return {item.position[axis] for item in self._items() if axis in item.position}
-
-    def _items(self) -> Iterator[Item]:
-        for stream in self.streams.values():
-            yield from stream.items()
-
     def emptied(self, modes: Modes, space: tuple[str, ...]) -> Arrangement:
         """Return an arrangement by other modes, without any items."""
         return Arrangement(modes, self.context, space)
 
-    def rearranged(self, modes: Modes, space: tuple[str, ...]) -> Arrangement:
-        """Return an arrangement of all items by other modes; each keeps its layer if it can.
+    def rearranged(
+        self, modes: Modes, space: tuple[str, ...], items: Iterable[Item], specs: Specs
+    ) -> Arrangement:
+        """Return an arrangement of items by other modes; each keeps its layer if it can.
 
         Raises a Refusal if an item has no place there.
         """
+        items = list(items)
         other = self.emptied(modes, space)
         other._before = self.streams
-        axes = self.context.axes
-        if ARRIVAL_AXIS in axes and modes.mode(ARRIVAL_AXIS, None) == "slider":
-            for at in axes[ARRIVAL_AXIS].coordinates:  # their order is known to the axis alone
-                other.context.axes.admit({ARRIVAL_AXIS: at})
+        if ARRIVAL_AXIS in self.context.axes and modes.mode(ARRIVAL_AXIS, None) == "slider":
+            living = {item.at.get(ARRIVAL_AXIS) for item in items}
+            # Their order is known to the axis alone.
+            for at in self.context.axes[ARRIVAL_AXIS].coordinates:
+                if at in living:
+                    other.context.axes.admit({ARRIVAL_AXIS: at})
         # So that axes come in the order in which they came here.
-        order = self.position_axes
-        for stream in self.streams.values():
-            for item in stream.items():
-                laid = copy.copy(item)
-                known = {axis: item.position[axis] for axis in order if axis in item.position}
-                laid.amend(position={**known, **item.position})
-                try:
-                    other.put(laid, stream.spec)
-                except (Refusal, TypeError, ValueError) as error:
-                    raise Refusal(
-                        "layout without a place for others",
-                        f"an item of layer {stream.name!r} would have no place: {error}",
-                    ) from error
-        other.position_axes, other.newest, other._before = dict(order), None, {}
+        axes = {axis for item in items for axis in item.position}
+        order = [axis for axis in self.position_axes if axis in axes]
+        other.position_axes = dict.fromkeys(order)
+        for item in items:
+            try:
+                other.put(_reordered(item, order), specs.get(item.layer))
+            except (Refusal, TypeError, ValueError) as error:
+                detail = f"an item of layer {item.name!r} would have no place: {error}"
+                if isinstance(error, Refusal) and error.reason == TOO_MANY:
+                    names = {other.layer_name(each, specs.get(each.layer)) for each in items}
+                    detail = f"it would take {len(names)} layers, and {MOST_LAYERS} are the most"
+                raise Refusal("layout without a place for others", detail) from error
+        other.newest = None
         return other
+
+    def settle(self) -> None:
+        """Take note that the layers of the arrangement before are shown or gone."""
+        self._before = {}
 
     def mode(self, axis: str) -> AxisMode:
         """Return the mode of an axis, on some layer at least."""
@@ -180,3 +186,14 @@ class Arrangement:
             return "mosaic"
         in_names = any(axis in stream.channel for stream in self.streams.values())
         return "layer" if in_names else "slider"
+
+
+def _reordered(item: Item, order: list[str]) -> Item:
+    """Return an item whose position has its axes in an order, those of it first."""
+    position = item.position
+    known = {axis: position[axis] for axis in order if axis in position}
+    if list(known) == list(position)[: len(known)]:
+        return item
+    laid = copy.copy(item)
+    laid.amend(position={**known, **position})
+    return laid

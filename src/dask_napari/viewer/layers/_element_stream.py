@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -111,6 +111,7 @@ class ElementStream(LayerStream):
 
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
         """Lay an item on the canvas; return whether an axis grew."""
+        self.run = item.run
         cell = self.mosaic.cell(position)
         tile = HandMadeTile(cell, item.number) if isinstance(item, HandMadeItem) else cell
         mosaic = self.mosaic.axes
@@ -128,7 +129,8 @@ class ElementStream(LayerStream):
         # The mosaic was the last that could refuse the item: from here on, nothing fails.
         result = self.canvas.commit(prepared, self._shift(tile))
         grew = self.admit(spans) or result.grew or moved
-        self.held[result.key, tile] = item
+        if self.editable:
+            self.held[result.key, tile] = item
         self._calibrate(block.axes)
         self.grew |= grew
         if self.canvas.is_seen(result.key, self.at()):
@@ -136,10 +138,6 @@ class ElementStream(LayerStream):
             self.touched = True
         self.touched |= not self.large
         return grew
-
-    def items(self) -> Iterator[Item]:
-        """Return all items that were put, with all that is needed to put each elsewhere."""
-        yield from self.held.values()
 
     def _spans(self, block: Block, item: Item, cell: Cell) -> list[WorldSpan]:
         """Return how far the layer reaches in space once an item is there."""

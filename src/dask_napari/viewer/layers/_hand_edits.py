@@ -138,7 +138,9 @@ class HandEdits:
             item = stream.held[key, tile]
             keep = np.ones(len(item.arrays.get("types", item.data)), bool)
             keep[at] = False
-            stream.lay(picked(item, keep), dict(zip(*key, strict=True)), tile)
+            rest = picked(item, keep)
+            stream.lay(rest, dict(zip(*key, strict=True)), tile)
+            stream.enter(rest)
 
     def _add(self) -> None:
         """Make an item of the new elements at each position."""
@@ -162,6 +164,7 @@ class HandEdits:
             except Refusal:  # of features; the elements are worth more
                 item.arrays = {k: each for k, each in item.arrays.items() if FEATURE not in k}
                 stream.lay(item, sliders, tile)
+            stream.enter(item)
             self._numbers[chosen] = stream.canvas.numbers(position_key(sliders), tile)
 
     def _drawn(self, layer: Any, chosen: Numbers) -> HandMadeItem:
@@ -184,7 +187,8 @@ class HandEdits:
         name, part = stream.source
         meta = ItemMeta(name, stream.kind, {}, BY_HAND, calibration, part=part)
         item = HandMadeItem.of(meta, data, arrays)
-        item.number = next(self._item_numbers)
+        item.number, item.run = next(self._item_numbers), stream.run
+        item.amend(origin=(item.number,))  # so that it takes no place of an item of a task
         return item
 
 

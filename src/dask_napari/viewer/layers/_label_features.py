@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dask_napari.canvas import CanvasAxes, PositionIndex, PositionKey
 from dask_napari.canvas.elements import GrowingColumns
-from dask_napari.model import FEATURE, Coordinate, Refusal
+from dask_napari.model import Refusal
 from dask_napari.viewer.camera import viewpoint
 
 if TYPE_CHECKING:
@@ -59,13 +59,6 @@ class LabelFeatures:
             length = len(next(iter(table.values())))
             # Without an index, rows are for the labels from 1 on: 0 is the background.
             tiles[tile] = {INDEX: np.arange(1, length + 1), **table}
-
-    def arrays(self, position: Mapping[str, Coordinate], tile: Hashable) -> Table:
-        """Return the table of an item, as the arrays of an item."""
-        for tiles in self._tables.covering(position):
-            if tile in tiles:
-                return {FEATURE + name: column for name, column in tiles[tile].items()}
-        return {}
 
     def apply(self, layer: Labels) -> None:
         """Give a layer the table of the labels in view."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -42,6 +42,8 @@ class LayerContext:
     world: World
     hold: StoreArray
     reports: Reports
+    enter: Callable[[Item], None]
+    """Enters an item that the user has made or changed into the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +73,17 @@ class LayerStream:
         self.world = context.world
         self.reports = context.reports
         self.kind = item.kind
-        self.source = item.layer, item.part
-        """Layer and part of the items, for items that are made again."""
+        self.enter = context.enter
+        self.run = item.run
+        """Run of the last item."""
+        self.source = item.stream
+        """Layer and part of the items."""
         self.channel: dict[str, Any] = {}
         """Coordinates of all items on the axes that have one layer a value."""
         self.calibration: Calibration = item.calibration
         check_pixels(() if self._staged else item.calibration.translate, item.calibration.scale)
         self.spec = start.spec
         self.options = start.options
-        self.own_options = item.options
-        """Those that came with the output, for streams that are made of this one's items."""
         self.layer: Layer | None = None
         self.grew = True
         """Whether the shape, the axes or the type of the canvas changed since the last update."""
@@ -105,10 +108,6 @@ class LayerStream:
         the viewer looks on the slider axes, None if that cannot be told. Items that cannot be
         shown raise a Refusal, TypeError or ValueError, and change nothing.
         """
-        raise NotImplementedError
-
-    def items(self) -> Iterator[Item]:
-        """Return all items that were put, with all that is needed to put each elsewhere."""
         raise NotImplementedError
 
     @property

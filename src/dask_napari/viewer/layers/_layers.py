@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy.typing as npt
+
 from dask_napari.canvas import CanvasAxes, Mosaic, World, WorldSpan
-from dask_napari.model import AxisMode, Item, LayerSpec, Refusal, Reports, contain
+from dask_napari.canvas.pixels import PaintableArray, storable
+from dask_napari.catalog import ArrayHandle, Catalogue, CatalogueEntry, HeldItem, State
+from dask_napari.model import (
+    PIXEL_KINDS,
+    AxisMode,
+    Item,
+    LayerSpec,
+    Refusal,
+    Reports,
+    contain,
+    reason_of,
+)
 from dask_napari.viewer.camera import CameraFit
 from dask_napari.viewer.layers._arrangement import Arrangement
 from dask_napari.viewer.layers._axis_modes import Modes
 from dask_napari.viewer.layers._headings import NAME as HEADINGS
 from dask_napari.viewer.layers._headings import Headings
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream
+from dask_napari.viewer.layers._shown_entries import RunChoice, ShownEntries
 from dask_napari.viewer.layers._world_frame import WorldFrame
 from dask_napari.viewer.storage import BlockStore
 
@@ -30,8 +45,9 @@ STACK: Final = ("image", "surface", "labels", "shapes", "vectors", "tracks", "po
 """Kinds from the bottom to the top of the layer list: what is small lies on what is large."""
 
 REDRAW_BUDGET: Final = 0.015
-"""Seconds of a tick after which layers that only have something to redraw wait for the next: the
-stall is that of one layer, however many there are."""
+"""Seconds of a tick after which layers that are to be made, removed or redrawn wait for the next:
+the stall is that of one layer, however many there are. Napari takes 0.2 s to make one beside 100
+others."""
 
 RETRY: Final = 3.0
 """Seconds after which a layer that could not be drawn is tried again; an attempt may take long."""
@@ -48,14 +64,26 @@ class Layers:
         self.store: BlockStore = BlockStore() if store is None else store
         self.reports: Reports = Reports(logger)
         context = LayerContext(
-            viewer, CanvasAxes(), Mosaic(), World(self._spans), self.store.hold, self.reports
+            viewer,
+            CanvasAxes(),
+            Mosaic(),
+            World(self._spans),
+            self.store.hold,
+            self.reports,
+            self._enter,
         )
         self._frame = WorldFrame()
         self._arrangement = Arrangement(Modes(), context)
+        self.catalogue: Catalogue = Catalogue()
+        """All items, whatever layers show of them."""
+        self.shown_entries: ShownEntries = ShownEntries(self.catalogue)
+        self._specs: dict[str, LayerSpec | None] = {}
         self._misfits: dict[str, tuple[Modes, Refusal]] = {}
         """By layer, modes that its tap asks for and that have no place for other items."""
         self._gone: list[LayerStream] = []
         """Streams whose napari layers are to be removed."""
+        self._former: Modes | None = None
+        """Modes before the user's last choice."""
         self._retry_at: dict[str, float] = {}
         self._headings = Headings(viewer)
         self._fit = CameraFit(viewer)
@@ -78,8 +106,19 @@ class Layers:
         """Return all items behind a napari layer; None if it is not live."""
         for stream in self.streams.values():
             if stream.layer is not None and (stream.layer.name, stream.kind) == (name, kind):
-                return stream.items()
+                return self._items_on({stream.name})
         return None
+
+    def _entries_of(self, names: Container[str]) -> dict[CatalogueEntry, str]:
+        """Return the entries that are shown on layers, with the names of their layers."""
+        shown = self.shown_entries
+        return {
+            entry: name
+            for entry in shown.entries()
+            if entry.state == "shown"
+            and entry.item is not None
+            and (name := self._layer_name(shown.placed(entry.item))) in names
+        }
 
     @property
     def source_names(self) -> list[str]:
@@ -89,65 +128,189 @@ class Layers:
 
     def items_from(self, source: str) -> Iterator[Item]:
         """Return all items of one of :attr:`source_names`, over all of its napari layers."""
-        for stream in self.streams.values():
-            name, part = stream.source
-            if (part or name) == source:
-                yield from stream.items()
+        alike = (s for s in self.streams.values() if (s.source[1] or s.source[0]) == source)
+        return self._items_on({stream.name for stream in alike})
+
+    def _items_on(self, names: Container[str]) -> Iterator[Item]:
+        """Return the items on layers, as they are laid out."""
+        items = (entry.item for entry in self._entries_of(names))
+        return (self.shown_entries.placed(item) for item in items if item is not None)
 
     @property
     def newest(self) -> tuple[Mapping[str, Any], bool] | None:
         """Position of the last item on the sliders, and whether it made an axis grow."""
         return self._arrangement.newest
 
-    def put(self, item: Item, spec: LayerSpec | None) -> None:
-        """Lay an item on its canvas.
+    def put(self, item: Item, spec: LayerSpec | None) -> State:
+        """Enter an item into the catalogue, and lay it on its canvas; return its state.
 
-        Items that cannot be shown raise a Refusal, TypeError or ValueError, and change nothing.
+        An item of a layer that the user has removed is hidden. Items that cannot be shown raise
+        a Refusal, TypeError or ValueError, and change nothing on the screen.
         """
         frame = self._frame.extended(item.calibration)
         calibration = frame.drawn(item.calibration)
-        if calibration is item.calibration:
-            self._put(item, spec)
-        else:
-            drawn = copy.copy(item)
-            drawn.amend(calibration=calibration)
-            self._put(drawn, spec)
-            self.reports.note(item.name, frame.difference(item.calibration))
-        self._frame = frame
+        if is_drawn_otherwise := calibration is not item.calibration:
+            difference = frame.difference(item.calibration)
+            item = copy.copy(item)
+            item.amend(calibration=calibration)
+        try:
+            if item.kind in PIXEL_KINDS:
+                item = HeldItem.kept(item, partial(self._keep, labels=item.kind == "labels"))
+            state = self._lay(item, spec)
+        except Exception as error:
+            self.catalogue.drop(item, reason_of(error))
+            raise
+        if is_drawn_otherwise:
+            self.reports.note(item.name, difference)
+        self._frame, self._specs[item.layer] = frame, spec
+        self.shown_entries.admit(item)
+        self.catalogue.put(item, state)
+        return state
 
-    def _put(self, item: Item, spec: LayerSpec | None) -> None:
-        present = self._arrangement
-        modes, space = present.modes_with(item, spec), present.space_with(item)
-        if modes == present.modes and space == present.space:
-            present.put(item, spec, self._seen_steps())
-            return
+    def _enter(self, item: Item) -> None:
+        """Enter elements that the user has made or changed, which are laid out already."""
+        self.catalogue.put(self.shown_entries.entered(item))
+
+    def _keep(self, data: npt.NDArray[Any], *, labels: bool) -> ArrayHandle:
+        held = self.store.hold(storable(data, labels=labels))
+        return PaintableArray(held) if labels else held
+
+    def _lay(self, item: Item, spec: LayerSpec | None) -> State:
+        """Lay an item on its canvas, unless it is hidden or of a run that is not shown."""
+        present, shown = self._arrangement, self.shown_entries
+        placed = shown.placed(item)
+        modes = present.modes.extended(
+            placed.position, spec, present.context.mosaic, self.catalogue.coordinates
+        )
+        space = present.space_with(placed)
+        if not shown.in_run(item) or shown.is_removed(item, self._layer_name):
+            present.emptied(modes, space).put(placed, spec)  # so that it can be shown later
+            return "shown" if not shown.in_run(item) else "hidden"
+        if (modes, space) == (present.modes, present.space) and not shown.starts_run(item):
+            present.put(placed, spec, self._seen_steps())
+            return "shown"
         # First on its own, which is cheap: a bad item must not have all others laid out anew.
         other = present.emptied(modes, space)
-        other.put(item, spec)
+        other.put(placed, spec)
         if present.streams:
-            other = self._rearranged(modes, space, item.layer)
-            other.put(item, spec)
+            other = self._rearranged(modes, space, item)
+            other.put(placed, spec)
         self._adopt(other)
+        return "shown"
 
-    def _rearranged(self, modes: Modes, space: tuple[str, ...], layer: str) -> Arrangement:
-        """Return the items laid out by modes that an item of a layer asks for."""
-        known = self._misfits.get(layer)
+    def _layer_name(self, item: Item) -> str:
+        return self._arrangement.layer_name(item, self._specs.get(item.layer))
+
+    def _rearranged(self, modes: Modes, space: tuple[str, ...], item: Item) -> Arrangement:
+        """Return what is shown, laid out by modes that an item asks for."""
+        known = self._misfits.get(item.layer)
         if known is not None and known[0] == modes:
             raise Refusal(known[1].reason, known[1].detail)
         try:
-            return self._arrangement.rearranged(modes, space)
+            return self._arranged(modes, space, arriving=item)
         except Refusal as error:
-            self._misfits[layer] = modes, error
+            self._misfits[item.layer] = modes, error
             raise
 
-    def _adopt(self, other: Arrangement) -> None:
-        """Show another arrangement from the next update on."""
+    def _arranged(
+        self,
+        modes: Modes | None = None,
+        space: tuple[str, ...] | None = None,
+        *,
+        arriving: Item | None = None,
+        hidden: Container[CatalogueEntry] = (),
+        revealed: Container[CatalogueEntry] = (),
+    ) -> Arrangement:
+        """Return what is shown, and revealed, but not hidden; by the present modes, or others.
+
+        Raises Refusal.
+        """
+        present, shown = self._arrangement, self.shown_entries
+        items = (
+            shown.placed(entry.item)
+            for entry in shown.entries(arriving)
+            if entry.item is not None
+            and (entry in revealed or (entry.state == "shown" and entry not in hidden))
+        )
+        return present.rearranged(
+            present.modes if modes is None else modes,
+            present.space if space is None else space,
+            items,
+            self._specs,
+        )
+
+    def _adopt(self, other: Arrangement, *, moved: bool = True) -> None:
+        """Show another arrangement from the next update on; in it, what there is may have moved."""
         old, self._arrangement = self._arrangement, other
+        other.settle()
         self._misfits.clear()
         kept = {id(stream.layer) for stream in other.streams.values()}
         self._gone += [each for each in old.streams.values() if id(each.layer) not in kept]
-        if old.streams:  # what there is lies somewhere else now, and would be out of sight
+        if old.streams and moved:  # it would be out of sight
             self._fit.start()
+
+    # -- layers that the user removes --------------------------------------------------------
+
+    def _hide_removed(self) -> bool:
+        """Hide the items of layers that the user has removed; their axes go with them."""
+        listed = {id(layer) for layer in self.viewer.layers}
+        removed = {
+            stream.name
+            for stream in self.streams.values()
+            if stream.layer is not None and id(stream.layer) not in listed
+        }
+        if not removed:
+            return False
+        gone = self._entries_of(removed)
+        other = self._arranged(hidden=gone)
+        self.shown_entries.hide(gone)
+        self._adopt(other, moved=False)
+        return False
+
+    def show_hidden(self, layer: str) -> None:
+        """Show the items of a tap's layer whose napari layers the user has removed.
+
+        If they would have no place, they stay hidden, and the viewer says so.
+        """
+        hidden = [
+            entry
+            for entry in self.catalogue.entries()
+            if entry.meta.layer == layer and entry.state == "hidden"
+        ]
+        try:
+            other = self._arranged(revealed=set(hidden))
+        except Refusal as error:
+            self.reports.error("stays hidden", error, layer=layer)
+            return
+        self.shown_entries.reveal(layer, hidden)
+        self._adopt(other, moved=False)
+
+    # -- runs --------------------------------------------------------------------------------
+
+    @property
+    def runs(self) -> tuple[int, ...]:
+        """Return the numbers of all runs that have items, the oldest first."""
+        streams = self.catalogue.streams
+        return tuple(sorted({run for each in streams for run in self.catalogue.runs(each)}))
+
+    def choose_run(self, choice: RunChoice) -> None:
+        """Show one run, the newest run of each stream, or all of them on an axis ``run``.
+
+        If items would have no place, the choice stays as it was, and the viewer says so.
+        """
+        shown, before = self.shown_entries, self.shown_entries.choice
+        shown.choice = choice
+        try:
+            self._adopt(self._arranged())
+        except Refusal as error:
+            shown.choice = before
+            self.reports.error(f"run {before} stays in view", error)
+
+    def clear_run(self, run: int) -> None:
+        """Let go of all items of a run."""
+        self.catalogue.remove([e for e in self.catalogue.entries() if e.run == run])
+        self.shown_entries.forget(run)
+        self._adopt(self._arranged())
 
     # -- modes -------------------------------------------------------------------------------
 
@@ -165,10 +328,11 @@ class Layers:
 
         If items would have no place, the axis stays as it is, and the viewer says so.
         """
-        present = self._arrangement
-        modes = present.modes.choose(axis, mode, present.coordinates)
+        former = self._arrangement.modes
+        modes = former.choose(axis, mode, self.catalogue.coordinates)
         try:
-            self._adopt(present.rearranged(modes, present.space))
+            self._adopt(self._arranged(modes))
+            self._former = former
         except Refusal as error:
             self.reports.error(f"axis {axis!r} stays a {self.mode(axis)}", error)
 
@@ -217,10 +381,13 @@ class Layers:
         drawn = False
         if not self.viewer.layers:
             self._fit.start()
-        self._attempt("layers without items", now, force, self._remove_gone)
+        self._attempt("removed layers", now, force, self._hide_removed)
         end = time.monotonic() + REDRAW_BUDGET
+        until = math.inf if force else end
+        self._attempt("layers without items", now, force, partial(self._remove_gone, until))
         for stream in self._in_turn():
-            if drawn and not force and not stream.must_update and time.monotonic() > end:
+            may_wait = stream.layer is None or not stream.must_update
+            if drawn and not force and may_wait and time.monotonic() > end:
                 continue
             draw = partial(self._update, stream, now, force)
             drawn |= self._attempt(stream.name, now, force, draw)
@@ -244,11 +411,25 @@ class Layers:
         self._retry_at.pop(name, None)
         return drawn
 
-    def _remove_gone(self) -> bool:
+    def _remove_gone(self, until: float) -> bool:
         while self._gone:
             self._gone[-1].remove()
             self._gone.pop()
+            if time.monotonic() > until:
+                break
         return False
+
+    @property
+    def in_progress(self) -> tuple[int, int]:
+        """Return how many layers have to be made or removed still, and how many there are."""
+        to_make = sum(stream.layer is None for stream in self.streams.values())
+        return to_make + len(self._gone), len(self.streams) + len(self._gone)
+
+    def cancel_choice(self) -> None:
+        """Take back the last choice of a mode, if its layers are not all made yet."""
+        if self._former is not None and self.in_progress[0]:
+            self._adopt(self._arranged(self._former))
+            self._former = None
 
     def _update_headings(self) -> bool:
         unit = next((stream.units[-1] for stream in self.streams.values()), "pixel")

@@ -8,12 +8,12 @@ from operator import add
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from msgspec.structs import replace
 from napari.layers import Image, Labels
 
-from dask_napari.canvas import PutResult, ValueRange, WorldSpan
-from dask_napari.canvas.pixels import ArrayHandle, Canvas, LazyArray
-from dask_napari.model import Item, ItemMeta, Refusal
+from dask_napari.canvas import PutResult, WorldSpan
+from dask_napari.canvas.pixels import Canvas, LazyArray
+from dask_napari.catalog import HeldItem, ValueRange
+from dask_napari.model import Item, Refusal
 from dask_napari.viewer.layers._contrast import Contrast
 from dask_napari.viewer.layers._label_features import LabelFeatures
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
@@ -24,18 +24,6 @@ logger = logging.getLogger(__name__)
 
 PAINTED: Final = "painted by hand"
 """Entry of a layer's metadata with the positions of the items that the user has painted on."""
-
-
-class HeldItem(Item):
-    """Item in a canvas's keeping; its ``data`` has shape and type alone."""
-
-    __slots__ = ("held", "values")
-    held: ArrayHandle
-    values: ValueRange | None
-
-    def loaded(self) -> Item:
-        """Return the item with its pixels."""
-        return Item.of(self.meta, self.held.get(), self.arrays, self.publisher, self.seq)
 
 
 def is_live(layer: Any) -> bool:
@@ -81,13 +69,12 @@ class PixelStream(LayerStream):
         table = item.features if self.features is not None else {}
         if self.features is not None:
             self.features.check(table)
-        held = item.held if isinstance(item, HeldItem) else None
         place = (stage[0], stage[1]) if len(stage) == 2 else None
         spans = self._spans(item, position, place)
         self.world.check(spans)
         result = self.canvas.put(
             position,
-            item.data if held is None else held,
+            item.held if isinstance(item, HeldItem) else item.data,
             origin=item.origin,
             array_shape=item.array_shape,
             order=tuple(self.spec.axes) if self.spec else (),
@@ -154,10 +141,14 @@ class PixelStream(LayerStream):
                 yield axis, span
 
     def _measure(self, item: Item) -> ValueRange | None:
-        """Return the range of an item; data on disk were measured before they went there."""
+        """Return the range of an item; pixels in a store are read once for that."""
         if self.contrast is None:
             return None
-        return item.values if isinstance(item, HeldItem) else value_range(item.data)
+        if not isinstance(item, HeldItem):
+            return value_range(item.data)
+        if item.values is None:
+            item.values = value_range(item.held.get())
+        return item.values
 
     def _in_view(self, result: PutResult) -> bool:
         """Return whether a change may be on the screen."""
@@ -173,34 +164,6 @@ class PixelStream(LayerStream):
                 result.start[-2:], result.shape[-2:], *corners[:, -2:], strict=True
             )
         )
-
-    def items(self) -> Iterator[HeldItem]:
-        """Return all items that were put, with all that is needed to put each elsewhere."""
-        layer, part = self.source
-        for laid in self.canvas.blocks():
-            calibration = self.calibration
-            if laid.stage is not None:
-                lead = (0.0,) * (len(calibration.scale or (1.0, 1.0)) - 2)
-                calibration = replace(calibration, translate=(*lead, *laid.stage))
-            arrays = {}
-            if self.features is not None:
-                cell = self.mosaic.cell(laid.position)
-                arrays = self.features.arrays(laid.position, (cell, laid.origin))
-            held = laid.block
-            meta = ItemMeta(
-                layer,
-                self.kind,
-                {**laid.position, **self.channel},
-                calibration=calibration,
-                rgb=bool(self.canvas.colour),
-                origin=laid.origin,
-                array_shape=laid.array_shape,
-                part=part,
-                options=self.own_options,
-            )
-            item = HeldItem.of(meta, np.broadcast_to(np.zeros((), held.dtype), held.shape), arrays)
-            item.held, item.values = held, laid.values
-            yield item
 
     @property
     def ndim(self) -> int:

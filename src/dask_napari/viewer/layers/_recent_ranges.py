@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.canvas import PositionKey, ValueRange
+from dask_napari.canvas import PositionKey
+from dask_napari.catalog import ValueRange
 
 TAILS: Final = (0.005, 0.998)
 """Shares of the values below the robust low and high, so that a few hot or dead pixels do not

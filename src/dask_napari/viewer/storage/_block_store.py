@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dask_napari.canvas.pixels import ArrayHandle
+from dask_napari.catalog import ArrayHandle
 from dask_napari.model import Reports, contain
 from dask_napari.viewer.storage._scratch import Extent, Scratch
 
