@@ -1,7 +1,8 @@
 """Measure the stalls of the viewer's main thread while 200 images of 1024 x 1024 arrive a second.
 
-A 5 ms timer on the main thread records how late it is called. The peer is an equal window without
-arriving images.
+A 5 ms timer on the main thread records how late it is called. The peers are the same window before
+anything arrives, and one that shows pictures of a plain array, as often as the viewer redraws: most
+of a stall is the drawing, and all of them grow with the load of the machine.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ SECONDS = 10
 PLACES = 50
 BEAT_MS = 5
 
+PLAIN_MS = 66
+"""Milliseconds between pictures of the plain array: the viewer redraws some 15 times a second."""
+
+PLAIN_SECONDS = 6
+
 _spawn = mp.get_context("spawn")
 
 
@@ -40,7 +46,8 @@ def _send(address: str) -> None:
 def main() -> None:
     board = Board()
     viewer = napari.Viewer(show=True)
-    delays: dict[str, list[float]] = {"nothing arrives": [], "200 images/s": []}
+    names = idle_name, plain_name, live_name = "nothing arrives", "a plain array", "200 images/s"
+    delays: dict[str, list[float]] = {name: [] for name in names}
     state = {"name": "", "then": time.perf_counter()}
     beat = QTimer()
     beat.setTimerType(Qt.TimerType.PreciseTimer)
@@ -57,21 +64,37 @@ def main() -> None:
         child = _spawn.Process(target=_send, args=(receiver.addresses[0],))
 
         def idle() -> None:
-            state["name"] = "nothing arrives"
+            state["name"] = idle_name
+
+        array = np.random.default_rng(0).integers(0, 255, (8, 1024, 1024), "u1")
+        plain = QTimer()
+        plain.timeout.connect(
+            lambda: viewer.dims.set_current_step(0, (viewer.dims.current_step[0] + 1) % len(array))
+        )
+
+        def show_plain() -> None:
+            state["name"] = ""
+            viewer.add_image(array)
+            viewer.dims.set_current_step(0, 0)
+            plain.start(PLAIN_MS)
+            QTimer.singleShot(1000, lambda: state.update(name=plain_name))
 
         def start() -> None:
             state["name"] = ""
+            plain.stop()
+            viewer.layers.clear()
             child.start()
 
         def first() -> None:
             if receiver.peers() and receiver.peers()[0].items > RATE and not state["name"]:
-                state["name"] = "200 images/s"
+                state["name"] = live_name
             if child.pid is not None and not child.is_alive():
                 viewer.close()
 
         beat.start(BEAT_MS)
         QTimer.singleShot(1000, idle)
-        QTimer.singleShot(4000, start)
+        QTimer.singleShot(4000, show_plain)
+        QTimer.singleShot(5000 + 1000 * PLAIN_SECONDS, start)
         watch = QTimer()
         watch.timeout.connect(first)
         watch.start(50)

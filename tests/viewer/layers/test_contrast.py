@@ -187,6 +187,19 @@ def test_a_layer_of_the_users_own_keeps_its_limits_when_it_is_linked(viewer, put
     assert limits("mine") == (1, 77)
 
 
+def test_a_layer_that_has_become_the_users_own_is_not_watched(viewer, live, put, limits):
+    put(frame(0))
+    mine = viewer.layers["raw"]
+    mine.data = np.zeros((64, 64), "u2")
+    put(frame(1, CELLS * 10))
+    stream = live.layers.streams["raw"]
+    assert stream.layer is not mine
+    mine.contrast_limits = (1, 77)
+    put(frame(2, CELLS * 20))
+    assert stream.layer.contrast_limits[1] > 20_000
+    assert mine.contrast_limits == [1, 77]
+
+
 def test_the_mode_goes_with_the_layer_into_another_layout(viewer, live, source, put, limits):
     source.specs["raw"] = LayerSpec("raw", "image", {"well": "slider"}, contrast="frame")
     put(frame(0, well=1), frame(0, CELLS * 10, well=2))
