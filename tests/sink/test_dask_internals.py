@@ -26,7 +26,7 @@ PACKAGE = Path(dask_napari.__file__).parent
 
 INTERNALS = {
     # of TaskState and Task
-    *("run_spec", "startstops", "dependencies", "start_time"),
+    *("run_spec", "startstops", "dependencies", "start_time", "task_counter"),
     # of a worker
     *("who_has", "memory_manager", "monitor", "metrics", "active_threads", "active_keys"),
     *("_instances", "require_encryption", "plugins"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
-from distributed import Client, wait
+import dask.array as da
+from distributed import Client, Future, Worker, futures_of, wait
 
 import cluster_tasks as tasks
-from dask_napari.sink import SINK_NAME, TapsUpdate, worker_counts
-from dask_napari.tap import Tap
+from dask_napari.sink import SINK_NAME, TapsUpdate, dask_internals, worker_counts
+from dask_napari.tap import Tap, TapSet
 from headless import eventually
 
 
@@ -22,6 +24,15 @@ def scans(client: Client) -> int:
         lambda dask_worker: len(dask_worker.plugins[SINK_NAME]._session.stored_outputs._scans)
     ).values()
     return number
+
+
+def kept(client: Client) -> list[Future]:
+    """Have a worker keep frames, what was read, and an array of two chunks."""
+    frames = client.map(tasks.frame, range(300), size=8, key=[f"frame-{n}" for n in range(300)])
+    read = client.map(tasks.read, "abc")
+    futures = [*frames, *read, *futures_of(client.persist(ARRAY))]
+    wait(futures)
+    return futures
 
 
 def slowly(key: object) -> bool:
@@ -44,6 +55,40 @@ def test_a_scan_ends_with_its_tap_and_goes_on_with_other_changes(client, viewer)
     assert selected(client, "removed") < 300
     assert selected(client, "kept") == 300
     viewer.until_settled()
+
+
+ARRAY = da.ones((8, 8), chunks=(4, 8), name="ones-of-scans")
+
+
+def stored(taps: list[Tap], dask_worker: Worker) -> list[Any]:
+    found = TapSet(taps)
+    return dask_internals.stored_keys(dask_worker, found.names, found.keys)
+
+
+def test_only_keys_that_a_tap_may_choose_are_listed(client):
+    futures = kept(client)
+    for selects, count in (
+        (["elsewhere"], 0),
+        (["read"], 3),
+        (["frame", "read"], 303),
+        ([ARRAY], 2),
+        ([["frame-3", "frame-4", "elsewhere-1"]], 2),
+        (["frame-5"], 300),
+        ([["frame-6"], "read"], 4),
+        ([lambda key: False, "elsewhere"], 305),
+    ):
+        (listed,) = client.run(stored, [Tap(select) for select in selects]).values()
+        assert len(listed) == len(set(listed)) == count, selects
+    del futures
+
+
+def test_a_tap_on_keys_shows_what_is_in_memory(client, viewer):
+    futures = kept(client)
+    taps = {"a": Tap(futures[3:5], layer="two"), "b": Tap(ARRAY, layer="array")}
+    client.register_plugin(TapsUpdate({**taps, "c": Tap("frame-7", layer="one")}))
+    viewer.until_shown("two", 2)
+    viewer.until_shown("array", 2)
+    viewer.until_shown("one", 1)
 
 
 def test_an_update_that_comes_late_replaces_no_newer_one(client, viewer):

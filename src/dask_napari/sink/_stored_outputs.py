@@ -37,7 +37,9 @@ class StoredOutputs:
     def scan(self, taps: TapSet) -> None:
         """Begin to select by some taps from all that is in memory now. On the event loop."""
         # Listed now: `FinishedTasks` alone selects outputs of tasks that end from here on.
-        self._start(self._scan(taps, dask_internals.stored_keys(self._context.worker)))
+        keys = dask_internals.stored_keys(self._context.worker, taps.names, taps.keys)
+        if keys:
+            self._start(self._scan(taps, keys))
 
     def arrived(self, key: Any) -> None:
         """Select data that a client has scattered, if they are no copy. On the event loop."""

@@ -11,11 +11,12 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dask._task_spec import Alias, TaskRef
+from dask.utils import key_split
 from distributed import Worker, get_worker
 from distributed.comm import get_address_host
 from distributed.core import Status
@@ -85,9 +86,25 @@ def task_of(worker: Worker, key: Any) -> TaskState | None:
     return worker.state.tasks.get(key)
 
 
-def stored_keys(worker: Worker) -> list[Any]:
-    """Return the keys of all outputs in a worker's memory, spilled ones included."""
-    return [key for key, task in worker.state.tasks.items() if task.state == "memory"]
+def stored_keys(
+    worker: Worker, names: Collection[str] | None = None, keys: Collection[Any] = ()
+) -> list[Any]:
+    """Return the keys of outputs in a worker's memory, spilled ones included.
+
+    They are all of them, or those of tasks with some names, chunks of arrays with some names, and
+    some keys. For names that nothing has in memory the keys are not gone through:
+    ``state.task_counter``.
+    """
+    tasks = worker.state.tasks
+    if names is None:
+        return [key for key, task in tasks.items() if task.state == "memory"]
+    counts = worker.state.task_counter.current_count()
+    prefixes = {prefix for prefix in {*names, *map(key_split, names)} if counts[prefix, "memory"]}
+    found = [tasks[key] for key in keys if key in tasks]
+    listed = [task.key for task in found if task.prefix not in prefixes and is_stored(task)]
+    if prefixes:
+        listed += [k for k, task in tasks.items() if task.prefix in prefixes and is_stored(task)]
+    return listed
 
 
 def is_stored(task: TaskState) -> bool:

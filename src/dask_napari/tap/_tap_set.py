@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -67,6 +67,18 @@ class TapSet:
     def watching(self, source: str) -> list[tuple[CompiledTap, ChunkGrid]]:
         """Return the taps, with their chunks, whose tasks in the graph pass on an array."""
         return self._watching.get(source, [])
+
+    @property
+    def names(self) -> set[str] | None:
+        """Names of tasks and arrays from which the taps choose; None if from all by a predicate."""
+        if self._predicates:
+            return None
+        return {*self._by_array, *(t.selector for t in self.taps if isinstance(t.selector, str))}
+
+    @property
+    def keys(self) -> Collection[Any]:
+        """Keys that the taps choose one by one; some may be names."""
+        return self._by_name.keys()
 
     def taps_array(self, name: str, layer: str) -> bool:
         """Return whether a tap puts the chunks of an array onto a layer, by their keys."""
