@@ -225,6 +225,15 @@ class Spanning:
 
     reach: Reach | None = None
 
+    complete: Callable[[], tuple[Any, dict[str, Any]] | None] | None = None
+    """Returns data and arguments of all elements, None if the layer holds them all."""
+
+    def as_layer_data_tuple(self) -> tuple[Any, dict[str, Any], str]:
+        """Return what napari duplicates and saves: all elements, not those in view alone."""
+        data, state, kind = super().as_layer_data_tuple()  # type: ignore[misc]
+        found = self.complete() if self.complete is not None else None
+        return (data, state, kind) if found is None else (found[0], {**state, **found[1]}, kind)
+
     @property
     def _extent_data(self) -> npt.NDArray[np.float64]:
         extent: npt.NDArray[np.float64] = super()._extent_data  # type: ignore[misc]

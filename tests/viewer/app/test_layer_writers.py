@@ -9,10 +9,12 @@ import pytest
 import tifffile
 import yaozarrs
 import zarr
+from napari._app_model import get_app_model
 
 from dask_napari.model import Calibration, Item
 from dask_napari.record import Record
 from dask_napari.viewer.layers._points_stream import PointsStream
+from dask_napari.viewer.layers._shapes_stream import ShapesStream
 
 PICTURES = np.arange(2 * 5 * 8 * 9, dtype=np.uint16).reshape(2, 5, 8, 9)
 
@@ -96,6 +98,25 @@ def test_elements_as_a_table(save, put, monkeypatch):
     assert [row["well"] for row in rows] == ["A01"] * 3 + ["B02"] * 2
     assert rows[4] == {"well": "B02", "y": "2.0", "x": "3.0", "size": "0.5", "type": "b"}
     assert len(Record(save("a.zarr", "spots"))) == 2
+    with save("b.csv", "spots").open() as file:  # by napari's own writer
+        assert [row["size"] for row in csv.DictReader(file)] == ["0.0", "0.5", "1.0", "0.0", "0.5"]
+
+
+def test_all_of_a_layer_is_duplicated(viewer, put, monkeypatch):
+    monkeypatch.setattr(PointsStream, "limit", 3)
+    monkeypatch.setattr(ShapesStream, "limit", 1)
+    arrays = {"offsets": np.array([0, 3]), "types": np.array([0]), "feature:n": np.array([5])}
+    vertices = np.array([[1, 1], [1, 5], [5, 1.0]])
+    put(
+        *(spots("A01", 3), spots("B02", 2)),
+        *(Item("cells", "shapes", vertices, {"well": w}, arrays=arrays) for w in ("A01", "B02")),
+    )
+    for name, count in (("spots", 5), ("cells", 2)):
+        assert len(viewer.layers[name].data) < count
+        viewer.layers.selection = {viewer.layers[name]}
+        get_app_model().commands.execute_command("napari.layer.duplicate").result()
+        copied = viewer.layers[f"{name} copy"]
+        assert len(copied.data) == len(copied.features) == count
 
 
 def test_shapes_and_tracks_as_a_table(save, put):

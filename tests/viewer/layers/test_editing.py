@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari._app_model import get_app_model
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
 
 from dask_napari.model import Item
 from dask_napari.viewer.layers._points_stream import PointsStream
@@ -207,3 +210,18 @@ def test_shapes_added_and_deleted_by_hand(viewer, put, live):
     assert np.array_equal(layer.data[at][:, 1:], square[:, 1:])
     assert set(layer.data[at][:, 0]) == {2}
     assert layer.edge_color[at].tolist() == [0, 1, 0, 1]
+
+
+def test_the_mouse_paints_in_the_window(viewer, put, labels):
+    labels.mode, labels.selected_label, labels.brush_size = "paint", 7, 3
+    viewer.layers.selection = {labels}
+    viewer.reset_view()
+    QApplication.processEvents()
+    canvas = viewer.window._qt_viewer.canvas.native
+    for act in (QTest.mousePress, QTest.mouseRelease):
+        act(canvas, Qt.MouseButton.LeftButton, pos=canvas.rect().center())
+    put(cells(0, 3))
+    assert (labels.data[0, 7:9, 9:11] == 7).any()
+    assert 3 in labels.data
+    labels.undo()
+    assert 7 not in labels.data

@@ -100,6 +100,10 @@ class ElementStream(LayerStream):
         """Give the napari layer its elements; the first ``kept`` are those it has."""
         raise NotImplementedError
 
+    def complete(self) -> tuple[Any, dict[str, Any]] | None:
+        """Return data and arguments of all elements; None if the layer has them, or cannot."""
+        return None
+
     @property
     def large(self) -> bool:
         """Return whether the layer holds only the elements in view."""
@@ -188,7 +192,7 @@ class ElementStream(LayerStream):
 
     def _attach(self, layer: Any) -> None:
         """Give a layer the range of the sliders."""
-        layer.reach = self.reach
+        layer.reach, layer.complete = self.reach, self.complete
 
     def _calibrate(self, axes: tuple[str, ...]) -> None:
         """Leave out the axes that became sliders: an index has no scale."""

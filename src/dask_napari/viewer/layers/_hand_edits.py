@@ -82,7 +82,9 @@ class HandEdits:
     @property
     def must_wait(self) -> bool:
         """Return whether the user is at it, so that the layer has to stay as it is."""
-        return self._layer is not None and is_being_edited(self._layer)
+        layer = self._layer
+        there = layer is not None and layer in self._stream.viewer.layers
+        return there and is_being_edited(layer)
 
     @contextmanager
     def pause(self) -> Iterator[None]:

@@ -40,6 +40,15 @@ class PointsStream(ElementStream):
             arguments = {"canvas_size_limits": (0, 10_000), **arguments}
         return Points(rows.coordinates, ndim=self.ndim, features=features(rows), **arguments)
 
+    def complete(self) -> tuple[Any, dict[str, Any]] | None:
+        """Return data and arguments of all elements; None if the layer holds them."""
+        if not self.large:
+            return None
+        rows, looks = self.canvas.all_rows(), {"shown": True}
+        looks |= {name: getattr(self.layer, current) for name, current in LOOKS.items() if current}
+        table = features(rows)
+        return rows.coordinates, {**looks, "features": table, "properties": table}
+
     def load(self, rows: Rows, kept: int) -> None:
         """Give the napari layer its elements; the first ``kept`` are those it has."""
         layer = self.layer

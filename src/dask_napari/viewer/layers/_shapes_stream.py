@@ -84,6 +84,17 @@ class ShapesStream(ElementStream):
         shapes, arguments["shape_type"] = self._shapes(rows)
         return Shapes(shapes, ndim=self.ndim, features=table, **arguments)
 
+    def complete(self) -> tuple[Any, dict[str, Any]] | None:
+        """Return data and arguments of all elements; None if the layer holds them."""
+        if not self.large or self.layer is None:
+            return None
+        rows = self.canvas.all_rows()
+        shapes, types = self._shapes(rows)
+        table = features(rows)
+        looks = {name: new for name, _, new in self._looks(self.layer)}
+        more = {"shape_type": types, "z_index": 0, "features": table, "properties": table}
+        return shapes, {**looks, **more}
+
     def load(self, rows: Rows, kept: int) -> None:
         """Give the napari layer its elements; the first ``kept`` are those it has."""
         layer = self.layer
