@@ -134,3 +134,23 @@ def test_items_of_objects_are_never_read():
     item = Item("cells", "labels", np.empty((2, 2), object))
     with pytest.raises(ValueError, match="objects"):
         ItemDescription.of(item).empty("data")
+
+
+def retaken(well: str, t: int) -> np.ndarray:
+    return picture(well, t)
+
+
+def test_a_new_run_replaces_nothing_of_the_one_before(client):
+    with dn.watch(client, new=True) as live:
+        live.tap("retaken", at=lambda key, value, args: {"well": args[0]})
+        first = client.map(retaken, WELLS, [0] * len(WELLS))
+        wait(first)
+        live.wait(DEADLINE)
+        assert live.new_run() == 2
+        second = client.map(retaken, WELLS[1:], [2, 2])
+        wait(second)
+        live.wait(DEADLINE)
+        array = live.data("retaken")
+        assert array["well"].values.tolist() == list(WELLS[1:])
+        assert np.array_equal(array.sel(well="A02"), picture("A02", 2))
+        assert live.ledger()["retaken"].shown == 5
