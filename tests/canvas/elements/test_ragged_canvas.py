@@ -199,6 +199,20 @@ def test_columns_may_differ_between_blocks():
     np.testing.assert_array_equal(columns["ok"], [np.nan, np.nan, 1])
 
 
+def test_columns_that_are_missing_in_most_rows_are_refused():
+    many = Block(np.zeros((1 << 20, 2), np.float32))
+    wide = Block(np.zeros((1, 2)), columns={f"c{n}": np.array([1.5]) for n in range(1000)})
+    few = Block(np.zeros((1, 2)), columns={"name": np.array(["x" * 1000]), "area": np.array([1.5])})
+    for first, second in ((wide, many), (many, wide)):
+        canvas = RaggedCanvas(CanvasAxes())
+        canvas.put({"t": 0}, first)
+        with pytest.raises(Refusal, match=r"8000 B a row are missing in most of 1048577 rows"):
+            canvas.put({"t": 1}, second)
+        assert len(canvas.all_rows().coordinates) == (1 if first is wide else 1 << 20)
+    canvas.put({"t": 2}, few)
+    assert len(canvas.all_rows().coordinates) == (1 << 20) + 1
+
+
 @pytest.mark.parametrize(
     ("position", "bad"),
     [

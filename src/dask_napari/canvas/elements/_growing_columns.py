@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +19,13 @@ CAPACITY: Final = 256
 LONG_TEXT: Final = 64
 """Characters of a text up to which all rows of a column have room for as many. Longer ones are
 kept one by one: one text of 1000 characters must not make 4 kB of each of a million others."""
+
+MISSING_BYTES: Final = 256 << 20
+"""Bytes that columns may take for values that never came: 100 columns of 300 000 rows. A block of
+many columns and one row must not make gigabytes of a block of many rows without any."""
+
+WIDENING: Final = 8
+"""Times as much as came that columns may take besides: flags become numbers where some miss."""
 
 
 def missing_value(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Any]:
@@ -58,6 +67,13 @@ def _is_long(dtype: np.dtype[Any]) -> bool:
     return _text_length(dtype) > LONG_TEXT * np.dtype("U1").itemsize
 
 
+def _row_bytes(arrays: Iterable[npt.NDArray[Any] | None]) -> int:
+    """Return the bytes of a row of a column that takes the rows of all arrays."""
+    there = [array for array in arrays if array is not None]
+    dtype = functools.reduce(common_type, (array.dtype for array in there))
+    return math.prod(there[0].shape[1:]) * (8 if _is_long(dtype) else dtype.itemsize)
+
+
 @dataclass(slots=True, eq=False)
 class PreparedRows:
     """Rows of columns, and buffers with room for them."""
@@ -85,6 +101,7 @@ class GrowingColumns:
     def __init__(self) -> None:
         self._buffers: dict[str, npt.NDArray[Any]] = {}
         self._length = 0
+        self._arrived = 0  # bytes of the rows that are there, as they came
 
     def __len__(self) -> int:
         return self._length
@@ -112,6 +129,19 @@ class GrowingColumns:
                     f"column {name!r} has rows of shape {values.shape[1:]}, but those before it"
                     f" have {known.shape[1:]}",
                 )
+        self._check_missing(length, block)
+
+    def _check_missing(self, length: int, block: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Refuse a block after which the columns would take far more than has come for them."""
+        names = {*self._buffers, *block}
+        row = sum(_row_bytes((self._buffers.get(name), block.get(name))) for name in names)
+        arrived = self._arrived + sum(values.nbytes for values in block.values())
+        if row * (self._length + length) > MISSING_BYTES + WIDENING * arrived:
+            raise Refusal(
+                "features",
+                f"columns of {row} B a row are missing in most of {self._length + length} rows, "
+                "and would take too much memory; put them onto a layer of their own",
+            )
 
     def append(self, length: int, block: Mapping[str, npt.NDArray[Any]]) -> None:
         """Add rows at the end."""
@@ -135,6 +165,8 @@ class GrowingColumns:
                 values = missing_value(buffer.dtype)[1]
             buffer[rows.start : rows.stop] = values
         self._buffers = rows.buffers
+        added = max(0, rows.stop - max(rows.start, self._length)) / max(1, rows.stop - rows.start)
+        self._arrived += int(added * sum(values.nbytes for values in rows.block.values()))
         self._length = max(self._length, rows.stop)
 
     def _room(
@@ -176,4 +208,5 @@ class GrowingColumns:
         columns = GrowingColumns()
         columns._buffers = {name: self[name][rows] for name in self._buffers}
         columns._length = int(rows.sum())
+        columns._arrived = self._arrived * columns._length // max(1, self._length)
         return columns
