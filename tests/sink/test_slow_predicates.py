@@ -55,6 +55,7 @@ def test_slow_eager_copies_are_reported_too(client):
         client.register_plugin(NapariSink(viewer.receiver.addresses, [tap]))
         for n in range(6):  # one by one, for which the queue has room
             wait(client.submit(large, n, pure=False))
+            viewer.until_shown("large", n + 1)
         viewer.until(lambda: told(viewer))
         assert "copy='eager' takes" in told(viewer)["large"]
 

@@ -8,10 +8,9 @@ SystemExit and the like, which only code of others raises.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
@@ -78,8 +77,7 @@ def _is_raised(error: BaseException) -> bool:
     return is_strict() and isinstance(error, Exception) and not isinstance(error, Refusal)
 
 
-@contextlib.contextmanager
-def foreign_code() -> Iterator[None]:
+class foreign_code:
     """Run other people's code, whose errors become refusals: they are input, in strict mode too.
 
     >>> with foreign_code():
@@ -88,12 +86,20 @@ def foreign_code() -> Iterator[None]:
     ...
     dask_napari.model._refusal.Refusal: ValueError: invalid literal for int() with base 10: 'seven'
     """
-    try:
-        yield
-    except Refusal:
-        raise
-    except Exception as error:
-        raise Refusal.of(error) from error
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, Refusal):
+            raise Refusal.of(error) from error
 
 
 def _log(error: BaseException) -> None:

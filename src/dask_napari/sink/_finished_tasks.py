@@ -59,12 +59,12 @@ class FinishedTasks:
     def _put(self, tap: CompiledTap, task: TaskState, chunk: Any) -> None:
         context = self._context
         try:
-            with foreign_code():  # of outputs, which are unpickled or copied
+            with foreign_code():  # of outputs, which are unpickled
                 value = dask_internals.read_output(context.worker, task.key)
-                began = perf_counter()
-                if tap.copy == "eager":
-                    value = snapshot(value)
             if tap.copy == "eager":
+                began = perf_counter()
+                with foreign_code():
+                    value = snapshot(value)
                 context.count_copy(tap, perf_counter() - began)
             output = TaskOutput(context, tap, task, value, chunk)
         except BaseException as error:

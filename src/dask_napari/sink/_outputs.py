@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dask_napari.coerce import coerce_all, place_of
 from dask_napari.model import (
@@ -33,6 +33,9 @@ from dask_napari.tap import CompiledTap
 
 if TYPE_CHECKING:
     from distributed.worker_state_machine import TaskState
+
+
+NOTHING: Final = Held(0)
 
 
 class ReleasedOutput(Refusal):
@@ -154,7 +157,7 @@ class TaskOutput(Output):
         chunk: object = None,
     ) -> None:
         self._task = dask_internals.computed_task(task)
-        self._held = Held(0)
+        self._held = NOTHING
         if value is not None:
             value, self._held = held_output(value, self._task.nbytes)
         self._arguments: Arguments | None  # None if they were forgotten
@@ -225,7 +228,7 @@ class TaskOutput(Output):
             return False  # the task may have written to what the worker holds since
         if self.nbytes > self._held.nbytes:  # light ones stay: a place needs no more
             self._arguments = None
-        self._value, self._held = None, Held(0)
+        self._value, self._held = None, NOTHING
         self.nbytes = self.owner = 0
         return True
 

@@ -45,7 +45,7 @@ def held_output(value: object, known: object) -> tuple[object, Held]:
     ``known`` is the size that Dask found. Raises :class:`Refusal` if that is none.
     """
     held = held_by(value, known)
-    if is_small_view(value, held) and value.nbytes <= COPIED_AT_ONCE:
+    if held.owner and is_small_view(value, held) and value.nbytes <= COPIED_AT_ONCE:
         return value.copy(), Held(value.nbytes)
     return value, held
 

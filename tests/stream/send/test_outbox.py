@@ -115,7 +115,7 @@ def test_nothing_is_held_while_the_worker_is_paused():
     outbox = Outbox(100)
     waiting = Output("a")
     outbox.put(waiting)
-    assert outbox.pause(True)
+    assert outbox.budget.pause(True)
     assert outbox.forget()
     outbox.put(Output("b"))
     outbox.put(Output("c", keyed=False))
@@ -181,16 +181,16 @@ def test_lost_items_are_sent_again_before_the_others():
 @pytest.mark.drops("queue-full")
 def test_what_is_away_counts_against_the_budget():
     outbox = Outbox(20)
-    outbox.account_away(15)
+    outbox.budget.away = 15
     kept, unkeyed = Output("a"), Output("b", keyed=False)
     outbox.put(kept)
     assert (kept.forgotten, outbox.budget.held) == (True, 15)
     outbox.put(unkeyed)
     assert count(outbox).dropped == {"queue-full": 1}
     assert outbox.no_room(10, "latest") == "queue-full"
-    assert outbox.squeeze(True)
+    assert outbox.budget.squeeze(True)
     assert outbox.no_room(10, "drop-oldest") == "worker-memory"
-    outbox.account_away(0)
+    outbox.budget.away = 0
     assert outbox.no_room(10, "latest") == ""
 
 
@@ -266,9 +266,9 @@ def test_counts_balance_and_bytes_stay_in_the_budget(steps):
                 if entry is not None:
                     outbox.unpop([entry])
             case "pause":
-                outbox.pause(True)
+                outbox.budget.pause(True)
             case "go on":
-                outbox.pause(False)
+                outbox.budget.pause(False)
             case "sort_intake":
                 sort_intake(outbox)
             case name:

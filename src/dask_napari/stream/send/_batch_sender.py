@@ -10,17 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.model import Item, Reports, Tally
-from dask_napari.stream.send._batching import BATCH_BYTES, BatchBuilder
 from dask_napari.stream.send._compression import LinkCompression
 from dask_napari.stream.send._handshake import Agreement
 from dask_napari.stream.send._in_flight import InFlight
 from dask_napari.stream.send._link_rate import LEAST_PIECE, LinkRate
-from dask_napari.stream.send._loader import Loader
+from dask_napari.stream.send._loader import LOAD_ITEMS, Loader
 from dask_napari.stream.send._publisher_socket import PublisherSocket
+from dask_napari.stream.send._sendable import oversize, unsendable
 from dask_napari.stream.send._splitting import OutgoingBatch
 from dask_napari.stream.shm import Arena, Slot
 from dask_napari.stream.wire import MESSAGE, as_it_is, cost_of, pack, payload_size
 from dask_napari.stream.wire import messages as wire
+
+BATCH_BYTES: Final = 4 << 20
+"""A batch is closed at so many bytes: larger ones gain no speed and delay their first item."""
+
+SMALL: Final = 256 << 10
+"""Bytes; a batch of less costs the receiver more as a message than as bytes."""
 
 ARENA_WINDOW: Final = 8 << 20
 """Bytes of slots that may be with the receiver, and two batches whatever their size. It copies a
@@ -43,9 +49,11 @@ class BatchSender:
         self.counted_at = time.monotonic()
         self._socket = socket
         self._outbox = loader.outbox
+        self._loader = loader
+        self._reports = reports
         self._numbers = numbers
         self._epoch = self._credit = self._frame = self._number = 0
-        self._builder = BatchBuilder(loader, reports)
+        self._batch: list[Item] = []  # formed, and not sent in whole
         self._link = LinkRate()
         self._in_flight = InFlight(self._link)
         self._outgoing: OutgoingBatch | None = None
@@ -85,9 +93,9 @@ class BatchSender:
             # As Nagle's algorithm: while small batches are on the way, the next one may grow. A
             # receiver that is busy with many publishers acknowledges later and so gets fewer,
             # larger messages from each.
-            if self._builder.little and len(self._in_flight) >= SMALL_BATCHES:
+            if len(self._in_flight) >= SMALL_BATCHES and self._little:
                 break
-            if not self._builder.form(self._batch_bytes, self._frame):
+            if not self._form():
                 self._link.starve()
                 break
             if not self._send_formed():
@@ -98,22 +106,23 @@ class BatchSender:
     @property
     def blocked(self) -> bool:
         """True if the next batch waits for the receiver."""
-        return self._credit <= 0 or self._window_full or bool(self._builder.batch)
+        return self._credit <= 0 or self._window_full or bool(self._batch)
 
     @property
     def idle(self) -> bool:
         """True if all items were sent and acknowledged."""
-        return self._builder.idle and not self._in_flight
+        return not (self._batch or self._in_flight) and self._loader.idle
 
     @property
     def away(self) -> int:
         """Bytes of items that were made and not acknowledged."""
-        return self._in_flight.nbytes + self._builder.nbytes
+        formed = sum(item.nbytes for item in self._batch)
+        return self._in_flight.nbytes + formed + self._loader.nbytes
 
     def unsent(self) -> list[Item]:
         """Hand over the items that were made but never sent."""
         self._outgoing = None
-        return self._builder.take_back()
+        return [*self._take(), *self._loader.take()]
 
     def unacknowledged(self) -> list[Item]:
         """Hand over the items that were sent and may not have arrived, oldest first."""
@@ -124,6 +133,45 @@ class BatchSender:
         if self.arena is not None:
             self.arena.close()
             self.arena = None
+
+    def _form(self) -> bool:
+        """Make the next batch, unless one waits; return false if there is nothing for it.
+
+        Outputs that cannot be sent are counted and reported.
+        """
+        if self._batch:
+            return True  # parts of it may be on their way
+        most = self._batch_bytes  # the item that reaches them closes the batch
+        if not self._loader.has(most):
+            self._loader.advance(most)
+            if self._loader.gathering:
+                return False
+        nbytes, items = 0, self._loader.take()
+        while items and len(self._batch) < LOAD_ITEMS and nbytes < most:
+            item = items[0]
+            if self._batch and nbytes + item.nbytes > self._frame // 2:
+                break  # in parts, all of a batch makes one frame
+            items.popleft()
+            # What the receiver must refuse would come back to be sent again, for ever.
+            if reason := oversize(item, self._frame):
+                refusal = unsendable(reason, item.layer, item.provenance.key)
+                self._outbox.drop(item.layer, reason)
+                self._reports.error(reason, refusal, layer=item.layer, key=refusal.key)
+                continue
+            self._batch.append(item)
+            nbytes += item.nbytes
+        self._loader.put_back(items)
+        return bool(self._batch)
+
+    def _take(self) -> list[Item]:
+        items, self._batch = self._batch, []
+        return items
+
+    @property
+    def _little(self) -> bool:
+        """True if a batch that is formed now would be small."""
+        waiting = len(self._outbox) >= LOAD_ITEMS or self._outbox.nbytes >= SMALL
+        return not self._batch and self._loader.idle and not waiting
 
     @property
     def _batch_bytes(self) -> int:
@@ -141,7 +189,7 @@ class BatchSender:
     def _send_formed(self) -> bool:
         """Send the formed batch or a piece of it; return false if it has to wait."""
         if self.arena is not None:
-            size = payload_size(self._builder.batch)
+            size = payload_size(self._batch)
             if 0 < size <= self.arena.capacity:
                 return self._send_slot(self.arena, size)
         self._send_inline()
@@ -152,7 +200,7 @@ class BatchSender:
         if slot is None:
             return False  # all slots are with the receiver; its CREDIT brings them back
         self._assign_numbers()
-        headers = pack(self._builder.batch, arena.view(slot))
+        headers = pack(self._batch, arena.view(slot))
         header = wire.SlotHeader(slot.offset, slot.nbytes, slot.generation)
         self._dispatch(
             wire.Batch(self._epoch, self._number + 1, headers, self._count_sent(), header),
@@ -164,7 +212,7 @@ class BatchSender:
         outgoing = self._outgoing
         if outgoing is None:
             self._assign_numbers()
-            items = self._builder.batch
+            items = self._batch
             # A batch too large for the arena stays within the host.
             encode = as_it_is if self.arena else self._compression.encoder(items, self.publishers)
             outgoing = self._outgoing = OutgoingBatch(items, encode)
@@ -180,13 +228,13 @@ class BatchSender:
         self._dispatch(batch, *frames)
 
     def _assign_numbers(self) -> None:
-        for item in self._builder.batch:
+        for item in self._batch:
             item.seq = next(self._numbers)
 
     def _count_sent(self) -> dict[str, Tally]:
         # With the batch itself and not before: the counts of a STATUS between its pieces must
         # not include what has not arrived.
-        self._outbox.sent([item.meta.layer for item in self._builder.batch])
+        self._outbox.sent([item.meta.layer for item in self._batch])
         self.counted_at = time.monotonic()
         return self._outbox.counts(changed=True)
 
@@ -202,6 +250,6 @@ class BatchSender:
         items: list[Item] = []
         if isinstance(message, wire.Batch):
             cost += message.expansion
-            items = self._builder.take()
+            items = self._take()
         self._in_flight.add(message.number, nbytes, items, slot, time.monotonic())
         self._credit -= cost_of(cost, self._socket.send(message, *frames), len(items))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Final
 
 SQUEEZED: Final = 8 << 20
@@ -13,16 +14,16 @@ class Budget:
     """Bound of what is held, and its sum, in which several views of one array count as that array.
 
     Values have a size and the identity of their memory's owner, 0 if none share it; it stays its
-    own while a value is held: leave before letting go. Changed under the lock of the outbox.
+    own while a value is held: leave before letting go. Values are counted under ``lock``.
 
-    >>> budget = Budget(100)
+    >>> budget = Budget(100, threading.Lock())
     >>> budget.admit(60, owner=7), budget.admit(60, owner=7), budget.admit(60, owner=0)
     (60, 0, None)
     >>> budget.remove(60, 7), budget.held, budget.remove(60, 7), budget.held
     (None, 60, None, 0)
     """
 
-    def __init__(self, nbytes: int) -> None:
+    def __init__(self, nbytes: int, lock: threading.Lock) -> None:
         self.limit = nbytes
         """Bytes of values that may be held at present."""
         self.withholds = ""
@@ -30,7 +31,8 @@ class Budget:
         self.queued = 0
         """Bytes of values that wait."""
         self.away = 0
-        """Bytes of values that were taken out and may not have arrived."""
+        """Bytes of values that were taken out and may not have arrived; set by who took them."""
+        self._lock = lock
         self._most = nbytes
         self._allowed = nbytes  # the limit, or less than any value
         # Each is set by one method; what follows from them is worked out from them alone.
@@ -44,18 +46,21 @@ class Budget:
 
     def pause(self, paused: bool) -> bool:
         """Hold no values while the worker is paused; return whether that begins."""
-        begins, self._paused = paused and not self._paused, paused
-        return self._follow(begins)
+        with self._lock:
+            begins, self._paused = paused and not self._paused, paused
+            return self._follow(begins)
 
     def squeeze(self, squeezed: bool) -> bool:
         """Hold little near the worker's limits of memory; return whether that begins."""
-        begins, self._squeezed = squeezed and not self._squeezed, squeezed
-        return self._follow(begins)
+        with self._lock:
+            begins, self._squeezed = squeezed and not self._squeezed, squeezed
+            return self._follow(begins)
 
     def leave_alone(self, alone: bool) -> None:
         """Hold no values while there has been no receiver for long."""
-        self._alone = alone
-        self._follow(False)
+        with self._lock:
+            self._alone = alone
+            self._follow(False)
 
     def _follow(self, begins: bool) -> bool:
         self.withholds = "worker-paused" if self._paused else "no-viewer" if self._alone else ""

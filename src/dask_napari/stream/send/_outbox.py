@@ -24,14 +24,13 @@ WAKE_ENTRIES: Final = 64
 class Outbox(OutputCounts):
     """Bounded, coalescing queue between the tasks and the publisher's thread.
 
-    Tasks put entries, the worker says how much may be held (:meth:`pause`, :meth:`squeeze`), and
-    the publisher's thread takes entries out and accounts for what it has of them.
+    Tasks put entries, the worker says by the budget how much may be held, and the publisher's
+    thread takes entries out and accounts for what it has of them.
     """
 
     def __init__(self, nbytes: int, limit: int = ENTRY_LIMIT) -> None:
         super().__init__()
-        self.budget = Budget(nbytes)
-        """What may be held; changed by methods of the outbox."""
+        self.budget = Budget(nbytes, self._lock)
         self.limit = limit
         self._intake: deque[Entry] = deque()
         # Ordered: what was taken from the front of a plain dict is stepped over again each time.
@@ -45,23 +44,6 @@ class Outbox(OutputCounts):
 
     def __repr__(self) -> str:
         return f"<Outbox {self._closed or 'open'}: {len(self)} entries, {self.budget}>"
-
-    # -- how much may be held --------------------------------------------------------------
-
-    def pause(self, paused: bool) -> bool:
-        """Hold no values while the worker is paused; return whether :meth:`forget` is due."""
-        with self._lock:
-            return self.budget.pause(paused)
-
-    def squeeze(self, squeezed: bool) -> bool:
-        """Hold little near the worker's limits of memory; return whether :meth:`forget` is due."""
-        with self._lock:
-            return self.budget.squeeze(squeezed)
-
-    def leave_alone(self, alone: bool) -> None:
-        """Hold no values while there has been no receiver for long. The publisher's thread."""
-        with self._lock:
-            self.budget.leave_alone(alone)
 
     def close(self, reason: str) -> None:
         """Drop everything that waits, and whatever comes from here on."""
@@ -201,13 +183,6 @@ class Outbox(OutputCounts):
         with self._lock:
             self._awake = bool(self._intake or self._ready)
             return not self._awake
-
-    def account_away(self, nbytes: int) -> None:
-        """Set the bytes of values that were taken out and may not have arrived.
-
-        They count against the budget.
-        """
-        self.budget.away = nbytes
 
     def unpop(self, entries: Iterable[Entry]) -> None:
         """Put popped entries back at the front."""

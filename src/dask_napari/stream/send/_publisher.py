@@ -196,12 +196,12 @@ class Publisher:
         """Hold no values while the worker is short of memory."""
         # At once for what comes next; what waits is let go of by the thread, since that takes
         # time and this is called on an event loop.
-        if self.outbox.pause(paused):
+        if self.outbox.budget.pause(paused):
             self._thread.wake()
 
     def squeeze(self, squeezed: bool) -> None:
         """Hold little while the worker is near its limits of memory."""
-        if self.outbox.squeeze(squeezed):
+        if self.outbox.budget.squeeze(squeezed):
             self._thread.wake()
 
     @property

@@ -186,7 +186,7 @@ class PublisherThread:
             self._loader.advance()
             if made := self._loader.take():
                 self._outbox.unpop(map(RetriedEntry, made))
-            self._outbox.leave_alone(backoff.alone)
+            self._outbox.budget.leave_alone(backoff.alone)
             self.streamer.forget()
             # The outbox is not told that the thread sleeps: a put must not wake a thread that
             # has no one to send to. Closing does.

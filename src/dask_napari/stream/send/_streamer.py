@@ -101,7 +101,7 @@ class Streamer:
             self._loader.look()
             if connection.agreement is None or batches.blocked:
                 self._loader.advance()  # places, so that outputs coalesce; `pump` makes items too
-            self._outbox.account_away(batches.away + self._undelivered.nbytes)
+            self._outbox.budget.away = batches.away + self._undelivered.nbytes
             if connection.agreement is None:
                 if not self.time_left():
                     return
@@ -167,7 +167,7 @@ class Streamer:
                 self._outbox.start_over()
                 connection.met_new_viewer = True
             self.viewer = agreement.welcome.instance
-        self._outbox.leave_alone(False)
+        self._outbox.budget.leave_alone(False)
         if agreement.inline_because:
             self._reports.error(
                 "inline", f"streaming without shared memory: {agreement.inline_because}"

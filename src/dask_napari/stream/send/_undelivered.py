@@ -101,7 +101,7 @@ class Undelivered:
     def add(self, items: Iterable[Item]) -> None:
         """Keep items that were sent and not acknowledged."""
         self._entries += map(RetriedEntry, items)
-        self._outbox.account_away(self.nbytes)
+        self._outbox.budget.away = self.nbytes
 
     def forget(self, *, everything: bool) -> None:
         """Let go of values beyond the budget, or of all that can be made once more."""
@@ -116,7 +116,7 @@ class Undelivered:
             if outbox.nbytes + away > outbox.budget.limit:
                 entry.give_up(outbox.budget.full)
             away -= held - entry.nbytes
-        outbox.account_away(away)
+        outbox.budget.away = away
 
     def resend(self, received: int) -> None:
         """Queue the items again but for those up to a number, which the receiver has."""
