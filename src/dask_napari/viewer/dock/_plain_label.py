@@ -34,7 +34,9 @@ class ElidedLabel(QLabel):  # type: ignore[misc]
     def sizeHint(self) -> QSize:
         """Ask for the width of the text within bounds: no name widens the dock."""
         metrics = self.fontMetrics()
-        return QSize(min(metrics.horizontalAdvance(self._text) + 2, WIDEST), metrics.height())
+        # Napari's style sheet gives labels a padding, which the metrics do not know.
+        padding = 2 * metrics.averageCharWidth()
+        return QSize(min(metrics.horizontalAdvance(self._text) + padding, WIDEST), metrics.height())
 
     def minimumSizeHint(self) -> QSize:
         """Ask for the height of a line alone."""
