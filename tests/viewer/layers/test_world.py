@@ -79,6 +79,14 @@ def test_any_magnitude_is_drawn_beside_others(viewer, live, put, source, case, f
     viewer.dims.current_step = (0,) * viewer.dims.ndim
     assert [layer.name for layer in viewer.layers if not is_seen(viewer, layer.name)] == []
     assert source.ledger().layers["wild"].shown == 1
+    (item,) = live.layers.items_from("wild")  # what is saved, and what the client reads
+    known, stated = item.calibration, DRAWN[case].calibration
+    if known.units == stated.units:
+        assert known.translate == pytest.approx(stated.translate)
+        assert known.scale == pytest.approx(stated.scale or (1.0,) * len(known.scale))
+    else:
+        metres = {"nanometer": 1e-9, "exameter": 1e18}[known.units[-1]]
+        assert known.translate == pytest.approx([at / metres for at in stated.translate])
 
 
 @pytest.mark.drops("cannot be drawn")

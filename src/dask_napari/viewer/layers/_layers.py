@@ -132,9 +132,12 @@ class Layers:
         return self._items_on({stream.name for stream in alike})
 
     def _items_on(self, names: Container[str]) -> Iterator[Item]:
-        """Return the items on layers, as they are laid out."""
-        items = (entry.item for entry in self._entries_of(names))
-        return (self.shown_entries.placed(item) for item in items if item is not None)
+        """Yield the items on layers, where they are laid out, with calibrations as stated."""
+        for entry in self._entries_of(names):
+            if entry.item is not None:
+                item = copy.copy(self.shown_entries.placed(entry.item))
+                item.amend(calibration=self._frame.stated(item.calibration))
+                yield item
 
     @property
     def newest(self) -> tuple[Mapping[str, Any], bool] | None:

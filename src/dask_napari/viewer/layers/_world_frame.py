@@ -100,6 +100,27 @@ class WorldFrame:
             ),
         )
 
+    def stated(self, drawn: Calibration) -> Calibration:
+        """Return what a calibration that is drawn says of sizes and places outside of the viewer.
+
+        >>> known = Calibration(scale=(1e-3, 1e-3), translate=(1.7e9, 0.0), units=("s", "pixel"))
+        >>> frame = WorldFrame().extended(known)
+        >>> frame.drawn(known).translate, frame.stated(frame.drawn(known)) == known
+        ((0.0, 0.0), True)
+        """
+        origins = [self._origins[axis] for axis, _, _ in self._places(drawn)]
+        factors = [1.0 if unit_kind(unit) else self._factor(unit) for _, unit in _axes(drawn)]
+        if all(factor == 1.0 for factor in factors) and not any(origins):
+            return drawn
+        return replace(
+            drawn,
+            scale=tuple(size / by for size, by in zip(drawn.scale, factors, strict=False)),
+            translate=tuple(
+                (place + origin) / by
+                for place, origin, by in zip(drawn.translate, origins, factors, strict=False)
+            ),
+        )
+
     def difference(self, known: Calibration) -> str:
         """Say how what is drawn differs from a calibration as it is stated.
 
