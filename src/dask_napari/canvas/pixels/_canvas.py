@@ -232,6 +232,11 @@ class Canvas(LazyArray):
         return (self._space, self._dtype) != old
 
     @property
+    def is_empty(self) -> bool:
+        """Return whether no block has come yet."""
+        return self._dtype is None
+
+    @property
     def n_blocks(self) -> int:
         """Number of blocks."""
         return sum(len(plane.tiles) for plane in self._planes.values())

@@ -64,7 +64,7 @@ class PixelStream(LayerStream):
         if item.rgb != bool(self.canvas.colour):
             raise Refusal("colour and grey images on one layer")
         stage = item.calibration.translate[-2:]
-        dtype = self.canvas.dtype if self.canvas.n_blocks else None
+        dtype = None if self.canvas.is_empty else self.canvas.dtype
         values = self._measure(item)
         table = item.features if self.features is not None else {}
         if self.features is not None:

@@ -57,6 +57,8 @@ class WorldFrame:
         """By kind, how layers are drawn that have a unit of the kind."""
         self._origins: Mapping[Axis, float] = origins or {}
         """From where axes are drawn, in the unit that is drawn."""
+        self._last: tuple[Calibration, Calibration] | None = None
+        """As stated and as drawn: the next item's is likely to be equal."""
 
     def __repr__(self) -> str:
         units = ", ".join(unit.name for unit in self._units.values())
@@ -65,6 +67,8 @@ class WorldFrame:
 
     def extended(self, known: Calibration) -> WorldFrame:
         """Return the frame with all that a calibration needs; this one if it has that."""
+        if self._last is not None and self._last[0] == known:
+            return self
         smallest: dict[str, float] = {}
         for size, unit in _axes(known):
             kind = unit_kind(unit)
@@ -83,6 +87,13 @@ class WorldFrame:
 
     def drawn(self, known: Calibration) -> Calibration:
         """Return the calibration that is drawn for one as stated, which may be the very one."""
+        if self._last is None or self._last[0] != known:
+            self._last = known, self._drawn(known)
+        elif self._last[1] is self._last[0]:
+            return known
+        return self._last[1]
+
+    def _drawn(self, known: Calibration) -> Calibration:
         factors = [self._factor(unit) for _, unit in _axes(known)]
         origins = [self._origins[axis] for axis, _, _ in self._places(known)]
         if all(factor == 1.0 for factor in factors) and not any(origins):
