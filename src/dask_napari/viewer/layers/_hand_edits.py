@@ -83,8 +83,9 @@ class HandEdits:
     def must_wait(self) -> bool:
         """Return whether the user is at it, so that the layer has to stay as it is."""
         layer = self._layer
-        there = layer is not None and layer in self._stream.viewer.layers
-        return there and is_being_edited(layer)
+        if layer is None or not is_being_edited(layer):
+            return False
+        return layer in self._stream.viewer.layers
 
     @contextmanager
     def pause(self) -> Iterator[None]:
