@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dask_napari.canvas import CanvasAxes, Mosaic
 from dask_napari.canvas.pixels import Canvas
 from dask_napari.canvas.pixels import _canvas as module
+from dask_napari.canvas.pixels._tiles import Tile
 from dask_napari.model import Layout
 
 puts = st.lists(
@@ -44,15 +45,32 @@ def test_tiles_that_overlap_replace_each_other_and_widen_the_type(made):
             check(canvas)
 
 
-@given(st.lists(st.tuples(st.integers(1, 12), st.integers(1, 9)), min_size=1, max_size=20))
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 12), st.integers(1, 9), st.booleans()), min_size=1, max_size=20
+    )
+)
 def test_a_mosaic_that_is_laid_out_again(made):
     with mock.patch.multiple(module, PYRAMID_ABOVE=8, COARSEST=4):
         mosaic = Mosaic()
         mosaic.set("field", Layout())
         canvas = Canvas(CanvasAxes(), mosaic=mosaic)
-        for n, (field, side) in enumerate(made):
+        for n, (field, side, is_looked_at) in enumerate(made):
             canvas.put({"t": 0, "field": field}, np.full((side, side), n + 1, "u1"))
-            check(canvas)
+            if is_looked_at or n == len(made) - 1:
+                check(canvas)
+
+
+def test_a_mosaic_that_grows_is_laid_out_when_it_is_looked_at():
+    mosaic = Mosaic()
+    mosaic.set("field", Layout())
+    canvas = Canvas(CanvasAxes(), mosaic=mosaic)
+    with mock.patch.object(Tile, "move", autospec=True, side_effect=Tile.move) as move:
+        for field in range(400):
+            canvas.put({"field": field}, np.full((4, 4), field % 250 + 1, "u1"))
+        assert move.call_count == 0  # not all tiles again for each that comes
+        assert np.asarray(canvas)[-1, -1] == 399 % 250 + 1
+        assert move.call_count == 400
 
 
 def test_what_comes_is_added_and_nothing_else_is_drawn():

@@ -126,8 +126,7 @@ class Canvas(LazyArray):
         if plane is None:
             plane = Plane(self.mosaic.version)
             self._planes.set(key, plane)
-        elif cell:
-            self._arrange(plane)
+        # The next look moves the other tiles, if the mosaic has grown: once for many blocks.
         start = self._start((cell, origin))
         if self.labels:
             block = block if isinstance(block, PaintableArray) else PaintableArray(block)

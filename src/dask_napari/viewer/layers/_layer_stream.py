@@ -93,7 +93,7 @@ class LayerStream:
         """Whether the thumbnail is not as it should be."""
         self._thumbnail_at = 0.0
         self._rest_until = 0.0
-        self._version: tuple[int, int] = (-1, -1)
+        self._version: tuple[int, int, int] = (-1, -1, -1)
         self._structure = -1
 
     def __repr__(self) -> str:
@@ -180,9 +180,9 @@ class LayerStream:
         return self.layer is None or self.grew or self._version != self._common
 
     @property
-    def _common(self) -> tuple[int, int]:
+    def _common(self) -> tuple[int, int, int]:
         """Versions of what all layers have in common."""
-        return self.axes.version, self.world.version
+        return self.axes.version, self.world.version, self.mosaic.version
 
     def admit(self, spans: Sequence[WorldSpan]) -> bool:
         """Make room for the layer in the world; return whether that grew."""

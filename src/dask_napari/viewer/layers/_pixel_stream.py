@@ -57,6 +57,7 @@ class PixelStream(LayerStream):
         )
         self.features = LabelFeatures(self.viewer, self.axes) if item.kind == "labels" else None
         self._given: tuple[object, ...] = ()  # shape and type that napari knows
+        self._laid_out = self.mosaic.version
         self._n_painted = 0
 
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
@@ -200,8 +201,10 @@ class PixelStream(LayerStream):
     def set_data(self) -> None:
         """Make napari ask for shape and type again; it copies nothing."""
         assert self.layer is not None
+        # Other layers may have moved the tiles of this one, whose shape can stay.
+        moved, self._laid_out = self._laid_out != self.mosaic.version, self.mosaic.version
         if self._state == self._given:
-            if self.touched:
+            if self.touched or moved:
                 self.refresh()
             return
         levels = self.canvas.levels
