@@ -10,16 +10,19 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
-from distributed import Client, LocalCluster
+from distributed import Client, Event, LocalCluster
 
 import cluster_tasks as tasks
 import dask_napari as dn
 from faults.stage import TAP
 
-SHRINKS = 20.0
-"""Seconds in which a cluster without work has to shrink to one worker."""
+SCALES = 40.0
+"""Seconds in which a cluster has to grow as it gets work, and to shrink when it has none; on a busy
+host the start of a worker alone takes ten."""
 
 
 def watch(scheduler_file: str) -> None:
@@ -37,6 +40,13 @@ def watch(scheduler_file: str) -> None:
     client.close()
 
 
+def until_scaled(client: Client, reached: Callable[[int], bool]) -> None:
+    """Wait for a number of workers, as long as one may have to."""
+    end = time.monotonic() + SCALES
+    while not reached(len(client.scheduler_info()["workers"])) and time.monotonic() < end:
+        threading.Event().wait(0.05)
+
+
 def adaptive(address: str, count: int, waves: int, seed: str) -> None:
     """Compute in waves on a cluster that grows and shrinks with them."""
     rng = Random(seed)
@@ -45,16 +55,17 @@ def adaptive(address: str, count: int, waves: int, seed: str) -> None:
         Client(cluster) as client,
     ):
         cluster.adapt(minimum=1, maximum=3, interval="100ms", wait_count=2, target_duration="0.2s")
-        client.register_plugin(dn.NapariSink(address, [TAP]))
+        client.register_plugin(dn.NapariSink(address, [replace(TAP, select="gated_frame")]))
         for wave in range(waves):
-            futures = client.map(tasks.slow_frame, range(count), seconds=0.05, pure=False)
+            gate = f"wave {wave}"  # the work waits for the workers, which may take longer to start
+            futures = client.map(tasks.gated_frame, range(count), gate=gate, free=0, pure=False)
+            until_scaled(client, lambda workers: workers == 3)
+            Event(gate).set()
             results = client.gather(futures)
             assert [int(picture[0, 0]) for picture in results] == list(range(count))
             del futures, results
             if not wave:  # on a busy host no random pause is sure to be long enough
-                end = time.monotonic() + SHRINKS
-                while len(client.scheduler_info()["workers"]) > 1 and time.monotonic() < end:
-                    threading.Event().wait(0.05)
+                until_scaled(client, lambda workers: workers == 1)
             threading.Event().wait(rng.uniform(0.3, 1.5))
         events = client.get_events("all")
     workers = {event["worker"] for _, event in events if event["action"] == "add-worker"}
