@@ -14,7 +14,7 @@ from types import ModuleType
 import dask.array as da
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster, wait
+from distributed import Client, wait
 
 import cluster_tasks as tasks
 import dask_napari as dn
@@ -40,15 +40,6 @@ def at(key, value, args):
 def wanted(key):
     return str(key).startswith("frame")
 """
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import asyncio
 import re
 
 import numpy as np
-import pytest
-from distributed import Client, LocalCluster, wait
+from distributed import wait
 
 import cluster_tasks as tasks
 from dask_napari.sink import NapariSink, TapsUpdate
@@ -19,15 +18,6 @@ STORED = 100
 
 def quick(key) -> bool:
     return "frame" in str(key)
-
-
-@pytest.fixture(scope="module")
-def client():
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
 
 
 def told(viewer: Headless) -> dict[str, str]:
