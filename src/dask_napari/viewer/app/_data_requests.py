@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from dask_napari.model import Item, ItemDescription
 from dask_napari.viewer.layers import Layers
@@ -36,6 +37,8 @@ class DataRequests:
         self._layers = layers
         self._lists: dict[int, list[Item]] = {}
         self._numbers = itertools.count(1)
+        self._reading: tuple[Item, str, npt.NDArray[np.uint8]] | None = None
+        """Array that is read in parts: it may come from the disk, and only once for all parts."""
         self.answers: Mapping[str, Any] = {
             "layers": self._names,
             "list": self._list,
@@ -85,6 +88,11 @@ class DataRequests:
         """Return a part of an array of an item."""
         item = self._items(arguments)[int(arguments["item"])]
         name, start = arguments["array"], int(arguments["start"])
-        array = item.loaded().data if name == "data" else item.arrays[name]
-        flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        return {"bytes": flat[start : start + PART_BYTES].tobytes(), "nbytes": len(flat)}
+        if self._reading is None or self._reading[:2] != (item, name):
+            array = item.loaded().data if name == "data" else item.arrays[name]
+            self._reading = item, name, np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        content = self._reading[2]
+        if start + PART_BYTES >= len(content):
+            self._reading = None
+        part = content[start : start + PART_BYTES].tobytes()
+        return {"bytes": part, "nbytes": len(content)}
