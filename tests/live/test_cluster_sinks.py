@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 
 import dask
@@ -17,7 +18,7 @@ from dask_napari.live._viewer_endpoint import ViewerEndpoint
 from dask_napari.live._watch import _check_client
 from dask_napari.live._worker_reports import WorkerReports
 from dask_napari.model import Tally
-from dask_napari.sink import NapariSink
+from dask_napari.sink import NapariSink, TapsUpdate
 from dask_napari.stream.receive import ANY_IPC
 from dask_napari.tap import Tap
 
@@ -143,6 +144,22 @@ def test_a_client_that_is_of_no_use_is_refused(client):
         pass
     with pytest.raises(ValueError, match="the client is closed"):
         _check_client(other)
+
+
+def die_when_told() -> None:
+    """Have this worker end while it is told of taps; the one in its place does not."""
+    TapsUpdate.setup = lambda self, worker: os._exit(1)  # type: ignore[method-assign]
+
+
+def test_taps_change_though_a_worker_ends_while_it_is_told(client, sinks):
+    client.run(die_when_told)
+    (before,) = client.run(os.getpid).values()
+    sinks.change(lambda taps: taps.added([Tap("frame")]))
+    assert [tap.layer for tap in sinks.taps] == ["frame"]
+    wait(client.map(tasks.frame, range(3), pure=False), timeout=60)
+    (counts,) = sinks.counts()
+    assert counts["counts"]["frame"].selected == 3
+    assert [*client.run(os.getpid).values()] != [before]
 
 
 def test_taps_after_the_end_of_the_client_are_refused_in_plain_words():

@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 KNOWN_SILENT_TIMEOUT: Final = 1.0
 """Seconds for a change on all workers if one is known to be silent: the others take less."""
 
+ATTEMPTS: Final = 3
+"""Attempts to tell all workers of a change; one that ends meanwhile takes the request with it."""
+
 T = TypeVar("T")
 
 
@@ -87,15 +90,23 @@ class ClusterSinks:
 
     def _register(self, plugin: WorkerPlugin) -> None:
         """Register a plugin; a worker that is silent gets it when it goes on."""
-        timeout = KNOWN_SILENT_TIMEOUT if self.requests.silent else None
-        try:
-            self.requests.call(lambda: self.client.register_plugin(plugin), timeout)
-        except TimeoutError:
-            # The scheduler keeps it, and has sent it to all workers, before it waits for them.
-            self.requests.name_silent()
-        except ImportError as error:
-            # Of some worker; the others have it, and all that have not are in the reports.
-            logger.debug("%s is not everywhere: %s", plugin, error)
+        for left in reversed(range(ATTEMPTS)):
+            timeout = KNOWN_SILENT_TIMEOUT if self.requests.silent else None
+            try:
+                self.requests.call(lambda: self.client.register_plugin(plugin), timeout)
+            except TimeoutError:
+                # The scheduler keeps it, and has sent it to all workers, before it waits for them.
+                self.requests.name_silent()
+            except ImportError as error:
+                # Of some worker; the others have it, and all that have not are in the reports.
+                logger.debug("%s is not everywhere: %s", plugin, error)
+            except OSError as error:
+                # As of a scheduler that is lost, and of any worker that ends while it is told.
+                if not left:
+                    raise
+                logger.debug("%s is registered again: %r", plugin, error)
+                continue
+            return
 
     def rejoin(self) -> None:
         """Register again if the client lost the scheduler and has found it, or a new one."""
