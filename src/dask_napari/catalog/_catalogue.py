@@ -118,8 +118,10 @@ class Catalogue:
         return tuple(self._streams)
 
     def runs(self, stream: StreamKey) -> tuple[int, ...]:
-        """Return the numbers of the runs of a stream, the oldest first."""
-        return tuple(sorted(self._streams.get(stream, ())))
+        """Return the numbers of the runs of a stream that hold items, the oldest first."""
+        runs = self._streams.get(stream, {}).items()
+        held = (n for n, run in runs if any(each.item is not None for each in run.values()))
+        return tuple(sorted(held))
 
     def remove(self, entries: Iterable[CatalogueEntry]) -> None:
         """Forget entries and what they hold; the views are told that they are dropped."""

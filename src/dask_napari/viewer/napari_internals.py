@@ -182,6 +182,11 @@ def shown_plane(layer: Image) -> npt.NDArray[Any]:
     return np.asarray(layer._slice.thumbnail.raw)
 
 
+def forget_strokes(layer: Labels) -> None:
+    """Make undo and redo of painting begin anew."""
+    layer._reset_history()
+
+
 def is_being_edited(layer: Layer) -> bool:
     """Return whether the user is drawing or dragging elements of a layer.
 

@@ -8,6 +8,7 @@ import pytest
 from dask_napari.model import Item
 from dask_napari.stream import Publisher
 from dask_napari.stream.receive import Board, Receiver
+from dask_napari.stream.receive._runs import Runs
 from headless import eventually
 
 
@@ -47,3 +48,13 @@ def test_items_of_two_runs_wait_side_by_side(receiver):
         receiver.board.put(Item("raw", "image", np.zeros((2, 2), np.uint8), {"t": 0}, run=run))
     assert [item.run for item in receiver.board.take()] == [1, 2]
     assert receiver.board.sums()["raw"].coalesced == 1
+
+
+def test_a_group_that_still_sends_is_not_forgotten():
+    runs = Runs(2)
+    assert [runs.number(group) for group in "ababacada"] == [1, 2, 1, 2, 1, 3, 1, 4, 1]
+
+
+def test_a_run_that_is_begun_before_any_item_is_that_of_the_first():
+    runs = Runs(2)
+    assert runs.begin() == runs.number("a") == 1

@@ -125,9 +125,9 @@ def test_a_second_run_does_not_mix_with_the_first(viewer, live, source, put):
     choice.setCurrentIndex(choice.findText("all"))
     live.pump.drain()
     axes = live.layers.axes
-    assert axes["run"].coordinates == (1, 2)
+    assert axes["live run"].coordinates == (1, 2)
     pictures = np.asarray(layer.data)
-    order = axes.names.index("run"), axes.names.index("t")
+    order = axes.names.index("live run"), axes.names.index("t")
     first, second = np.moveaxis(pictures, order, (0, 1))[:, :, 0, 0].tolist()
     assert first == [1, 1, 9]
     assert second[1] == 2

@@ -122,8 +122,10 @@ class Board:
     def recount(self, item: Item, before: str, after: str) -> None:
         """Report that an item is shown no more, or again: each is a reason, or empty if shown."""
         with self._lock:
-            # The counts of a publisher that has been added up stay as they are.
-            if (item.publisher, item.layer) not in self._tallies:
+            # The counts of a publisher that has been added up stay as they are, also when one of
+            # its name has come since.
+            tally = self._tallies.get((item.publisher, item.layer), _NOTHING)
+            if (tally.dropped[before] if before else tally.shown) <= 0:
                 return
             for counts in self._counts(item.publisher, item.layer):
                 counts.shown += (not after) - (not before)

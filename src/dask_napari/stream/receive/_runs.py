@@ -12,7 +12,7 @@ class Runs:
     Parameters
     ----------
     most : int
-        Groups that are remembered.
+        Groups that are remembered: those that were asked for last.
 
     Examples
     --------
@@ -33,16 +33,18 @@ class Runs:
 
     def number(self, group: str) -> int:
         """Return the number of the run that a group fills, from 1."""
-        number = self._numbers.get(group)
+        number = self._numbers.pop(group, None)
         if number is None:
             number = self._newest = self._newest + 1
             if len(self._numbers) >= self._most:
                 del self._numbers[next(iter(self._numbers))]
-            self._numbers[group] = number
+        self._numbers[group] = number  # the last to be forgotten
         return number
 
     def begin(self) -> int:
         """Begin a run that all groups fill; return its number."""
+        if not self._numbers:
+            return self._newest + 1  # the first group begins it
         self._newest += 1
         self._numbers = dict.fromkeys(self._numbers, self._newest)
         return self._newest

@@ -110,7 +110,8 @@ class Arrangement:
                 channel.pop("colormap", None)
             elif channel.get("colormap", "") is None:
                 channel["colormap"] = self._next_colormap(item)
-            start = StreamStart(name, item, spec, {**channel, **said})
+            look = self.context.looks.get((name, item.kind), {})
+            start = StreamStart(name, item, spec, {**channel, **said, **look})
             stream = STREAMS[item.kind](self.context, start)
             stream.channel = {axis: at for axis, at in position.items() if axis not in rest}
             before = self._before.get(name)
@@ -120,14 +121,10 @@ class Arrangement:
             raise Refusal(f"{item.kind} on a layer of {stream.kind}")
         return stream, rest
 
-    def layer_name(self, item: Item, spec: LayerSpec | None) -> str:
-        """Return the name of the napari layer that shows an item."""
-        return self.modes.divide(item, item.at, spec)[0]
-
     def _next_colormap(self, item: Item) -> str:
         """Return the colormap that the fewest layers of an item's stream have."""
         alike = (stream for stream in self.streams.values() if stream.source == item.stream)
-        used = [stream.options.get("colormap") for stream in alike]
+        used = [_colormap(stream) for stream in alike]
         return min(CHANNEL_COLORMAPS, key=used.count)
 
     # -- other arrangements ------------------------------------------------------------------
@@ -170,7 +167,7 @@ class Arrangement:
             except (Refusal, TypeError, ValueError) as error:
                 detail = f"an item of layer {item.name!r} would have no place: {error}"
                 if isinstance(error, Refusal) and error.reason == TOO_MANY:
-                    names = {other.layer_name(each, specs.get(each.layer)) for each in items}
+                    names = {modes.layer_name(each, specs.get(each.layer)) for each in items}
                     detail = f"it would take {len(names)} layers, and {MOST_LAYERS} are the most"
                 raise Refusal("layout without a place for others", detail) from error
         other.newest = None
@@ -186,6 +183,12 @@ class Arrangement:
             return "mosaic"
         in_names = any(axis in stream.channel for stream in self.streams.values())
         return "layer" if in_names else "slider"
+
+
+def _colormap(stream: LayerStream) -> str | None:
+    """Return the name of the colormap of a stream's layer, which the user may have changed."""
+    colormap = getattr(stream.layer, "colormap", stream.options.get("colormap"))
+    return getattr(colormap, "name", colormap)
 
 
 def _reordered(item: Item, order: list[str]) -> Item:

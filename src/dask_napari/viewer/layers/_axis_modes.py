@@ -102,6 +102,10 @@ class Modes:
             return "mosaic"
         return spec.axes.get(axis, "slider") if spec else "slider"
 
+    def layer_name(self, item: Item, spec: LayerSpec | None) -> str:
+        """Return the name of the napari layer that shows an item."""
+        return self.divide(item, item.at, spec)[0]
+
     def divide(
         self, item: Item, position: Mapping[str, Coordinate], spec: LayerSpec | None
     ) -> tuple[str, dict[str, Coordinate], dict[str, Any]]:

@@ -247,8 +247,7 @@ class ElementStream(LayerStream):
         """Bring the napari layer up to date; return whether it was redrawn."""
         if self.edits is not None and self.edits.must_wait:
             return False  # the flags stay, and it is done when the user is
-        if self.edits is not None and self.edits.is_dirty:
-            self._apply_edits(self.edits)
+        self.take_edits()
         if self._laid_out != self.mosaic.version:
             self.canvas.relayout(self._shift)
             self._laid_out = self.mosaic.version
@@ -269,6 +268,11 @@ class ElementStream(LayerStream):
             took = time.monotonic() - began
             self._not_before = now + min(PATIENCE * took, MAX_REST)
         return drawn
+
+    def take_edits(self) -> None:
+        """Enter what the user has done on the napari layer since the last update."""
+        if self.edits is not None and self.edits.is_dirty:
+            self._apply_edits(self.edits)
 
     def _apply_edits(self, edits: HandEdits) -> None:
         """Lay what the user has done on the canvas; the layer stays if it shows just that."""

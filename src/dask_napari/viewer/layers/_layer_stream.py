@@ -44,6 +44,8 @@ class LayerContext:
     reports: Reports
     enter: Callable[[Item], None]
     """Enters an item that the user has made or changed into the catalogue."""
+    looks: dict[tuple[str, str], dict[str, Any]]
+    """How layers looked that are gone, by name and kind: layers come and go with runs and modes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class LayerStream:
 
     set_by_user: ClassVar[tuple[str, ...]] = ()
     """Attributes that hold settings of the user, which go with the napari layer."""
+    look: ClassVar[tuple[str, ...]] = ("blending", "opacity", "visible")
+    """Attributes of the napari layer that the user may have set, for a layer in its place."""
     contrast: Contrast | None = None
     """Limits of contrast, of layers that have some."""
 
@@ -210,6 +214,16 @@ class LayerStream:
         """
         for name in ("layer", *self.set_by_user):
             setattr(self, name, getattr(other, name))
+
+    @property
+    def appearance(self) -> dict[str, Any]:
+        """Arguments for a napari layer that is to look like that of the stream."""
+        layer = self.layer
+        names = ("name", *self.look) if layer is not None else ()
+        return {name: getattr(layer, name) for name in names if hasattr(layer, name)}
+
+    def take_edits(self) -> None:
+        """Enter what the user has done on the napari layer since the last update."""
 
     def remove(self) -> None:
         """Remove the napari layer, which is empty now."""

@@ -31,7 +31,7 @@ from dask_napari.viewer.layers._axis_modes import Modes
 from dask_napari.viewer.layers._headings import NAME as HEADINGS
 from dask_napari.viewer.layers._headings import Headings
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream
-from dask_napari.viewer.layers._shown_entries import RunChoice, ShownEntries
+from dask_napari.viewer.layers._shown_entries import Naming, RunChoice, ShownEntries
 from dask_napari.viewer.layers._world_frame import WorldFrame
 from dask_napari.viewer.storage import BlockStore
 
@@ -48,6 +48,10 @@ REDRAW_BUDGET: Final = 0.015
 """Seconds of a tick after which layers that are to be made, removed or redrawn wait for the next:
 the stall is that of one layer, however many there are. Napari takes 0.2 s to make one beside 100
 others."""
+
+MOST_LOOKS: Final = 1024
+"""Layers that are gone whose appearance is remembered, of some 500 bytes each: more than there
+may be of them at a time."""
 
 RETRY: Final = 3.0
 """Seconds after which a layer that could not be drawn is tried again; an attempt may take long."""
@@ -71,6 +75,7 @@ class Layers:
             self.store.hold,
             self.reports,
             self._enter,
+            {},
         )
         self._frame = WorldFrame()
         self._arrangement = Arrangement(Modes(), context)
@@ -78,8 +83,8 @@ class Layers:
         """All items, whatever layers show of them."""
         self.shown_entries: ShownEntries = ShownEntries(self.catalogue)
         self._specs: dict[str, LayerSpec | None] = {}
-        self._misfits: dict[str, tuple[Modes, Refusal]] = {}
-        """By layer, modes that its tap asks for and that have no place for other items."""
+        self._misfits: dict[str, tuple[tuple[Modes, int], Refusal]] = {}
+        """By layer, modes that its tap asks for in a run and that have no place for other items."""
         self._gone: list[LayerStream] = []
         """Streams whose napari layers are to be removed."""
         self._former: Modes | None = None
@@ -109,16 +114,22 @@ class Layers:
                 return self._items_on({stream.name})
         return None
 
-    def _entries_of(self, names: Container[str]) -> dict[CatalogueEntry, str]:
-        """Return the entries that are shown on layers, with the names of their layers."""
-        shown = self.shown_entries
-        return {
-            entry: name
+    def _entries_of(self, names: Container[str]) -> list[CatalogueEntry]:
+        """Return the entries that are shown on layers."""
+        shown, naming = self.shown_entries, self._naming
+        self._take_edits()
+        return [
+            entry
             for entry in shown.entries()
             if entry.state == "shown"
             and entry.item is not None
-            and (name := self._layer_name(shown.placed(entry.item))) in names
-        }
+            and naming(shown.placed(entry.item)) in names
+        ]
+
+    def _take_edits(self) -> None:
+        """Enter all that the user has done by hand, before the entries are looked through."""
+        for stream in self.streams.values():
+            stream.take_edits()
 
     @property
     def source_names(self) -> list[str]:
@@ -186,7 +197,7 @@ class Layers:
             placed.position, spec, present.context.mosaic, self.catalogue.coordinates
         )
         space = present.space_with(placed)
-        if not shown.in_run(item) or shown.is_removed(item, self._layer_name):
+        if not shown.in_run(item) or shown.is_removed(item):
             present.emptied(modes, space).put(placed, spec)  # so that it can be shown later
             return "shown" if not shown.in_run(item) else "hidden"
         if (modes, space) == (present.modes, present.space) and not shown.starts_run(item):
@@ -201,18 +212,21 @@ class Layers:
         self._adopt(other)
         return "shown"
 
-    def _layer_name(self, item: Item) -> str:
-        return self._arrangement.layer_name(item, self._specs.get(item.layer))
+    @property
+    def _naming(self) -> Naming:
+        """Function that names the layers of items by the present modes, whatever others come."""
+        modes, specs = self._arrangement.modes, self._specs
+        return lambda item: modes.layer_name(item, specs.get(item.layer))
 
     def _rearranged(self, modes: Modes, space: tuple[str, ...], item: Item) -> Arrangement:
         """Return what is shown, laid out by modes that an item asks for."""
-        known = self._misfits.get(item.layer)
-        if known is not None and known[0] == modes:
+        known, wanted = self._misfits.get(item.layer), (modes, item.run)
+        if known is not None and known[0] == wanted:
             raise Refusal(known[1].reason, known[1].detail)
         try:
             return self._arranged(modes, space, arriving=item)
         except Refusal as error:
-            self._misfits[item.layer] = modes, error
+            self._misfits[item.layer] = wanted, error
             raise
 
     def _arranged(
@@ -223,15 +237,19 @@ class Layers:
         arriving: Item | None = None,
         hidden: Container[CatalogueEntry] = (),
         revealed: Container[CatalogueEntry] = (),
+        without: int | None = None,
     ) -> Arrangement:
         """Return what is shown, and revealed, but not hidden; by the present modes, or others.
+
+        One run may be left out.
 
         Raises Refusal.
         """
         present, shown = self._arrangement, self.shown_entries
+        self._take_edits()
         items = (
             shown.placed(entry.item)
-            for entry in shown.entries(arriving)
+            for entry in shown.entries(arriving, without)
             if entry.item is not None
             and (entry in revealed or (entry.state == "shown" and entry not in hidden))
         )
@@ -242,14 +260,20 @@ class Layers:
             self._specs,
         )
 
-    def _adopt(self, other: Arrangement, *, moved: bool = True) -> None:
+    def _adopt(self, other: Arrangement) -> None:
         """Show another arrangement from the next update on; in it, what there is may have moved."""
         old, self._arrangement = self._arrangement, other
         other.settle()
         self._misfits.clear()
         kept = {id(stream.layer) for stream in other.streams.values()}
-        self._gone += [each for each in old.streams.values() if id(each.layer) not in kept]
-        if old.streams and moved:  # it would be out of sight
+        gone = [each for each in old.streams.values() if id(each.layer) not in kept]
+        self._gone += gone
+        looks = other.context.looks
+        looks.update({(each.name, each.kind): each.appearance for each in gone})
+        for key in list(looks)[:-MOST_LOOKS]:
+            del looks[key]
+        is_moved = (other.modes, other.space) != (old.modes, old.space)
+        if old.streams and is_moved:  # it would be out of sight
             self._fit.start()
 
     # -- layers that the user removes --------------------------------------------------------
@@ -266,8 +290,8 @@ class Layers:
             return False
         gone = self._entries_of(removed)
         other = self._arranged(hidden=gone)
-        self.shown_entries.hide(gone)
-        self._adopt(other, moved=False)
+        self.shown_entries.hide(gone, self._naming)
+        self._adopt(other)
         return False
 
     def show_hidden(self, layer: str) -> None:
@@ -286,7 +310,7 @@ class Layers:
             self.reports.error("stays hidden", error, layer=layer)
             return
         self.shown_entries.reveal(layer, hidden)
-        self._adopt(other, moved=False)
+        self._adopt(other)
 
     # -- runs --------------------------------------------------------------------------------
 
@@ -310,10 +334,18 @@ class Layers:
             self.reports.error(f"run {before} stays in view", error)
 
     def clear_run(self, run: int) -> None:
-        """Let go of all items of a run."""
+        """Let go of all items of a run.
+
+        If items of others that come into view would have no place, the viewer says so instead.
+        """
+        try:
+            other = self._arranged(without=run)
+        except Refusal as error:
+            self.reports.error(f"run {run} is not cleared", error)
+            return
         self.catalogue.remove([e for e in self.catalogue.entries() if e.run == run])
         self.shown_entries.forget(run)
-        self._adopt(self._arranged())
+        self._adopt(other)
 
     # -- modes -------------------------------------------------------------------------------
 
@@ -394,6 +426,8 @@ class Layers:
                 continue
             draw = partial(self._update, stream, now, force)
             drawn |= self._attempt(stream.name, now, force, draw)
+        if not self.in_progress[0]:
+            self._former = None
         self._attempt(HEADINGS, now, force, self._update_headings)
         self._fit.update(drawn)
         return drawn
@@ -430,9 +464,13 @@ class Layers:
 
     def cancel_choice(self) -> None:
         """Take back the last choice of a mode, if its layers are not all made yet."""
-        if self._former is not None and self.in_progress[0]:
+        if self._former is None or not self.in_progress[0]:
+            return
+        try:
             self._adopt(self._arranged(self._former))
             self._former = None
+        except Refusal as error:
+            self.reports.error("the new layout stays", error)
 
     def _update_headings(self) -> bool:
         unit = next((stream.units[-1] for stream in self.streams.values()), "pixel")

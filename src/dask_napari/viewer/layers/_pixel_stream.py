@@ -18,7 +18,7 @@ from dask_napari.viewer.layers._contrast import Contrast
 from dask_napari.viewer.layers._label_features import LabelFeatures
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
 from dask_napari.viewer.layers._recent_ranges import RecentRanges, value_range
-from dask_napari.viewer.napari_internals import keep_no_level, shown_plane
+from dask_napari.viewer.napari_internals import forget_strokes, keep_no_level, shown_plane
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class PixelStream(LayerStream):
     """Images or labels."""
 
     set_by_user: ClassVar[tuple[str, ...]] = ("contrast",)
+    look: ClassVar[tuple[str, ...]] = (*LayerStream.look, "colormap", "gamma", "interpolation2d")
 
     def __init__(self, context: LayerContext, start: StreamStart) -> None:
         super().__init__(context, start)
@@ -59,6 +60,15 @@ class PixelStream(LayerStream):
         self._given: tuple[object, ...] = ()  # shape and type that napari knows
         self._laid_out = self.mosaic.version
         self._n_painted = 0
+        self._painted_at: tuple[object, ...] = ()  # the axes by which napari undoes paint
+
+    @property
+    def appearance(self) -> dict[str, Any]:
+        """Arguments for a napari layer that is to look like that of the stream."""
+        look = super().appearance
+        if self.layer is not None and self.contrast is not None and self.contrast.by_hand:
+            look["contrast_limits"] = tuple(self.layer.contrast_limits)
+        return look
 
     def put(self, item: Item, position: Mapping[str, Any], steps: tuple[int, ...] | None) -> bool:
         """Lay an item on the canvas; return whether an axis grew."""
@@ -181,6 +191,7 @@ class PixelStream(LayerStream):
             layer = self.made(lambda more: Labels(data, **{**options, **more}))
             keep_no_level(layer)
             self._given = state
+            self._painted_at = (self.axes.structure, self.axes.shifts, self.mosaic.version)
             self.show(layer)
             return
         options["rgb"] = bool(self.canvas.colour)
@@ -203,6 +214,11 @@ class PixelStream(LayerStream):
         assert self.layer is not None
         # Other layers may have moved the tiles of this one, whose shape can stay.
         moved, self._laid_out = self._laid_out != self.mosaic.version, self.mosaic.version
+        if self.kind == "labels":
+            axes = (self.axes.structure, self.axes.shifts, self.mosaic.version)
+            if axes != self._painted_at:
+                forget_strokes(self.layer)  # their pixels are elsewhere now
+            self._painted_at = axes
         if self._state == self._given:
             if self.touched or moved:
                 self.refresh()

@@ -9,11 +9,14 @@ from typing import Final, Literal
 from dask_napari.catalog import Catalogue, CatalogueEntry, StreamKey
 from dask_napari.model import Item
 
-RUN_AXIS: Final = "run"
-"""Axis on which the runs lie when all of them are shown."""
+RUN_AXIS: Final = "live run"
+"""Axis on which the runs lie when all of them are shown; users call axes of their own "run"."""
 
 RunChoice = int | Literal["newest", "all"]
 """Run whose items are shown: one, the newest of each stream, or all on an axis of their own."""
+
+Naming = Callable[[Item], str]
+"""Returns the name of the napari layer of an item."""
 
 
 class ShownEntries:
@@ -31,11 +34,13 @@ class ShownEntries:
         self.catalogue = catalogue
         self.choice: RunChoice = "newest"
         self._newest: dict[StreamKey, int] = {}
-        self._removed: dict[tuple[str, int], str] = {}
-        """Tap's layer, by the name and the run of a napari layer that the user has removed."""
+        self._removed: list[tuple[Naming, dict[tuple[str, int], str]]] = []
+        """Tap's layer, by the name and the run of a napari layer that the user has removed; with
+        the names as they were then, since other modes give layers other names."""
 
     def __repr__(self) -> str:
-        return f"<ShownEntries: run {self.choice}, without {[name for name, _ in self._removed]}>"
+        removed = [name for _, names in self._removed for name, _ in names]
+        return f"<ShownEntries: run {self.choice}, without {removed}>"
 
     def in_run(self, item: Item) -> bool:
         """Return whether the run of an item is one that is shown, or will be with the item."""
@@ -54,11 +59,9 @@ class ShownEntries:
 
     def placed(self, item: Item) -> Item:
         """Return an item as it is laid out: with its run on an axis if all runs are shown."""
-        if self.choice != "all" or RUN_AXIS in item.position:
+        if self.choice != "all":
             return item
-        laid = copy.copy(item)
-        laid.amend(position={**item.at, RUN_AXIS: item.run})
-        return laid
+        return _on_run(item)
 
     def entered(self, placed: Item) -> Item:
         """Return an item that was laid out as it is entered: the reverse of :meth:`placed`."""
@@ -71,46 +74,68 @@ class ShownEntries:
         item.amend(position=position)
         return item
 
-    def entries(self, arriving: Item | None = None) -> Iterator[CatalogueEntry]:
+    def entries(
+        self, arriving: Item | None = None, without: int | None = None
+    ) -> Iterator[CatalogueEntry]:
         """Yield the entries with items of the runs that are shown, hidden ones included.
 
-        The run of an arriving item counts, though the item is not entered yet.
+        The run of an arriving item counts, though the item is not entered yet; a run may be left
+        out as if it were forgotten.
         """
         for stream in self.catalogue.streams:
-            run = self._run_of(stream)
+            run = self._run_of(stream, without)
             if arriving is not None and run is not None and arriving.stream == stream:
                 run = arriving.run
             for entry in self.catalogue.entries(stream, run):
-                if entry.item is not None:
+                if entry.item is not None and entry.run != without:
                     yield entry
 
-    def _run_of(self, stream: StreamKey) -> int | None:
+    def _run_of(self, stream: StreamKey, without: int | None) -> int | None:
         """Return the run of a stream that is shown, None for all."""
         if self.choice == "all":
             return None
-        return self._newest.get(stream, 0) if self.choice == "newest" else self.choice
+        if self.choice != "newest" and self.choice != without:
+            return self.choice
+        if without is None:
+            return self._newest.get(stream, 0)
+        return max((run for run in self.catalogue.runs(stream) if run != without), default=0)
 
     def forget(self, run: int) -> None:
         """Take note that a run has no items any more."""
         runs = {stream: self.catalogue.runs(stream) for stream in self.catalogue.streams}
-        self._newest = {stream: numbers[-1] for stream, numbers in runs.items()}
-        self._removed = {key: tap for key, tap in self._removed.items() if key[1] != run}
+        self._newest = {stream: numbers[-1] for stream, numbers in runs.items() if numbers}
+        self._keep_removed(lambda tap, number: number != run)
         if self.choice == run:
             self.choice = "newest"
 
     # -- layers that the user has removed ----------------------------------------------------
 
-    def is_removed(self, item: Item, name: Callable[[Item], str]) -> bool:
+    def is_removed(self, item: Item) -> bool:
         """Return whether the user has removed the layer of an item in its run."""
-        return bool(self._removed) and (name(item), item.run) in self._removed
+        return any((name(_on_run(item)), item.run) in names for name, names in self._removed)
 
-    def hide(self, entries: dict[CatalogueEntry, str]) -> None:
-        """Hide entries by the names of their layers, and what comes for those in their runs."""
-        for entry, name in entries.items():
-            self._removed[name, entry.run] = entry.meta.layer
+    def hide(self, entries: Iterable[CatalogueEntry], name: Naming) -> None:
+        """Hide the entries of layers, by their names, and what comes for those in their runs."""
+        items = [(each.item, each.run) for each in entries if each.item is not None]
+        self._removed.append((name, {(name(_on_run(i)), run): i.layer for i, run in items}))
         self.catalogue.set_state(entries, "hidden")
 
     def reveal(self, layer: str, entries: Iterable[CatalogueEntry]) -> None:
         """Show hidden entries of a tap's layer, and what comes for it."""
-        self._removed = {key: tap for key, tap in self._removed.items() if tap != layer}
+        self._keep_removed(lambda tap, number: tap != layer)
         self.catalogue.set_state(entries, "shown")
+
+    def _keep_removed(self, wanted: Callable[[str, int], bool]) -> None:
+        """Forget the removed layers but those of some taps' layers and runs."""
+        kept = [
+            (naming, {key: tap for key, tap in names.items() if wanted(tap, key[1])})
+            for naming, names in self._removed
+        ]
+        self._removed = [(naming, names) for naming, names in kept if names]
+
+
+def _on_run(item: Item) -> Item:
+    """Return an item with its run on an axis."""
+    laid = copy.copy(item)
+    laid.amend(position={**item.at, RUN_AXIS: item.run})
+    return laid
