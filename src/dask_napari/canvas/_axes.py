@@ -143,8 +143,13 @@ class CanvasAxes:
         """Raise a Refusal if a position and axes in space would make too many axes."""
         if position.keys() <= self._axes.keys() and n_spatial <= len(self.spatial):
             return
-        if len({*self.names, *position}) + max(n_spatial, len(self.spatial)) > MOST_AXES:
-            raise Refusal("too many axes")
+        sliders, space = len({*self.names, *position}), max(n_spatial, len(self.spatial))
+        if sliders + space > MOST_AXES:
+            raise Refusal(
+                "too many axes",
+                f"{sliders} sliders and {space} axes in space, of which this item has {n_spatial};"
+                f" at most {MOST_AXES} together. Are rows and columns in another order?",
+            )
 
     def admit(self, position: Mapping[str, Any], order: Sequence[str] = ()) -> bool:
         """Make the coordinates of a position known; return whether anything was new.
