@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dask_napari.canvas.elements import Rows
 from dask_napari.model import SHAPE_TYPES
-from dask_napari.viewer.layers._element_stream import PRIVATE
+from dask_napari.viewer.layers._element_stream import MAX_REST, PATIENCE, PRIVATE
 from dask_napari.viewer.layers._shape_drawing import draw_shape
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ BATCH: Final = 16
 """Small shapes between looks at the clock; each takes some 50 us."""
 
 REFRESH: Final = 0.2
-"""Seconds between looks at labels that are being drawn; each takes as long as some 500 shapes."""
+"""Least seconds between looks at labels that are being drawn; each takes as long as 500 shapes,
+or much longer on a busy host."""
 
 
 class Raster:
@@ -57,7 +58,7 @@ class Raster:
         self._drawn = 0
         self._drawing: Iterator[None] = iter(())
         """The rest of the shapes that are drawn now."""
-        self._refreshed = 0.0
+        self._refresh_at = 0.0
 
     def __repr__(self) -> str:
         return f"<Raster {self.name!r} {self.pixels.shape}, {self._drawn} drawn>"
@@ -158,9 +159,10 @@ class Raster:
             if time.monotonic() >= deadline:
                 break
         now = time.monotonic()
-        if not self.pending or now - self._refreshed >= REFRESH:
-            self._refreshed = now
+        if not self.pending or now >= self._refresh_at:
             self.layer.refresh(extent=False, highlight=False, thumbnail=not self.pending)
+            took = time.monotonic() - now
+            self._refresh_at = now + min(max(REFRESH, PATIENCE * took), MAX_REST)
 
     def _draw(self, rows: Rows, outlines: Collection[bytes]) -> Iterator[None]:
         """Draw the shapes that are not drawn yet; yields whenever the time may be up."""
