@@ -168,3 +168,16 @@ def test_no_count_is_negative_when_a_publisher_comes_again(viewer, live, source,
     live.pump.drain()
     tally = source.ledger()["raw"]
     assert (tally.shown, tally.dropped, tally.balanced) == (0, {"hidden": 1}, True)
+
+
+def test_features_of_labels_go_with_their_run(viewer, live, put):
+    first = image(1, "cells", kind="labels", t=0)
+    first.arrays = {"feature:index": np.array([1]), "feature:area": np.array([10.0])}
+    put(first, image(1, "cells", kind="labels", t=0, run=2))
+    assert not len(viewer.layers["cells"].features)
+    live.layers.choose_run(1)
+    live.pump.drain()
+    assert viewer.layers["cells"].features["area"].tolist() == [10]
+    live.layers.choose_run("newest")
+    live.pump.drain()
+    assert not len(viewer.layers["cells"].features)

@@ -33,6 +33,8 @@ class LabelFeatures:
         self._tables: PositionIndex[dict[Hashable, Table]] = PositionIndex(axes)
         self._version = 0
         self._shown: tuple[object, ...] | None = None
+        self.on_layer: bool = False
+        """Whether the layer has a table of ours; goes with the layer."""
         self.ambiguous = False
         """Whether tiles side by side use the same numbers, for which napari has one row each."""
 
@@ -62,8 +64,8 @@ class LabelFeatures:
 
     def apply(self, layer: Labels) -> None:
         """Give a layer the table of the labels in view."""
-        if not len(self._tables):
-            return
+        if not len(self._tables) and not self.on_layer:
+            return  # what the layer has is the user's
         at = viewpoint(self._viewer, self._axes)[: len(self._axes)]
         wanted = (self._version, self._axes.structure, self._axes.shifts, *at)
         if wanted == self._shown:
@@ -71,6 +73,7 @@ class LabelFeatures:
         table = self._seen(at)
         if table or len(layer.features):
             layer.features = table
+        self.on_layer = bool(table)
         self._shown = wanted
 
     def _seen(self, at: list[float | None]) -> Table:

@@ -62,6 +62,13 @@ class PixelStream(LayerStream):
         self._n_painted = 0
         self._painted_at: tuple[object, ...] = ()  # the axes by which napari undoes paint
 
+    def take_over(self, other: LayerStream) -> None:
+        """Show in the napari layer of another stream, and keep what the user has set there."""
+        super().take_over(other)
+        before = other.features if isinstance(other, PixelStream) else None
+        if self.features is not None and before is not None:
+            self.features.on_layer = before.on_layer
+
     @property
     def appearance(self) -> dict[str, Any]:
         """Arguments for a napari layer that is to look like that of the stream."""
