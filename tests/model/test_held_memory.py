@@ -57,7 +57,9 @@ def test_a_repeated_value_holds_one():
 
 
 @pytest.mark.parametrize(
-    "told", [float("nan"), float("inf"), -1, "much", None, np.zeros(3), Wrapper(1)], ids=repr
+    "told",
+    [float("nan"), float("inf"), -1, "much", None, np.zeros(3), Wrapper(1)],
+    ids=["nan", "infinite", "negative", "text", "none", "array", "object"],
 )
 def test_a_size_that_is_none_is_refused(told):
     with pytest.raises(Refusal) as refused:
