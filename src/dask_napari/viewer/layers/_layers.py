@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-import math
-import time
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,15 +20,12 @@ from dask_napari.model import (
     LayerSpec,
     Refusal,
     Reports,
-    contain,
     reason_of,
 )
-from dask_napari.viewer.camera import CameraFit
 from dask_napari.viewer.layers._arrangement import Arrangement
 from dask_napari.viewer.layers._axis_modes import Modes
-from dask_napari.viewer.layers._headings import NAME as HEADINGS
-from dask_napari.viewer.layers._headings import Headings
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream
+from dask_napari.viewer.layers._redraw import Redraw
 from dask_napari.viewer.layers._shown_entries import Naming, RunChoice, ShownEntries
 from dask_napari.viewer.layers._world_frame import WorldFrame
 from dask_napari.viewer.storage import BlockStore
@@ -41,20 +36,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STACK: Final = ("image", "surface", "labels", "shapes", "vectors", "tracks", "points")
-"""Kinds from the bottom to the top of the layer list: what is small lies on what is large."""
-
-REDRAW_BUDGET: Final = 0.015
-"""Seconds of a tick after which layers that are to be made, removed or redrawn wait for the next:
-the stall is that of one layer, however many there are. Napari takes 0.2 s to make one beside 100
-others."""
-
 MOST_LOOKS: Final = 1024
 """Layers that are gone whose appearance is remembered, of some 500 bytes each: more than there
 may be of them at a time."""
-
-RETRY: Final = 3.0
-"""Seconds after which a layer that could not be drawn is tried again; an attempt may take long."""
 
 
 class Layers:
@@ -85,14 +69,9 @@ class Layers:
         self._specs: dict[str, LayerSpec | None] = {}
         self._misfits: dict[str, tuple[tuple[Modes, int], Refusal]] = {}
         """By layer, modes that its tap asks for in a run and that have no place for other items."""
-        self._gone: list[LayerStream] = []
-        """Streams whose napari layers are to be removed."""
         self._former: Modes | None = None
         """Modes before the user's last choice."""
-        self._retry_at: dict[str, float] = {}
-        self._headings = Headings(viewer)
-        self._fit = CameraFit(viewer)
-        self._turn = 0
+        self._redraw = Redraw(viewer, self.reports)
 
     def __repr__(self) -> str:
         return f"<Layers: {self._arrangement}>"
@@ -209,6 +188,9 @@ class Layers:
         if present.streams:
             other = self._rearranged(modes, space, item)
             other.put(placed, spec)
+            if shown.starts_run(item):
+                note = f"run {item.run} is shown now; the dock has the runs before"
+                self.reports.note(item.layer, note)
         self._adopt(other)
         return "shown"
 
@@ -267,14 +249,14 @@ class Layers:
         self._misfits.clear()
         kept = {id(stream.layer) for stream in other.streams.values()}
         gone = [each for each in old.streams.values() if id(each.layer) not in kept]
-        self._gone += gone
+        self._redraw.let_go(gone)
         looks = other.context.looks
         looks.update({(each.name, each.kind): each.appearance for each in gone})
         for key in list(looks)[:-MOST_LOOKS]:
             del looks[key]
         is_moved = (other.modes, other.space) != (old.modes, old.space)
         if old.streams and is_moved:  # it would be out of sight
-            self._fit.start()
+            self._redraw.fit.start()
 
     # -- layers that the user removes --------------------------------------------------------
 
@@ -412,55 +394,20 @@ class Layers:
     # -- the layers --------------------------------------------------------------------------
 
     def update(self, now: float, *, force: bool = False) -> bool:
-        """Bring the layers up to date, each at most once; return whether any was redrawn."""
-        drawn = False
-        if not self.viewer.layers:
-            self._fit.start()
-        self._attempt("removed layers", now, force, self._hide_removed)
-        end = time.monotonic() + REDRAW_BUDGET
-        until = math.inf if force else end
-        self._attempt("layers without items", now, force, partial(self._remove_gone, until))
-        for stream in self._in_turn():
-            may_wait = stream.layer is None or not stream.must_update
-            if drawn and not force and may_wait and time.monotonic() > end:
-                continue
-            draw = partial(self._update, stream, now, force)
-            drawn |= self._attempt(stream.name, now, force, draw)
+        """Bring the layers up to date, each at most once; return whether any was redrawn.
+
+        With ``force`` all of them at once, however long that takes.
+        """
+        self._redraw.attempt("removed layers", now, force, self._hide_removed)
+        drawn = self._redraw.update(self._arrangement, now, force=force)
         if not self.in_progress[0]:
             self._former = None
-        self._attempt(HEADINGS, now, force, self._update_headings)
-        self._fit.update(drawn)
         return drawn
-
-    def _attempt(self, name: str, now: float, force: bool, draw: Callable[[], bool]) -> bool:
-        """Draw something, or try so again later: it must not keep the rest from being drawn."""
-        if now < self._retry_at.get(name, 0.0) and not force:
-            return False
-        try:
-            drawn = draw()
-        except Exception as error:
-            self._retry_at[name] = now + RETRY
-            self.reports.error(
-                "cannot be drawn", error, layer=name, traceback=True, level=logging.ERROR
-            )
-            contain(error)
-            return False
-        self._retry_at.pop(name, None)
-        return drawn
-
-    def _remove_gone(self, until: float) -> bool:
-        while self._gone:
-            self._gone[-1].remove()
-            self._gone.pop()
-            if time.monotonic() > until:
-                break
-        return False
 
     @property
     def in_progress(self) -> tuple[int, int]:
         """Return how many layers have to be made or removed still, and how many there are."""
-        to_make = sum(stream.layer is None for stream in self.streams.values())
-        return to_make + len(self._gone), len(self.streams) + len(self._gone)
+        return self._redraw.progress(self._arrangement)
 
     def cancel_choice(self) -> None:
         """Take back the last choice of a mode, if its layers are not all made yet."""
@@ -471,33 +418,3 @@ class Layers:
             self._former = None
         except Refusal as error:
             self.reports.error("the new layout stays", error)
-
-    def _update_headings(self) -> bool:
-        unit = next((stream.units[-1] for stream in self.streams.values()), "pixel")
-        self._headings.update(self._arrangement.context.mosaic, unit)
-        return False
-
-    def _in_turn(self) -> list[LayerStream]:
-        """Return the streams: new and grown ones first, then each of the others first in turn."""
-        self._turn += 1
-        streams = list(self.streams.values())
-        first = self._turn % max(1, len(streams))
-        turn = streams[first:] + streams[:first]
-        urgent = [stream for stream in streams if stream.must_update]
-        return urgent + [stream for stream in turn if not stream.must_update]
-
-    def _update(self, stream: LayerStream, now: float, force: bool) -> bool:
-        fresh = stream.layer is None
-        drawn = stream.update(now, force=force)
-        if fresh:
-            self._stack(stream)
-        return drawn
-
-    def _stack(self, stream: LayerStream) -> None:
-        """Move a new layer under those of ours whose kinds belong above it."""
-        layers = self.viewer.layers
-        above = STACK[STACK.index(stream.kind) + 1 :]
-        ours = {id(other.layer) for other in self.streams.values() if other.kind in above}
-        first = next((n for n, other in enumerate(layers) if id(other) in ours), None)
-        if first is not None:
-            layers.move(layers.index(stream.layer), first)

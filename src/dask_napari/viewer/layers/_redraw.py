@@ -1,0 +1,138 @@
+"""Redraw of the layers: a few a tick, each at most once, whatever one of them does."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from dask_napari.model import Reports, contain
+from dask_napari.viewer.camera import CameraFit
+from dask_napari.viewer.layers._arrangement import Arrangement
+from dask_napari.viewer.layers._headings import NAME as HEADINGS
+from dask_napari.viewer.layers._headings import Headings
+from dask_napari.viewer.layers._layer_stream import LayerStream
+
+if TYPE_CHECKING:
+    import napari
+
+
+STACK: Final = ("image", "surface", "labels", "shapes", "vectors", "tracks", "points")
+"""Kinds from the bottom to the top of the layer list: what is small lies on what is large."""
+
+BUDGET: Final = 0.015
+"""Seconds of a tick after which layers that are to be made, removed or redrawn wait for the next:
+the stall is that of one layer, however many there are. Napari takes 0.2 s to make one beside 100
+others."""
+
+RETRY: Final = 3.0
+"""Seconds after which a layer that could not be drawn is tried again; an attempt may take long."""
+
+
+class Redraw:
+    """Make, redraw and remove napari layers until they show an arrangement."""
+
+    def __init__(self, viewer: napari.viewer.Viewer, reports: Reports) -> None:
+        self.fit: CameraFit = CameraFit(viewer)
+        """Keeps what is laid out in sight, until the user looks elsewhere."""
+        self._viewer = viewer
+        self._reports = reports
+        self._gone: list[LayerStream] = []
+        """Streams whose napari layers are to be removed."""
+        self._retry_at: dict[str, float] = {}
+        self._headings = Headings(viewer)
+        self._turn = 0
+
+    def __repr__(self) -> str:
+        return f"<Redraw: {len(self._gone)} layers to remove>"
+
+    def let_go(self, streams: Iterable[LayerStream]) -> None:
+        """Remove the layers of streams from the next update on."""
+        self._gone += streams
+
+    def progress(self, arrangement: Arrangement) -> tuple[int, int]:
+        """Return how many layers have to be made or removed still, and how many there are."""
+        streams = arrangement.streams.values()
+        to_make = sum(stream.layer is None for stream in streams)
+        return to_make + len(self._gone), len(streams) + len(self._gone)
+
+    def update(self, arrangement: Arrangement, now: float, *, force: bool = False) -> bool:
+        """Bring the layers up to date, as far as the budget goes; return whether any was redrawn.
+
+        With ``force`` all of them, whatever that takes.
+        """
+        drawn = False
+        if not self._viewer.layers:
+            self.fit.start()
+        end = time.monotonic() + BUDGET
+        until = math.inf if force else end
+        self.attempt("layers without items", now, force, partial(self._remove_gone, until))
+        for stream in self._in_turn(arrangement):
+            may_wait = stream.layer is None or not stream.must_update
+            if drawn and not force and may_wait and time.monotonic() > end:
+                continue
+            draw = partial(self._update, stream, arrangement, now, force)
+            drawn |= self.attempt(stream.name, now, force, draw)
+        self.attempt(HEADINGS, now, force, partial(self._update_headings, arrangement))
+        self.fit.update(drawn)
+        return drawn
+
+    def attempt(self, name: str, now: float, force: bool, draw: Callable[[], bool]) -> bool:
+        """Draw something, or try so again later: it must not keep the rest from being drawn."""
+        if now < self._retry_at.get(name, 0.0) and not force:
+            return False
+        try:
+            drawn = draw()
+        except Exception as error:
+            self._retry_at[name] = now + RETRY
+            self._reports.error(
+                "cannot be drawn", error, layer=name, traceback=True, level=logging.ERROR
+            )
+            contain(error)
+            return False
+        self._retry_at.pop(name, None)
+        return drawn
+
+    def _remove_gone(self, until: float) -> bool:
+        while self._gone:
+            self._gone[-1].remove()
+            self._gone.pop()
+            if time.monotonic() > until:
+                break
+        return False
+
+    def _in_turn(self, arrangement: Arrangement) -> list[LayerStream]:
+        """Return the streams: new and grown ones first, then each of the others first in turn."""
+        self._turn += 1
+        streams = list(arrangement.streams.values())
+        first = self._turn % max(1, len(streams))
+        turn = streams[first:] + streams[:first]
+        urgent = [stream for stream in streams if stream.must_update]
+        return urgent + [stream for stream in turn if not stream.must_update]
+
+    def _update(
+        self, stream: LayerStream, arrangement: Arrangement, now: float, force: bool
+    ) -> bool:
+        fresh = stream.layer is None
+        drawn = stream.update(now, force=force)
+        if fresh:
+            self._stack(stream, arrangement)
+        return drawn
+
+    def _stack(self, stream: LayerStream, arrangement: Arrangement) -> None:
+        """Move a new layer under those of ours whose kinds belong above it."""
+        layers, streams = self._viewer.layers, arrangement.streams.values()
+        above = STACK[STACK.index(stream.kind) + 1 :]
+        ours = {id(other.layer) for other in streams if other.kind in above}
+        first = next((n for n, other in enumerate(layers) if id(other) in ours), None)
+        if first is not None:
+            layers.move(layers.index(stream.layer), first)
+
+    def _update_headings(self, arrangement: Arrangement) -> bool:
+        streams = arrangement.streams.values()
+        unit = next((stream.units[-1] for stream in streams), "pixel")
+        self._headings.update(arrangement.context.mosaic, unit)
+        return False
