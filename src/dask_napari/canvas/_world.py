@@ -35,7 +35,7 @@ class WorldSpan(NamedTuple):
 
 
 ORIGIN: Final = WorldSpan(0.0, 0.0, math.inf)
-"""Where layers without calibration begin: others must leave room for one, if it comes later."""
+"""Place of layers without calibration, which the world always has room for: one may come later."""
 
 
 class World:

@@ -47,7 +47,7 @@ class Catalogue:
         self._streams: dict[StreamKey, dict[int, dict[_Place, CatalogueEntry]]] = {}
         self._names: dict[_Names, _Names] = {}  # of positions, sorted and shared
         self._counts: dict[str, Counter[State]] = {}
-        self._dropped: dict[tuple[StreamKey, int, _Place], None] = {}  # the oldest first
+        self._dropped: dict[CatalogueEntry, None] = {}  # the oldest first
 
     def __repr__(self) -> str:
         states = sum(self._counts.values(), Counter[State]())
@@ -71,16 +71,13 @@ class Catalogue:
         entry = self.find(item.meta, item.run)
         if entry is not None and entry.item is not None:
             return
-        self._enter(item.meta, None, item.run, "dropped", reason)
-        self._dropped[self._whereabouts(item.meta, item.run)] = None
+        self._dropped[self._enter(item.meta, None, item.run, "dropped", reason)] = None
         while len(self._dropped) > MOST_DROPPED:
-            stream, run, place = next(iter(self._dropped))
-            self._forget(self._streams[stream][run][place])
+            self._forget(next(iter(self._dropped)))
 
     def find(self, meta: ItemMeta, run: int) -> CatalogueEntry | None:
         """Return the entry at the place of an item in a run."""
-        stream, run, place = self._whereabouts(meta, run)
-        return self._streams.get(stream, {}).get(run, {}).get(place)
+        return self._streams.get(meta.stream, {}).get(run, {}).get(self._place(meta))
 
     def entries(
         self, stream: StreamKey | None = None, run: int | None = None
@@ -143,9 +140,6 @@ class Catalogue:
             self._names[given] = names
         return (names, *map(position.__getitem__, names), *meta.origin)
 
-    def _whereabouts(self, meta: ItemMeta, run: int) -> tuple[StreamKey, int, _Place]:
-        return meta.stream, run, self._place(meta)
-
     def _enter(
         self, meta: ItemMeta, item: Item | None, run: int, state: State, reason: str = ""
     ) -> CatalogueEntry:
@@ -163,7 +157,7 @@ class Catalogue:
         else:
             before = entry.state
             if before == "dropped":
-                self._dropped.pop((stream, run, place), None)
+                self._dropped.pop(entry, None)
             entry.meta, entry.item, entry.state, entry.reason = meta, item, state, reason
         self._count(entry, before)
         self.version += 1
@@ -186,10 +180,10 @@ class Catalogue:
             counts[before] -= 1
 
     def _forget(self, entry: CatalogueEntry) -> None:
-        stream, run, place = self._whereabouts(entry.meta, entry.run)
+        stream, run = entry.meta.stream, entry.run
         runs = self._streams[stream]
-        del runs[run][place]
-        self._dropped.pop((stream, run, place), None)
+        del runs[run][self._place(entry.meta)]
+        self._dropped.pop(entry, None)
         self._counts[entry.meta.layer][entry.state] -= 1
         self.version += 1
         if not runs[run]:

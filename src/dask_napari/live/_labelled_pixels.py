@@ -60,7 +60,7 @@ class ViewerPixels(BackendArray):  # type: ignore[misc]
         return self  # it never changes
 
     def __reduce__(self) -> Any:
-        # On other hosts there is no way to this viewer: all is read, and sent along.
+        # Another host cannot reach this viewer, so the pixels travel with the pickle.
         return indexing.NumpyIndexingAdapter, (self.read((slice(None),) * self.ndim),)
 
     def read(self, key: tuple[Any, ...]) -> AnyArray:

@@ -349,7 +349,7 @@ class Live:
         ViewerGone
             If the window was closed.
         ValueError
-            If there is no such layer, or it has no table.
+            If the viewer shows no layer of that name, or the layer has no table.
         ImportError
             If xarray or pandas is not installed.
         """
@@ -374,7 +374,7 @@ class Live:
         ViewerGone
             If the window was closed.
         OSError, ValueError, Refusal
-            If the record cannot be written, or there is no such layer.
+            If the record cannot be written, or the viewer shows no layer of a name.
         """
         try:
             from dask_napari.record import write_items

@@ -24,8 +24,8 @@ Sizes = Literal["pad", "separate"]
 """Images of different sizes: padded to the largest, or one layer a size."""
 
 ContrastMode = Literal["running", "frame", "first"]
-"""What limits of contrast follow: all that came lately, the picture that is in view, or the first
-that came; until the user sets limits."""
+"""Source of contrast limits until the user sets some: recent pictures, the picture in view, or the
+picture that came first."""
 
 Policy = Literal["latest", "drop-oldest", "keep"]
 """Outputs that give way when the viewer is slower than the tasks.

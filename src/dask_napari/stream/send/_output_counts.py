@@ -13,7 +13,7 @@ LAYERS: Final = 1024
 """Layers of one publisher. A viewer draws 256; each has counts here, which travel together."""
 
 OTHERS: Final = "(other layers)"
-"""Where outputs are counted that a layer of their own cannot be had for."""
+"""Name under which the outputs of all further layers are counted together."""
 
 
 class OutputCounts:

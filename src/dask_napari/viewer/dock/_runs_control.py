@@ -18,6 +18,7 @@ class RunsControl(QWidget):  # type: ignore[misc]
         super().__init__()
         self._layers = layers
         self._runs: tuple[int, ...] = ()
+        self._version = -1  # of the catalogue, when its runs were looked through
         self.choice: QComboBox = QComboBox()
         self.choice.setToolTip("The run that is shown; all runs lie on a slider")
         self.choice.currentIndexChanged.connect(self._choose)
@@ -40,7 +41,9 @@ class RunsControl(QWidget):  # type: ignore[misc]
 
     def refresh(self) -> None:
         """Take in runs that have come, and a choice that could not be had."""
-        runs = self._layers.runs
+        version = self._layers.catalogue.version
+        runs = self._runs if version == self._version else self._layers.runs
+        self._version = version
         chosen = self._layers.shown_entries.choice
         if (runs, chosen) == (self._runs, self.choice.currentData()) and self.choice.count():
             return

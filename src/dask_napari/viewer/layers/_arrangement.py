@@ -44,7 +44,7 @@ TOO_MANY: Final = "too many layers"
 """Reason of a refusal."""
 
 Specs = Mapping[str, LayerSpec | None]
-"""What the taps said of each layer."""
+"""Descriptions of the layers by the taps."""
 
 CHANNEL_COLORMAPS: Final = ("cyan", "magenta", "yellow", "green", "red", "blue")
 """For the layers of one stream in turn; they add up to white in pairs, as in OME's viewers."""

@@ -74,7 +74,7 @@ def _steps(shape: tuple[int, ...]) -> tuple[slice, ...]:
 class RecentRanges:
     """Ranges of the values at the places that were put last, and limits that suit them.
 
-    ``measure`` returns the range of a place anew, for a place of which a part was replaced.
+    ``measure`` measures a place again after a part of its pixels was replaced.
 
     >>> recent = RecentRanges()
     >>> for t in range(9):

@@ -27,8 +27,8 @@ VERTICES: Final = PRIVATE + "vertices"
 """Columns of what a shape is, and of where its vertices are as seen from the first."""
 
 MAX_PIXELS: Final = 1 << 22
-"""Of the labels; larger views are drawn coarser. napari takes 20 ms to show as many again, and
-half a second for 16 times as many, in which the window answers nothing."""
+"""Pixels of the labels that stand for shapes; larger views are drawn coarser. napari takes 20 ms
+to show as many, and half a second for 16 times as many, in which the window answers nothing."""
 
 BATCH: Final = 16
 """Small shapes between looks at the clock; each takes some 50 us."""

@@ -58,7 +58,7 @@ class WorldFrame:
         self._origins: Mapping[Axis, float] = origins or {}
         """From where axes are drawn, in the unit that is drawn."""
         self._last: tuple[Calibration, Calibration] | None = None
-        """As stated and as drawn: the next item's is likely to be equal."""
+        """Last calibration, as stated and as drawn; the next item probably has an equal one."""
 
     def __repr__(self) -> str:
         units = ", ".join(unit.name for unit in self._units.values())
