@@ -53,15 +53,32 @@ from dask_napari.model._position import ARRIVAL_AXIS, Position, plain_position
 from dask_napari.model._refusal import Refusal, reason_of, shown
 from dask_napari.model._reports import REPORTS_LIMIT, Report, Reports, described
 from dask_napari.model._tap_matches import TAPS_LIMIT, TASK_NAMES_LIMIT, TapMatches, unmatched
+from dask_napari.model._tasks import (
+    COMMANDS_LIMIT,
+    ERROR_LIMIT,
+    GROUPS_LIMIT,
+    TASK_STATES,
+    TRACEBACK_LIMIT,
+    ClusterState,
+    Command,
+    TapProgress,
+    TaskCounts,
+    TaskGroup,
+    TaskState,
+    TaskStatus,
+)
 from dask_napari.model.arguments import unfit_name
 
 __all__ = [
     "ARRIVAL_AXIS",
     "AXES_LIMIT",
     "AXIS_MODES",
+    "COMMANDS_LIMIT",
     "CONTRAST_MODES",
+    "ERROR_LIMIT",
     "FARTHEST",
     "FEATURE",
+    "GROUPS_LIMIT",
     "KINDS",
     "LAYER_OPTIONS",
     "MOST_BYTES",
@@ -79,9 +96,13 @@ __all__ = [
     "TAPS_LIMIT",
     "TASK_KEY_LIMIT",
     "TASK_NAMES_LIMIT",
+    "TASK_STATES",
+    "TRACEBACK_LIMIT",
     "AnyArray",
     "AxisMode",
     "Calibration",
+    "ClusterState",
+    "Command",
     "ContrastMode",
     "Coordinate",
     "Counts",
@@ -109,6 +130,11 @@ __all__ = [
     "Sizes",
     "Tally",
     "TapMatches",
+    "TapProgress",
+    "TaskCounts",
+    "TaskGroup",
+    "TaskState",
+    "TaskStatus",
     "check",
     "check_calibration",
     "contain",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dask_napari.stream.receive._board import Board
 from dask_napari.stream.receive._clients import Request, plain
+from dask_napari.stream.receive._cluster_link import ClusterLink
 from dask_napari.stream.receive._peers import PeerInfo
 from dask_napari.stream.receive._pool import IDLE_BYTES
 from dask_napari.stream.receive._publishers import BEYOND
@@ -14,6 +15,7 @@ __all__ = [
     "BEYOND",
     "IDLE_BYTES",
     "Board",
+    "ClusterLink",
     "PeerInfo",
     "Receiver",
     "Request",

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from dask_napari.model import REPORTS_LIMIT, Ledger, Report
+from dask_napari.stream.receive._cluster_link import ClusterLink
 from dask_napari.stream.receive._publishers import Publishers
 from dask_napari.stream.wire import Limits, Rejected
 from dask_napari.stream.wire import messages as wire
@@ -70,6 +71,7 @@ class Clients:
         self._post = post
         self._identities: dict[bytes, None] = {}  # in the order in which they last spoke
         self.requests: queue.Queue[Request] = queue.Queue(limits.requests)
+        self.cluster: ClusterLink = ClusterLink()
         self.known: dict[str, int] = {}
         """Tasks that will fill each layer; replaced, never changed."""
         self.reports: list[tuple[str, Report]] = []
@@ -126,6 +128,8 @@ class Clients:
         elif request.name == "reports":
             self._hear(request.arguments)
             answer({}, "")
+        elif request.name == "cluster":
+            answer({"commands": self.cluster.hear(request.arguments)}, "")
         else:
             try:
                 self.requests.put_nowait(Request(request.name, request.arguments, answer))

@@ -18,6 +18,7 @@ from dask_napari.model import LayerSpec, Ledger, Report
 from dask_napari.stream.auth import Security, check_address, local_keys, taken
 from dask_napari.stream.receive._board import Board
 from dask_napari.stream.receive._clients import Request
+from dask_napari.stream.receive._cluster_link import ClusterLink
 from dask_napari.stream.receive._peers import PeerInfo
 from dask_napari.stream.receive._protocol import ReceiverProtocol
 from dask_napari.stream.shm import janitor
@@ -195,6 +196,11 @@ class Receiver:
     def requests(self) -> Queue[Request]:
         """Requests of clients to the viewer."""
         return self.protocol.clients.requests
+
+    @property
+    def cluster(self) -> ClusterLink:
+        """The link to the client of a cluster, with the states of its tasks."""
+        return self.protocol.clients.cluster
 
     def peers(self) -> list[PeerInfo]:
         """Return the publishers that have ever spoken to this receiver."""

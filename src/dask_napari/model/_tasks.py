@@ -1,0 +1,155 @@
+"""Tasks of a cluster, as a viewer knows them: their states, groups, and commands of the user."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from dask_napari.model._bounds import Name, Natural, PlainValue
+from dask_napari.model._item_meta import ItemMeta
+
+TASK_STATES: Final = ("expected", "running", "computed", "failed")
+"""States of a task before its output is an item, in the order in which it has them."""
+
+TaskState = Literal["expected", "running", "computed", "failed"]
+
+ERROR_LIMIT: Final = 1000
+"""Characters of an exception's text: a line or two of a window."""
+
+TRACEBACK_LIMIT: Final = 16 << 10
+"""Characters of a traceback; a deep one of numpy or pandas takes some 8 KB."""
+
+GROUPS_LIMIT: Final = 1000
+"""Task groups of a cluster that are told; a scheduler that is busy for days has more."""
+
+COMMANDS_LIMIT: Final = 1000
+"""Commands that wait for a client."""
+
+
+class TaskStatus(msgspec.Struct, frozen=True, omit_defaults=True):
+    """State of a task whose output a tap selects.
+
+    Attributes
+    ----------
+    meta : ItemMeta
+        Metadata that the task's item will have: layer, kind, position or origin, and the task's
+        key, worker, start and stop. Without a position, where only the output tells it.
+    state : TaskState
+        Whether the task waits, runs, has computed its output, or failed.
+    error : str
+        Type and text of the exception of a task that failed.
+    traceback : str
+        Its traceback, the innermost calls last.
+    """
+
+    meta: ItemMeta
+    state: TaskState
+    error: Annotated[str, Meta(max_length=ERROR_LIMIT)] = ""
+    traceback: Annotated[str, Meta(max_length=TRACEBACK_LIMIT)] = ""
+
+
+class TaskCounts(msgspec.Struct, frozen=True, array_like=True):
+    """Numbers of tasks by state; ``computed`` are in memory or were released since.
+
+    >>> TaskCounts(waiting=2, computed=3).total
+    5
+    """
+
+    waiting: Natural = 0
+    running: Natural = 0
+    computed: Natural = 0
+    failed: Natural = 0
+
+    @property
+    def total(self) -> int:
+        """Number of all tasks."""
+        return self.waiting + self.running + self.computed + self.failed
+
+
+class TaskGroup(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tasks of one name on the cluster.
+
+    Attributes
+    ----------
+    name : str
+        Name of the task prefix, as a tap selects it.
+    counts : TaskCounts
+        How many there are.
+    types : tuple of str
+        Types of their outputs, ``"numpy.ndarray"``.
+    nbytes : int
+        Bytes of all their outputs in memory.
+    seconds : float
+        Mean duration of a task, 0 if none has ended.
+    """
+
+    name: Name
+    counts: TaskCounts = TaskCounts()
+    types: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
+    nbytes: Natural = 0
+    seconds: float = 0.0
+
+
+class TapProgress(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An active tap, and how far the tasks are that it selects.
+
+    Attributes
+    ----------
+    layer, kind : str
+        The layer that it fills; an empty kind is guessed from the first output.
+    select : str
+        Its selection as people wrote it.
+    counts : TaskCounts
+        Tasks that it selects, as far as the scheduler still knows them.
+    groups : tuple of str
+        Names of the task groups in which it selects tasks.
+    """
+
+    layer: Name
+    kind: Name = ""
+    select: Name = ""
+    counts: TaskCounts = TaskCounts()
+    groups: Annotated[tuple[Name, ...], Meta(max_length=GROUPS_LIMIT)] = ()
+
+
+class ClusterState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The cluster that a client of the viewer is attached to.
+
+    Attributes
+    ----------
+    scheduler, dashboard : str
+        Address of the scheduler, and of its dashboard's status page, empty if it has none.
+    workers : int
+        Number of its workers.
+    paused : bool
+        Whether streaming is paused.
+    groups : list of TaskGroup
+        What its tasks are called, the newest last.
+    taps : list of TapProgress
+        The active taps.
+    """
+
+    scheduler: Name
+    dashboard: Name = ""
+    workers: Natural = 0
+    paused: bool = False
+    groups: Annotated[list[TaskGroup], Meta(max_length=GROUPS_LIMIT)] = []
+    taps: Annotated[list[TapProgress], Meta(max_length=GROUPS_LIMIT)] = []
+
+
+class Command(msgspec.Struct, frozen=True):
+    """Something that the user asks of the cluster by a click in the viewer.
+
+    Attributes
+    ----------
+    name : str
+        ``retry`` (``keys``: task keys as text), ``tap`` (``select`` and options of a
+        :class:`~dask_napari.Tap`), ``untap`` (``layer``), ``pause``, ``resume``.
+    arguments : dict
+        Its arguments.
+    """
+
+    name: Literal["retry", "tap", "untap", "pause", "resume"]
+    arguments: dict[Name, PlainValue] = {}
