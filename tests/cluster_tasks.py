@@ -65,6 +65,11 @@ def gated_frame(n: int, gate: str, free: int) -> np.ndarray:
     return frame(n)
 
 
+def fail(n: int, text: str = "camera timeout") -> np.ndarray:
+    """No picture, but an error."""
+    raise RuntimeError(f"{text} {n}")
+
+
 def read(path: str) -> np.ndarray:
     """A picture made of a file's name, as reading it would."""
     return frame(sum(path.encode()))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
 from dask_napari.live._client_ledger import ClientLedger
+from dask_napari.live._cluster_feed import ClusterFeed
 from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.live._dialed_addresses import Newcomers
 from dask_napari.live._viewer_data import ViewerData, source_names
@@ -83,6 +84,7 @@ class Live:
         self._viewer = viewer
         self._control = control
         self._sinks = sinks
+        self._feed = ClusterFeed(sinks, control)
         self._ledger = ClientLedger()
         self._closed = threading.Event()
         self._entered = 0
@@ -95,6 +97,7 @@ class Live:
         atexit.register(self._at_exit)
         self._thread = threading.Thread(target=self._poll, name="dask-napari-live", daemon=True)
         self._thread.start()
+        self._feed.start()
 
     # -- taps ------------------------------------------------------------------------------
 
@@ -421,6 +424,7 @@ class Live:
         self._ledger.viewer_gone = True
         # The window first: a cluster that hangs must not keep it.
         self._viewer.hang_up()
+        self._feed.close(LAST_COUNTS_TIMEOUT)
         # The last words of the sinks: all that was selected is in the ledger after the end, too.
         self._ledger.hear_sinks(self._sinks.counts(LAST_COUNTS_TIMEOUT), time.monotonic())
         self._sinks.close(deadline - time.monotonic())

@@ -10,10 +10,10 @@ from msgspec import Meta
 from dask_napari.model._bounds import Name, Natural, PlainValue
 from dask_napari.model._item_meta import ItemMeta
 
-TASK_STATES: Final = ("expected", "running", "computed", "failed")
+TASK_STATES: Final = ("expected", "running", "computed", "failed", "withdrawn")
 """States of a task before its output is an item, in the order in which it has them."""
 
-TaskState = Literal["expected", "running", "computed", "failed"]
+TaskState = Literal["expected", "running", "computed", "failed", "withdrawn"]
 
 ERROR_LIMIT: Final = 1000
 """Characters of an exception's text: a line or two of a window."""
@@ -37,7 +37,8 @@ class TaskStatus(msgspec.Struct, frozen=True, omit_defaults=True):
         Metadata that the task's item will have: layer, kind, position or origin, and the task's
         key, worker, start and stop. Without a position, where only the output tells it.
     state : TaskState
-        Whether the task waits, runs, has computed its output, or failed.
+        Whether the task waits, runs, has computed its output, or failed; or is withdrawn, as one
+        that was cancelled before it had an output. A task that is retried is expected once more.
     error : str
         Type and text of the exception of a task that failed.
     traceback : str
@@ -80,7 +81,7 @@ class TaskGroup(msgspec.Struct, frozen=True, omit_defaults=True):
     types : tuple of str
         Types of their outputs, ``"numpy.ndarray"``.
     nbytes : int
-        Bytes of all their outputs in memory.
+        Bytes of all their outputs, released ones included.
     seconds : float
         Mean duration of a task, 0 if none has ended.
     """

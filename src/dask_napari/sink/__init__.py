@@ -1,6 +1,7 @@
 """The sink: a worker plugin that copies tapped task outputs to the viewer.
 
-Dask's internals are touched in :mod:`dask_napari.sink.dask_internals` alone.
+Dask's internals are touched in :mod:`dask_napari.sink.dask_internals`, and those of its scheduler
+in :mod:`dask_napari.sink.scheduler_internals`, alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dask_napari.sink._show import show
 from dask_napari.sink._taps_update import TapsUpdate
 from dask_napari.sink._watched_arrays import tapped, variable_options
 from dask_napari.sink._worker_sinks import current_sinks, show_in_sinks, worker_counts
+from dask_napari.sink.scheduler_internals import TaskWatch
 
 __all__ = [
     "SINK_NAME",
@@ -21,6 +23,7 @@ __all__ = [
     "SentTap",
     "SinkLifetime",
     "TapsUpdate",
+    "TaskWatch",
     "current_sinks",
     "memory_of_sinks",
     "show",

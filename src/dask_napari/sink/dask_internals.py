@@ -310,6 +310,23 @@ def remove_scheduler_plugin(scheduler: Scheduler, name: str) -> None:
         scheduler.remove_plugin(name)
 
 
+async def ask_scheduler(client: Client, request: str, **arguments: Any) -> Any:
+    """Return the scheduler's answer to a request of a plugin's: its ``handlers``.
+
+    Unlike ``client.run_on_scheduler`` it leaves no line in the scheduler's log. The answer is None
+    if the scheduler does not know the request.
+    """
+    return await getattr(client.scheduler, request)(**arguments)
+
+
+def dashboard_link(client: Client) -> str:
+    """Return the address of the scheduler's dashboard, empty if it has none."""
+    try:
+        return str(client.dashboard_link or "")
+    except Exception:  # KeyError, for one, of a scheduler without a dashboard
+        return ""
+
+
 def scheduler_connection(client: Client) -> object:
     """Return the client's connection to the scheduler: another one after each reconnection."""
     return client.scheduler_comm

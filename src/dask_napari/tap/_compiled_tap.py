@@ -38,17 +38,29 @@ class CompiledTap:
         return self.spec.kind
 
     @functools.cached_property
-    def title(self) -> str:
-        """The tap as people know it."""
+    def selection(self) -> str:
+        """Name of the tasks or the array that is tapped; otherwise what it selects by."""
         selector = self.selector
         if isinstance(selector, str):
-            text = f'"{selector}"'
+            return selector
+        if isinstance(selector, frozenset):
+            return f"{len(selector)} keys"
+        if isinstance(selector, ChunkGrid):
+            return selector.name
+        return str(getattr(selector, "__name__", type(selector).__name__))
+
+    @functools.cached_property
+    def title(self) -> str:
+        """The tap as people know it."""
+        selector, text = self.selector, self.selection
+        if isinstance(selector, str):
+            text = f'"{text}"'
         elif isinstance(selector, frozenset):
-            text = f"of {len(selector)} keys"
+            text = f"of {text}"
         elif isinstance(selector, ChunkGrid):
-            text = f'of the array "{selector.name}"'
+            text = f'of the array "{text}"'
         else:
-            text = f"by {getattr(selector, '__name__', type(selector).__name__)}"
+            text = f"by {text}"
         return text if self.layer == selector else f'{text} on layer "{self.layer}"'
 
     @property

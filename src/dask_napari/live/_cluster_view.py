@@ -1,0 +1,102 @@
+"""The cluster as its scheduler tells of it: task groups, and how far the taps are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from dask.utils import typename
+
+from dask_napari.model import (
+    GROUPS_LIMIT,
+    NAME_LIMIT,
+    ClusterState,
+    TapProgress,
+    TaskCounts,
+    TaskGroup,
+)
+from dask_napari.placement import ChunkGrid
+from dask_napari.sink import dask_internals
+from dask_napari.tap import Tap
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+STATE_LIMIT: Final = 500_000
+"""Bytes of a state: half of a request, however long the names of the groups are."""
+
+
+class ClusterView:
+    """Keep the state of a cluster up to date with what its scheduler tells in turns."""
+
+    def __init__(self) -> None:
+        self._scheduler = self._dashboard = ""
+        self._workers = 0
+        self._groups: dict[str, TaskGroup] = {}
+        self._taps: list[TapProgress] = []
+
+    def __repr__(self) -> str:
+        return f"<ClusterView of {self._scheduler}: {len(self._groups)} groups>"
+
+    def begin(self, client: Client) -> None:
+        """Begin with the scheduler that a client has found."""
+        self._scheduler = dask_internals.scheduler_address(client)
+        self._dashboard = dask_internals.dashboard_link(client)
+
+    def hear(self, answer: dict[str, Any], taps: Iterable[Tap], *, anew: bool) -> None:
+        """Take over an answer of the scheduler: only what is new, unless it is told anew."""
+        self._workers = answer["workers"]
+        if anew:
+            self._groups = {}
+        for name in answer["gone"]:
+            self._groups.pop(name, None)
+        for name, counts, types, nbytes, seconds in answer["groups"]:
+            types = tuple(map(_fitting, types))
+            found = TaskGroup(_fitting(name), TaskCounts(*counts), types, nbytes, seconds)
+            self._groups[name] = found
+        while len(self._groups) > GROUPS_LIMIT:
+            del self._groups[next(iter(self._groups))]
+        self._taps = [
+            _progress(tap, TaskCounts(*counts), groups)
+            for tap, (counts, groups) in zip(taps, answer["taps"], strict=True)
+        ][:GROUPS_LIMIT]
+
+    def state(self) -> ClusterState | None:
+        """Return the state of the cluster; None before the scheduler has told any."""
+        if not self._scheduler:
+            return None
+        groups = [*self._groups.values()]
+        while True:
+            state = ClusterState(
+                self._scheduler, self._dashboard, self._workers, groups=groups, taps=self._taps
+            )
+            if not groups or len(msgspec.msgpack.encode(state)) < STATE_LIMIT:
+                return state
+            groups = groups[1 + len(groups) // 2 :]
+
+
+def selection_of(tap: Tap) -> tuple[str, Any]:
+    """Return how the scheduler finds the tasks of a tap, in plain data."""
+    selector = tap.compile().selector
+    if isinstance(selector, str):
+        return "name", selector
+    if isinstance(selector, ChunkGrid):
+        return "group", selector.name
+    if isinstance(selector, frozenset):
+        return "keys", [*selector]
+    if isinstance(selector, type):
+        return "type", typename(selector)
+    return "function", None
+
+
+def _progress(tap: Tap, counts: TaskCounts, groups: Iterable[str]) -> TapProgress:
+    compiled = tap.compile()
+    select = _fitting(compiled.selection)
+    return TapProgress(compiled.layer, compiled.kind, select, counts, tuple(map(_fitting, groups)))
+
+
+def _fitting(name: str) -> str:
+    """Return a name as a message can carry it; users may call tasks anything."""
+    return name[:NAME_LIMIT].encode("utf-8", "replace").decode()
