@@ -1,34 +1,45 @@
-"""The catalogue of all items of a viewer."""
+"""The catalogue of all items of a viewer, and of the tasks that are to make more."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
-from typing import Any, Final
+from itertools import islice
+from typing import Final, cast
 
-from dask_napari.catalog._entry import CatalogueEntry, State, StreamKey
-from dask_napari.model import Coordinate, Item, ItemMeta
+from msgspec.structs import replace
+
+from dask_napari.catalog._entry import WITHOUT_ITEM, CatalogueEntry, State, StreamKey
+from dask_napari.catalog._entry_table import EntryTable, is_placed
+from dask_napari.catalog._run_entries import Place, RunEntries
+from dask_napari.catalog._task_news import TaskNews
+from dask_napari.model import Coordinate, Item, ItemMeta, TaskState, TaskStatus
 
 MOST_DROPPED: Final = 100_000
 """Dropped entries that are kept, some 100 MB; a sender may make them without end."""
 
-_Names = tuple[str, ...]
-_Place = tuple[Any, ...]
+MOST_TASKS: Final = 200_000
+"""Entries of tasks without an item, some 200 MB; a scheduler may have any number of tasks."""
+
+MOST_CHANGES: Final = 1 << 16
+"""Changes that are remembered, half a megabyte; a view that has missed more looks at everything."""
 
 
 class Catalogue:
     """Own the items of a viewer: an entry for each place of a stream in a run.
 
     Layers, layouts and the ledger are views of it: each can be made anew from the entries at any
-    time, and a change of state is told to :attr:`views`.
+    time, and a change of state is told to :attr:`views`. A task whose item has not arrived has an
+    entry without an item, at the place that the item will have; :meth:`learn` changes its state.
 
     Attributes
     ----------
     version : int
-        Grows with every change.
+        Grows with every change, by one.
     views : list of callable
         Called with an entry and its former state when that has changed after the item was put.
+    left_out : int
+        States of tasks that were not entered, since there were :data:`MOST_TASKS`.
 
     Examples
     --------
@@ -39,22 +50,29 @@ class Catalogue:
     ...     entry = catalogue.put(item)
     >>> len(catalogue), catalogue.runs(("cells", "")), catalogue.count("cells", "shown")
     (2, (1, 2), 2)
+    >>> catalogue.learn(TaskStatus(ItemMeta("cells", "labels", {"well": "A02"}), "running"))
+    >>> catalogue.counts("cells", run=2)
+    {'shown': 1, 'running': 1}
     """
 
     def __init__(self) -> None:
         self.version: int = 0
         self.views: list[Callable[[CatalogueEntry, State], None]] = []
-        self._streams: dict[StreamKey, dict[int, dict[_Place, CatalogueEntry]]] = {}
-        self._names: dict[_Names, _Names] = {}  # of positions, sorted and shared
-        self._counts: dict[str, Counter[State]] = {}
+        self.left_out: int = 0
+        self._table = EntryTable()
         self._dropped: dict[CatalogueEntry, None] = {}  # the oldest first
+        self._changes: deque[CatalogueEntry] = deque(maxlen=MOST_CHANGES)
+        self._news: TaskNews = TaskNews()
+        self._tasks = 0  # entries in the state of a task
 
     def __repr__(self) -> str:
-        states = sum(self._counts.values(), Counter[State]())
-        return f"<Catalogue of {len(self._streams)} streams: {dict(states)}>"
+        streams = self._table.streams.values()
+        counts = sum((run.counts for runs in streams for run in runs.values()), Counter[State]())
+        return f"<Catalogue of {len(streams)} streams: {dict(+counts)}>"
 
     def __len__(self) -> int:
-        return sum(count.total() for count in self._counts.values())
+        streams = self._table.streams.values()
+        return sum(len(run.places) for runs in streams for run in runs.values())
 
     # -- entries -----------------------------------------------------------------------------
 
@@ -71,29 +89,41 @@ class Catalogue:
         entry = self.find(item.meta, item.run)
         if entry is not None and entry.item is not None:
             return
-        self._dropped[self._enter(item.meta, None, item.run, "dropped", reason)] = None
+        entry = self._enter(item.meta, None, item.run, "dropped", reason)
+        if entry.state == "dropped":  # its task may have failed since
+            self._dropped[entry] = None
         while len(self._dropped) > MOST_DROPPED:
             self._forget(next(iter(self._dropped)))
 
     def find(self, meta: ItemMeta, run: int) -> CatalogueEntry | None:
         """Return the entry at the place of an item in a run."""
-        return self._streams.get(meta.stream, {}).get(run, {}).get(self._place(meta))
+        return self._table.at(meta.stream, run, self._table.place(meta))
 
     def entries(
         self, stream: StreamKey | None = None, run: int | None = None
     ) -> Iterator[CatalogueEntry]:
         """Yield entries in the order in which they came: of a stream and a run, or of all."""
-        streams: Iterable[dict[int, dict[_Place, CatalogueEntry]]] = (
-            self._streams.values() if stream is None else [self._streams.get(stream, {})]
-        )
-        for runs in streams:
-            chosen = runs.values() if run is None else [runs.get(run, {})]
-            yield from chain.from_iterable(places.values() for places in chosen)
+        return self._table.entries(stream, run)
 
     def coordinates(self, axis: str) -> set[Coordinate]:
         """Return the coordinates on an axis of the positions of all items that are held."""
         positions = (entry.meta.at for entry in self.entries() if entry.item is not None)
         return {position[axis] for position in positions if axis in position}
+
+    def changes(self, since: int) -> list[CatalogueEntry] | None:
+        """Return the entries that have changed since a version; None if that is too long ago.
+
+        Those that were removed are in state ``withdrawn``.
+
+        >>> catalogue = Catalogue()
+        >>> catalogue.changes(0)
+        []
+        """
+        number = self.version - since
+        if number > len(self._changes):
+            return None
+        changed = islice(reversed(self._changes), max(number, 0))
+        return list(dict.fromkeys(changed))[::-1]
 
     # -- states ------------------------------------------------------------------------------
 
@@ -103,22 +133,94 @@ class Catalogue:
             if entry.state != state and entry.item is not None:
                 self._change(entry, state)
 
-    def count(self, layer: str, state: State) -> int:
-        """Return how many entries of a layer are in a state."""
-        return self._counts.get(layer, Counter())[state]
+    def count(self, layer: str, state: State, run: int | None = None) -> int:
+        """Return how many entries of a layer are in a state, of a run or of all."""
+        return sum(each.counts[state] for each in self._table.runs_of(layer, run))
+
+    def counts(self, layer: str, run: int | None = None) -> Mapping[State, int]:
+        """Return the number of entries of a layer in each state, of a run or of all."""
+        total = sum((each.counts for each in self._table.runs_of(layer, run)), Counter[State]())
+        return dict(+total)
+
+    # -- tasks -------------------------------------------------------------------------------
+
+    def learn(self, status: TaskStatus, run: int = 0) -> None:
+        """Take the state of a task into the entry of the item that it makes, in a run.
+
+        Without a run it is the newest one of the layer. An item that is shown stays: what becomes
+        of its task later is its :meth:`status`. News that are older than what is known of the
+        task are ignored, so that they may come in any order.
+        """
+        meta = status.meta
+        if not is_placed(meta) and not meta.provenance.key:
+            return  # nothing tells which item it will make
+        run = run or self.newest_run(meta.layer)
+        entry = self._table.of_task(meta, run)
+        if entry is not None:
+            self._take(entry, status)
+            self._merge(entry, meta, ())
+        elif status.state == "withdrawn":
+            return
+        elif self._tasks < MOST_TASKS:
+            entry = self._enter(meta, None, run, status.state)
+            if entry.state == "failed" and self._news.get(entry) is None:
+                self._news.keep(entry, status)
+            if not is_placed(meta):
+                self._table.by_task(meta.layer, run)
+        else:
+            self.left_out += 1
+
+    def status(self, entry: CatalogueEntry) -> TaskStatus | None:
+        """Return why the task of an entry failed, or what became of it after its item came.
+
+        None where the state of the entry says it all.
+        """
+        return self._news.get(entry)
+
+    def failed(self, layer: str | None = None, run: int | None = None) -> list[CatalogueEntry]:
+        """Return the entries whose task failed last, those that still show an item too."""
+        return [
+            entry
+            for entry in self._news.failed
+            if layer in (None, entry.meta.layer) and run in (None, entry.run)
+        ]
+
+    def _take(self, entry: CatalogueEntry, status: TaskStatus) -> None:
+        """Take the state of the task of an entry, if that is news."""
+        if not self._news.is_news(entry, status):
+            return
+        if status.state != "withdrawn":
+            self._news.keep(entry, status)
+            if entry.item is None:
+                self._table.unindex(entry)
+                entry.meta = replace(entry.meta, provenance=status.meta.provenance)
+                entry.reason = ""
+                self._table.index(entry)
+                self._set(entry, status.state)
+            else:
+                self._note(entry)
+        elif (word := self._last_word(entry)) is not None and word.state != "failed":
+            if entry.item is None:
+                self._forget(entry)
+            else:
+                self._news.discard(entry)
+                self._note(entry)
 
     # -- runs --------------------------------------------------------------------------------
 
     @property
     def streams(self) -> tuple[StreamKey, ...]:
         """Streams that have entries, in the order in which they came."""
-        return tuple(self._streams)
+        return tuple(self._table.streams)
 
     def runs(self, stream: StreamKey) -> tuple[int, ...]:
         """Return the numbers of the runs of a stream that hold items, the oldest first."""
-        runs = self._streams.get(stream, {}).items()
-        held = (n for n, run in runs if any(each.item is not None for each in run.values()))
-        return tuple(sorted(held))
+        runs = self._table.streams.get(stream, {}).items()
+        return tuple(sorted(number for number, run in runs if run.holds_items))
+
+    def newest_run(self, layer: str) -> int:
+        """Return the newest run of a layer, also if it has no items yet; or else of all layers."""
+        return self._table.newest_run(layer)
 
     def remove(self, entries: Iterable[CatalogueEntry]) -> None:
         """Forget entries and what they hold; the views are told that they are dropped."""
@@ -129,64 +231,76 @@ class Catalogue:
 
     # -- common ------------------------------------------------------------------------------
 
-    def _place(self, meta: ItemMeta) -> _Place:
-        """Return the identity of a place: smaller than that of a set, and quicker to make."""
-        position: Mapping[str, Coordinate] = meta.at
-        given = tuple(position)
-        names = self._names.get(given)
-        if names is None:
-            names = tuple(sorted(given))
-            names = self._names.setdefault(names, names)
-            self._names[given] = names
-        return (names, *map(position.__getitem__, names), *meta.origin)
-
     def _enter(
         self, meta: ItemMeta, item: Item | None, run: int, state: State, reason: str = ""
     ) -> CatalogueEntry:
-        stream = meta.stream
-        runs = self._streams.get(stream)
-        if runs is None:
-            runs = self._streams[stream] = {}
-        places = runs.get(run)
-        if places is None:
-            places = runs[run] = {}
-        place = self._place(meta)
-        entry, before = places.get(place), None
+        table = self._table
+        within, place = table.run_of(meta.stream, run), table.place(meta)
+        entry, former = within.places.get(place), None
         if entry is None:
-            entry = places[place] = CatalogueEntry(meta, item, run, state, reason)
+            entry = within.places[place] = CatalogueEntry(meta, item, run, state, reason)
         else:
-            before = entry.state
-            if before == "dropped":
-                self._dropped.pop(entry, None)
+            former = self._last_word(entry)
+            if former is not None:
+                self._news.discard(entry)
+            self._uncount(entry, within)
+            if table.keys:
+                table.unindex(entry)
             entry.meta, entry.item, entry.state, entry.reason = meta, item, state, reason
-        self._count(entry, before)
-        self.version += 1
+        self._count(entry, within)
+        if former is not None:
+            self._take(entry, former)
+        if table.keys or meta.part:
+            self._merge(entry, meta, place)
+            table.index(entry)
         return entry
 
+    def _merge(self, entry: CatalogueEntry, meta: ItemMeta, place: Place) -> None:
+        """Have an entry take over what is known of its task from entries at other places."""
+        for other in self._table.misplaced(meta, entry.run, place):
+            word = self._last_word(other)
+            if other is not entry and word is not None:
+                self._forget(other)
+                self._take(entry, word)
+
+    def _last_word(self, entry: CatalogueEntry) -> TaskStatus | None:
+        """Return the last status of the task of an entry; None if it has come to its item."""
+        known = self._news.get(entry)
+        if known is None and entry.state in WITHOUT_ITEM:
+            return TaskStatus(entry.meta, cast(TaskState, entry.state))
+        return known
+
     def _change(self, entry: CatalogueEntry, state: State) -> None:
-        before, entry.state = entry.state, state
-        self._count(entry, before)
-        self.version += 1
+        before = entry.state
+        self._set(entry, state)
         for view in self.views:
             view(entry, before)
 
-    def _count(self, entry: CatalogueEntry, before: State | None) -> None:
-        """Count an entry in its state, and no longer in its former one."""
-        counts = self._counts.get(entry.meta.layer)
-        if counts is None:
-            counts = self._counts[entry.meta.layer] = Counter()
-        counts[entry.state] += 1
-        if before is not None:
-            counts[before] -= 1
+    def _set(self, entry: CatalogueEntry, state: State) -> None:
+        within = self._table.run_of(entry.meta.stream, entry.run)
+        self._uncount(entry, within)
+        entry.state = state
+        self._count(entry, within)
+
+    def _count(self, entry: CatalogueEntry, within: RunEntries) -> None:
+        """Count an entry in its state, and note that it has changed."""
+        within.counts[entry.state] += 1
+        self._tasks += entry.state in WITHOUT_ITEM
+        self._note(entry)
+
+    def _uncount(self, entry: CatalogueEntry, within: RunEntries) -> None:
+        within.counts[entry.state] -= 1
+        self._tasks -= entry.state in WITHOUT_ITEM
+        if entry.state == "dropped":
+            self._dropped.pop(entry, None)
+
+    def _note(self, entry: CatalogueEntry) -> None:
+        self.version += 1
+        self._changes.append(entry)
 
     def _forget(self, entry: CatalogueEntry) -> None:
-        stream, run = entry.meta.stream, entry.run
-        runs = self._streams[stream]
-        del runs[run][self._place(entry.meta)]
-        self._dropped.pop(entry, None)
-        self._counts[entry.meta.layer][entry.state] -= 1
-        self.version += 1
-        if not runs[run]:
-            del runs[run]
-        if not runs:
-            del self._streams[stream]
+        self._uncount(entry, self._table.run_of(entry.meta.stream, entry.run))
+        self._table.remove(entry)
+        self._news.discard(entry)
+        entry.item, entry.state = None, "withdrawn"  # who reads the changes must not keep it alive
+        self._note(entry)

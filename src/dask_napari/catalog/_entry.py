@@ -10,10 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from dask_napari.catalog._value_range import ValueRange
-from dask_napari.model import Item, ItemMeta
+from dask_napari.model import TASK_STATES, Item, ItemMeta
 
-State = Literal["shown", "hidden", "dropped"]
-"""State of an entry: on a layer, kept without a layer since the user removed that, or refused."""
+State = Literal[
+    "expected", "running", "computed", "failed", "shown", "hidden", "dropped", "withdrawn"
+]
+"""State of an entry. Without an item it is that of its task: waits, runs, has computed an output
+that is on its way, or failed. With an item: on a layer, or kept without one since the user removed
+that. Refused, or no longer in the catalogue."""
+
+WITHOUT_ITEM: Final[frozenset[State]] = frozenset(TASK_STATES)
+"""States of the entries of tasks whose item has not come."""
 
 StreamKey = tuple[str, str]
 """Layer and part of the items of a stream."""
@@ -70,7 +77,7 @@ def _outline(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 
 class CatalogueEntry:
-    """The item of a stream at a place in a run, and its state.
+    """The item of a stream at a place in a run, or the task that is to make it, and its state.
 
     Attributes
     ----------

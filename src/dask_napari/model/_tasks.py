@@ -10,10 +10,12 @@ from msgspec import Meta
 from dask_napari.model._bounds import Name, Natural, PlainValue
 from dask_napari.model._item_meta import ItemMeta
 
-TASK_STATES: Final = ("expected", "running", "computed", "failed", "withdrawn")
+TASK_STATES: Final = ("expected", "running", "computed", "failed")
 """States of a task before its output is an item, in the order in which it has them."""
 
 TaskState = Literal["expected", "running", "computed", "failed", "withdrawn"]
+"""One of :data:`TASK_STATES`; a task is withdrawn that was cancelled or released before it had an
+output, or whose worker is gone."""
 
 ERROR_LIMIT: Final = 1000
 """Characters of an exception's text: a line or two of a window."""
@@ -31,14 +33,18 @@ COMMANDS_LIMIT: Final = 1000
 class TaskStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """State of a task whose output a tap selects.
 
+    Who hears of it need not hear in order: Dask's run id in the provenance tells attempts to run
+    the task apart, and grows. A task that is ``expected`` has the run id of the attempt before, or
+    0, and is told anew whenever it waits again.
+
     Attributes
     ----------
     meta : ItemMeta
         Metadata that the task's item will have: layer, kind, position or origin, and the task's
-        key, worker, start and stop. Without a position, where only the output tells it.
+        key, worker, run id, start and stop. Without a position, where only the output tells it.
     state : TaskState
-        Whether the task waits, runs, has computed its output, or failed; or is withdrawn, as one
-        that was cancelled before it had an output. A task that is retried is expected once more.
+        Whether the task waits, runs, has computed its output, or failed; or is withdrawn. A task
+        that is retried is expected once more.
     error : str
         Type and text of the exception of a task that failed.
     traceback : str

@@ -71,7 +71,7 @@ class Clients:
         self._post = post
         self._identities: dict[bytes, None] = {}  # in the order in which they last spoke
         self.requests: queue.Queue[Request] = queue.Queue(limits.requests)
-        self.cluster: ClusterLink = ClusterLink()
+        self.cluster: ClusterLink = ClusterLink(publishers.run_of)
         self.known: dict[str, int] = {}
         """Tasks that will fill each layer; replaced, never changed."""
         self.reports: list[tuple[str, Report]] = []
@@ -129,7 +129,7 @@ class Clients:
             self._hear(request.arguments)
             answer({}, "")
         elif request.name == "cluster":
-            answer({"commands": self.cluster.hear(request.arguments)}, "")
+            answer({"commands": self.cluster.hear(request.arguments, size)}, "")
         else:
             try:
                 self.requests.put_nowait(Request(request.name, request.arguments, answer))

@@ -1,35 +1,53 @@
-"""The link to a client of the cluster: what it tells of tasks, and what the user asks of it."""
+"""The link to a client of the cluster: commands of the user, and what is told of tasks."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
-from dask_napari.model import COMMANDS_LIMIT, ClusterState, Command, TaskStatus
+from dask_napari.model import COMMANDS_LIMIT, ClusterState, Command, Name, TaskStatus
 from dask_napari.stream.wire import Rejected
 
 ATTACHED: Final = 5.0
 """Seconds after its last word for which a client counts as attached: ten of its turns."""
 
-STATUSES_LIMIT: Final = 200_000
-"""Statuses that wait for the viewer, which takes them 30 times a second; older ones go."""
+STATUSES_LIMIT: Final = 64 << 20
+"""Bytes of statuses that wait for the viewer, which takes them 30 times a second, as they came in
+messages: those of some 200 000 tasks. The oldest go."""
 
 
 class _Told(msgspec.Struct):
-    """Arguments of a request: statuses of tasks, and the state of the cluster if it changed."""
+    """Arguments of a request: statuses of tasks, and the state of the cluster if it changed.
+
+    The group is that of the sinks whose items the tasks make, and tells their run.
+    """
 
     tasks: Annotated[list[TaskStatus], Meta(max_length=10_000)] = []
     cluster: ClusterState | None = None
+    group: Name = ""
 
 
 class ClusterLink:
     """Keep states of tasks for the viewer, and commands for the client; safe for threads.
 
+    Parameters
+    ----------
+    run_of : callable
+        Returns the number of the run that a group of publishers fills.
+
+    Attributes
+    ----------
+    left_out : int
+        Statuses that were not kept, since too many waited.
+
+    Examples
+    --------
     >>> link = ClusterLink()
     >>> link.command(Command("pause"))
     False
@@ -41,19 +59,22 @@ class ClusterLink:
     [{'name': 'pause', 'arguments': {}}]
     """
 
-    def __init__(self) -> None:
+    def __init__(self, run_of: Callable[[str], int] = lambda group: 0) -> None:
+        self.left_out: int = 0
+        self._run_of = run_of
         self._lock = threading.Lock()
         self._cluster: ClusterState | None = None
         self._heard = float("-inf")
         self._commands: deque[Command] = deque(maxlen=COMMANDS_LIMIT)
-        self._statuses: deque[TaskStatus] = deque(maxlen=STATUSES_LIMIT)
+        self._statuses: deque[tuple[int, Sequence[TaskStatus], int]] = deque()
+        self._nbytes = 0
 
     def __repr__(self) -> str:
-        waiting = f"{len(self._statuses)} statuses, {len(self._commands)} commands wait"
+        waiting = f"{self._nbytes} bytes of statuses, {len(self._commands)} commands wait"
         return f"<ClusterLink of {self._cluster and self._cluster.scheduler}: {waiting}>"
 
-    def hear(self, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-        """Take the word of a client; return the commands that wait for it.
+    def hear(self, arguments: dict[str, Any], size: int = 0) -> list[dict[str, Any]]:
+        """Take the word of a client, which came in so many bytes; return the commands for it.
 
         Raises Rejected if it is malformed.
         """
@@ -63,12 +84,27 @@ class ClusterLink:
             raise Rejected("states of tasks that are malformed") from error
         with self._lock:
             self._heard = time.monotonic()
-            self._statuses.extend(told.tasks)
             if told.cluster is not None:
                 self._cluster = told.cluster
             commands = [msgspec.to_builtins(command) for command in self._commands]
             self._commands.clear()
+        self.tell(told.tasks, self._run_of(told.group) if told.group else 0, size)
         return commands
+
+    def tell(self, tasks: Sequence[TaskStatus], run: int, size: int) -> None:
+        """Keep statuses for the viewer, which came in so many bytes.
+
+        Without a run, 0, they belong to the newest one.
+        """
+        if not tasks:
+            return
+        with self._lock:
+            self._statuses.append((run, tasks, size))
+            self._nbytes += size
+            while self._nbytes > STATUSES_LIMIT:
+                _, lost, size = self._statuses.popleft()
+                self._nbytes -= size
+                self.left_out += len(lost)
 
     @property
     def attached(self) -> bool:
@@ -87,11 +123,15 @@ class ClusterLink:
             self._commands.append(command)
         return True
 
-    def take_statuses(self) -> list[TaskStatus]:
-        """Return the statuses that came since the last call, in order."""
-        if not self._statuses:
-            return []
+    def take_statuses(self, most: int = 1 << 60) -> list[tuple[int, TaskStatus]]:
+        """Return statuses that came since the last call with their runs, in order.
+
+        When ``most`` is reached, what came with other messages waits for the next call.
+        """
+        taken: list[tuple[int, TaskStatus]] = []
         with self._lock:
-            statuses = list(self._statuses)
-            self._statuses.clear()
-        return statuses
+            while self._statuses and len(taken) < most:
+                run, tasks, size = self._statuses.popleft()
+                self._nbytes -= size
+                taken += [(run, status) for status in tasks]
+        return taken

@@ -65,6 +65,11 @@ class Publishers:
         with self.lock:
             return self._runs.begin()
 
+    def run_of(self, group: str) -> int:
+        """Return the number of the run that a group of publishers fills."""
+        with self.lock:
+            return self._runs.number(group)
+
     def arrive(self, name: str, host: str, group: str = "") -> KnownPublisher:
         """Return the record of a publisher that connects, or raise :class:`Rejected`: too many."""
         with self.lock:
