@@ -12,7 +12,7 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
 from dask_napari.model import Item, LayerSpec, Ledger, Report
-from dask_napari.stream.receive import Board, PeerInfo, Request
+from dask_napari.stream.receive import Board, ClusterLink, PeerInfo, Request
 from dask_napari.viewer.app._live_viewer import LiveViewer
 
 
@@ -28,6 +28,7 @@ class Source:
         self.totals: dict[str, int] = {}
         self.errors: list[tuple[str, Report]] = []
         self.silent: list[str] = []
+        self.cluster = ClusterLink()
 
     def layers(self) -> dict[str, LayerSpec]:
         return self.specs

@@ -1,0 +1,60 @@
+"""What a client tells of its cluster: states of tasks in their run, bounded, and commands."""
+
+from __future__ import annotations
+
+import contextlib
+
+import msgspec
+import numpy as np
+import pytest
+
+from dask_napari.model import ClusterState, Command, Item, ItemMeta, Provenance, TaskStatus
+from dask_napari.stream import Board, Control, Publisher, Receiver
+from dask_napari.stream.receive import ClusterLink
+from dask_napari.stream.receive import _cluster_link as module
+from dask_napari.stream.wire import Rejected
+
+
+def told(key: str) -> TaskStatus:
+    return TaskStatus(ItemMeta("cells", "labels", {"t": 0}, Provenance(key)), "expected")
+
+
+def test_a_client_tells_of_tasks_and_is_handed_commands():
+    board = Board()
+    with Receiver("ipc://*", board) as receiver:
+        with Publisher(receiver.addresses, name="w", group="monday") as publisher:
+            publisher.put(Item("cells", "labels", np.ones((2, 2), np.uint8), {"t": 0}))
+            publisher.wait(10)
+        with contextlib.closing(Control(receiver.addresses)) as control:
+            assert not receiver.cluster.command(Command("pause"))
+            tasks = [msgspec.to_builtins(told("a"))]
+            state = msgspec.to_builtins(ClusterState("tcp://10.0.0.1:8786"))
+            for group in ("monday", "tuesday", ""):
+                control.request("cluster", {"tasks": tasks, "group": group, "cluster": state})
+            assert receiver.cluster.state().scheduler == "tcp://10.0.0.1:8786"
+            assert receiver.cluster.take_statuses() == [(run, told("a")) for run in (1, 2, 0)]
+            assert receiver.cluster.take_statuses() == []
+            assert receiver.cluster.command(Command("pause"))
+            commands = control.request("cluster", {})["commands"]
+            assert commands == [{"name": "pause", "arguments": {}}]
+
+
+@pytest.mark.parametrize("wrong", [{"tasks": [{"meta": {}}]}, {"group": 3}, {"tasks": "all"}])
+def test_what_is_malformed_is_refused(wrong):
+    link = ClusterLink()
+    with pytest.raises(Rejected, match="malformed"):
+        link.hear(wrong)
+    assert not link.attached
+
+
+def test_statuses_that_nobody_takes_are_bounded(monkeypatch):
+    monkeypatch.setattr(module, "STATUSES_LIMIT", 1000)
+    link = ClusterLink()
+    for n in range(30):
+        link.tell([told(f"{n}-{m}") for m in range(2)], 1, 100)
+    assert link.left_out == 40
+    keys = [status.meta.provenance.key for _, status in link.take_statuses(3)]
+    assert keys == ["20-0", "20-1", "21-0", "21-1"]  # a message is not divided
+    assert len(link.take_statuses()) == 16
+    link.tell([told("x")], 1, 900)
+    assert link.left_out == 40
