@@ -87,6 +87,7 @@ def test_no_text_from_outside_is_markup_or_widens_the_dock(live, source, put):
         Item(MARKUP, "image", np.ones((4, 4)), {MARKUP: 0, LONG[:200]: 0}),
         Item(LONG, "image", np.ones((4, 4)), {MARKUP: 1, LONG[:200]: 1}),
     )
+    live.dock.panels.toggle("Messages")
     source.errors.append(("w1", Report(MARKUP, LONG[:300], MARKUP, MARKUP + LONG)))
     source.board.drop(Item(MARKUP, "image", np.ones((4, 4))), MARKUP)
     live.dock.refresh()
@@ -98,7 +99,8 @@ def test_no_text_from_outside_is_markup_or_widens_the_dock(live, source, put):
     ]
     assert len(foreign) >= 5  # two titles, two axes, the errors
     assert all(label.textFormat() == Qt.TextFormat.PlainText for label in foreign)
-    assert {MARKUP, LONG} <= {label.text() for label in foreign}, "no text is lost"
+    titles = {live.dock.rows[layer].title.text() for layer in (MARKUP, LONG)}
+    assert titles == {f"{MARKUP} (image)", f"{LONG} (image)"}, "no text is lost"
     assert live.dock.sizeHint().width() < wide + 300
     assert live.dock.minimumSizeHint().width() < wide + 100
     tips = [widget.toolTip() for widget in live.dock.findChildren(QWidget)]

@@ -61,4 +61,4 @@ def test_texts_in_view_are_shortened_or_left_out(viewer, live, source, put, kind
     assert time.monotonic() - started < 30
     assert viewer.layers["spots"].features["name"].str.len().max() == 900
     live.dock.refresh()
-    assert "texts in view are too many" in live.dock.notes.text()
+    assert "texts in view are too many" in "\n".join(live.dock.messages.notes)

@@ -207,7 +207,7 @@ def test_an_option_that_napari_refuses_is_left_out_and_nothing_else(
     assert viewer.layers["odd"].opacity == 0.5
     assert sum("without the option 'colormap'" in r.getMessage() for r in caplog.records) == 1
     live.dock.refresh()
-    assert "odd: shown without the option 'colormap'" in live.dock.notes.text()
+    assert "odd: shown without the option 'colormap'" in "\n".join(live.dock.messages.notes)
     assert source.ledger().total.shown == 4
 
 
@@ -241,16 +241,16 @@ def test_layers_and_axes_are_few_whatever_comes(viewer, live, source, put, monke
 
 def test_the_dock_names_taps_that_match_nothing(live, source):
     live.dock.refresh()
-    assert live.dock.taps.isHidden()
+    assert live.dock.hint.isHidden()
     source.silent = ['tap "segment" has matched no task yet; did you mean "segment-cell"?']
     live.dock.refresh()
-    assert live.dock.taps.text() == source.silent[0]
-    assert not live.dock.taps.isHidden()
+    assert live.dock.hint.text() == source.silent[0]
+    assert not live.dock.hint.isHidden()
 
 
 def test_the_dock_shows_why_the_workers_cannot_show_something(live, source):
     live.dock.refresh()
-    assert not live.dock.errors.text()
+    assert not live.dock.messages.errors
     source.errors = [
         ("tcp://w1:1#a", Report("cells", "no position", "segment-1", "ValueError: <b>oops</b>")),
         ("tcp://w2:1#b", Report("cells", "no position", "segment-2", "ValueError: again")),
@@ -258,12 +258,13 @@ def test_the_dock_shows_why_the_workers_cannot_show_something(live, source):
     ]
     source.errors += [("w", Report("raw", f"cause {n}", "k", "text")) for n in range(9)]
     live.dock.refresh()
-    assert live.dock.errors.text().count("\n") == 3
+    assert len(live.dock.messages.errors) == 11
+    assert live.dock.panels.headings["Messages"].text() == "Messages (11)"
     del source.errors[3:]
     live.dock.refresh()
-    assert live.dock.errors.text().splitlines() == [
-        "cells: no position, task segment-2: ValueError: again",
+    assert live.dock.messages.errors == [
         "tcp://w2:1: inline: without shared memory: no room",
+        "cells: no position, task segment-2: ValueError: again",
     ]
 
 
@@ -271,18 +272,18 @@ def test_the_dock_shows_notes_of_workers_as_information(live, source):
     note = Report("cells", "holes", "", "polygons are shown without their holes", note=True)
     source.errors = [("w1", note), ("w2", note)]
     live.dock.refresh()
-    assert live.dock.notes.text() == "cells: polygons are shown without their holes"
-    assert not live.dock.errors.text()
+    assert live.dock.messages.notes == ["cells: polygons are shown without their holes"]
+    assert not live.dock.messages.errors
 
 
 def test_the_dock_tells_what_is_going_on(live, source, put):
-    assert "waiting for workers at tcp://127.0.0.1:5577" in live.dock.state.text()
+    assert "waiting for workers at tcp://127.0.0.1:5577" in live.dock.header.state.text()
     source.found = [PeerInfo("w", "host", "shared-memory", True, 10, 1000)]
     source.totals = {"raw": 10}
     put(item(1, t=0))
     live.dock.refresh()
-    assert "1 worker by shared-memory" in live.dock.state.text()
-    assert live.dock._rows["raw"].bar.format() == "1 / 10"
+    assert live.dock.header.state.text() == "1 worker · shared memory"
+    assert live.dock.rows["raw"].counts.text() == "1 / 10"
     assert "1 selected = 1 shown" in live.dock.total.text()
 
 

@@ -41,9 +41,9 @@ def test_what_the_user_removes_is_hidden_and_one_click_brings_it_back(viewer, li
     assert ledger.balanced
 
     live.dock.refresh()
-    button = live.dock._rows["raw"].show_hidden
+    button = live.dock.rows["raw"].details.show_hidden
     assert button.text() == "Show 3 hidden items"
-    assert not live.dock._rows["spots"].show_hidden.isVisibleTo(live.dock)
+    assert not live.dock.rows["spots"].details.show_hidden.isVisibleTo(live.dock)
     button.click()
     live.pump.drain()
     assert names(viewer) == ["raw", "spots"]
@@ -115,14 +115,19 @@ def test_a_second_run_does_not_mix_with_the_first(viewer, live, source, put):
     put(image(9, t=2, run=1))  # late
     assert layer.data.shape == (1, 4, 6)
     live.dock.refresh()
-    choice = live.dock.runs.choice
-    assert [choice.itemText(n) for n in range(choice.count())] == ["the newest", "1", "2", "all"]
-    choice.setCurrentIndex(choice.findText("1"))
+    choice = live.dock.runs
+    assert [choice.itemText(n) for n in range(choice.count())] == [
+        "newest run",
+        "run 1",
+        "run 2",
+        "all runs",
+    ]
+    choice.setCurrentIndex(choice.findText("run 1"))
     live.pump.drain()
     assert np.asarray(layer.data)[:, 0, 0].tolist() == [1, 1, 9]
     assert layer.colormap.name == "green"
 
-    choice.setCurrentIndex(choice.findText("all"))
+    choice.setCurrentIndex(choice.findText("all runs"))
     live.pump.drain()
     axes = live.layers.axes
     assert axes["live run"].coordinates == (1, 2)
@@ -141,12 +146,12 @@ def test_a_second_run_does_not_mix_with_the_first(viewer, live, source, put):
 def test_a_run_is_cleared(viewer, live, source, put):
     put(image(1, t=0), image(1, t=1), image(2, t=0, run=2))
     live.dock.refresh()
-    live.dock.runs.clear.click()
+    live.dock.runs.clear_run.trigger()
     live.pump.drain()
     assert live.layers.runs == (1,)
     assert np.asarray(viewer.layers["raw"].data)[:, 0, 0].tolist() == [1, 1]
     assert (source.ledger()["raw"].shown, source.ledger()["raw"].dropped) == (2, {"cleared": 1})
-    live.dock.runs.clear.click()
+    live.dock.runs.clear_run.trigger()
     live.pump.drain()
     assert names(viewer) == []
     assert source.ledger()["raw"].dropped == {"cleared": 3}

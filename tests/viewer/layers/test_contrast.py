@@ -128,7 +128,7 @@ def test_limits_that_the_user_set_stay_and_the_range_goes_on(viewer, put, limits
 def test_a_control_in_the_dock_lets_the_limits_follow_again(viewer, live, put, limits):
     put(frame(0))
     live.dock.refresh()
-    control = live.dock._rows["raw"].contrast
+    control = live.dock.rows["raw"].details.contrast
     assert control.currentData() == "running"
     viewer.layers["raw"].contrast_limits = (500, 700)
     live.dock.refresh()
@@ -147,7 +147,7 @@ def test_a_control_in_the_dock_lets_the_limits_follow_again(viewer, live, put, l
 def test_a_layer_without_contrast_has_no_control(live, put):
     put(Item("cells", "labels", np.ones((8, 8), "u1"), {}))
     live.dock.refresh()
-    assert not live.dock._rows["cells"].contrast.isVisibleTo(live.dock)
+    assert not live.dock.rows["cells"].details.contrast.isVisibleTo(live.dock)
 
 
 @pytest.mark.parametrize("first", [0, 1])

@@ -453,7 +453,7 @@ def test_too_many_shapes_in_one_view_become_labels(viewer, live, source, put, ca
         put(shapes(*grid[:5], t=1, table={"area": area[:5]}))
     assert sum("shown as labels" in each.message for each in caplog.records) == 1
     live.dock.refresh()
-    assert "cells: more than 20 shapes" in live.dock.notes.text()
+    assert "cells: more than 20 shapes" in "\n".join(live.dock.messages.notes)
     cells = viewer.layers["cells"]
     live.sliders.follow(False)
     viewer.dims.set_current_step(0, 0)

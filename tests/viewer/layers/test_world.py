@@ -101,7 +101,7 @@ def test_a_layer_that_cannot_be_drawn_is_dropped_and_never_another(
     (reason,) = source.ledger().layers["wild"].dropped
     assert reason.startswith("cannot be drawn: ")
     live.dock.refresh()
-    assert reason.split(": ")[0] in live.dock.notes.text()
+    assert reason.split(": ")[0] in "\n".join(live.dock.messages.notes)
 
 
 def test_a_plane_is_repeated_as_far_as_the_stack_beside_it_reaches(viewer, put):
@@ -199,4 +199,4 @@ def test_an_option_that_moves_a_layer_too_far_is_left_out(viewer, live, put, opt
     assert is_seen(viewer, "raw")
     assert is_seen(viewer, "wild")
     live.dock.refresh()
-    assert f"shown without the option '{option}'" in live.dock.notes.text()
+    assert f"shown without the option '{option}'" in "\n".join(live.dock.messages.notes)

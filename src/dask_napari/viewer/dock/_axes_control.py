@@ -37,8 +37,7 @@ class AxesControl(QWidget):  # type: ignore[misc]
         self.progress: QPushButton = QPushButton()
         self.progress.setToolTip("Go back to the layout before")
         self.progress.clicked.connect(layers.cancel_choice)
-        self.progress.hide()
-        self._form.addRow(self.progress)
+        self.progress.hide()  # not in the form, which may be folded
 
     def __repr__(self) -> str:
         return f"<AxesControl of {list(self.choices)}>"

@@ -1,33 +1,33 @@
-"""The dock widget: is anything coming, how fast, and what became of it."""
+"""The dock widget: the tasks of each tap, and what became of their outputs."""
 
 from __future__ import annotations
 
-import html
 import time
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFrame,
-    QGridLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QShortcut, QVBoxLayout, QWidget
 
-from dask_napari.model import Ledger, Tally
+from dask_napari.model import Tally
 from dask_napari.viewer.dock._axes_control import AxesControl
-from dask_napari.viewer.dock._contrast_control import ContrastControl
-from dask_napari.viewer.dock._plain_label import ElidedLabel, WrappedLabel, set_plain_tooltip
+from dask_napari.viewer.dock._cluster_commands import ClusterCommands
+from dask_napari.viewer.dock._dock_buttons import DockButton
+from dask_napari.viewer.dock._dock_colours import DockColours
+from dask_napari.viewer.dock._dock_header import DockHeader
+from dask_napari.viewer.dock._dock_style import style_sheet
+from dask_napari.viewer.dock._group_list import GroupList
+from dask_napari.viewer.dock._message_list import MessageList
+from dask_napari.viewer.dock._panel_bar import PanelBar
+from dask_napari.viewer.dock._plain_label import WrappedLabel
 from dask_napari.viewer.dock._runs_control import RunsControl
+from dask_napari.viewer.dock._tap_figures import figures_of_taps
+from dask_napari.viewer.dock._tap_list import TapList
+from dask_napari.viewer.dock._task_bar import TaskBar
 from dask_napari.viewer.storage import describe
 
 if TYPE_CHECKING:
+    from dask_napari.model import ClusterState
     from dask_napari.stream.receive import Receiver
     from dask_napari.viewer.layers import Layers
 
@@ -39,102 +39,52 @@ SMOOTHING: Final = 0.3
 """Weight of the newest reading in the rates, so that they can be read."""
 
 
-REPORTS_SHOWN: Final = 4
-"""Causes of errors that are shown, the latest; the workers' logs have all of them."""
-
-
-class LayerRow:
-    """Progress bar, counts and contrast of one layer."""
-
-    def __init__(self, grid: QGridLayout, row: int, name: str, layers: Layers) -> None:
-        self.title = ElidedLabel(name)
-        set_plain_tooltip(self.title, name)
-        self.title.setStyleSheet("font-weight: bold")
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(True)
-        self.counts = WrappedLabel()
-        self.counts.setStyleSheet("color: palette(mid); font-size: 10px")
-        self.contrast = ContrastControl(layers, name)
-        self.show_hidden = QPushButton()
-        self.show_hidden.setToolTip("You removed layers of these items; they are kept")
-        self.show_hidden.clicked.connect(partial(layers.show_hidden, name))
-        self.show_hidden.hide()
-        widgets = self.title, self.bar, self.counts, self.show_hidden, self.contrast
-        for turn, widget in enumerate(widgets):
-            grid.addWidget(widget, len(widgets) * row + turn, 0)
-
-    def update(self, tally: Tally, known: int | None, hidden: int) -> None:
-        """Show a tally; without a known total the bar compares with what was selected."""
-        self.show_hidden.setText(f"Show {hidden} hidden {'item' if hidden == 1 else 'items'}")
-        self.show_hidden.setVisible(hidden > 0)
-        done = tally.selected - tally.pending
-        total = max(known or tally.selected, done, 1)
-        self.bar.setMaximum(total)
-        self.bar.setValue(done)
-        self.bar.setFormat(f"{done} / {total}")
-        parts = [f"{tally.shown} shown"]
-        parts += [f"{tally.pending} pending"] if tally.pending else []
-        parts += [f"{tally.coalesced} coalesced"] if tally.coalesced else []
-        parts += [f"{n} dropped ({reason})" for reason, n in sorted(tally.dropped.items())]
-        self.counts.setText(" · ".join(parts))
-        self.contrast.refresh()
-
-
 class LiveDock(QWidget):  # type: ignore[misc]
-    """Show the state of a receiver, rates, the ledger and progress per layer.
-
-    The axes of the layers can change their modes here.
-    """
+    """Show the cluster, a row for each tap, what else could be tapped, and what was reported."""
 
     def __init__(self, receiver: Receiver, layers: Layers) -> None:
         super().__init__()
         self._receiver = receiver
         self._layers = layers
-        self._store = layers.store
-        self._reports = layers.reports
-        self._rows: dict[str, LayerRow] = {}
         self._then = time.monotonic(), 0, 0
         self._rates = 0.0, 0.0
-        self.state: QLabel = QLabel()
-        self.state.setTextFormat(Qt.TextFormat.RichText)
-        self.state.setWordWrap(True)
-        self.rates: QLabel = QLabel()
-        self.memory: QLabel = QLabel()
-        self.memory.setWordWrap(True)
-        self.total: QLabel = QLabel()
-        self.total.setWordWrap(True)
-        self.taps: QLabel = _report_label("#ffb300")
-        self.errors: QLabel = _report_label("#e57373")
-        self.notes: QLabel = _report_label("#ffb300")
-        self.follow: QCheckBox = QCheckBox("Follow the newest item")
-        self.follow.setToolTip("Switched off by moving a slider, on by moving all to their ends")
-
-        rows = QWidget()
-        self._grid = QGridLayout(rows)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setAlignment(Qt.AlignmentFlag.AlignTop)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(rows)
-        layout = QVBoxLayout(self)
+        viewer = layers.viewer
+        colours = DockColours.of(viewer.theme)
+        commands = ClusterCommands(receiver, layers.reports)
+        self.header: DockHeader = DockHeader(receiver, layers, commands)
+        self.follow: DockButton = self.header.follow
+        self.runs: RunsControl = self.header.runs
+        self.filter: QLineEdit = QLineEdit()
+        self.filter.setPlaceholderText("Filter")
+        self.filter.setAccessibleName("Filter taps and tasks by name")
+        self.filter.setClearButtonEnabled(True)
+        self.failed_first: DockButton = DockButton(
+            "Rows with failed tasks first; else in the order of the taps", text="failed first"
+        )
+        self.failed_first.setCheckable(True)
+        self.failed_first.setChecked(True)
+        self.hint: WrappedLabel = WrappedLabel(role="warning")
+        self.rows: TapList = TapList(layers, commands, colours)
+        self.groups: GroupList = GroupList(commands, colours)
+        self.rows.add_below(self.hint)
+        self.rows.add_below(self.groups)
         self.axes: AxesControl = AxesControl(layers)
-        self.runs: RunsControl = RunsControl(receiver, layers)
-        for widget in (
-            self.state,
-            self.rates,
-            self.follow,
-            self.axes,
-            self.runs,
-            scroll,
-            self.taps,
-            self.errors,
-            self.notes,
-            self.memory,
-            self.total,
+        self.messages: MessageList = MessageList(receiver, layers.reports)
+        self.memory: WrappedLabel = WrappedLabel()
+        self.total: WrappedLabel = WrappedLabel()
+        self.panels: PanelBar = PanelBar()
+        for name, panel, tip in (
+            ("Axes", self.axes, "How each axis is shown (A)"),
+            ("Messages", self.messages, "What the workers and the viewer report (M)"),
+            ("Memory", self.memory, "What is held of the outputs"),
+            ("Ledger", self.total, "What became of every output (L)"),
         ):
-            layout.addWidget(widget, 1 if widget is scroll else 0)
-
+            self.panels.add(name, panel, tip)
+        self._arrange()
+        self._connect()
+        self._take_theme()
+        viewer.events.theme.connect(self._take_theme)
+        self.destroyed.connect(lambda: viewer.events.theme.disconnect(self._take_theme))
         self._timer = QTimer(self)
         self._timer.setInterval(INTERVAL_MS)
         self._timer.timeout.connect(self.refresh)
@@ -142,27 +92,89 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.refresh()
 
     def __repr__(self) -> str:
-        return f"<LiveDock of {self._receiver}: {list(self._rows)}>"
+        return f"<LiveDock of {self._receiver}: {self.rows.order}>"
+
+    def _arrange(self) -> None:
+        line = QHBoxLayout()
+        line.setSpacing(4)
+        line.addWidget(self.filter, 1)
+        line.addWidget(self.failed_first)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 2, 6, 2)
+        column.setSpacing(4)
+        column.addWidget(self.header)
+        column.addLayout(line)
+        column.addWidget(self.rows, 1)
+        column.addWidget(self.axes.progress)
+        column.addWidget(self.panels)
+
+    def _connect(self) -> None:
+        self.filter.textChanged.connect(self.rows.filter)
+        self.filter.textChanged.connect(self.groups.filter)
+        self.failed_first.toggled.connect(self.rows.sort)
+        memory = self.header.menu.addAction("Memory")
+        memory.triggered.connect(lambda: self.panels.toggle("Memory"))
+        for keys, action in (
+            ("/", self.filter.setFocus),
+            ("P", self.header.pause.click),
+            ("N", self.follow.click),
+            ("A", lambda: self.panels.toggle("Axes")),
+            ("M", lambda: self.panels.toggle("Messages")),
+            ("L", lambda: self.panels.toggle("Ledger")),
+        ):
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(action)
+
+    def _take_theme(self, _: Any = None) -> None:
+        """Draw in the colours of the theme that napari has now."""
+        colours = DockColours.of(self._layers.viewer.theme)
+        self.rows.colours = self.groups.colours = colours
+        self.setStyleSheet(style_sheet(colours))
+        for part in (*self.findChildren(DockButton), *self.findChildren(TaskBar)):
+            part.take_colours(colours)
+
+    # -- readings ----------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Read the receiver and show it."""
-        self._show_state()
-        self.axes.refresh()
-        self.runs.refresh()
+        cluster = self._receiver.cluster.state()
         ledger = self._receiver.sums()
-        known = self._receiver.known()
-        for layer in ledger:
-            if layer not in self._rows:
-                self._rows[layer] = LayerRow(self._grid, len(self._rows), layer, self._layers)
-            hidden = self._layers.catalogue.count(layer, "hidden")
-            self._rows[layer].update(ledger[layer], known.get(layer), hidden)
-        self._show_reports()
-        self.memory.setText(describe(self._store))
-        self._show_total(ledger)
+        catalogue = self._layers.catalogue
+        hidden = {layer: catalogue.count(layer, "hidden") for layer in ledger}
+        figures = figures_of_taps(cluster, ledger, self._receiver.known(), hidden)
+        self.rows.refresh(figures, _running(cluster))
+        self.header.refresh(cluster, figures, self.rows.seconds_left)
+        self.groups.refresh(cluster)
+        self._show_hint(cluster, bool(figures))
+        self.axes.refresh()
+        self._show_messages()
+        self._show_memory()
+        self._show_total(ledger.total)
 
-    def _show_state(self) -> None:
+    def _show_hint(self, cluster: ClusterState | None, has_rows: bool) -> None:
+        """Say which taps match nothing, as far as workers know, or that there is none."""
+        lines = self._receiver.unmatched() if cluster is None else []
+        if not lines and not has_rows and cluster is not None:
+            lines = ["No tap streams anything yet"]
+        text = "\n".join(lines)
+        if text != self.hint.text():
+            self.hint.setText(text)
+        self.hint.setVisible(bool(text))
+
+    def _show_messages(self) -> None:
+        if self.messages.refresh():
+            number = len(self.messages)
+            self.panels.title(
+                "Messages",
+                f"Messages ({number})" if number else "Messages",
+                "warning" if self.messages.errors else "",
+                "error",
+            )
+            self.panels.fit()
+
+    def _show_memory(self) -> None:
         peers = self._receiver.peers()
-        alive = [peer for peer in peers if peer.alive]
         now = time.monotonic()
         items, nbytes = sum(p.items for p in peers), sum(p.nbytes for p in peers)
         then, old_items, old_nbytes = self._then
@@ -174,47 +186,28 @@ class LiveDock(QWidget):  # type: ignore[misc]
                 self._rates[0] + SMOOTHING * (fresh[0] - self._rates[0]),
                 self._rates[1] + SMOOTHING * (fresh[1] - self._rates[1]),
             )
-        if alive:
-            ways = sorted({peer.transport for peer in alive})
-            workers = "1 worker" if len(alive) == 1 else f"{len(alive)} workers"
-            how = html.escape(" and ".join(ways))
-            text = f"<span style='color:#4caf50'>●</span> {workers} by {how}"
-        elif peers:
-            text = "<span style='color:#9e9e9e'>●</span> all workers have ended"
-        else:
-            where = html.escape(self._receiver.addresses[-1])
-            text = f"<span style='color:#ffb300'>●</span> waiting for workers at {where}"
-        self.state.setText(text)
-        self.rates.setText(f"{self._rates[0]:,.0f} items/s   {self._rates[1]:,.1f} MB/s")
+        rates = f"{self._rates[0]:,.0f} items/s, {self._rates[1]:,.1f} MB/s arrive"
+        self.memory.setText(f"{describe(self._layers.store)}\n{rates}")
 
-    def _show_reports(self) -> None:
-        # One line for all workers with a cause in common.
-        latest = {(r.layer, r.reason): (name, r) for name, r in self._receiver.reports()}
-        errors: list[str] = []
-        notes = [str(report) for report in self._reports.all()]
-        for name, report in latest.values():
-            if report.note:
-                notes.append(str(report))
-            else:
-                worker = "" if report.layer else f"{name.partition('#')[0]}: "
-                errors.append(f"{worker}{report}")
-        silent = self._receiver.unmatched()
-        for label, lines in ((self.taps, silent), (self.errors, errors), (self.notes, notes)):
-            text = "\n".join(lines[-REPORTS_SHOWN:])
-            if text != label.text():
-                label.setText(text)
-            label.setVisible(bool(text))
-
-    def _show_total(self, ledger: Ledger) -> None:
-        tally = ledger.total
-        self.total.setText(
+    def _show_total(self, tally: Tally) -> None:
+        text = (
             f"{tally.selected} selected = {tally.shown} shown + {tally.coalesced} coalesced"
             f" + {tally.dropped.total()} dropped + {tally.pending} pending"
         )
+        text += "".join(f"\n{n} dropped: {why}" for why, n in sorted(tally.dropped.items()))
+        if text == self.total.text():
+            return
+        self.total.setText(text)
+        if tally.balanced:
+            self.panels.title("Ledger", "Ledger balances", "check", "good")
+        else:
+            self.panels.title("Ledger", "Ledger does not balance", "warning", "error")
+        self.panels.fit()
 
 
-def _report_label(colour: str) -> QLabel:
-    label = WrappedLabel()
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setStyleSheet(f"color: {colour}; font-size: 10px")
-    return label
+def _running(cluster: ClusterState | None) -> list[str]:
+    """Return the names of the task groups of the cluster, those that run first."""
+    if cluster is None:
+        return []
+    groups = sorted(reversed(cluster.groups), key=lambda each: not each.counts.running)
+    return [each.name for each in groups]

@@ -1,0 +1,217 @@
+"""The dock as a control room: what it shows of taps and tasks, and what a click does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.utils.notifications import notification_manager
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+from dask_napari.model import Item, Provenance, Report
+from dask_napari.viewer.dock._dock_colours import DockColours, contrast
+
+SCHEDULER = "tcp://10.0.0.1:8786"
+
+
+def image(layer: str = "cells", kind: str = "labels", **position) -> Item:
+    key = f"segment-{'-'.join(map(str, position.values()))}"
+    return Item(layer, kind, np.ones((8, 8), "u1"), position, Provenance(key))
+
+
+def tap(layer: str, *counts: int, select: str = "", kind: str = "", groups: tuple[str, ...] = ()):
+    """Progress of a tap: tasks that wait, run, are computed and have failed."""
+    found = {"layer": layer, "select": select, "kind": kind, "counts": counts}
+    return {**found, "groups": groups or ((select,) if any(counts) else ())}
+
+
+def group(name: str, *counts: int, **facts: Any) -> dict[str, Any]:
+    return {"name": name, "counts": counts, **facts}
+
+
+@pytest.fixture
+def docked(viewer, live):
+    """The dock in the window, as a user has it."""
+    widget = viewer.window.add_dock_widget(live.dock, name="Dask live", area="right")
+    viewer.window._qt_window.resize(1024, 700)
+    QApplication.processEvents()
+    yield live.dock
+    viewer.window._qt_window.removeDockWidget(widget)
+    live.dock.setParent(None)
+    QApplication.processEvents()
+
+
+@pytest.fixture
+def tell(docked, source):
+    """Tell the state of a cluster as a client does, and look; returns the commands."""
+
+    def tell(taps=(), groups=(), **state) -> list[dict[str, Any]]:
+        cluster = {"scheduler": SCHEDULER, "workers": 2, "taps": taps, "groups": groups, **state}
+        commands = source.cluster.hear({"cluster": cluster})
+        docked.refresh()
+        QApplication.processEvents()
+        return commands
+
+    return tell
+
+
+def click(widget) -> None:
+    QApplication.processEvents()
+    assert widget.isVisible(), widget
+    QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
+    QApplication.processEvents()
+
+
+def test_a_row_is_there_as_soon_as_the_tap_is(docked, tell):
+    tell([tap("cells", 288, 0, 0, 0, select="segment", kind="labels")])
+    row = docked.rows["cells"]
+    assert row.title.text() == "segment → cells (labels)"
+    assert (row.counts.text(), row.speed.text()) == ("0 / 288", "waiting")
+    assert docked.header.state.text() == "10.0.0.1:8786 · 2 workers"
+    assert docked.header.progress.text().startswith("0 / 288 tasks")
+
+
+def test_tasks_are_counted_and_drawn_apart(docked, tell, put):
+    put(*(image(well=n) for n in range(3)))
+    tell([tap("cells", 5, 2, 4, 1, select="segment")])
+    row = docked.rows["cells"]
+    assert row.counts.text() == "4 / 12"
+    assert row.details.numbers.text() == "shown 3 · running 2 · waiting 5 · failed 1"
+    assert row.bar.segments == [("shown", 3), ("done", 1), ("running", 2), ("failed", 1)]
+    assert row.bar.accessibleDescription() == "shown 3, running 2, waiting 5, failed 1"
+    assert row.failures.isVisible()
+    assert not row.check.isVisible()
+    picture = row.bar.grab().toImage()
+    colours = {picture.pixelColor(x, 2).name() for x in range(picture.width())}
+    assert len(colours) >= 5, "each part has its own colour"
+
+
+def test_a_row_is_complete_when_all_is_shown(docked, tell, put):
+    put(image(well=1), image(well=2))
+    tell([tap("cells", 0, 0, 2, 0, select="segment")])
+    assert docked.rows["cells"].check.isVisible()
+    assert docked.rows["cells"].speed.text() == ""
+
+
+def test_a_tap_that_matches_nothing_offers_what_runs(docked, tell):
+    running = [group("read", 0, 0, 9, 0), group("segment", 3, 2, 1, 0)]
+    tell([tap("mask", select="segmnt", kind="labels")], running)
+    details = docked.rows["mask"].details
+    assert docked.rows["mask"].counts.text() == "no task"
+    assert details.hint.text() == "no such task yet; running are: segment, read"
+    click(details.offers[0])
+    assert tell([tap("mask", select="segmnt", kind="labels")], running) == [
+        {"name": "untap", "arguments": {"layer": "mask"}},
+        {"name": "tap", "arguments": {"select": "segment", "layer": "mask", "kind": "labels"}},
+    ]
+
+
+def test_rows_with_failed_tasks_come_first_and_names_are_filtered(docked, tell):
+    tell([tap("a", 1, 0, 0, 0, select="load"), tap("b", 0, 0, 0, 2, select="fit")])
+    assert docked.rows.order == ("b", "a")
+    assert docked.rows["b"].y() < docked.rows["a"].y()
+    click(docked.failed_first)
+    assert docked.rows.order == ("a", "b")
+    QTest.keyClicks(docked.filter, "FIT")
+    assert docked.rows["b"].isVisible()
+    assert not docked.rows["a"].isVisible()
+    docked.filter.clear()
+    assert docked.rows["a"].isVisible()
+
+
+def test_a_row_leads_to_its_layers(docked, tell, put, viewer):
+    put(image(well=1), image("raw", "image", well=1))
+    tell([tap("cells", 0, 0, 1, 0, select="segment"), tap("raw", 0, 0, 1, 0, select="load")])
+    click(docked.rows["cells"].title)
+    assert list(viewer.layers.selection) == [viewer.layers["cells"]]
+    click(docked.rows["raw"].eye)
+    assert not viewer.layers["raw"].visible
+    assert viewer.layers["cells"].visible
+    click(docked.rows["raw"].eye)
+    assert viewer.layers["raw"].visible
+
+
+def test_a_row_is_folded_by_a_click_and_by_keys(docked, tell):
+    tell([tap("cells", 3, 0, 0, 0, select="segment")])
+    row = docked.rows["cells"]
+    assert row.is_open
+    click(row.fold)
+    assert not row.details.isVisible()
+    row.fold.setFocus()
+    QTest.keyClick(row.fold, Qt.Key.Key_Space)
+    assert row.details.isVisible()
+
+
+def test_a_group_of_tasks_is_tapped_and_a_tap_is_stopped_by_clicks(docked, tell):
+    groups = [group("segment", 3, 0, 1, 0, types=["numpy.ndarray"], seconds=3.2)]
+    assert tell(groups=groups) == []
+    line = docked.groups.lines["segment"]
+    assert line.facts.text() == "4 · ndarray · 3 s each"
+    click(line.title)
+    form = docked.groups.form
+    assert (form.layer.text(), form.kind.currentData()) == ("segment", "labels")
+    form.layer.selectAll()
+    QTest.keyClicks(form.layer, "cells")
+    QTest.keyClicks(form.at, "{well}")
+    click(form.start)
+    assert docked.groups.form is None
+    options = {"select": "segment", "kind": "labels", "layer": "cells", "at": "{well}"}
+    active = [tap("cells", 3, 0, 1, 0, select="segment")]
+    assert tell(active, groups) == [{"name": "tap", "arguments": options}]
+    assert docked.groups.lines == {}, "it is streamed already"
+    click(docked.rows["cells"].details.stop)
+    assert tell((), groups) == [{"name": "untap", "arguments": {"layer": "cells"}}]
+
+
+def test_streaming_pauses_and_the_dashboard_opens(docked, tell, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        "qtpy.QtGui.QDesktopServices.openUrl", lambda url: opened.append(url.toString())
+    )
+    tell(dashboard="http://10.0.0.1:8787/status")
+    click(docked.header.dashboard)
+    assert opened == ["http://10.0.0.1:8787/status"]
+    click(docked.header.pause)
+    assert tell(paused=True) == [{"name": "pause", "arguments": {}}]
+    click(docked.header.pause)
+    assert tell() == [{"name": "resume", "arguments": {}}]
+    tell(dashboard="file:///bin/sh")
+    assert not docked.header.dashboard.isVisible(), "an address of elsewhere starts no program"
+
+
+def test_without_a_client_a_command_says_why_nothing_happens(docked, tell, source, monkeypatch):
+    tell([tap("cells", 3, 0, 0, 0, select="segment")])
+    monkeypatch.setattr(type(source.cluster), "attached", property(lambda _: False))
+    docked.refresh()
+    assert "client gone" in docked.header.state.text()
+    assert not docked.header.pause.isEnabled()
+    docked.rows["cells"].details.stop.click()
+    docked.refresh()
+    assert "no client is attached" in docked.messages.errors[0]
+
+
+def test_a_new_error_pops_up_once(docked, source):
+    notification_manager.records.clear()
+    source.errors = [("w1", Report("cells", "no position", "segment-1", "<b>oops</b>"))]
+    docked.refresh()
+    source.errors = [("w2", Report("cells", "no position", "segment-2", "<b>oops</b>"))]
+    docked.refresh()
+    (record,) = notification_manager.records
+    assert "no position" in record.message
+    assert not Qt.mightBeRichText(record.message)
+    assert docked.panels.headings["Messages"].text() == "Messages (1)"
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_texts_can_be_read_in_all_themes(theme):
+    colours = DockColours.of(theme)
+    for role in ("text", "faint", "error", "warning", "link", "good"):
+        least = min(
+            contrast(getattr(colours, role), under) for under in (colours.background, colours.panel)
+        )
+        assert least >= 4.5, (role, least)
+    for role in ("shown", "failed"):
+        assert contrast(getattr(colours, role), colours.background) >= 3
