@@ -76,7 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "viewer.camera",
         "viewer.storage",
     },
-    "viewer.dock": {"model", "stream.receive", "viewer.layers", "viewer.storage"},
+    "viewer.dock": {"model", "catalog", "stream.receive", "viewer.layers", "viewer.storage"},
     "viewer.app": {
         "model",
         "canvas",

@@ -11,9 +11,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from dask_napari.model import Item, Provenance, Report
+from dask_napari.model import Item, LayerSpec, Provenance, Report
 from dask_napari.viewer.dock._dock_colours import DockColours, contrast
 
+TIMES = "\N{MULTIPLICATION SIGN}"
 SCHEDULER = "tcp://10.0.0.1:8786"
 
 
@@ -215,3 +216,78 @@ def test_texts_can_be_read_in_all_themes(theme):
         assert least >= 4.5, (role, least)
     for role in ("shown", "failed"):
         assert contrast(getattr(colours, role), colours.background) >= 3
+
+
+# -- failed tasks --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fail(source, live, docked):
+    """Tell that the tasks of some wells have failed, as sinks do."""
+
+    def fail(error: str, *wells: str, layer: str = "cells", state: str = "failed", run_id: int = 1):
+        tasks = [
+            {
+                "meta": {
+                    "layer": layer,
+                    "kind": "labels",
+                    "position": {"well": well},
+                    "provenance": {"key": f"segment-{well}", "run_id": run_id},
+                },
+                "state": state,
+                "error": error,
+                "traceback": f"Traceback:\n{error}" if error else "",
+            }
+            for well in wells
+        ]
+        source.cluster.hear({"tasks": tasks})
+        live.pump.tick()
+        docked.refresh()
+        QApplication.processEvents()
+
+    return fail
+
+
+def test_failed_tasks_are_listed_by_cause_shown_at_their_place_and_retried(
+    docked, tell, put, fail, viewer, live
+):
+    put(*(image(well=f"A{n:02d}") for n in range(1, 7)))
+    fail("RuntimeError: camera timeout", "A02", "A05")
+    fail("ValueError: no focus", "A03")
+    tell([tap("cells", 0, 0, 3, 3, select="segment")])
+    lines = docked.rows["cells"].details.failures.lines
+    assert [line.text.text() for line in lines.values()] == [
+        f"2 {TIMES} RuntimeError: camera timeout",
+        f"1 {TIMES} ValueError: no focus",
+    ]
+    line = lines["RuntimeError: camera timeout"]
+    for expected in ("A02", "A05", "A02"):
+        click(line.show_place)
+        assert viewer.canvas.overlays.text.text == f"well {expected}"
+    assert not live.sliders.following
+    click(line.retry)
+    keys = ["segment-A02", "segment-A05"]
+    assert tell() == [{"name": "retry", "arguments": {"keys": keys}}]
+    fail("", "A02", "A05", state="running", run_id=2)
+    assert list(docked.rows["cells"].details.failures.lines) == ["ValueError: no focus"]
+
+
+def test_a_failed_tile_of_a_mosaic_is_brought_into_view(docked, tell, put, fail, viewer, source):
+    source.specs["cells"] = LayerSpec("cells", "labels", {"well": "mosaic"})
+    put(*(image(well=well) for well in ("A01", "A02", "H12")))
+    fail("RuntimeError: camera timeout", "H12")
+    click(docked.rows["cells"].details.failures.lines["RuntimeError: camera timeout"].show_place)
+    corner = viewer.layers["cells"].extent.world[1]
+    assert viewer.scene.camera.center[-2:] == pytest.approx(corner[-2:] - 3.5, abs=1)
+    assert viewer.scene.camera.zoom * 8 > 50
+
+
+def test_failures_of_a_former_run_are_not_counted(docked, fail, put):
+    fail("ValueError: no focus", "A01")
+    row = docked.rows["cells"]
+    assert (row.failures.text(), row.counts.text()) == ("1", "0 / 1")
+    second = image(well="A02")
+    second.run = 2
+    put(second)
+    fail("ValueError: other", "A03")
+    assert list(row.details.failures.lines) == ["ValueError: other"]

@@ -128,6 +128,11 @@ class Mosaic:
         return y, x
 
     @property
+    def tile(self) -> YX:
+        """Height and width of the largest tile."""
+        return self._tile
+
+    @property
     def by_stage(self) -> bool:
         """True if the tiles of any axis state their own places."""
         return any(axis.layout.order == "stage" for axis in self._axes.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import imageio.v3 as iio
@@ -13,6 +14,7 @@ from qtpy.QtWidgets import QApplication
 
 from dask_napari.model import Item
 from dask_napari.viewer.app._data_requests import DataRequests
+from dask_napari.viewer.app._place_view import show_place
 from dask_napari.viewer.app._pump import Pump
 from dask_napari.viewer.app._sliders import Sliders
 from dask_napari.viewer.dock import LiveDock
@@ -68,6 +70,7 @@ class LiveViewer:
         self.dock.follow.setChecked(self.sliders.following)
         self.dock.follow.toggled.connect(self.sliders.follow)
         self.sliders.following_changed.connect(self.dock.follow.setChecked)
+        self.dock.place_wanted.connect(partial(show_place, viewer, self.layers, self.sliders))
         self._data = DataRequests(self.layers)
         LIVE.add(self)
         self._serving = False

@@ -55,6 +55,13 @@ class Sliders(QObject):  # type: ignore[misc]
             self.following = on
             self.following_changed.emit(on)
 
+    def go_to(self, position: Mapping[str, Any]) -> None:
+        """Move to a position, and stay there."""
+        self.follow(False)
+        names = self._layers.axes.names
+        self._shown = {**self._shown, **{n: at for n, at in position.items() if n in names}}
+        self._move()
+
     def update(self, now: float, *, force: bool = False) -> None:
         """Bring the sliders in line with axes that may have grown; at once with ``force``."""
         axes = self._layers.axes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QShortcut, QVBoxLayout, QWidget
 
@@ -14,6 +14,7 @@ from dask_napari.viewer.dock._axes_control import AxesControl
 from dask_napari.viewer.dock._cluster_commands import ClusterCommands
 from dask_napari.viewer.dock._dock_buttons import DockButton
 from dask_napari.viewer.dock._dock_colours import DockColours
+from dask_napari.viewer.dock._dock_context import DockContext
 from dask_napari.viewer.dock._dock_header import DockHeader
 from dask_napari.viewer.dock._dock_style import style_sheet
 from dask_napari.viewer.dock._group_list import GroupList
@@ -24,6 +25,7 @@ from dask_napari.viewer.dock._runs_control import RunsControl
 from dask_napari.viewer.dock._tap_figures import figures_of_taps
 from dask_napari.viewer.dock._tap_list import TapList
 from dask_napari.viewer.dock._task_bar import TaskBar
+from dask_napari.viewer.dock._task_failures import TaskFailures
 from dask_napari.viewer.storage import describe
 
 if TYPE_CHECKING:
@@ -40,7 +42,12 @@ SMOOTHING: Final = 0.3
 
 
 class LiveDock(QWidget):  # type: ignore[misc]
-    """Show the cluster, a row for each tap, what else could be tapped, and what was reported."""
+    """Show the cluster, a row for each tap, what else could be tapped, and what was reported.
+
+    ``place_wanted`` is emitted with an entry of the catalogue that the user wants to see.
+    """
+
+    place_wanted: Signal = Signal(object)
 
     def __init__(self, receiver: Receiver, layers: Layers) -> None:
         super().__init__()
@@ -49,8 +56,15 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self._then = time.monotonic(), 0, 0
         self._rates = 0.0, 0.0
         viewer = layers.viewer
-        colours = DockColours.of(viewer.theme)
         commands = ClusterCommands(receiver, layers.reports)
+        self._failures = TaskFailures(layers.catalogue)
+        self._context = context = DockContext(
+            layers,
+            commands,
+            self._failures,
+            self.place_wanted.emit,
+            DockColours.of(viewer.theme),
+        )
         self.header: DockHeader = DockHeader(receiver, layers, commands)
         self.follow: DockButton = self.header.follow
         self.runs: RunsControl = self.header.runs
@@ -64,8 +78,8 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.failed_first.setCheckable(True)
         self.failed_first.setChecked(True)
         self.hint: WrappedLabel = WrappedLabel(role="warning")
-        self.rows: TapList = TapList(layers, commands, colours)
-        self.groups: GroupList = GroupList(commands, colours)
+        self.rows: TapList = TapList(context)
+        self.groups: GroupList = GroupList(context)
         self.rows.add_below(self.hint)
         self.rows.add_below(self.groups)
         self.axes: AxesControl = AxesControl(layers)
@@ -129,7 +143,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
     def _take_theme(self, _: Any = None) -> None:
         """Draw in the colours of the theme that napari has now."""
         colours = DockColours.of(self._layers.viewer.theme)
-        self.rows.colours = self.groups.colours = colours
+        self._context.colours = colours
         self.setStyleSheet(style_sheet(colours))
         for part in (*self.findChildren(DockButton), *self.findChildren(TaskBar)):
             part.take_colours(colours)
@@ -140,9 +154,10 @@ class LiveDock(QWidget):  # type: ignore[misc]
         """Read the receiver and show it."""
         cluster = self._receiver.cluster.state()
         ledger = self._receiver.sums()
-        catalogue = self._layers.catalogue
-        hidden = {layer: catalogue.count(layer, "hidden") for layer in ledger}
-        figures = figures_of_taps(cluster, ledger, self._receiver.known(), hidden)
+        self._failures.refresh()
+        figures = figures_of_taps(
+            cluster, ledger, self._receiver.known(), self._layers.catalogue, self._failures
+        )
         self.rows.refresh(figures, _running(cluster))
         self.header.refresh(cluster, figures, self.rows.seconds_left)
         self.groups.refresh(cluster)

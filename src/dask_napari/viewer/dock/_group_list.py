@@ -14,8 +14,8 @@ from dask_napari.viewer.dock._tap_form import TapForm
 
 if TYPE_CHECKING:
     from dask_napari.model import ClusterState, TaskGroup
-    from dask_napari.viewer.dock._cluster_commands import ClusterCommands
     from dask_napari.viewer.dock._dock_colours import DockColours
+    from dask_napari.viewer.dock._dock_context import DockContext
 
 
 GROUPS_SHOWN: Final = 20
@@ -58,10 +58,9 @@ class GroupLine(QWidget):  # type: ignore[misc]
 class GroupList(QWidget):  # type: ignore[misc]
     """List the task groups that no tap streams, the newest first."""
 
-    def __init__(self, commands: ClusterCommands, colours: DockColours) -> None:
+    def __init__(self, context: DockContext) -> None:
         super().__init__()
-        self._commands = commands
-        self.colours = colours
+        self._context = context
         self.lines: dict[str, GroupLine] = {}
         self.form: TapForm | None = None
         self._groups: dict[str, TaskGroup] = {}
@@ -113,7 +112,7 @@ class GroupList(QWidget):  # type: ignore[misc]
         for turn, name in enumerate(names):
             line = former.pop(name, None)
             if line is None:
-                line = GroupLine(name, self.colours)
+                line = GroupLine(name, self._context.colours)
                 line.add.clicked.connect(partial(self._ask, name))
                 line.title.clicked.connect(partial(self._ask, name))
             self.lines[name] = line
@@ -130,7 +129,7 @@ class GroupList(QWidget):  # type: ignore[misc]
     def _ask(self, name: str) -> None:
         """Open the form of a group below its line."""
         self.close_form()
-        self.form = TapForm(self._groups[name], self._commands, self.close_form, self.colours)
+        self.form = TapForm(self._groups[name], self._context, self.close_form)
         self._place_form(self.form)
         self.form.layer.setFocus()
         self.form.layer.selectAll()

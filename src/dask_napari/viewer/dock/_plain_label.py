@@ -67,7 +67,7 @@ class TitleLabel(ElidedLabel):
     clicked: Signal = Signal()
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
+        super().__init__(text, at_end=True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setProperty("role", "title")

@@ -11,15 +11,13 @@ from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from dask_napari.viewer.dock._contrast_control import ContrastControl
 from dask_napari.viewer.dock._dock_buttons import DockButton
-from dask_napari.viewer.dock._dock_colours import DockColours
+from dask_napari.viewer.dock._dock_context import DockContext
+from dask_napari.viewer.dock._failure_lines import FailureLines
 from dask_napari.viewer.dock._plain_label import WrappedLabel
 from dask_napari.viewer.dock._tap_figures import TapFigures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from dask_napari.viewer.dock._cluster_commands import ClusterCommands
-    from dask_napari.viewer.layers import Layers
 
 
 NAMES_OFFERED: Final = 3
@@ -29,19 +27,21 @@ NAMES_OFFERED: Final = 3
 class TapDetails(QWidget):  # type: ignore[misc]
     """Show what a row has no room for; made when the user unfolds it."""
 
-    def __init__(
-        self, layer: str, layers: Layers, commands: ClusterCommands, colours: DockColours
-    ) -> None:
+    def __init__(self, layer: str, context: DockContext) -> None:
         super().__init__()
         self._layer = layer
-        self._commands = commands
-        self._colours = colours
+        self._context = context
+        self._commands = commands = context.commands
+        layers, catalogue = context.layers, context.layers.catalogue
         self._figures = TapFigures(layer)
         self._names: tuple[str, ...] = ()
         self.numbers: WrappedLabel = WrappedLabel(role="faint")
         self.hint: WrappedLabel = WrappedLabel(role="warning")
         self.offers: list[DockButton] = []
         self._offer_row = QHBoxLayout()
+        self.failures: FailureLines = FailureLines(
+            context, lambda entry: status.traceback if (status := catalogue.status(entry)) else ""
+        )
         self.contrast: ContrastControl = ContrastControl(layers, layer)
         self.show_hidden: DockButton = DockButton(
             "You removed layers of these items; they are kept", "eye"
@@ -61,12 +61,13 @@ class TapDetails(QWidget):  # type: ignore[misc]
         column.addWidget(self.hint)
         column.addLayout(self._offer_row)
         self._offer_row.addStretch(1)
+        column.addWidget(self.failures)
         row = QHBoxLayout()
         row.addWidget(self.contrast, 1)
         row.addWidget(self.show_hidden)
         column.addLayout(row)
         for button in (self.show_hidden, self.stop):
-            button.take_colours(colours)
+            button.take_colours(context.colours)
 
     def __repr__(self) -> str:
         return f"<TapDetails of {self._layer!r}: {self.numbers.text()}>"
@@ -77,6 +78,7 @@ class TapDetails(QWidget):  # type: ignore[misc]
         numbers = " · ".join(figures.parts)
         if numbers != self.numbers.text():
             self.numbers.setText(numbers)
+        self.failures.show_causes(self._context.failures.of(self._layer))
         self._offer(() if figures.matches else _nearest(figures.select, running))
         text = f"Show {figures.hidden} hidden {'item' if figures.hidden == 1 else 'items'}"
         if text != self.show_hidden.text():
@@ -104,7 +106,7 @@ class TapDetails(QWidget):  # type: ignore[misc]
             button = DockButton(f"Stream {name} onto this layer instead", text=f"use {name}")
             button.setProperty("role", "link")
             button.clicked.connect(partial(self._use, name))
-            button.take_colours(self._colours)
+            button.take_colours(self._context.colours)
             self._offer_row.insertWidget(turn, button)
             self.offers.append(button)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from dask_napari.catalog import Catalogue, State
 from dask_napari.model import ClusterState, Ledger, Tally, TapProgress, TaskCounts
+from dask_napari.viewer.dock._task_failures import TaskFailures
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,54 +85,58 @@ def figures_of_taps(
     cluster: ClusterState | None,
     ledger: Ledger,
     known: Mapping[str, int],
-    hidden: Mapping[str, int],
+    catalogue: Catalogue,
+    failures: TaskFailures,
 ) -> list[TapFigures]:
     """Return the figures of each layer that a tap fills or has filled, in order of the taps.
 
-    Without a client that tells of tasks, those are counted of which an output has come.
-
-    >>> ledger = Ledger(layers={"cells": Tally(selected=3, shown=2, pending=1)})
-    >>> figures_of_taps(None, ledger, {"cells": 9}, {})[0].parts
-    ['shown 2', 'on its way 1', 'waiting 6']
+    Without a client that tells of tasks, those are counted that workers have told of.
     """
     taps: dict[str, list[TapProgress]] = {}
     for each in cluster.taps if cluster is not None else ():
         taps.setdefault(each.layer, []).append(each)
-    layers = dict.fromkeys([*taps, *ledger])
-    return [
-        _figures(layer, taps.get(layer, []), ledger.layers.get(layer) or Tally(), known, hidden)
-        for layer in layers
-    ]
+    layers = dict.fromkeys([*taps, *ledger, *(layer for layer, _ in catalogue.streams)])
+    figures = []
+    for layer in layers:
+        tally = ledger.layers.get(layer) or Tally()
+        states = catalogue.counts(layer, catalogue.newest_run(layer))
+        counts = _added(tap.counts for tap in taps.get(layer, ()))
+        shown = _shown_tasks(states, counts.computed)
+        if not counts.total:
+            counts = TaskCounts(
+                states.get("expected", 0),
+                states.get("running", 0),
+                tally.selected,
+                failures.count(layer),
+            )
+            shown = tally.shown
+        told = taps.get(layer, [])
+        figures.append(
+            TapFigures(
+                layer,
+                ", ".join(tap.select for tap in told if tap.select),
+                next((tap.kind for tap in told if tap.kind), ""),
+                total=max(known.get(layer, 0), counts.total),
+                done=counts.computed,
+                shown=shown,
+                running=counts.running,
+                failed=counts.failed,
+                pending=tally.pending,
+                coalesced=tally.coalesced,
+                dropped=tuple(sorted(tally.dropped.items())),
+                hidden=catalogue.count(layer, "hidden"),
+                is_told=bool(told),
+                matches=any(tap.groups for tap in told) or not told,
+            )
+        )
+    return figures
 
 
-def _figures(
-    layer: str,
-    taps: list[TapProgress],
-    tally: Tally,
-    known: Mapping[str, int],
-    hidden: Mapping[str, int],
-) -> TapFigures:
-    counts = _added(tap.counts for tap in taps)
-    arrived = tally.selected - tally.pending
-    done = counts.computed if counts.total else arrived
-    # A task may have several outputs, and a scheduler forgets tasks.
-    shown = tally.shown if tally.selected <= done else done * tally.shown // tally.selected
-    return TapFigures(
-        layer,
-        ", ".join(tap.select for tap in taps if tap.select),
-        next((tap.kind for tap in taps if tap.kind), ""),
-        total=max(known.get(layer, 0), counts.total or tally.selected),
-        done=done,
-        shown=shown,
-        running=counts.running,
-        failed=counts.failed,
-        pending=tally.pending,
-        coalesced=tally.coalesced,
-        dropped=tuple(sorted(tally.dropped.items())),
-        hidden=hidden.get(layer, 0),
-        is_told=bool(taps),
-        matches=any(tap.groups for tap in taps) or not taps,
-    )
+def _shown_tasks(states: Mapping[State, int], done: int) -> int:
+    """Return how many of the tasks that are done are on the screen: a task may make many items."""
+    shown = states.get("shown", 0)
+    items = shown + states.get("hidden", 0) + states.get("dropped", 0)
+    return shown if items <= done else done * shown // items
 
 
 def _added(counts: Iterable[TaskCounts]) -> TaskCounts:

@@ -14,8 +14,7 @@ from dask_napari.viewer.dock._plain_label import set_plain_tooltip
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dask_napari.viewer.dock._cluster_commands import ClusterCommands
-    from dask_napari.viewer.dock._dock_colours import DockColours
+    from dask_napari.viewer.dock._dock_context import DockContext
 
 
 NAMED_LIKE: Final[dict[Kind, str]] = {
@@ -34,16 +33,10 @@ TABLES: Final = re.compile(r"DataFrame|Table|geopandas|polars|pyarrow")
 class TapForm(QFrame):  # type: ignore[misc]
     """Ask how the tasks of a group are to be shown, and tap them."""
 
-    def __init__(
-        self,
-        group: TaskGroup,
-        commands: ClusterCommands,
-        close: Callable[[], None],
-        colours: DockColours,
-    ) -> None:
+    def __init__(self, group: TaskGroup, context: DockContext, close: Callable[[], None]) -> None:
         super().__init__()
         self.group: TaskGroup = group
-        self._commands = commands
+        self._commands = context.commands
         self._close = close
         self.layer: QLineEdit = QLineEdit(group.name)
         self.kind: QComboBox = QComboBox()
@@ -74,7 +67,7 @@ class TapForm(QFrame):  # type: ignore[misc]
         buttons = QHBoxLayout()
         buttons.addStretch(1)
         for button in (self.start, self.cancel):
-            button.take_colours(colours)
+            button.take_colours(context.colours)
             buttons.addWidget(button)
         form.addRow(buttons)
         for field in (self.layer, self.at):

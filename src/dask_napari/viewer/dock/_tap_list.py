@@ -13,10 +13,8 @@ from dask_napari.viewer.dock._tap_row import TapRow
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dask_napari.viewer.dock._cluster_commands import ClusterCommands
-    from dask_napari.viewer.dock._dock_colours import DockColours
+    from dask_napari.viewer.dock._dock_context import DockContext
     from dask_napari.viewer.dock._tap_figures import TapFigures
-    from dask_napari.viewer.layers import Layers
 
 
 UNFOLDED = 6
@@ -26,11 +24,10 @@ UNFOLDED = 6
 class TapList(QScrollArea):  # type: ignore[misc]
     """Show a row for each tap, filtered and sorted; rows out of view cost nothing."""
 
-    def __init__(self, layers: Layers, commands: ClusterCommands, colours: DockColours) -> None:
+    def __init__(self, context: DockContext) -> None:
         super().__init__()
-        self._layers = layers
-        self._commands = commands
-        self.colours = colours
+        self._context = context
+        self._layers = context.layers
         self._rows: dict[str, TapRow] = {}
         self._order: list[str] = []
         self._figures: dict[str, TapFigures] = {}
@@ -123,7 +120,7 @@ class TapList(QScrollArea):  # type: ignore[misc]
                 )
 
     def _add(self, layer: str) -> TapRow:
-        row = self._rows[layer] = TapRow(layer, self._layers, self._commands, self.colours)
+        row = self._rows[layer] = TapRow(layer, self._context)
         row.setParent(self.widget())  # before it is shown: it would be a window of its own
         row.setVisible(self._passes(layer))
         if len(self._rows) <= UNFOLDED:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout
 
 from dask_napari.viewer.dock._dock_buttons import DockButton
-from dask_napari.viewer.dock._dock_colours import DockColours
+from dask_napari.viewer.dock._dock_context import DockContext
 from dask_napari.viewer.dock._pace import Pace, duration, rate_text
 from dask_napari.viewer.dock._plain_label import ElidedLabel, TitleLabel, set_plain_tooltip
 from dask_napari.viewer.dock._tap_details import TapDetails
@@ -17,9 +17,6 @@ from dask_napari.viewer.dock._task_bar import TaskBar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dask_napari.viewer.dock._cluster_commands import ClusterCommands
-    from dask_napari.viewer.layers import Layers
-
 
 class TapRow(QFrame):  # type: ignore[misc]
     """Show the tasks of a tap: a line, a bar, and details when unfolded.
@@ -27,14 +24,11 @@ class TapRow(QFrame):  # type: ignore[misc]
     A click on the title selects the layers in napari's list; the eye shows or hides them.
     """
 
-    def __init__(
-        self, layer: str, layers: Layers, commands: ClusterCommands, colours: DockColours
-    ) -> None:
+    def __init__(self, layer: str, context: DockContext) -> None:
         super().__init__()
         self.layer = layer
-        self._layers = layers
-        self._commands = commands
-        self._colours = colours
+        self._context = context
+        self._layers = context.layers
         self.figures: TapFigures = TapFigures(layer)
         self.pace: Pace = Pace()
         self._napari: Sequence[Any] = ()
@@ -50,7 +44,7 @@ class TapRow(QFrame):  # type: ignore[misc]
         self.check: DockButton = DockButton("All tasks are done and shown", "check", role="good")
         self.eye: DockButton = DockButton("Hide or show the layers", "eye")
         self.eye.clicked.connect(self.toggle)
-        self.bar: TaskBar = TaskBar(colours)
+        self.bar: TaskBar = TaskBar(context.colours)
         self.speed: ElidedLabel = ElidedLabel("")
         self.speed.setProperty("role", "faint")
 
@@ -69,7 +63,7 @@ class TapRow(QFrame):  # type: ignore[misc]
         self._column.addLayout(head)
         self._column.addLayout(progress)
         for button in (self.fold, self.failures, self.check, self.eye):
-            button.take_colours(colours)
+            button.take_colours(context.colours)
         self.failures.hide()
         self.check.hide()
 
@@ -87,7 +81,7 @@ class TapRow(QFrame):  # type: ignore[misc]
     def details(self) -> TapDetails:
         """The part that is shown when the row is unfolded; made at first use."""
         if self._details is None:
-            self._details = TapDetails(self.layer, self._layers, self._commands, self._colours)
+            self._details = TapDetails(self.layer, self._context)
             self._details.hide()
             self._column.addWidget(self._details)
             self._details.show_figures(self.figures, self._running)

@@ -82,6 +82,11 @@ class Layers:
         return self._arrangement.context.axes
 
     @property
+    def mosaic(self) -> Mosaic:
+        """Places of tiles in space."""
+        return self._arrangement.context.mosaic
+
+    @property
     def streams(self) -> Mapping[str, LayerStream]:
         """Streams by the names of their layers."""
         return self._arrangement.streams
