@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from dask.utils import typename
 
 from dask_napari.model import (
     GROUPS_LIMIT,
@@ -16,7 +15,6 @@ from dask_napari.model import (
     TaskCounts,
     TaskGroup,
 )
-from dask_napari.placement import ChunkGrid
 from dask_napari.sink import dask_internals
 from dask_napari.tap import Tap
 
@@ -36,6 +34,7 @@ class ClusterView:
         self._workers = 0
         self._groups: dict[str, TaskGroup] = {}
         self._taps: list[TapProgress] = []
+        self.paused = False
 
     def __repr__(self) -> str:
         return f"<ClusterView of {self._scheduler}: {len(self._groups)} groups>"
@@ -70,25 +69,11 @@ class ClusterView:
         groups = [*self._groups.values()]
         while True:
             state = ClusterState(
-                self._scheduler, self._dashboard, self._workers, groups=groups, taps=self._taps
+                self._scheduler, self._dashboard, self._workers, self.paused, groups, self._taps
             )
             if not groups or len(msgspec.msgpack.encode(state)) < STATE_LIMIT:
                 return state
             groups = groups[1 + len(groups) // 2 :]
-
-
-def selection_of(tap: Tap) -> tuple[str, Any]:
-    """Return how the scheduler finds the tasks of a tap, in plain data."""
-    selector = tap.compile().selector
-    if isinstance(selector, str):
-        return "name", selector
-    if isinstance(selector, ChunkGrid):
-        return "group", selector.name
-    if isinstance(selector, frozenset):
-        return "keys", [*selector]
-    if isinstance(selector, type):
-        return "type", typename(selector)
-    return "function", None
 
 
 def _progress(tap: Tap, counts: TaskCounts, groups: Iterable[str]) -> TapProgress:

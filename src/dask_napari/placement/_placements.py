@@ -34,6 +34,12 @@ class Placement:
         first = tuple(coordinates[0] for _, _, coordinates in self.split)
         return self.origin, first, frozenset(self.position.items())
 
+    def positions(self) -> Iterator[Position]:
+        """Yield the positions of all items that the output makes."""
+        names = [name for _, name, _ in self.split]
+        for coordinates in itertools.product(*(entry for _, _, entry in self.split)):
+            yield {**self.position, **dict(zip(names, coordinates, strict=True))}
+
     def parts(self, value: Any) -> Iterator[tuple[Any, Position]]:
         """Yield the parts of an output with their positions, as views."""
         if self.shape:

@@ -14,7 +14,7 @@ from dask_napari.sink._show import show
 from dask_napari.sink._taps_update import TapsUpdate
 from dask_napari.sink._watched_arrays import tapped, variable_options
 from dask_napari.sink._worker_sinks import current_sinks, show_in_sinks, worker_counts
-from dask_napari.sink.scheduler_internals import TaskWatch
+from dask_napari.sink.scheduler_internals import TapTasks, TaskChange, TaskWatch
 
 __all__ = [
     "SINK_NAME",
@@ -22,7 +22,9 @@ __all__ = [
     "PortableFunction",
     "SentTap",
     "SinkLifetime",
+    "TapTasks",
     "TapsUpdate",
+    "TaskChange",
     "TaskWatch",
     "current_sinks",
     "memory_of_sinks",

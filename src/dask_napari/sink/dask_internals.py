@@ -319,6 +319,14 @@ async def ask_scheduler(client: Client, request: str, **arguments: Any) -> Any:
     return await getattr(client.scheduler, request)(**arguments)
 
 
+async def retry(client: Client, keys: Sequence[Any]) -> None:
+    """Run tasks that failed once more, those of other clients too: ``scheduler.retry``."""
+    assert client.scheduler is not None
+    for key in await client.scheduler.retry(keys=[*keys], client=client.id):
+        if (future := client.futures.get(key)) is not None:
+            future.retry()
+
+
 def dashboard_link(client: Client) -> str:
     """Return the address of the scheduler's dashboard, empty if it has none."""
     try:

@@ -10,10 +10,13 @@ import inspect
 import itertools
 import sys
 import time
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
+from dask._task_spec import GraphNode, TaskRef
 from distributed import SchedulerPlugin
 
 if TYPE_CHECKING:
@@ -38,8 +41,56 @@ when a turn looks at it."""
 TURN: Final = 0.003
 """Seconds of the scheduler's event loop that a turn may take for a long list."""
 
+CHANGES_BYTES: Final = 400_000
+"""Bytes of one turn's changes, most of them tracebacks."""
+
+MOST_WAITING: Final = 1_000_000
+"""Keys that wait for a client, by reference, 8 MB. One that asks for none of them, as it was
+stopped, is told of all tasks again."""
+
+ERROR_LENGTH: Final = 2000
+"""Characters of an exception's text."""
+
+TRACEBACK_LENGTH: Final = 16 << 10
+"""Characters of a traceback, the last ones."""
+
+NAME_LENGTH: Final = 4096
+"""Characters of an argument that may be a name: a path is shorter, a document longer."""
+
+DEEPEST, WIDEST = 4, 64
+"""Containers within each other, and elements of each, that are looked into for names; as on the
+workers."""
+
+FAILURES, PLACES, NAMES = 1, 2, 3
+"""What is told of the tasks of a tap: those that failed, all of them, and names among their
+arguments."""
+
 Counts = tuple[int, int, int, int]
 """Numbers of tasks that wait, run, are computed, have failed."""
+
+NOTHING: Final[tuple[Counts, list[str]]] = ((0, 0, 0, 0), [])
+
+
+class TapTasks(NamedTuple):
+    """Tasks that a tap selects: how, by what, and what is told of each of them, if anything."""
+
+    how: str  # name, group, keys, type, function
+    what: Any
+    told: int = 0
+
+
+class TaskChange(NamedTuple):
+    """What has become of a task, with the names among its arguments if they are asked for."""
+
+    key: Any
+    prefix: str
+    state: str
+    run_id: int
+    worker: str = ""
+    error: str = ""
+    traceback: str = ""
+    names: Sequence[str] | None = None  # None if it takes code of others to find them, too
+    references: Sequence[Any] = ()
 
 
 class TaskWatch(SchedulerPlugin):
@@ -58,10 +109,10 @@ class TaskWatch(SchedulerPlugin):
         self.name = name
         self.client = client
         self._scheduler: Any = None
-        self._taps: Sequence[tuple[str, Any]] = ()
-        self._told: dict[str, tuple[int, ...]] = {}  # counts and bytes of prefixes
+        self._taps: list[tuple[TapTasks, _KeyedTasks | None]] = []
+        self._sums: dict[str, tuple[int, ...]] = {}  # counts and bytes of prefixes, as told
         self._cancelled: Counter[str] = Counter()  # tasks by group that never had an output
-        self._keyed: list[_KeyedTasks] = []
+        self._journal = _Journal()
 
     def __repr__(self) -> str:
         return f"<TaskWatch {self.name} of {self.client}>"
@@ -82,45 +133,65 @@ class TaskWatch(SchedulerPlugin):
         if client == self.client:
             self._leave()
 
-    def transition(self, key: Any, start: str, finish: str, **kwargs: object) -> None:
-        """Count what the scheduler does not. Called by Dask."""
+    def update_graph(self, scheduler: Scheduler, **kwargs: Any) -> None:
+        """Note new tasks. Called by Dask."""
+        self._journal.add(kwargs.get("tasks", ()))
+
+    def transition(self, key: Any, start: str, finish: str, *_: object, **kwargs: object) -> None:
+        """Note what the scheduler does not keep. Called by Dask."""
         if finish == "forgotten":
             task = self._scheduler.tasks[key]
             if task.nbytes < 0:  # it never had an output
                 self._cancelled[task.group.name] += 1
                 finish = ""
-        for tasks in self._keyed:
-            tasks.move(key, finish)
+        for _tap, tasks in self._taps:
+            if tasks is not None:
+                tasks.move(key, finish)
+        if (
+            finish in ("erred", "")
+            or start == "erred"
+            or (start == "processing" and finish != "memory")
+        ):
+            self._journal.note(self._scheduler.tasks[key], start, finish)
 
     # -- turns -----------------------------------------------------------------------------
 
     def turn(
-        self, taps: Sequence[tuple[str, Any]] | None = None, *, leave: bool = False
+        self, taps: Sequence[Sequence[Any]] | None = None, *, leave: bool = False
     ) -> dict[str, Any]:
-        """Return what is new since the last turn, or all of it if the taps are given.
+        """Return what is new since the last turn; all groups, and all of new taps, if given.
 
         The plugin leaves the scheduler after this turn if told so.
         """
         if leave:
             self._leave()
             return {}
-        if taps is not None:
-            keyed = [(how, _KeyedTasks(what) if how == "keys" else what) for how, what in taps]
-            self._taps, self._told = keyed, {}
-            self._keyed = [what for how, what in keyed if how == "keys"]
         scheduler, until = self._scheduler, time.perf_counter() + TURN
-        for tasks in self._keyed:
-            tasks.look_up(scheduler.tasks, until)
+        if taps is not None:
+            self._set_taps([TapTasks(*tap) for tap in taps])
+        for _, keyed in self._taps:
+            if keyed is not None:
+                keyed.look_up(scheduler.tasks, until)
         if self._cancelled:
             groups = scheduler.task_groups
             self._cancelled = Counter({n: c for n, c in self._cancelled.items() if n in groups})
         changed, gone = self._changed_prefixes()
+        changes = self._journal.changes(scheduler.tasks, until)
         return {
             "workers": len(scheduler.workers),
             "groups": changed,
             "gone": gone,
-            "taps": [self._progress(how, what) for how, what in self._taps],
+            "taps": [self._progress(tap, keyed) for tap, keyed in self._taps],
+            "changes": [tuple(change) for change in changes],
+            "more": bool(self._journal),
         }
+
+    def _set_taps(self, taps: Sequence[TapTasks]) -> None:
+        self._taps = [
+            (tap, _KeyedTasks(tap.what) if tap.how == "keys" else None) for tap in taps
+        ]
+        self._sums = {}
+        self._journal.watch(taps, self._scheduler.tasks)
 
     def _leave(self) -> None:
         self._scheduler.handlers.pop(self.name, None)
@@ -128,7 +199,7 @@ class TaskWatch(SchedulerPlugin):
 
     def _changed_prefixes(self) -> tuple[list[tuple[Any, ...]], list[str]]:
         """Return the prefixes whose counts have changed, the newest last, and those gone."""
-        told, now, changed = self._told, {}, []
+        told, now, changed = self._sums, {}, []
         prefixes = reversed(self._scheduler.task_prefixes.values())
         for prefix in itertools.islice(prefixes, GROUPS):
             if not len(prefix):
@@ -140,7 +211,7 @@ class TaskWatch(SchedulerPlugin):
                 seconds = prefix.all_durations["compute"] / max(1, prefix.state_counts["memory"])
                 counts = self._counts(prefix, prefix.groups)
                 changed.append((prefix.name, counts, types, prefix.nbytes_total, seconds))
-        self._told = now
+        self._sums = now
         return changed[::-1], [name for name in told if name not in now]
 
     def _counts(self, tasks: Any, groups: Iterable[Any]) -> Counts:
@@ -148,11 +219,11 @@ class TaskWatch(SchedulerPlugin):
         cancelled = self._cancelled and sum(self._cancelled[group.name] for group in groups)
         return _counts(tasks.states, cancelled or 0)
 
-    def _progress(self, how: str, what: Any) -> tuple[Counts, list[str]]:
+    def _progress(self, tap: TapTasks, keyed: _KeyedTasks | None) -> tuple[Counts, list[str]]:
         """Return the counts of a tap's tasks, and the names of their prefixes."""
-        scheduler = self._scheduler
-        if how == "keys":
-            return what.counts(), [*itertools.islice(what.prefixes, GROUPS)]
+        scheduler, how, what = self._scheduler, tap.how, tap.what
+        if keyed is not None:
+            return keyed.counts(), [*itertools.islice(keyed.prefixes, GROUPS)]
         if how == "group":
             group = scheduler.task_groups.get(what)
             return (self._counts(group, [group]), [group.prefix.name]) if group else NOTHING
@@ -207,7 +278,152 @@ class _KeyedTasks:
         return _counts(self._sums)
 
 
-NOTHING: Final[tuple[Counts, list[str]]] = ((0, 0, 0, 0), [])
+class _Journal:
+    """Changes of tasks that taps select, until the client asks for them.
+
+    Hooks of the scheduler only note keys here; what is told of them is found in turns.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, Any], int] = {}  # by prefix, group or key
+        self._lists: deque[tuple[Iterator[Any], dict[tuple[str, Any], int]]] = deque()
+        self._waiting = 0  # at least as many as there are in the lists
+        self._failed: dict[Any, tuple[TaskChange, Any]] = {}  # with their specifications
+        self._changed: dict[Any, tuple[TaskChange, Any] | str] = {}  # those to look at, by last state
+        self._anew = False
+
+    def __bool__(self) -> bool:
+        return bool(self._failed or self._changed or self._lists or self._anew)
+
+    def __repr__(self) -> str:
+        return f"<_Journal: {self._waiting} keys wait, {len(self._failed)} failed>"
+
+    def watch(self, taps: Sequence[TapTasks], tasks: Any) -> None:
+        """Watch the tasks of some taps, and look at those of new ones that are there."""
+        told: dict[tuple[str, Any], int] = {}
+        for tap in (tap for tap in taps if tap.told):
+            for what in tap.what if tap.how == "keys" else [tap.what]:
+                for how in {"name": ("name", "key"), "group": ("group",), "keys": ("key",)}[tap.how]:
+                    told[how, what] = max(tap.told, told.get((how, what), 0))
+        new = {each: level for each, level in told.items() if level > self._told.get(each, 0)}
+        self._told = told
+        if new:
+            self._add([*tasks], new)
+
+    def add(self, keys: Sequence[Any]) -> None:
+        """Note new tasks, to be looked at later."""
+        if self._told:
+            self._add(keys, self._told)
+
+    def _add(self, keys: Sequence[Any], told: dict[tuple[str, Any], int]) -> None:
+        self._lists.append((iter(keys), told))
+        self._waiting += len(keys)
+        self._bound()
+
+    def note(self, task: Any, start: str, finish: str) -> None:
+        """Note that a task failed, waits once more, or was forgotten without an output."""
+        level = _level(self._told, task)
+        if not level:
+            return
+        key, before = task.key, self._changed.get(task.key)
+        spec = task.run_spec if level == NAMES else None
+        if finish == "erred":
+            self._failed[key] = _failure(task), spec
+            self._changed.pop(key, None)
+        elif finish:
+            self._changed[key] = start
+        elif before == "erred":  # a failure is the last word of a task that nobody retries
+            del self._changed[key]
+        else:
+            # After the attempt that it waited for.
+            run_id = task.run_id + 1 if task.run_id else 0
+            self._changed[key] = TaskChange(key, task.prefix.name, "withdrawn", run_id), spec
+        self._bound()
+
+    def _bound(self) -> None:
+        if self._waiting + len(self._failed) + len(self._changed) > MOST_WAITING:
+            self._lists.clear()
+            self._failed.clear()
+            self._changed.clear()
+            self._waiting, self._anew = 0, True
+
+    def changes(self, tasks: Any, until: float) -> list[TaskChange]:
+        """Return changes as far as there is time and room; they may be told twice."""
+        if self._anew:
+            self._anew = False
+            self._lists.append((iter([*tasks]), self._told))
+            self._waiting = len(tasks)
+        found: list[TaskChange] = []
+        size = 0
+        for change in self._all(tasks):
+            if change is not None:
+                found.append(change)
+                size += 200 + len(change.error) + len(change.traceback)
+            if size > CHANGES_BYTES or time.perf_counter() > until:
+                break
+        return found
+
+    def _all(self, tasks: Any) -> Iterator[TaskChange | None]:
+        """Yield changes, or None for other tasks, so that the caller may look at the clock."""
+        told = self._told
+        while self._failed:
+            failed, spec = self._failed.pop(next(iter(self._failed)))
+            yield _with_names(failed, spec)
+        while self._changed:
+            key = next(iter(self._changed))
+            change = self._changed.pop(key)
+            if isinstance(change, tuple):
+                yield _with_names(*change)
+            else:
+                yield _look(tasks.get(key), told, PLACES)
+        while self._lists:
+            keys, wanted = self._lists[0]
+            for key in keys:
+                yield _look(tasks.get(key), wanted)
+            self._lists.popleft()
+        self._waiting = 0
+
+
+def _level(told: dict[tuple[str, Any], int], task: Any) -> int:
+    """Return how much is told of a task."""
+    if not told:
+        return 0
+    level = told.get(("name", task.prefix.name), 0)
+    level = max(level, told.get(("group", task.group.name), 0))
+    return max(level, told.get(("key", task.key), 0))
+
+
+def _look(task: Any, told: dict[tuple[str, Any], int], least: int = 0) -> TaskChange | None:
+    """Return what is to be told of a task that waits or has failed.
+
+    That it waits is told of those with places, and of those that have failed before.
+    """
+    if task is None or task.state not in LOOKED_AT:
+        return None
+    level = _level(told, task)
+    level = level and max(level, least)
+    spec = task.run_spec if level == NAMES else None
+    if level and task.state == "erred":
+        return _with_names(_failure(task), spec)
+    if level < PLACES:
+        return None
+    # One that is processed has the run id of this attempt, of which its worker tells.
+    run_id = 0 if task.state == "processing" else task.run_id or 0
+    return _with_names(TaskChange(task.key, task.prefix.name, "expected", run_id), spec)
+
+
+LOOKED_AT: Final = frozenset({"waiting", "queued", "no-worker", "processing", "erred"})
+
+
+def _failure(task: Any) -> TaskChange:
+    blamed = task.exception_blame or task
+    error = (blamed.exception_text or "")[:ERROR_LENGTH]
+    if blamed is not task:
+        error = f"{error} (of {str(blamed.key)[:ERROR_LENGTH]})"
+    traceback = (blamed.traceback_text or "")[-TRACEBACK_LENGTH:]
+    worker = next(iter(task.erred_on or blamed.erred_on or ()), "")
+    run_id = task.run_id or 0
+    return TaskChange(task.key, task.prefix.name, "failed", run_id, worker, error, traceback)
 
 
 def _counts(states: Any, cancelled: int = 0) -> Counts:
@@ -215,6 +431,53 @@ def _counts(states: Any, cancelled: int = 0) -> Counts:
     for state, number in states.items():
         sums[STATES.get(state, "waiting")] += number
     return sums["waiting"], sums["running"], max(0, sums["computed"]), sums["failed"]
+
+
+# -- names among the arguments -----------------------------------------------------------------
+
+PATHS: Final = frozenset({PosixPath, PurePosixPath, WindowsPath, PureWindowsPath})
+
+NAMELESS: Final = frozenset(
+    {int, float, complex, bool, type(None), slice, bytes, bytearray, memoryview, np.ndarray}
+)
+
+
+def _with_names(change: TaskChange, spec: Any) -> TaskChange:
+    """Return a change with names and references among a task's arguments, if they are asked for."""
+    names: list[str] = []
+    references: list[Any] = []
+    arguments = getattr(spec, "args", ()), getattr(spec, "kwargs", {})
+    if spec is not None and _find(arguments, names, references, 0):
+        return change._replace(names=names, references=references)
+    return change
+
+
+def _find(value: Any, names: list[str], references: list[Any], depth: int) -> bool:
+    """Collect the names in arguments as a worker would; return whether that took no code."""
+    kind = type(value)
+    if kind is str:
+        names += [value] if len(value) <= NAME_LENGTH else []
+        return True
+    if kind in NAMELESS:
+        return True
+    if kind in PATHS:
+        names.append(str(value))
+        return True
+    inner: Any
+    if kind is dict:
+        inner = value.values()
+    elif kind in (tuple, list, set, frozenset):
+        inner = value
+    elif isinstance(value, TaskRef | GraphNode):
+        inner = getattr(value, "args", None)
+        if not isinstance(inner, tuple):
+            references.append(value.key)
+            return True
+    else:
+        return False
+    return depth >= DEEPEST or all(
+        _find(each, names, references, depth + 1) for each in itertools.islice(inner, WIDEST)
+    )
 
 
 RESTORE: Final = f"""
