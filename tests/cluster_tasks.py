@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,25 @@ def fail(n: int, text: str = "camera timeout") -> np.ndarray:
 def read(path: str) -> np.ndarray:
     """A picture made of a file's name, as reading it would."""
     return frame(sum(path.encode()))
+
+
+def gated_read(path: str, gate: str) -> np.ndarray:
+    """A picture made of a file's name, once the gate, an event, is open."""
+    Event(gate).wait(60)
+    return read(path)
+
+
+def gated_block(gate: str, block_info: Any = None) -> np.ndarray:
+    """A chunk of an array, once the gate, an event, is open."""
+    Event(gate).wait(60)
+    return np.zeros(block_info[None]["chunk-shape"], np.uint8)
+
+
+def fail_without(path: Path) -> np.ndarray:
+    """A picture, but an error as long as a file is not there."""
+    if not path.exists():
+        raise FileNotFoundError(f"no {path}")
+    return frame(2)
 
 
 def segment(image: np.ndarray) -> np.ndarray:

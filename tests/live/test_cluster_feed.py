@@ -6,15 +6,16 @@ import uuid
 from collections.abc import Iterator
 
 import dask.array as da
+import numpy as np
 import pytest
 from distributed import Client, Event, LocalCluster, wait
 
 import cluster_tasks as tasks
 from dask_napari.live._cluster_feed import ClusterFeed
 from dask_napari.live._cluster_sinks import ClusterSinks
-from dask_napari.model import TapProgress, TaskCounts, TaskGroup
+from dask_napari.model import Command, TapProgress, TaskCounts, TaskGroup, TaskStatus
 from dask_napari.sink import NapariSink
-from dask_napari.stream import Control
+from dask_napari.stream import Control, ViewerGone
 from dask_napari.tap import Tap
 from headless import Headless, eventually
 
@@ -33,6 +34,7 @@ class Watched:
 
     def __init__(self, client: Client, viewer: Headless) -> None:
         self.viewer = viewer
+        self.statuses: list[TaskStatus] = []
         name = f"dask-napari-{uuid.uuid4().hex[:8]}"
         self.sinks = ClusterSinks(client, NapariSink(viewer.receiver.addresses, name=name))
         self.sinks.register()
@@ -151,3 +153,125 @@ def test_the_plugin_goes_with_its_client(client):
         other.close()
         eventually(lambda: client.run_on_scheduler(on_scheduler) == [])
         watched.close()
+
+
+# -- tasks at their places ---------------------------------------------------------------------
+
+
+def states(watched: Watched, layer: str) -> dict[object, str]:
+    """The last state of each place of a layer, of the statuses that the viewer has."""
+    for _, status in watched.viewer.receiver.cluster.take_statuses():
+        watched.statuses.append(status)
+    found = {}
+    for status in watched.statuses:
+        meta = status.meta
+        if meta.layer == layer:
+            found[(*meta.position.values(), *meta.origin)] = status.state
+    return found
+
+
+def failures(watched: Watched, layer: str) -> list[TaskStatus]:
+    states(watched, layer)
+    return [s for s in watched.statuses if s.meta.layer == layer and s.state == "failed"]
+
+
+def test_tasks_are_expected_at_their_places_and_withdrawn_if_they_are_cancelled(client, watched):
+    gate = f"gate-{uuid.uuid4().hex}"
+    watched.tap(Tap("gated_read", layer="cells", kind="labels", at="{well}_s{field:d}.tif"))
+    paths = [f"/data/{well}_s{field}.tif" for well in ("A01", "B07") for field in range(4)]
+    futures = client.map(tasks.gated_read, paths, gate=gate, pure=False)
+    eventually(lambda: len(states(watched, "cells")) == 8)
+    assert set(states(watched, "cells").values()) == {"expected"}
+    assert ("B07", 3) in states(watched, "cells")
+    client.cancel(futures[6:])
+    eventually(lambda: [*states(watched, "cells").values()].count("withdrawn") == 2)
+    Event(gate, client=client).set()
+    wait(futures[:6])
+    assert [*states(watched, "cells").values()].count("expected") == 6
+
+
+def test_tasks_that_were_there_before_the_tap_are_told_as_well(client, watched):
+    gate = Event(f"gate-{uuid.uuid4().hex}", client=client)
+    image = da.map_blocks(
+        tasks.gated_block,
+        gate.name,
+        chunks=((20, 20, 5), (30, 3)),
+        dtype="u1",
+        meta=np.empty((0, 0), "u1"),
+    )
+    kept = image.persist()
+    eventually(lambda: watched.group("gated_block"))
+    watched.tap(Tap(kept, layer="image"))
+    eventually(lambda: len(states(watched, "image")) == 6)
+    assert states(watched, "image")[40, 30] == "expected"
+    assert watched.statuses[0].meta.array_shape == (45, 33)
+    gate.set()
+
+
+def test_failed_tasks_are_told_with_their_error_and_retried_by_a_command(client, watched, tmp_path):
+    watched.tap(Tap("fail_without", layer="cells", at="{well}.flag"))
+    watched.tap(Tap("segment", layer="mask", kind="labels"))
+    flags = [tmp_path / f"{well}.flag" for well in ("A01", "A02")]
+    flags[0].touch()
+    pictures = client.map(tasks.fail_without, flags, pure=False)
+    masks = client.map(tasks.segment, pictures, pure=False)
+    wait(masks)
+    eventually(lambda: states(watched, "cells").get(("A02",)) == "failed")
+    (failed,) = failures(watched, "cells")
+    assert failed.error == f"FileNotFoundError: no {flags[1]}"
+    assert "fail_without" in failed.traceback
+    assert failed.meta.provenance.worker.startswith("tcp://")
+    assert failed.meta.provenance.key == pictures[1].key
+    eventually(lambda: failures(watched, "mask"))
+    (dependent,) = failures(watched, "mask")
+    assert dependent.error == f"{failed.error} (of {pictures[1].key})"
+    flags[1].touch()
+    watched.viewer.receiver.cluster.command(Command("retry", {"keys": [pictures[1].key]}))
+    eventually(lambda: masks[1].status == "finished")
+    assert client.gather(pictures[1])[0, 0] == 2
+
+
+def test_commands_change_the_taps_and_pause_the_stream(client, watched):
+    link, viewer = watched.viewer.receiver.cluster, watched.viewer
+    eventually(lambda: link.attached)
+    link.command(Command("tap", {"select": "frame", "kind": "image", "layer": "raw"}))
+    eventually(lambda: watched.progress("raw"))
+    link.command(Command("pause"))
+    eventually(lambda: link.state().paused)
+    futures = client.map(tasks.frame, range(4), pure=False)
+    wait(futures)
+    eventually(lambda: watched.counts("raw") == TaskCounts(computed=4))
+    assert not viewer.receiver.ledger().total.selected
+    link.command(Command("resume"))
+    viewer.until_shown("raw", 4)
+    eventually(lambda: not link.state().paused)
+    link.command(Command("untap", {"layer": "raw"}))
+    eventually(lambda: watched.progress("raw") is None)
+    link.command(Command("tap", {"select": "frame", "kind": "picture"}))
+    eventually(lambda: watched.sinks.reports.changed())
+
+
+def test_a_predicate_of_the_user_is_not_asked_of_other_tasks(client, watched):
+    watched.tap(Tap(tasks.slow_predicate, layer="any"))
+    wait(client.map(tasks.frame, range(3), pure=False))
+    eventually(lambda: watched.progress("any"))
+    assert watched.counts("any").total == 0
+    assert not tasks.SLOW_CALLS
+
+
+def test_a_viewer_that_was_silent_is_told_what_it_missed(client, watched, monkeypatch):
+    gate = f"gate-{uuid.uuid4().hex}"
+    eventually(lambda: watched.viewer.receiver.cluster.attached)
+    asked = watched.control.request
+    monkeypatch.setattr(watched.control, "request", silent)
+    watched.tap(Tap("gated_read", layer="cells", at="{well}.tif"))
+    futures = client.map(tasks.gated_read, ["A01.tif", "A02.tif"], gate=gate, pure=False)
+    eventually(lambda: not watched.feed._heard)
+    monkeypatch.setattr(watched.control, "request", asked)
+    eventually(lambda: len(states(watched, "cells")) == 2)
+    Event(gate, client=client).set()
+    wait(futures)
+
+
+def silent(*_: object, **__: object) -> None:
+    raise ViewerGone("stopped")

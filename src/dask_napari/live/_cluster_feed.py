@@ -10,9 +10,11 @@ import msgspec
 
 from dask_napari.live._active_taps import ActiveTaps
 from dask_napari.live._cluster_sinks import ClusterSinks
-from dask_napari.live._cluster_view import ClusterView, selection_of
+from dask_napari.live._cluster_view import ClusterView
+from dask_napari.live._task_statuses import TaskStatuses, tasks_of
+from dask_napari.live._user_commands import UserCommands
 from dask_napari.model import ClusterState, Reports, contained
-from dask_napari.sink import TaskWatch, dask_internals
+from dask_napari.sink import TaskChange, TaskWatch, dask_internals
 from dask_napari.stream import Control, ViewerGone
 
 logger = logging.getLogger(__name__)
@@ -23,13 +25,16 @@ INTERVAL: Final = 0.5
 TURN_TIMEOUT: Final = 2.0
 """Seconds for the answer of the scheduler, or of the viewer, to one turn."""
 
+SHORTEST_INTERVAL: Final = 0.05
+"""Seconds between turns while there is more to tell: the scheduler works for 3 ms in each."""
+
 LONGEST_INTERVAL: Final = 2.5
 """Seconds between turns to a scheduler that does not answer, twice as many after each of them. The
 viewer counts a client as gone after five seconds without a word."""
 
 
 class ClusterFeed:
-    """Tell a viewer of the tasks of a cluster, in a thread.
+    """Tell a viewer of the tasks of a cluster, and carry out its user's commands, in a thread.
 
     A scheduler that is slow, gone or restarted costs the feed nothing but its news.
     """
@@ -43,7 +48,11 @@ class ClusterFeed:
         self._connection: object = None  # to the scheduler that has the plugin
         self._taps: ActiveTaps | None = None  # as the scheduler was told
         self._view = ClusterView()
+        self._statuses = TaskStatuses()
+        self._changes: list[TaskChange] = []
+        self._commands = UserCommands(sinks, self._watch.name)
         self._told: ClusterState | None = None
+        self._heard = True  # by the viewer, when it was told last
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dask-napari-feed", daemon=True)
 
@@ -74,33 +83,42 @@ class ClusterFeed:
         while not self._closed.is_set():
             errors: list[BaseException] = []
             with contained(errors.append):
-                heard = self._hear()
+                # A viewer that is stopped costs the scheduler nothing.
+                answer = self._hear() if self._heard else None
                 self._tell()
-                nap = INTERVAL if heard else min(2 * nap, LONGEST_INTERVAL)
+                if answer is None:
+                    nap = min(2 * nap, LONGEST_INTERVAL)
+                else:
+                    nap = SHORTEST_INTERVAL if answer["more"] else INTERVAL
             if errors:
                 self._reports.error("the viewer hears no more of the tasks", errors[0])
                 return
             self._closed.wait(nap)
 
-    def _hear(self) -> bool:
-        """Hear what is new at the scheduler; return whether it has answered."""
+    def _hear(self) -> dict[str, Any] | None:
+        """Hear what is new at the scheduler; return its answer, None if there is none."""
         if self._client.status != "running":
-            return False
+            return None
         try:
             self._register()
             taps = self._sinks.taps
-            news = {} if taps is self._taps else {"taps": [*map(selection_of, taps)]}
+            news: dict[str, Any] = {}
+            if taps is not self._taps:
+                news = {"taps": [*map(tuple, map(tasks_of, taps))], "anew": self._taps is None}
             answer = self._sinks.requests.call(lambda: self._ask(**news), TURN_TIMEOUT)
         except Exception as error:  # of a scheduler that is slow or gone, or allows no plugins
             self._connection = None
             self._reports.error("the scheduler does not tell of its tasks", error)
-            return False
+            return None
         if answer is None:  # the plugin went with a connection that was lost
             self._connection = None
-            return False
+            return None
+        if news:
+            self._statuses = TaskStatuses(taps)
         self._taps = taps
+        self._changes = [TaskChange(*change) for change in answer["changes"]]
         self._view.hear(answer, taps, anew=bool(news))
-        return True
+        return answer
 
     def _register(self) -> None:
         connection = dask_internals.scheduler_connection(self._client)
@@ -118,12 +136,25 @@ class ClusterFeed:
 
     def _tell(self) -> None:
         """Tell the viewer of what has changed, if only that the client is there."""
+        self._view.paused = self._sinks.paused
         state = self._view.state()
-        told = {} if state in (None, self._told) else {"cluster": msgspec.to_builtins(state)}
+        told: dict[str, Any] = {"group": self._sinks.group}
+        if state not in (None, self._told):
+            told["cluster"] = msgspec.to_builtins(state)
+        changes, self._changes = self._changes, []
         try:
-            self._control.request("cluster", told, timeout=TURN_TIMEOUT)
+            for page in self._statuses.pages(changes):
+                self._request({**told, "tasks": page})
+                told.pop("cluster", None)
+            self._request(told)
         except (ViewerGone, RuntimeError) as error:
-            self._told = None
+            # What was not told is asked for again, once there is somebody to tell.
+            self._heard, self._told, self._taps = False, None, None
             logger.debug("the viewer was not told: %r", error)
         else:
-            self._told = state
+            self._heard, self._told = True, state
+
+    def _request(self, told: dict[str, Any]) -> None:
+        answer = self._control.request("cluster", told, timeout=TURN_TIMEOUT)
+        for command in answer["commands"]:
+            self._commands.run(command)

@@ -53,6 +53,8 @@ class ClusterSinks:
         self.name: str = sink.name
         self.reports: WorkerReports = WorkerReports()
         self.taps: ActiveTaps = ActiveTaps()
+        self.group: str = sink.group
+        self.paused: bool = False
         self._sink = sink
         self._connection: object = None
         self._numbers = itertools.count(1)  # of updates, so that an older one replaces none
@@ -86,7 +88,8 @@ class ClusterSinks:
         self._register(self._update(self.taps))
 
     def _update(self, taps: ActiveTaps) -> TapsUpdate:
-        return TapsUpdate(taps.named, self.name, next(self._numbers))
+        named = {} if self.paused else taps.named
+        return TapsUpdate(named, self.name, next(self._numbers))
 
     def _register(self, plugin: WorkerPlugin) -> None:
         """Register a plugin; a worker that is silent gets it when it goes on."""
@@ -144,6 +147,25 @@ class ClusterSinks:
                 self._ask(lambda: self._register(self._update(before)), None)
                 raise
             self.taps = taps
+
+    def pause(self) -> None:
+        """Withdraw the taps from the workers, but keep them: nothing more is sent."""
+        self._set_paused(True)
+
+    def resume(self) -> None:
+        """Give the workers the taps again; outputs that are in memory by then are sent, too."""
+        self._set_paused(False)
+
+    def _set_paused(self, paused: bool) -> None:
+        with self._lock:
+            if self._closed or paused == self.paused:
+                return
+            self.paused = paused
+            try:
+                self._register(self._update(self.taps))
+            except BaseException:
+                self.paused = not paused
+                raise
 
     def _check_usable(self, added: Iterable[Tap]) -> None:
         """Refuse taps whose functions no worker can import; some workers that can are enough."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -19,7 +21,6 @@ from dask_napari.model import (
     Refusal,
     TaskStatus,
     contained,
-    error_text,
     plain_position,
 )
 from dask_napari.placement import ChunkGrid, Placement
@@ -68,8 +69,8 @@ class TaskStatuses:
             if placement is None and change.state == "expected" and not change.run_id:
                 continue  # nobody can tell where; it is told once it has failed
             for meta in _metas(tap, change, placement or Placement()):
-                error = error_text(change.error)[:ERROR_LIMIT]
-                traceback = change.traceback[-TRACEBACK_LIMIT:]
+                error = _clean(error_text(change.error), ERROR_LIMIT)
+                traceback = _clean(change.traceback[-TRACEBACK_LIMIT:], TRACEBACK_LIMIT)
                 yield TaskStatus(meta, change.state, error, traceback)  # type: ignore[arg-type]
 
 
@@ -102,7 +103,7 @@ def _placement(tap: CompiledTap, change: TaskChange) -> Placement | None:
     rule = tap.rule
     if rule.calls or (rule.pattern is not None and change.names is None):
         return None
-    references = map(dask_internals.TaskRef, change.references)
+    references = map(dask_internals.reference_to, change.references)
     try:
         args: tuple[Any, ...] = (*(change.names or ()), *references)
         placement = rule.placement(change.key, None, args, {}, change.prefix)
@@ -128,6 +129,26 @@ def _metas(tap: CompiledTap, change: TaskChange, placement: Placement) -> Iterat
             placement.origin if pixels else (),
             placement.array_shape if pixels else (),
         )
+
+
+def error_text(error: str) -> str:
+    """Return an error as its type and text, of the form in which Dask tells it.
+
+    >>> error_text("RuntimeError('camera timeout') (of read-3)")
+    'RuntimeError: camera timeout (of read-3)'
+    >>> error_text("KilledWorker('read-3', 3)")
+    "KilledWorker('read-3', 3)"
+    """
+    if found := _ERROR.fullmatch(error):
+        name, argument, rest = found.groups()
+        try:
+            return f"{name}: {ast.literal_eval(argument)}{rest}"
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            pass  # some other code in a user's error
+    return error
+
+
+_ERROR: Final = re.compile(r"([A-Za-z_][\w.]*)\(((?:'[^\n]*')|(?:\"[^\n]*\"))\)((?: \(of .*\))?)")
 
 
 def _clean(text: str, length: int) -> str:

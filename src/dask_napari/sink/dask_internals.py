@@ -119,6 +119,11 @@ def was_computed_here(task: TaskState) -> bool:
     )
 
 
+def reference_to(key: Any) -> object:
+    """Return what stands for the output of another task among the arguments of a task."""
+    return TaskRef(key)
+
+
 def is_alias(task: TaskState) -> bool:
     """Return whether a task only gives a second name to the output of another one."""
     return isinstance(task.run_spec, Alias)

@@ -80,7 +80,7 @@ class TapTasks(NamedTuple):
 
 
 class TaskChange(NamedTuple):
-    """What has become of a task, with the names among its arguments if they are asked for."""
+    """A state that a task has come to, with names among its arguments if they are asked for."""
 
     key: Any
     prefix: str
@@ -126,7 +126,9 @@ class TaskWatch(SchedulerPlugin):
         """Answer the client's requests. Called by Dask."""
         self._scheduler = scheduler
         if self.client in scheduler.clients:
-            scheduler.handlers[self.name] = self.turn
+            scheduler.handlers.update(
+                {self.name: self.turn, f"{self.name}-failed": self.failed_keys}
+            )
 
     def remove_client(self, scheduler: Scheduler, client: str) -> None:
         """Remove the plugin if it is its client that has gone. Called by Dask."""
@@ -157,16 +159,23 @@ class TaskWatch(SchedulerPlugin):
     # -- turns -----------------------------------------------------------------------------
 
     def turn(
-        self, taps: Sequence[Sequence[Any]] | None = None, *, leave: bool = False
+        self,
+        taps: Sequence[Sequence[Any]] | None = None,
+        *,
+        anew: bool = False,
+        leave: bool = False,
     ) -> dict[str, Any]:
-        """Return what is new since the last turn; all groups, and all of new taps, if given.
+        """Return what is new since the last turn.
 
+        If taps are given, also all groups, and the tasks of new taps; or of all taps, ``anew``.
         The plugin leaves the scheduler after this turn if told so.
         """
         if leave:
             self._leave()
             return {}
         scheduler, until = self._scheduler, time.perf_counter() + TURN
+        if anew:
+            self._journal = _Journal()
         if taps is not None:
             self._set_taps([TapTasks(*tap) for tap in taps])
         for _, keyed in self._taps:
@@ -186,15 +195,23 @@ class TaskWatch(SchedulerPlugin):
             "more": bool(self._journal),
         }
 
+    def failed_keys(self, texts: Sequence[str]) -> list[Any]:
+        """Return the keys of tasks that failed, of keys as text."""
+        tasks, wanted = self._scheduler.tasks, set(texts)
+        found = [key for key in wanted if key in tasks and tasks[key].state == "erred"]
+        if len(found) < len(wanted):  # tuples
+            failed = (key for key, task in tasks.items() if task.state == "erred")
+            found += [key for key in failed if type(key) is not str and str(key) in wanted]
+        return found
+
     def _set_taps(self, taps: Sequence[TapTasks]) -> None:
-        self._taps = [
-            (tap, _KeyedTasks(tap.what) if tap.how == "keys" else None) for tap in taps
-        ]
+        self._taps = [(tap, _KeyedTasks(tap.what) if tap.how == "keys" else None) for tap in taps]
         self._sums = {}
         self._journal.watch(taps, self._scheduler.tasks)
 
     def _leave(self) -> None:
-        self._scheduler.handlers.pop(self.name, None)
+        for name in (self.name, f"{self.name}-failed"):
+            self._scheduler.handlers.pop(name, None)
         self._scheduler.plugins.pop(self.name, None)
 
     def _changed_prefixes(self) -> tuple[list[tuple[Any, ...]], list[str]]:
@@ -289,7 +306,9 @@ class _Journal:
         self._lists: deque[tuple[Iterator[Any], dict[tuple[str, Any], int]]] = deque()
         self._waiting = 0  # at least as many as there are in the lists
         self._failed: dict[Any, tuple[TaskChange, Any]] = {}  # with their specifications
-        self._changed: dict[Any, tuple[TaskChange, Any] | str] = {}  # those to look at, by last state
+        self._changed: dict[
+            Any, tuple[TaskChange, Any] | str
+        ] = {}  # those to look at, by last state
         self._anew = False
 
     def __bool__(self) -> bool:
@@ -303,7 +322,9 @@ class _Journal:
         told: dict[tuple[str, Any], int] = {}
         for tap in (tap for tap in taps if tap.told):
             for what in tap.what if tap.how == "keys" else [tap.what]:
-                for how in {"name": ("name", "key"), "group": ("group",), "keys": ("key",)}[tap.how]:
+                for how in {"name": ("name", "key"), "group": ("group",), "keys": ("key",)}[
+                    tap.how
+                ]:
                     told[how, what] = max(tap.told, told.get((how, what), 0))
         new = {each: level for each, level in told.items() if level > self._told.get(each, 0)}
         self._told = told
