@@ -11,7 +11,8 @@ import html
 import math
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,12 +27,14 @@ from napari.layers import Vectors as _Vectors
 from napari.layers.shapes import _shapes_utils
 from napari.layers.shapes._shapes_models import shape as _shape
 from napari.layers.utils import _link_layers
+from napari.utils.events import Event
 from napari.utils.transforms._units import get_units_from_name
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QLabel
 
 if TYPE_CHECKING:
     import napari
+    from napari.components import LayerList
     from napari.layers import Image, Labels, Layer
 
 Reach = Callable[[], npt.NDArray[np.float64]]
@@ -144,6 +147,108 @@ def compact_unit(size: float, text: str) -> str:
         return text
     compact = compact.replace(" ** ", "**")
     return compact if is_unit(compact) else text
+
+
+def _qt_viewer(viewer: napari.viewer.Viewer) -> Any:
+    """Return the widgets of a viewer that has a window."""
+    return getattr(getattr(viewer, "window", None), "_qt_viewer", None)
+
+
+class _ControlsOnDemand(dict[Any, Any]):
+    """Controls of layers, made when napari first looks for them."""
+
+    def __init__(self, container: Any) -> None:
+        super().__init__(container.widgets)
+        self._container = container
+
+    def __repr__(self) -> str:
+        return f"<Controls of {len(self)} layers>"
+
+    def __missing__(self, layer: Layer) -> Any:
+        self._container._add(Event("inserted", value=layer))
+        if layer not in self:
+            raise KeyError(layer)
+        return self[layer]
+
+    def remove(self, event: Event) -> None:
+        """Remove the controls of a layer that has gone, if they were ever made."""
+        if event.value in self:
+            self._container._remove(event)
+
+
+def make_controls_on_demand(viewer: napari.viewer.Viewer) -> None:
+    """Have napari make the controls of a layer when the layer is first selected.
+
+    ``QtLayerControlsContainer`` makes some thirty widgets for each layer that comes, and Qt
+    computes the sizes of all of them again each time: most of what the hundredth layer takes.
+    ``_populate`` takes the controls of the selected layer from ``widgets``. Where another napari
+    has no such container, it makes all controls at once, as ever.
+    """
+    container: Any = getattr(_qt_viewer(viewer), "controls", None)
+    names = ("widgets", "_add", "_remove", "_populate")
+    if not all(hasattr(container, name) for name in names):
+        return
+    if isinstance(container.widgets, _ControlsOnDemand):
+        return
+    controls = _ControlsOnDemand(container)
+    viewer.layers.events.inserted.disconnect(container._add)
+    viewer.layers.events.removed.disconnect(container._remove)
+    viewer.layers.events.removed.connect(controls.remove)
+    container.widgets = controls
+
+
+@contextmanager
+def selection_kept(layers: LayerList) -> Iterator[None]:
+    """Keep what the user has selected while a layer is inserted, which napari would select.
+
+    napari asks ``_activate_on_insert``; where it does not, the active layer is selected again.
+    """
+    active = layers.selection.active
+    layers._activate_on_insert = not layers.selection
+    try:
+        yield
+    finally:
+        layers._activate_on_insert = True
+        if active is not None and layers.selection.active is not active:
+            layers.selection.active = active
+
+
+class LayerBatch:
+    """Many changes of a viewer's list of layers, which napari draws once, when they are done.
+
+    It may stay open from tick to tick. Meanwhile the picture and the list of layers, which napari
+    would draw anew for each change, stay as they are; all else of the window goes on. napari
+    collects garbage for each layer that is removed, 0.2 s, but once for a ``batched_update``.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        self._viewer = viewer
+        self._open = ExitStack()
+        self.is_open: bool = False
+
+    def __repr__(self) -> str:
+        return f"<LayerBatch: {'open' if self.is_open else 'closed'}>"
+
+    def begin(self) -> None:
+        """Open the batch, unless it is open."""
+        if self.is_open:
+            return
+        self.is_open = True
+        window = _qt_viewer(self._viewer)
+        for widget in (
+            getattr(window, "layers", None),
+            getattr(getattr(window, "canvas", None), "native", None),
+        ):
+            if widget is not None:
+                widget.setUpdatesEnabled(False)
+                self._open.callback(widget.setUpdatesEnabled, True)
+        if hasattr(self._viewer.layers, "batched_update"):
+            self._open.enter_context(self._viewer.layers.batched_update())
+
+    def end(self) -> None:
+        """Close the batch, and draw all that has changed."""
+        self.is_open = False
+        self._open.close()
 
 
 def keep_no_level(layer: Image | Labels) -> None:

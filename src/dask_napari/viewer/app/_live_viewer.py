@@ -137,4 +137,4 @@ class LiveViewer:
         self.pump.stop()
         self._requests.stop()
         self.sliders.close()
-        self.layers.store.close()
+        self.layers.close()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from napari.layers import Points
 
+from dask_napari.viewer.napari_internals import selection_kept
+
 if TYPE_CHECKING:
     import napari
 
@@ -41,7 +43,6 @@ class Headings:
         self._layer, self._shown = None, ()
         if not headings:
             return
-        active = self._viewer.layers.selection.active
         self._layer = Points(
             np.array([(heading.y, heading.x) for heading in headings]),
             name=NAME,
@@ -53,7 +54,6 @@ class Headings:
             units=(unit, unit),
         )
         self._layer.editable = False
-        self._viewer.add_layer(self._layer)
+        with selection_kept(self._viewer.layers):
+            self._viewer.add_layer(self._layer)
         self._shown = wanted
-        if active is not None:
-            self._viewer.layers.selection.active = active

@@ -13,7 +13,7 @@ from dask_napari.canvas.pixels import StoreArray
 from dask_napari.model import Calibration, Item, LayerSpec, Reports
 from dask_napari.viewer.layers._contrast import Contrast
 from dask_napari.viewer.layers._creation import make_layer
-from dask_napari.viewer.napari_internals import is_unit, show_name_plainly
+from dask_napari.viewer.napari_internals import is_unit, selection_kept, show_name_plainly
 
 if TYPE_CHECKING:
     import napari
@@ -235,10 +235,8 @@ class LayerStream:
             return False  # the user has removed it; what comes is kept, but not shown
         structure = self.axes.structure
         if self.layer is None:
-            active = self.viewer.layers.selection.active
-            self.add()
-            if active is not None:
-                self.viewer.layers.selection.active = active
+            with selection_kept(self.viewer.layers):
+                self.add()
         elif self.must_update:
             self.set_data()
             if self._structure != structure:

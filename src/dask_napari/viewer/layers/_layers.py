@@ -423,3 +423,8 @@ class Layers:
             self._former = None
         except Refusal as error:
             self.reports.error("the new layout stays", error)
+
+    def close(self) -> None:
+        """Write and draw no more; the layers stay as they are."""
+        self._redraw.close()
+        self.store.close()

@@ -15,6 +15,7 @@ from dask_napari.viewer.layers._arrangement import Arrangement
 from dask_napari.viewer.layers._headings import NAME as HEADINGS
 from dask_napari.viewer.layers._headings import Headings
 from dask_napari.viewer.layers._layer_stream import LayerStream
+from dask_napari.viewer.napari_internals import LayerBatch, make_controls_on_demand
 
 if TYPE_CHECKING:
     import napari
@@ -24,9 +25,14 @@ STACK: Final = ("image", "surface", "labels", "shapes", "vectors", "tracks", "po
 """Kinds from the bottom to the top of the layer list: what is small lies on what is large."""
 
 BUDGET: Final = 0.015
-"""Seconds of a tick after which layers that are to be made, removed or redrawn wait for the next:
-the stall is that of one layer, however many there are. Napari takes 0.2 s to make one beside 100
-others."""
+"""Seconds of a tick after which layers that are to be redrawn wait for the next."""
+
+BATCH_BUDGET: Final = 0.040
+"""Seconds of a tick after which layers that are to be made or removed wait for the next: napari
+takes 20 ms or more for one. The stall is that of one or two layers, however many there are."""
+
+MANY: Final = 4
+"""Layers to make or remove of which napari draws all at once, when they are done."""
 
 RETRY: Final = 3.0
 """Seconds after which a layer that could not be drawn is tried again; an attempt may take long."""
@@ -43,6 +49,8 @@ class Redraw:
         self._gone: list[LayerStream] = []
         """Streams whose napari layers are to be removed."""
         self._retry_at: dict[str, float] = {}
+        make_controls_on_demand(viewer)
+        self._batch = LayerBatch(viewer)
         self._headings = Headings(viewer)
         self._turn = 0
 
@@ -67,18 +75,29 @@ class Redraw:
         drawn = False
         if not self._viewer.layers:
             self.fit.start()
-        end = time.monotonic() + BUDGET
-        until = math.inf if force else end
+        left = self.progress(arrangement)[0]
+        if left >= MANY:
+            self._batch.begin()
+        began = time.monotonic()
+        until = math.inf if force else began + BATCH_BUDGET
         self.attempt("layers without items", now, force, partial(self._remove_gone, until))
         for stream in self._in_turn(arrangement):
-            may_wait = stream.layer is None or not stream.must_update
-            if drawn and not force and may_wait and time.monotonic() > end:
+            is_new = stream.layer is None
+            may_wait = is_new or not stream.must_update
+            took = time.monotonic() - began
+            if drawn and not force and may_wait and took > (BATCH_BUDGET if is_new else BUDGET):
                 continue
             draw = partial(self._update, stream, arrangement, now, force)
             drawn |= self.attempt(stream.name, now, force, draw)
         self.attempt(HEADINGS, now, force, partial(self._update_headings, arrangement))
+        if self.progress(arrangement)[0] in (0, left):  # done, or what is left cannot be drawn
+            self._batch.end()
         self.fit.update(drawn)
         return drawn
+
+    def close(self) -> None:
+        """Leave the viewer as it is."""
+        self._batch.end()
 
     def attempt(self, name: str, now: float, force: bool, draw: Callable[[], bool]) -> bool:
         """Draw something, or try so again later: it must not keep the rest from being drawn."""
