@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QComboBox, QLineEdit, QToolButton
 
-from dask_napari.model import Item, LayerSpec, Provenance, Report
+from dask_napari.model import Item, ItemMeta, LayerSpec, Provenance, Report, TaskStatus
 from dask_napari.viewer.dock._dock_colours import DockColours, contrast
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -150,7 +151,7 @@ def test_a_group_of_tasks_is_tapped_and_a_tap_is_stopped_by_clicks(docked, tell)
     groups = [group("segment", 3, 0, 1, 0, types=["numpy.ndarray"], seconds=3.2)]
     assert tell(groups=groups) == []
     line = docked.groups.lines["segment"]
-    assert line.facts.text() == "4 · ndarray · 3 s each"
+    assert line.facts.text() == "1 / 4 · ndarray · 3 s each"
     click(line.title)
     form = docked.groups.form
     assert (form.layer.text(), form.kind.currentData()) == ("segment", "labels")
@@ -291,3 +292,94 @@ def test_failures_of_a_former_run_are_not_counted(docked, fail, put):
     put(second)
     fail("ValueError: other", "A03")
     assert list(row.details.failures.lines) == ["ValueError: other"]
+
+
+def test_the_form_guesses_the_places_from_tasks_that_are_known(docked, tell, put):
+    for well, field in (("A01", 3), ("B12", 12)):
+        task = Provenance(f"segment-{well}_s{field}")
+        position = {"well": well, "field": field}
+        put(Item("cells", "labels", np.ones((8, 8), "u1"), position, task))
+    tell(groups=[group("quantify", 2, 0, 0, 0)])
+    click(docked.groups.lines["quantify"].add)
+    form = docked.groups.form
+    assert (form.kind.currentData(), form.at.text()) == ("points", "{well}_s{field:d}")
+    click(form.cancel)
+    assert docked.groups.form is None
+
+
+# -- by the keyboard, and at any size ------------------------------------------------------------
+
+
+def test_keys_do_what_the_buttons_do(docked, tell):
+    tell([tap("cells", 3, 0, 0, 0, select="segment")])
+    QApplication.setActiveWindow(docked.window())
+    docked.failed_first.setFocus()
+    QTest.keyClick(docked.failed_first, "m")
+    assert docked.panels.opened == "Messages"
+    QTest.keyClick(docked.failed_first, "l")
+    assert docked.panels.opened == "Ledger"
+    followed = docked.follow.isChecked()
+    QTest.keyClick(docked.failed_first, "n")
+    assert docked.follow.isChecked() != followed
+    QTest.keyClick(docked.failed_first, "p")
+    assert tell() == [{"name": "pause", "arguments": {}}]
+    QTest.keyClick(docked.failed_first, "/")
+    assert docked.filter.hasFocus()
+    QTest.keyClicks(docked.filter, "map")
+    assert docked.filter.text() == "map", "keys are letters where one writes"
+    assert docked.panels.opened == "Ledger"
+
+
+def test_every_control_has_a_name_and_a_tooltip(docked, tell, put, fail):
+    put(image(well="A01"))
+    fail("ValueError: no focus", "A02")
+    tell(
+        [tap("cells", 1, 0, 1, 1, select="segment")],
+        [group("read", 1, 0, 0, 0)],
+        dashboard="http://x",
+    )
+    docked.groups.lines["read"].add.click()
+    controls = [
+        widget
+        for kind in (QToolButton, QComboBox, QLineEdit)
+        for widget in docked.findChildren(kind)
+        if widget.isVisible()
+    ]
+    assert len(controls) > 15
+    nameless = [
+        widget
+        for widget in controls
+        if not (widget.accessibleName() and widget.toolTip()) and widget.objectName() == ""
+    ]
+    assert not nameless, nameless
+
+
+def test_a_hundred_rows_fit_a_small_window_and_cost_little(docked, tell, viewer, live, source):
+    def taps(n: int) -> list[dict[str, Any]]:
+        return [
+            tap(f"layer {k}", 900, 2, 97 + n, int(k % 9 == 0), select=f"task_{k}")
+            for k in range(100)
+        ]
+
+    tell(taps(0))
+    assert docked.window().width() <= 1024
+    assert docked.rows["layer 0"].isVisible()
+    assert docked.rows.verticalScrollBar().maximum() > 1000
+    layers = [(f"layer {k}", f"task_{k}") for k in range(100)]
+    for layer, task in layers:
+        for n in range(1000):
+            meta = ItemMeta(layer, "labels", {"n": n}, provenance=Provenance(f"{task}-{n}"))
+            live.layers.catalogue.learn(TaskStatus(meta, "expected"))
+    docked.refresh()
+    took = []
+    for n in range(1, 20):
+        cluster = {"scheduler": SCHEDULER, "workers": 200, "taps": taps(n)}
+        source.cluster.hear({"cluster": cluster})
+        started = time.perf_counter()
+        docked.refresh()
+        took.append(time.perf_counter() - started)
+    assert min(took) < 0.005, took
+    last = docked.rows["layer 98"]
+    docked.rows.ensureWidgetVisible(last)
+    QApplication.processEvents()
+    assert last.counts.text() == "116 / 1,018", "a row is brought up to date when it comes in view"

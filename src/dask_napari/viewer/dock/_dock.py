@@ -71,6 +71,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.filter: QLineEdit = QLineEdit()
         self.filter.setPlaceholderText("Filter")
         self.filter.setAccessibleName("Filter taps and tasks by name")
+        self.filter.setToolTip("Show rows and tasks whose names hold a text (/ or Ctrl+Alt+L)")
         self.filter.setClearButtonEnabled(True)
         self.failed_first: DockButton = DockButton(
             "Rows with failed tasks first; else in the order of the taps", text="failed first"
@@ -139,6 +140,8 @@ class LiveDock(QWidget):  # type: ignore[misc]
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(action)
+        # From anywhere in the window.
+        QShortcut(QKeySequence("Ctrl+Alt+L"), self).activated.connect(self.filter.setFocus)
 
     def _take_theme(self, _: Any = None) -> None:
         """Draw in the colours of the theme that napari has now."""

@@ -104,7 +104,9 @@ class DockHeader(QWidget):  # type: ignore[misc]
             workers = [address, _number(cluster.workers, "worker"), *_ways(alive)]
             if not self._commands.possible:
                 return "warning", " · ".join([*workers, "client gone"])
-            return ("warning" if cluster.paused else "good"), " · ".join(workers)
+            if cluster.paused:
+                return "warning", " · ".join([*workers, "paused"])
+            return "good", " · ".join(workers)
         if alive:
             return "good", " · ".join([_number(len(alive), "worker"), *_ways(alive)])
         if peers:

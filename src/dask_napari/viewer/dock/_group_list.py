@@ -46,13 +46,16 @@ class GroupLine(QWidget):  # type: ignore[misc]
     def show_group(self, group: TaskGroup) -> None:
         """Show the numbers of the group."""
         types = [name.rpartition(".")[2] for name in group.types]
-        parts = [f"{group.counts.total:,}", ", ".join(types)]
-        if group.seconds:
-            parts.append(f"{duration(group.seconds)} each")
+        counts = group.counts
+        number = f"{counts.computed:,} / {counts.total:,}"
+        parts = [f"{counts.total:,}" if counts.computed == counts.total else number]
+        parts += [", ".join(types), f"{duration(group.seconds)} each" if group.seconds else ""]
         text = " · ".join(filter(None, parts))
         if text != self.facts.text():
             self.facts.setText(text)
-            set_plain_tooltip(self.facts, text)
+            size = f" · {group.nbytes / 1e6:,.1f} MB in memory" if group.nbytes else ""
+            failed = f" · {counts.failed:,} failed" if counts.failed else ""
+            set_plain_tooltip(self.facts, f"{text}{failed}{size}")
 
 
 class GroupList(QWidget):  # type: ignore[misc]

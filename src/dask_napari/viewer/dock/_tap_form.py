@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QFrame, QHBoxLayout, QLineEdi
 
 from dask_napari.model import KINDS, Kind, TaskGroup
 from dask_napari.viewer.dock._dock_buttons import DockButton
+from dask_napari.viewer.dock._place_guess import guessed_pattern
 from dask_napari.viewer.dock._plain_label import set_plain_tooltip
 
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ class TapForm(QFrame):  # type: ignore[misc]
         for each in KINDS:
             self.kind.addItem(each, each)
         self.kind.setCurrentIndex(self.kind.findData(guessed_kind(group)))
-        self.at: QLineEdit = QLineEdit()
+        self.at: QLineEdit = QLineEdit(guessed_pattern(context.layers.catalogue))
         self.at.setPlaceholderText("{plate}/{well}_s{field:d}")
         tips = {
             self.layer: "Name of the layer",
             self.kind: "Kind of the layer, unless an output names its own",
-            self.at: "Pattern of the names or keys, whose fields are the axes; without one, "
+            self.at: "Pattern of file names or keys, whose fields are the axes; without one, "
             "coordinates of the outputs or their order place them",
         }
         form = QFormLayout(self)
