@@ -8,6 +8,11 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 export LIBGL_ALWAYS_SOFTWARE ?= $(if $(DISPLAY),,1)
 
+# Tests of a file share clusters and windows, so a file stays in one process. One process a core, since
+# most wait for clusters of their own half of the time; and four at most: each has up to five processes
+# and 2 GB, and beyond four the slowest file decides how long all of them take.
+TEST_PROCESSES ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
+
 FUZZ_SECONDS ?= 600
 SOAK_MINUTES ?= 30
 AUDIT_MINUTES ?= 30
@@ -28,7 +33,7 @@ test: $(STAMP) system  ## Check style and types, then run all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 lint: $(STAMP)  ## Mend the style, check the types
 	$(BIN)/ruff format .

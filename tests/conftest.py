@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+import private_folder
 from strict import records
 
 if TYPE_CHECKING:
@@ -18,11 +19,18 @@ if TYPE_CHECKING:
 
     from headless import Headless
 
+# Before anything of ours is imported, and before anything asks for a temporary folder.
+FOLDER = private_folder.enter()
 records.start()
 
 # An example's time says nothing on a machine that others use too.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    private_folder.hold(FOLDER, config)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from dask_napari.model import _ledger
 from strict import sitecustomize
 
 VARIABLE = "DASK_NAPARI_TEST_RECORDS"
@@ -20,10 +19,13 @@ class Records:
     """The file to which each process of the suite appends its errors and drops."""
 
     def __init__(self) -> None:
+        self.path = Path(os.devnull)
+        self._read = 0
+
+    def create(self) -> None:
         descriptor, name = tempfile.mkstemp(prefix="dask-napari-records-")
         os.close(descriptor)
         self.path = Path(name)
-        self._read = 0
 
     def fresh(self) -> dict[str, list[str]]:
         """Errors and drops that were written since the last call, each with its process."""
@@ -43,16 +45,17 @@ RECORDS = Records()
 
 def start() -> None:
     """Make this process strict, and those that it starts."""
+    RECORDS.create()
     folder = str(Path(__file__).parent)
-    paths = [folder, os.environ.get("PYTHONPATH", "")]
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     os.environ.update(
         {
             VARIABLE: str(RECORDS.path),
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "PYTHONPATH": os.pathsep.join(filter(None, [folder, *paths])),
             "DASK_NAPARI_STRICT": "1",
         }
     )
-    sitecustomize.watch_drops(_ledger)
+    sitecustomize.change_modules()
 
 
 EXPECTED = {

@@ -1,24 +1,30 @@
-"""Tell the suite of errors and drops in every process: Python imports this module at start.
+"""Prepare every process of the suite: Python imports this module at start.
 
 The suite puts this folder on ``PYTHONPATH`` and names a file in ``DASK_NAPARI_TEST_RECORDS``; each
 ERROR record of dask_napari, and each drop that a ledger counts, becomes a line there. A factory of
 records sees them all and changes nothing: a handler would keep warnings from ``stderr`` where a
 program has configured no logging.
+
+``DASK_NAPARI_TEST_FOLDER`` names the folder in which these processes, and no others, find each
+other.
 """
 
+import functools
 import importlib.util
 import logging
 import os
 import sys
-
-LEDGER = "dask_napari.model._ledger"
+from pathlib import Path
 
 
 def append(what: str, text: str) -> None:
     path = os.environ.get("DASK_NAPARI_TEST_RECORDS")
     if path:
         line = f"{what} {os.getpid()} {text}".replace("\n", " | ")[:4000] + "\n"
-        descriptor = os.open(path, os.O_APPEND | os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            descriptor = os.open(path, os.O_APPEND | os.O_WRONLY)
+        except FileNotFoundError:  # the suite has ended
+            return
         try:
             os.write(descriptor, line.encode("utf-8", "backslashreplace"))
         finally:
@@ -39,20 +45,42 @@ def watch_drops(module):
     module.Tally.drop = drop
 
 
-class LedgerFinder:
-    """Watch the module of the ledger when it is imported; most processes never do."""
+def meet_in_private(module):
+    """Have programs meet in the suite's folder, away from this user's other viewers.
+
+    Those may be another part of the suite, in a process beside this one.
+    """
+
+    @functools.wraps(module.meeting_places)  # tests of the original find it as __wrapped__
+    def meeting_places():
+        return [Path(os.environ["DASK_NAPARI_TEST_FOLDER"])]
+
+    module.meeting_places = meeting_places
+
+
+CHANGES = {
+    "dask_napari.model._ledger": watch_drops,
+    "dask_napari.system._private_directories": meet_in_private,
+}
+
+
+class ChangingFinder:
+    """Change modules of ours when they are imported; most processes never import them."""
 
     @classmethod
     def find_spec(cls, name, path=None, target=None):
-        if name != LEDGER:
+        if name not in CHANGES:
             return None
         sys.meta_path.remove(cls)
-        spec = importlib.util.find_spec(name)
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            sys.meta_path.insert(0, cls)
         execute = spec.loader.exec_module
 
         def exec_module(module):
             execute(module)
-            watch_drops(module)
+            CHANGES[name](module)
 
         spec.loader.exec_module = exec_module
         return spec
@@ -76,6 +104,13 @@ def install() -> None:
     logging.setLogRecordFactory(factory)
 
 
+def change_modules() -> None:
+    assert not CHANGES.keys() & sys.modules.keys()
+    # The suite's own processes under pytest-xdist did so when they started.
+    if not any(getattr(f, "__name__", "") == ChangingFinder.__name__ for f in sys.meta_path):
+        sys.meta_path.insert(0, ChangingFinder)
+
+
 if "DASK_NAPARI_TEST_RECORDS" in os.environ:
     install()
-    sys.meta_path.insert(0, LedgerFinder)
+    change_modules()

@@ -118,6 +118,8 @@ def test_the_runtime_directory_is_the_best_base_if_it_is_usable(tmp_path, monkey
     mine = tmp_path / "mine"
     mine.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(mine))
+    everywhere = _private_directories.meeting_places.__wrapped__  # the suite has its own
+    monkeypatch.setattr(_private_directories, "meeting_places", everywhere)
     assert bases() == [mine, tmp_path, session, Path("/tmp")]
     for unusable in (tmp_path / "absent", tmp_path / "file", Path("relative"), Path()):
         (tmp_path / "file").touch()
