@@ -120,7 +120,11 @@ def test_a_suite_with_an_unnamed_drop_fails(tmp_path):
             "/dev/null",
             tmp_path,
         ],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([tests, os.environ["PYTHONPATH"]])},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([tests, os.environ["PYTHONPATH"]]),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # they take seconds to import
+        },
         capture_output=True,
         text=True,
         check=False,
