@@ -71,15 +71,17 @@ def fail(n: int, text: str = "camera timeout") -> np.ndarray:
     raise RuntimeError(f"{text} {n}")
 
 
+def gated_read(path: str, gate: str, mended: str = "") -> np.ndarray:
+    """A picture of a file once the gate, an event, is open; or an error until it is mended."""
+    Event(gate).wait(60)
+    if mended and not Event(mended).is_set():
+        raise OSError(f"cannot read {path}")
+    return read(path)
+
+
 def read(path: str) -> np.ndarray:
     """A picture made of a file's name, as reading it would."""
     return frame(sum(path.encode()))
-
-
-def gated_read(path: str, gate: str) -> np.ndarray:
-    """A picture made of a file's name, once the gate, an event, is open."""
-    Event(gate).wait(60)
-    return read(path)
 
 
 def gated_block(gate: str, block_info: Any = None) -> np.ndarray:

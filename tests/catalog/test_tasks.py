@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dask_napari.catalog import Catalogue
 from dask_napari.catalog import _catalogue as catalogue_module
 from dask_napari.catalog import _task_news as news_module
-from dask_napari.model import TASK_STATES, Item, ItemMeta, Provenance, TaskStatus
+from dask_napari.model import TASK_STATES, Item, ItemMeta, Provenance, TaskStatus, running_on
 
 DATA = np.zeros((2, 2), np.uint8)
 ORDER = ("running", "computed", "failed")
@@ -134,6 +134,20 @@ def test_a_withdrawn_task_has_no_entry():
     catalogue.learn(told("expected", 2, well="A02"))  # of an attempt later than the one withdrawn
     catalogue.learn(told("withdrawn", 2, well="A02"))
     assert states(catalogue) == [("expected", {"well": "A02"})]
+
+
+def test_tasks_that_run_on_a_worker_are_withdrawn_with_it():
+    catalogue = Catalogue()
+    for well, state in (("A01", "running"), ("A02", "failed"), ("A03", "expected")):
+        catalogue.learn(told(state, 2, well=well))
+    catalogue.learn(told("running", 2, well="A01"), run=2)
+    catalogue.learn(running_on("tcp://other:1"), 1)
+    assert catalogue.count("cells", "running") == 2
+    catalogue.learn(running_on("tcp://w:1"), 1)
+    assert catalogue.counts("cells", run=1) == {"failed": 1, "expected": 1}
+    assert catalogue.counts("cells", run=2) == {"running": 1}
+    catalogue.learn(told("running", 2, well="A01"), run=1)  # the worker is there after all
+    assert catalogue.count("cells", "running", run=1) == 1
 
 
 def test_a_refused_output_and_a_failed_task_are_told_apart():

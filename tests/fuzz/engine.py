@@ -17,9 +17,20 @@ import msgspec
 import numpy as np
 from msgspec import inspect
 
-from dask_napari.model import REPORTS_LIMIT, ItemMeta, LayerSpec, Report, Tally, check
+from dask_napari.catalog import Catalogue
+from dask_napari.model import (
+    REPORTS_LIMIT,
+    ItemMeta,
+    LayerSpec,
+    Provenance,
+    Report,
+    Tally,
+    TaskStatus,
+    check,
+)
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import Board, plain
+from dask_napari.stream.receive._cluster_link import STATUSES_LIMIT
 from dask_napari.stream.receive._protocol import ReceiverProtocol
 from dask_napari.stream.shm import arena as arenas
 from dask_napari.stream.wire import ITEM_COST, Limits, cost_of
@@ -108,6 +119,7 @@ class Game:
         self.credit: dict[bytes, int] = {}
         self.refused = ""
         self.arena: arenas.Arena | None = None
+        self.catalogue = Catalogue()
         self.cut = False
         """Whether the arena's file was made smaller: to write there would be a SIGBUS of ours."""
         self.good = 0
@@ -228,7 +240,7 @@ class Game:
     def _flood(self, identity: bytes) -> None:
         """Many right messages: HELLOs, items, layers, counts, errors or questions."""
         choices = self.choices
-        what, start = choices.below(6), choices.below(64)
+        what, start = choices.below(7), choices.below(64)
         if what:
             self._introduce(identity, "client" if what in (1, 2) else "publisher")
         epoch = self.epochs.get(identity, 0)
@@ -249,6 +261,11 @@ class Game:
                     trouble = Report("raw", f"reason {n}", "key", "text")
                     count = {f"layer {n}": Tally(1, dropped={f"reason {n}": 1})}
                     self._receive(identity, wire.encode(wire.Status(epoch, count, [trouble])))
+                case 5:
+                    meta = ItemMeta("raw", "image", {"t": n % 5}, Provenance(f"key {n}", run_id=n))
+                    states = ("expected", "running", "failed", "withdrawn")
+                    status = TaskStatus(meta, choices.pick(states), "error", "traceback")
+                    self._receive(identity, wire.encode(wire.Status(epoch, {}, tasks=[status])))
                 case _:
                     self._item(identity, n)
 
@@ -413,6 +430,9 @@ class Game:
             hash(item.place)
             check(item)  # what has been taken out of an arena is what was looked at
         self.board.shown(items)
+        for run, status in self.protocol.clients.cluster.take_statuses():
+            self.catalogue.learn(status, run)
+            repr(status.meta.at)
         while not self.protocol.clients.requests.empty():
             self.protocol.clients.requests.get().fail("no")
         self.protocol.grant()
@@ -435,6 +455,7 @@ class Game:
             "counts": (_counts(protocol), limits.tallies + 1),
             "troubles": (max(len(s.reports.all()) for s in publishers), REPORTS_LIMIT),
             "reasons": (len(protocol.rejected), REASONS_LIMIT),
+            "statuses": (protocol.clients.cluster.nbytes, STATUSES_LIMIT),
             # One message may cross each end of a peer's credit; peers that were given up too.
             "bytes": (
                 self.board.nbytes,

@@ -64,6 +64,7 @@ class Catalogue:
         self._changes: deque[CatalogueEntry] = deque(maxlen=MOST_CHANGES)
         self._news: TaskNews = TaskNews()
         self._tasks = 0  # entries in the state of a task
+        self._running: dict[CatalogueEntry, None] = {}
 
     def __repr__(self) -> str:
         streams = self._table.streams.values()
@@ -149,10 +150,13 @@ class Catalogue:
 
         Without a run it is the newest one of the layer. An item that is shown stays: what becomes
         of its task later is its :meth:`status`. News that are older than what is known of the
-        task are ignored, so that they may come in any order.
+        task are ignored, so that they may come in any order. Without a layer, a status withdraws
+        all tasks that run on a worker.
         """
-        meta = status.meta
-        if not is_placed(meta) and not meta.provenance.key:
+        meta, of_worker = status.meta, not status.meta.layer
+        if of_worker and status.state == "withdrawn":
+            self._withdraw(meta.provenance.worker, run)
+        if of_worker or not (is_placed(meta) or meta.provenance.key):
             return  # nothing tells which item it will make
         run = run or self.newest_run(meta.layer)
         entry = self._table.of_task(meta, run)
@@ -184,6 +188,12 @@ class Catalogue:
             for entry in self._news.failed
             if layer in (None, entry.meta.layer) and run in (None, entry.run)
         ]
+
+    def _withdraw(self, worker: str, run: int) -> None:
+        """Forget the entries of the tasks that run on a worker."""
+        for entry in list(self._running):
+            if entry.meta.provenance.worker == worker and run in (0, entry.run):
+                self._forget(entry)
 
     def _take(self, entry: CatalogueEntry, status: TaskStatus) -> None:
         """Take the state of the task of an entry, if that is news."""
@@ -285,13 +295,18 @@ class Catalogue:
     def _count(self, entry: CatalogueEntry, within: RunEntries) -> None:
         """Count an entry in its state, and note that it has changed."""
         within.counts[entry.state] += 1
-        self._tasks += entry.state in WITHOUT_ITEM
+        if entry.state in WITHOUT_ITEM:
+            self._tasks += 1
+            if entry.state == "running":
+                self._running[entry] = None
         self._note(entry)
 
     def _uncount(self, entry: CatalogueEntry, within: RunEntries) -> None:
         within.counts[entry.state] -= 1
-        self._tasks -= entry.state in WITHOUT_ITEM
-        if entry.state == "dropped":
+        if entry.state in WITHOUT_ITEM:
+            self._tasks -= 1
+            self._running.pop(entry, None)
+        elif entry.state == "dropped":
             self._dropped.pop(entry, None)
 
     def _note(self, entry: CatalogueEntry) -> None:

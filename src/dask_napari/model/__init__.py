@@ -66,6 +66,9 @@ from dask_napari.model._tasks import (
     TaskGroup,
     TaskState,
     TaskStatus,
+    exception_line,
+    running_on,
+    traceback_end,
 )
 from dask_napari.model.arguments import unfit_name
 
@@ -141,6 +144,7 @@ __all__ = [
     "contained",
     "described",
     "element_rows",
+    "exception_line",
     "foreign_code",
     "held_by",
     "held_by_array",
@@ -158,7 +162,9 @@ __all__ = [
     "reachable",
     "reason_of",
     "row_name",
+    "running_on",
     "shown",
+    "traceback_end",
     "unfit_name",
     "unmatched",
     "well",

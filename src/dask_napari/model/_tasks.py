@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import math
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from dask_napari.model._bounds import Name, Natural, PlainValue
-from dask_napari.model._item_meta import ItemMeta
+from dask_napari.model._item_checks import LENGTH_LIMIT
+from dask_napari.model._item_meta import ItemMeta, Provenance
 
 TASK_STATES: Final = ("expected", "running", "computed", "failed")
 """States of a task before its output is an item, in the order in which it has them."""
@@ -55,6 +59,49 @@ class TaskStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     state: TaskState
     error: Annotated[str, Meta(max_length=ERROR_LIMIT)] = ""
     traceback: Annotated[str, Meta(max_length=TRACEBACK_LIMIT)] = ""
+
+    @property
+    def is_sound(self) -> bool:
+        """True if an item could be at its place, and nothing but the place is told of it."""
+        meta = self.meta
+        if meta.options:
+            return False
+        if any(type(at) is float and not math.isfinite(at) for at in meta.position.values()):
+            return False
+        return max((*meta.origin, *meta.array_shape), default=0) <= LENGTH_LIMIT
+
+
+def exception_line(text: str) -> str:
+    """Return the ``repr`` of an exception as the last line of its traceback, fit to be sent.
+
+    >>> exception_line("RuntimeError('camera timeout')"), exception_line("KeyError('A01', 3)")
+    ('RuntimeError: camera timeout', "KeyError('A01', 3)")
+    """
+    name, _, rest = text[: 2 * ERROR_LIMIT].partition("(")
+    with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+        message = ast.literal_eval(rest.removesuffix(")") or "''")
+        if isinstance(message, str) and rest.endswith(")"):
+            text = f"{name}: {message}" if message else name
+    return sendable(text[:ERROR_LIMIT])
+
+
+def traceback_end(text: str) -> str:
+    """Return the innermost calls of a traceback, fit to be sent."""
+    return sendable(text[-TRACEBACK_LIMIT:])
+
+
+def sendable(text: str) -> str:
+    """Return text that can be encoded: names of files that are not UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def running_on(worker: str) -> TaskStatus:
+    """Return the status that withdraws all tasks that run on a worker: one without a layer.
+
+    >>> running_on("tcp://10.0.0.1:34567").state
+    'withdrawn'
+    """
+    return TaskStatus(ItemMeta("", "image", provenance=Provenance(worker=worker)), "withdrawn")
 
 
 class TaskCounts(msgspec.Struct, frozen=True, array_like=True):

@@ -80,6 +80,9 @@ class SinkContext:
         """Return what counts a predicate that raises as an output that it may have wanted."""
         return lambda tap, error: self.refuse(tap, error, key, "select failed")
 
+    def ignore_failed_select(self, tap: CompiledTap, error: BaseException) -> None:
+        """Ignore a predicate that raises where no output is there to be counted."""
+
     def pause(self) -> None:
         """Hold no values while Dask pauses the worker."""
         self.publisher.pause(dask_internals.is_paused(self.worker))

@@ -181,9 +181,13 @@ class NapariSink(PortablePlugin):
         return session.close() if session is not None else None
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: object) -> None:
-        """Select the output of a task that has just ended. Called by Dask, on the event loop."""
+        """Look at a task that has just ended. Called by Dask, on the event loop."""
         session = self._session
-        if finish != "memory" or session is None:
+        if session is None:
+            return
+        if finish == "error":
+            session.task_states.failed(key)
+        if finish != "memory":
             return
         if start in dask_internals.COMPUTING:
             session.finished_tasks.select(key)

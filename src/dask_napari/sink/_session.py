@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ from dask_napari.sink._context import SinkContext
 from dask_napari.sink._finished_tasks import FinishedTasks
 from dask_napari.sink._memory_watch import MemoryWatch, arena_bytes, queue_bytes
 from dask_napari.sink._stored_outputs import StoredOutputs
+from dask_napari.sink._task_states import TaskStates
 from dask_napari.sink._task_values import TaskValues
 from dask_napari.sink._worker_settings import worker_setting
 from dask_napari.stream.auth import Security
@@ -58,6 +60,7 @@ class Session:
             insecure=insecure and not dask_internals.requires_encryption(worker),
             output_timeout=worker_setting("output-timeout", config.seconds_of, reports),
             on_new_viewer=self._on_new_viewer,
+            on_connected=self._on_connected,
             group=group,
             reports=reports,
         )
@@ -65,11 +68,13 @@ class Session:
         self.finished_tasks = FinishedTasks(self._context)
         self.task_values = TaskValues(self._context)
         self.stored_outputs = StoredOutputs(self._context)
+        self.task_states = TaskStates(self._context)
         self._memory_watch = MemoryWatch(self._context)
         self.publisher.declare(tap.spec for tap in taps)
         self.publisher.start()
         # From here on it must be closed.
         self._memory_watch.check()
+        self.task_states.look()
         if len(taps):
             self.stored_outputs.scan(taps)
 
@@ -83,6 +88,7 @@ class Session:
         self._context.seen.set_taps(taps)
         new = TapSet(added)
         self.publisher.declare(tap.spec for tap in new)
+        self.task_states.set_taps()
         if len(new):
             self.stored_outputs.scan(new)
 
@@ -94,6 +100,7 @@ class Session:
     def close(self) -> Awaitable[object]:
         """Stop selecting; return an awaitable of the end of the stream's tail."""
         self._memory_watch.close()
+        self.task_states.close()
         self.stored_outputs.close()
         return self._close()
 
@@ -107,3 +114,8 @@ class Session:
     def _on_new_viewer(self) -> None:
         # From the publisher's thread.
         self._loop.call_soon_threadsafe(self.stored_outputs.scan, self._context.taps)
+
+    def _on_connected(self) -> None:
+        # From the publisher's thread, which may outlive the loop.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.task_states.tell_all)

@@ -56,7 +56,11 @@ class StoredOutputs:
         if self._arrived[1] is keys:
             self._arrived = taps, []
         tasks = filter(None, map(self._stored_task, keys))
-        wanted = [task.key for task in tasks if self._context.select(taps, task, _uncounted)]
+        wanted = [
+            task.key
+            for task in tasks
+            if self._context.select(taps, task, self._context.ignore_failed_select)
+        ]
         for key in await self._where(dask_internals.first_here, wanted):
             if (task := self._stored_task(key)) is not None:
                 self._put(taps, task)
@@ -88,7 +92,7 @@ class StoredOutputs:
                 continue
             if dask_internals.was_computed_here(task):
                 self._put(taps, task)
-            elif self._context.select(taps, task, _uncounted):
+            elif self._context.select(taps, task, self._context.ignore_failed_select):
                 fetched.append(key)
         # Nobody computed scattered data, and Dask need not keep the first copy of an output.
         for key in await self._where(shown_by, fetched):
@@ -125,7 +129,3 @@ class StoredOutputs:
                     context.publisher.put(TaskOutput(context, tap, task, None))
         except BaseException as error:
             context.failed(error, task.key)
-
-
-def _uncounted(*_: object) -> None:
-    """Ignore a predicate that raises: the output may be counted by another worker."""

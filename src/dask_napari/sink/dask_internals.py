@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import sys
 import threading
 import time
@@ -35,6 +36,9 @@ COMPUTING: Final = frozenset({"executing", "long-running"})
 
 SCATTERED: Final = "released"
 """State from which data reach memory that ``client.scatter`` or ``client.replicate`` sent."""
+
+MOST_RUNNING: Final = 1000
+"""Running tasks that are looked at; more than a worker has threads."""
 
 REFERENCES: Final = (TaskRef, Alias)
 """Types of arguments that stand for outputs of other tasks, by key."""
@@ -76,6 +80,19 @@ def computed_task(task: TaskState) -> ComputedTask:
     )
 
 
+def attempted_task(task: TaskState) -> ComputedTask:
+    """Return what is known of a task that runs or has failed: ``start_time`` while it runs."""
+    known = computed_task(task)
+    if task.state in COMPUTING:
+        known.start, known.stop = began_at(task), 0.0
+    return known
+
+
+def began_at(task: TaskState) -> float:
+    """Return when a task that runs began, in seconds since the epoch: ``start_time``."""
+    return task.start_time or 0.0
+
+
 def arguments_of(task: TaskState) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
     """Return the arguments of a task, with references for outputs of others: ``run_spec``."""
     return getattr(task.run_spec, "args", ()), getattr(task.run_spec, "kwargs", {})
@@ -105,6 +122,35 @@ def stored_keys(
     if prefixes:
         listed += [k for k, task in tasks.items() if task.prefix in prefixes and is_stored(task)]
     return listed
+
+
+def error_of(task: TaskState) -> tuple[str, str]:
+    """Return the ``repr`` of the exception of a failed task, and its traceback, of any length."""
+    return task.exception_text, task.traceback_text
+
+
+def has_failed(task: TaskState) -> bool:
+    """Return whether a task has failed; a worker knows that until the failure is released."""
+    return bool(task.state == "error")
+
+
+def failed_keys(worker: Worker) -> list[Any]:
+    """Return the keys of failed tasks. Without any, nothing is gone through: ``task_counter``."""
+    counts = worker.state.task_counter.current_count()
+    if not any(number for (_, state), number in counts.items() if state == "error"):
+        return []
+    return [key for key, task in worker.state.tasks.items() if has_failed(task)]
+
+
+def running_tasks(worker: Worker) -> dict[Any, TaskState]:
+    """Return tasks that run on a worker, by key: ``state.executing``, ``state.long_running``.
+
+    Those that were cancelled stay there until their thread is done, and are left out; so are some
+    of very many that have left the worker's threads.
+    """
+    state = worker.state
+    running = itertools.islice(itertools.chain(state.executing, state.long_running), MOST_RUNNING)
+    return {task.key: task for task in running if task.state in COMPUTING}
 
 
 def is_stored(task: TaskState) -> bool:

@@ -43,6 +43,8 @@ class ClusterLink:
 
     Attributes
     ----------
+    nbytes : int
+        Bytes of the messages whose statuses wait for the viewer.
     left_out : int
         Statuses that were not kept, since too many waited.
 
@@ -67,10 +69,10 @@ class ClusterLink:
         self._heard = float("-inf")
         self._commands: deque[Command] = deque(maxlen=COMMANDS_LIMIT)
         self._statuses: deque[tuple[int, Sequence[TaskStatus], int]] = deque()
-        self._nbytes = 0
+        self.nbytes: int = 0
 
     def __repr__(self) -> str:
-        waiting = f"{self._nbytes} bytes of statuses, {len(self._commands)} commands wait"
+        waiting = f"{self.nbytes} bytes of statuses, {len(self._commands)} commands wait"
         return f"<ClusterLink of {self._cluster and self._cluster.scheduler}: {waiting}>"
 
     def hear(self, arguments: dict[str, Any], size: int = 0) -> list[dict[str, Any]]:
@@ -96,14 +98,15 @@ class ClusterLink:
 
         Without a run, 0, they belong to the newest one.
         """
+        tasks = [status for status in tasks if status.is_sound]
         if not tasks:
             return
         with self._lock:
             self._statuses.append((run, tasks, size))
-            self._nbytes += size
-            while self._nbytes > STATUSES_LIMIT:
+            self.nbytes += size
+            while self.nbytes > STATUSES_LIMIT:
                 _, lost, size = self._statuses.popleft()
-                self._nbytes -= size
+                self.nbytes -= size
                 self.left_out += len(lost)
 
     @property
@@ -132,6 +135,6 @@ class ClusterLink:
         with self._lock:
             while self._statuses and len(taken) < most:
                 run, tasks, size = self._statuses.popleft()
-                self._nbytes -= size
+                self.nbytes -= size
                 taken += [(run, status) for status in tasks]
         return taken

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from dask_napari._version import __version__
+from dask_napari.model import TaskStatus, running_on
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive._board import Board
 from dask_napari.stream.receive._clients import Clients
 from dask_napari.stream.receive._decoding import BatchDecoder
-from dask_napari.stream.receive._peers import Peer
+from dask_napari.stream.receive._peers import KnownPublisher, Peer
 from dask_napari.stream.receive._publishers import Publishers
 from dask_napari.stream.shm import ArenaError, ArenaReader
 from dask_napari.stream.wire import (
@@ -129,8 +130,11 @@ class ReceiverProtocol:
                 self._part(peer, message, frames)
             case wire.Batch():
                 self._batch(peer, message, frames)
-            case wire.Status(counts=counts, reports=reports, taps=taps):
+            case wire.Status(counts=counts, reports=reports, taps=taps, tasks=tasks):
                 peer.publisher.taps = taps or peer.publisher.taps
+                if tasks:
+                    peer.publisher.runs_on = tasks[0].meta.provenance.worker
+                    self._tell(peer.publisher, tasks, len(frames[0]))
                 for report in reports:
                     peer.publisher.reports.take(report)
                 self.publishers.count(peer.publisher, counts)
@@ -224,8 +228,19 @@ class ReceiverProtocol:
             self.peers.pop(peer.identity, None)
 
     def _lose(self, peer: Peer) -> None:
-        self.publishers.lose(peer.publisher)
+        self._give_up(peer.publisher)
         self.forget(peer)
+
+    def _give_up(self, publisher: KnownPublisher) -> None:
+        """Give a publisher up, unless it comes again, and with it the tasks that it ran."""
+        self.publishers.lose(publisher)
+        if publisher.runs_on:
+            self._tell(publisher, [running_on(publisher.runs_on)], len(publisher.runs_on))
+            publisher.runs_on = ""
+
+    def _tell(self, publisher: KnownPublisher, tasks: Sequence[TaskStatus], size: int) -> None:
+        """Hand states of tasks to the viewer, which came in so many bytes."""
+        self.clients.cluster.tell(tasks, self.publishers.run_of(publisher.group), size)
 
     def expire(self) -> None:
         """Give up publishers that have been silent for too long."""
@@ -239,7 +254,7 @@ class ReceiverProtocol:
             self._lose(peer)
         for publisher in self.publishers:
             if publisher.alive and publisher.heard < limit:
-                self.publishers.lose(publisher)
+                self._give_up(publisher)
 
     def close(self) -> None:
         """Let go of all arenas."""

@@ -16,6 +16,7 @@ from dask_napari.stream.send._options import PublisherOptions
 from dask_napari.stream.send._pacing import HANDSHAKE_TIMEOUT
 from dask_napari.stream.send._publisher_socket import ConnectionLost, PublisherSocket
 from dask_napari.stream.send._sendable import declarations
+from dask_napari.stream.send._task_notices import TaskNotices
 from dask_napari.stream.wire import messages as wire
 
 MISSED_HEARTBEATS: Final = 3
@@ -40,6 +41,7 @@ class Connection:
         loader: Loader,
         reports: Reports,
         numbers: Iterator[int],
+        notices: TaskNotices,
         *,
         patience: float = HANDSHAKE_TIMEOUT,
     ) -> None:
@@ -48,9 +50,11 @@ class Connection:
         self.met_new_viewer = self.closed = False
         self._outbox = loader.outbox
         self._reports = reports
+        self._notices = notices
         self._patience = patience
         self._said_bye = False
         self._told_taps: TapMatches | None = None
+        self._told_at = 0.0
         self._socket = PublisherSocket(context, address, options.security)
         self.batches = BatchSender(self._socket, loader, reports, numbers)
         self._handshake = Handshake(self._socket, options)
@@ -126,12 +130,19 @@ class Connection:
             counts, reports = self._outbox.counts(changed=True), self._reports.fresh()
             if counts or reports:
                 self._send_status(counts, reports)
+        until_told = self._told_at + STATUS_INTERVAL - now
+        if until_told <= 0 and len(self._notices):
+            self._told_at = now
+            if tasks := self._notices.take():
+                self._socket.send(wire.Status(self._handshake.epoch, {}, tasks=tasks))
         quiet = max(silent, now - self._socket.spoke)
         if quiet >= heartbeat and now - self._pinged >= heartbeat:
             self._pinged = now
             self._socket.send(wire.Ping(self._handshake.epoch))
         # After the last output of a while, its counts do not wait for the next sign of life.
         due = until_status if self._outbox.has_news or self._reports.has_news else heartbeat
+        if len(self._notices):
+            due = min(due, max(0.0, until_told))
         return min(limit - silent, heartbeat, due)
 
     def status(self) -> None:

@@ -37,6 +37,7 @@ class PublisherOptions:
     insecure: bool = False
     output_timeout: float = OUTPUT_TIMEOUT
     on_new_viewer: Callable[[], None] | None = None
+    on_connected: Callable[[], None] | None = None
     group: str = ""
 
     def __post_init__(self) -> None:

@@ -30,6 +30,7 @@ from dask_napari.stream.send._publisher_thread import (
     FORGOTTEN_TIMEOUT,
     PublisherThread,
 )
+from dask_napari.stream.send._task_notices import TaskNotice
 from dask_napari.stream.send._value_batches import items_of
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,9 @@ class Publisher:
         Seconds for one output to be placed or read by code of others; then it is dropped.
     on_new_viewer : callable, optional
         Called from the publisher's thread when a viewer is met that knows nothing yet.
+    on_connected : callable, optional
+        Called from the publisher's thread with each connection, when states of tasks should be
+        told anew.
     reports : Reports, optional
         Told of errors, which the receiver is told too; logs them if not given.
 
@@ -95,6 +99,7 @@ class Publisher:
         insecure: bool = False,
         output_timeout: float = OUTPUT_TIMEOUT,
         on_new_viewer: Callable[[], None] | None = None,
+        on_connected: Callable[[], None] | None = None,
         group: str = "",
         reports: Reports | None = None,
     ) -> None:
@@ -108,6 +113,7 @@ class Publisher:
             insecure=insecure,
             output_timeout=output_timeout,
             on_new_viewer=on_new_viewer,
+            on_connected=on_connected,
             group=group,
         )
         self.name = name
@@ -191,6 +197,11 @@ class Publisher:
     def tell_taps(self, matches: TapMatches) -> None:
         """Tell the receiver which taps have matched a task."""
         self._streamer.tap_matches = matches
+
+    def tell_task(self, notice: TaskNotice) -> None:
+        """Tell the receiver the state of a task, soon. Never blocks, never raises."""
+        if self._thread.notices.put(notice):
+            self._thread.wake()
 
     def pause(self, paused: bool) -> None:
         """Hold no values while the worker is short of memory."""

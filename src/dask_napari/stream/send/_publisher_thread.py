@@ -24,6 +24,7 @@ from dask_napari.stream.send._outbox import Outbox
 from dask_napari.stream.send._pacing import REFUSED_PAUSE, SHORTAGE_PAUSE, Backoff
 from dask_napari.stream.send._publisher_socket import ConnectionLost
 from dask_napari.stream.send._streamer import Streamer
+from dask_napari.stream.send._task_notices import TaskNotices
 from dask_napari.stream.send._undelivered import RetriedEntry, Undelivered
 from dask_napari.stream.shm import janitor
 from dask_napari.stream.wire import open_context
@@ -45,6 +46,7 @@ class PublisherThread:
     """Empty an outbox into one receiver, from a thread of its own."""
 
     def __init__(self, outbox: Outbox, reports: Reports, options: PublisherOptions) -> None:
+        self.notices: TaskNotices = TaskNotices(reports)
         self._outbox = outbox
         self._reports = reports
         self._options = options
@@ -210,6 +212,7 @@ class PublisherThread:
                 self._loader,
                 self._reports,
                 self._numbers,
+                self.notices,
                 patience=patience,
             )
         except process_limits.ResourceShortage as error:

@@ -172,6 +172,8 @@ class Streamer:
             self._reports.error(
                 "inline", f"streaming without shared memory: {agreement.inline_because}"
             )
+        if self._options.on_connected is not None:
+            self._options.on_connected()
         self._undeclared.clear()  # first: what comes meanwhile is told twice, and not never
         connection.declare(list(self.layers.values()))
         connection.status()

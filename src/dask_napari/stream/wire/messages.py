@@ -32,6 +32,7 @@ from dask_napari.model import (
     Shape,
     Tally,
     TapMatches,
+    TaskStatus,
 )
 from dask_napari.stream.wire._foreign_messages import (
     UNDECODABLE,
@@ -61,6 +62,9 @@ FRAMES_LIMIT: Final = 1 + ITEMS_LIMIT * 64
 
 LAYERS_LIMIT: Final = 4096
 """Layers, or counts of them, in one message."""
+
+TASKS_LIMIT: Final = 1024
+"""States of tasks in one message; a worker tells few of them, a few times a second."""
 
 SHORT_LIMIT: Final = 4096
 """Characters of a token, a segment's name or an explanation."""
@@ -229,12 +233,16 @@ class Credit(Message, tag="CREDIT", frozen=True):
 
 
 class Status(Message, tag="STATUS", frozen=True):
-    """The publisher's counts, reports and matches of taps, when they change without a batch."""
+    """The publisher's counts, reports and matches of taps, when they change without a batch.
+
+    And the states of tasks whose outputs are no items yet.
+    """
 
     epoch: int
     counts: Counts
     reports: Annotated[list[Report], Meta(max_length=REPORTS_LIMIT)] = []
     taps: TapMatches | None = None
+    tasks: Annotated[list[TaskStatus], Meta(max_length=TASKS_LIMIT)] = []
 
 
 class Ping(Message, tag="PING", frozen=True):
