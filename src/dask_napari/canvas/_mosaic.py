@@ -127,6 +127,29 @@ class Mosaic:
             y, x = y + dy, x + dx
         return y, x
 
+    def cells_at(self, y: float, x: float) -> list[Cell]:
+        """Return the cells around a place in the mosaic, whether their tiles have come or not.
+
+        It is the sizes of the last look that count. Nothing is changed, so that other threads may
+        ask.
+
+        >>> mosaic = Mosaic()
+        >>> mosaic.set("well", Layout(plate=96, gutter=0.5))
+        >>> mosaic.admit(mosaic.cell({"well": "B03"}), (10.0, 20.0), (1.0, 1.0)), mosaic.extent
+        (True, (115.0, 350.0))
+        >>> mosaic.cells_at(16.0, 31.0), mosaic.cells_at(12.0, 31.0)
+        ([(('well', 'B02'),)], [])
+        """
+        found: list[tuple[Cell, float, float]] = [((), y, x)]
+        for name, axis in list(self._axes.items()):
+            if len(axis.known):
+                found = [
+                    ((*cell, (name, at)), inner_y, inner_x)
+                    for cell, outer_y, outer_x in found
+                    for at, inner_y, inner_x in axis.coordinates_at(cell, outer_y, outer_x)
+                ]
+        return [cell for cell, _, _ in found]
+
     @property
     def tile(self) -> YX:
         """Height and width of the largest tile."""

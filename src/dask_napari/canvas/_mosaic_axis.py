@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dask_napari.canvas._axes import CanvasAxis
-from dask_napari.model import PLATES, Coordinate, Layout, NoPlace, row_name, well
+from dask_napari.model import PLATES, Coordinate, Layout, NoPlace, row_name, well, well_name
 
 YX = tuple[float, float]
 """Lengths or a place along y and along x."""
@@ -39,6 +39,7 @@ class MosaicAxis:
     def __init__(self, name: str, layout: Layout) -> None:
         self.layout = layout
         self.known = CanvasAxis(name)
+        self._wells: dict[tuple[int, int], Coordinate] = {}  # of a plate, by row and column
         # By the cell around them, the coordinates that have places of their own.
         self._places: dict[Cell, dict[Coordinate, YX]] = {}
         self._corners: dict[Cell, tuple[YX, YX]] = {}  # lowest and highest of these
@@ -63,8 +64,11 @@ class MosaicAxis:
         # A plate, and numbers in a grid that is given, have their places from the start.
         base = self.base
         changed = False
-        if self.known.add(coordinate) is not None and not self.layout.plate:
-            changed = self.base is None or self.base != base
+        if self.known.add(coordinate) is not None:
+            if self.layout.plate:
+                self._wells[well(coordinate, self.layout.plate)] = coordinate
+            else:
+                changed = self.base is None or self.base != base
         if self.by_places:
             place = self._place(coordinate, stage)
             places = self._places.setdefault(outer, {})
@@ -177,6 +181,44 @@ class MosaicAxis:
             return _difference((self._corners[outer][0], self._places[outer][at]))
         row, column = self.grid_place(at)
         return row * self._pitch[0], column * self._pitch[1]
+
+    def coordinates_at(
+        self, outer: Cell, y: float, x: float
+    ) -> list[tuple[Coordinate, float, float]]:
+        """Return the coordinates at a place in the cell around them, and the place in each."""
+        height, width = self._inner
+        if self.by_places:
+            places = self._places.get(outer, {})
+            corner = self._corners.get(outer, ((0.0, 0.0), (0.0, 0.0)))[0]
+            offsets = [(at, _difference((corner, place))) for at, place in list(places.items())]
+        else:
+            row, column = (int(at // pitch) for at, pitch in zip((y, x), self._pitch, strict=True))
+            at = self._coordinate(row, column)
+            offsets = [] if at is None else [(at, (row * self._pitch[0], column * self._pitch[1]))]
+        return [
+            (at, y - dy, x - dx)
+            for at, (dy, dx) in reversed(offsets)
+            if 0 <= y - dy < height and 0 <= x - dx < width
+        ]
+
+    def _coordinate(self, row: int, column: int) -> Coordinate | None:
+        """Return the coordinate at a place in the grid, None if it has none."""
+        rows, columns = self.grid
+        if not (0 <= row < rows and 0 <= column < columns):
+            return None
+        if self.layout.plate:
+            known = self._wells.get((row, column))
+            return well_name(row, column, like=str(self.known[0])) if known is None else known
+        order = self.layout.order
+        if order in ("column", "column-snake"):
+            turned = order == "column-snake" and column % 2
+            number = column * rows + (rows - 1 - row if turned else row)
+        else:
+            turned = order == "snake" and row % 2
+            number = row * columns + (columns - 1 - column if turned else column)
+        if (base := self.base) is not None:
+            return base + number
+        return self.known[number] if number < len(self.known) else None
 
     def headings(self) -> list[Heading]:
         """Return the names of the rows and columns of a plate, centred beside them."""

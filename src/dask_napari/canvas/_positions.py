@@ -149,6 +149,23 @@ class PositionIndex(Generic[T]):
                     if self.is_seen((names, found), indices, free):
                         yield value
 
+    @property
+    def names(self) -> list[AxisNames]:
+        """Axis names of the positions, the most specific ones first."""
+        return sorted(tuple(self._values), key=len, reverse=True)
+
+    def under(self, coordinates: Mapping[str, Coordinate]) -> Iterator[tuple[PositionKey, T]]:
+        """Yield keys and values at a coordinate of each slider, the most specific first.
+
+        Nothing is changed by that, so that other threads may ask.
+        """
+        for names in self.names:
+            if coordinates.keys() >= set(names):
+                found = tuple(coordinates[name] for name in names)
+                value = self._values[names].get(found)
+                if value is not None:
+                    yield (names, found), value
+
     def is_seen(
         self, key: PositionKey, indices: Sequence[float | None], free: Collection[str] = ()
     ) -> bool:

@@ -55,7 +55,14 @@ class SortedKeys:
     def __getitem__(self, index: int) -> Any:
         if index < 0:
             index += len(self)
-        starts = self._firsts()
+        starts = self._starts
+        if starts is None:
+            # Walked through, and not stored: other threads read keys while some are added.
+            for block in self._blocks:
+                if index < len(block):
+                    return block[index]
+                index -= len(block)
+            raise IndexError("no key at this index")
         number = max(0, bisect_right(starts, index) - 1)
         return self._blocks[number][index - starts[number]]
 

@@ -100,6 +100,16 @@ class Catalogue:
         """Return the entry at the place of an item in a run."""
         return self._table.at(meta.stream, run, self._table.place(meta))
 
+    def at(
+        self,
+        stream: StreamKey,
+        run: int,
+        position: Mapping[str, Coordinate],
+        origin: tuple[int, ...] = (),
+    ) -> CatalogueEntry | None:
+        """Return the entry at a place of a stream in a run; other threads may ask."""
+        return self._table.at(stream, run, self._table.place_of(position, origin))
+
     def entries(
         self, stream: StreamKey | None = None, run: int | None = None
     ) -> Iterator[CatalogueEntry]:
@@ -227,6 +237,10 @@ class Catalogue:
         """Return the numbers of the runs of a stream that hold items, the oldest first."""
         runs = self._table.streams.get(stream, {}).items()
         return tuple(sorted(number for number, run in runs if run.holds_items))
+
+    def has_runs(self, stream: StreamKey) -> bool:
+        """Return whether a stream has entries of several runs; other threads may ask."""
+        return len(self._table.streams.get(stream, ())) > 1
 
     def newest_run(self, layer: str) -> int:
         """Return the newest run of a layer, also if it has no items yet; or else of all layers."""

@@ -59,7 +59,7 @@ class HeldItem(Item):
         data = _outline(held.shape, held.dtype)
         # A dict of its own for each would be a tenth of an entry.
         kept = cls.of(item.meta, data, item.arrays or _NO_ARRAYS, item.publisher, item.seq)
-        kept.run, kept.held, kept.values = item.run, held, None
+        kept.run, kept.held, kept.values, kept.arrived = item.run, held, None, item.arrived
         return kept
 
     def loaded(self) -> Item:

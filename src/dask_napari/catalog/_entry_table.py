@@ -37,14 +37,17 @@ class EntryTable:
 
     def place(self, meta: ItemMeta) -> Place:
         """Return the identity of a place: smaller than that of a set, and quicker to make."""
-        position: Mapping[str, Coordinate] = meta.at
+        return self.place_of(meta.at, meta.origin)
+
+    def place_of(self, position: Mapping[str, Coordinate], origin: tuple[int, ...]) -> Place:
+        """Return the identity of the place of a position, of a chunk with an origin."""
         given = tuple(position)
         names = self._names.get(given)
         if names is None:
             names = tuple(sorted(given))
             names = self._names.setdefault(names, names)
             self._names[given] = names
-        return (names, *map(position.__getitem__, names), *meta.origin)
+        return (names, *map(position.__getitem__, names), *origin)
 
     def at(self, stream: StreamKey, run: int, place: Place) -> CatalogueEntry | None:
         """Return the entry at a place."""

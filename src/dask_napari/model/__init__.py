@@ -47,7 +47,7 @@ from dask_napari.model._layer import (
 )
 from dask_napari.model._layer_options import LAYER_OPTIONS, permitted
 from dask_napari.model._ledger import REASONS_LIMIT, Counts, Ledger, Tally
-from dask_napari.model._plates import PLATE_GUTTER, PLATES, NoPlace, row_name, well
+from dask_napari.model._plates import PLATE_GUTTER, PLATES, NoPlace, row_name, well, well_name
 from dask_napari.model._polling import poll
 from dask_napari.model._position import ARRIVAL_AXIS, Position, plain_position
 from dask_napari.model._refusal import Refusal, reason_of, shown
@@ -168,4 +168,5 @@ __all__ = [
     "unfit_name",
     "unmatched",
     "well",
+    "well_name",
 ]

@@ -60,6 +60,9 @@ class Item:
     ----------
     meta : ItemMeta
         All but the arrays; change it by :meth:`amend`.
+    arrived, drawn : float
+        Seconds since the epoch at which the viewer received it and drew it, 0.0 if it did not;
+        set by the receiver and the viewer.
     source : tuple, optional
         The outbox's entry that it was made of, and which part of that; stays with the publisher.
 
@@ -73,7 +76,7 @@ class Item:
     <Item 'cells' labels uint8 (4, 5) at {'well': 'A01'}>
     """
 
-    __slots__ = ("arrays", "data", "meta", "publisher", "run", "seq", "source")
+    __slots__ = ("arrays", "arrived", "data", "drawn", "meta", "publisher", "run", "seq", "source")
 
     layer: str = _of_meta("layer")
     kind: Kind = _of_meta("kind")
@@ -126,6 +129,8 @@ class Item:
         self.seq: int = seq
         self.run: int = run
         self.source: Any = None
+        self.arrived: float = 0.0
+        self.drawn: float = 0.0
 
     @classmethod
     def of(
@@ -140,6 +145,7 @@ class Item:
         item = cls.__new__(cls)
         item.meta, item.data, item.arrays = meta, data, arrays
         item.publisher, item.seq, item.run, item.source = publisher, seq, 1, None
+        item.arrived = item.drawn = 0.0
         return item
 
     def amend(self, **fields: Any) -> None:

@@ -22,7 +22,7 @@ PLATES: Final = {
 PLATE_GUTTER: Final = 0.06
 """Space between wells as a share of a well; enough to tell wells apart at any zoom."""
 
-_WELL = re.compile(r"([A-Za-z]{1,2})[ _-]*0*([1-9][0-9]?)")
+_WELL = re.compile(r"([A-Za-z]{1,2})([ _-]*)(0*([1-9][0-9]?))")
 
 
 class NoPlace(Refusal):
@@ -42,7 +42,7 @@ def well(name: Coordinate, plate: int) -> tuple[int, int]:
         row = 0
         for letter in match[1].upper():
             row = row * 26 + ord(letter) - ord("A") + 1
-        found = row - 1, int(match[2]) - 1
+        found = row - 1, int(match[4]) - 1
         rows, columns = PLATES[plate]
         if found[0] < rows and found[1] < columns:
             return found
@@ -61,3 +61,16 @@ def row_name(row: int) -> str:
         row, letter = divmod(row - 1, 26)
         letters = chr(ord("A") + letter) + letters
     return letters
+
+
+def well_name(row: int, column: int, like: str = "A01") -> str:
+    """Return the name of a well, spelled as that of another one.
+
+    >>> well_name(2, 4), well_name(2, 4, like="a_1"), well_name(2, 11, like="B003")
+    ('C05', 'c_5', 'C012')
+    """
+    match = _WELL.fullmatch(like.strip())
+    letters, between, digits = ("A", "", "01") if match is None else match.group(1, 2, 3)
+    name = row_name(row)
+    name = name.lower() if letters.islower() else name
+    return f"{name}{between}{column + 1:0{len(digits)}d}"

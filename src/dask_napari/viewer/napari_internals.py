@@ -11,7 +11,7 @@ import html
 import math
 import re
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas  # noqa: F401 - napari loads it with its first table, for a second or two
 import pint
+from napari.layers import Image as _Image
+from napari.layers import Labels as _Labels
 from napari.layers import Points as _Points
 from napari.layers import Shapes as _Shapes
 from napari.layers import Surface as _Surface
@@ -285,6 +287,74 @@ def shown_plane(layer: Image) -> npt.NDArray[Any]:
     napari keeps them for the thumbnail in ``_slice``.
     """
     return np.asarray(layer._slice.thumbnail.raw)
+
+
+def data_position(
+    layer: Layer,
+    position: Sequence[float],
+    view_direction: Any = None,
+    displayed: Sequence[int] | None = None,
+) -> tuple[float, ...] | None:
+    """Return the place in a layer's data at a position in the world, None if it has none.
+
+    In 3D that is the voxel of images and labels, along the ray, whose value napari names. Napari
+    tells the value alone, by ``_calculate_value_from_ray``; its slice has the data that are drawn,
+    in the order of the displayed axes, maybe coarser.
+    """
+    if displayed is None or len(displayed) != 3 or view_direction is None or layer.ndim < 3:
+        return tuple(map(float, layer.world_to_data(position)))
+    if not isinstance(layer, _Image | _Labels):
+        return tuple(map(float, layer.world_to_data(position)))
+    axes = [axis - (len(position) - layer.ndim) for axis in displayed]
+    if min(axes) < 0:
+        return None
+    ends = layer.get_ray_intersections(position, view_direction, list(displayed), world=True)
+    if ends[0] is None or ends[1] is None:
+        return None
+    start, end = (np.asarray(each, float) for each in ends)
+    drawn = np.asarray(layer._slice.image.raw)
+    shape = np.array(drawn.shape[:3])
+    coarser = np.array([layer.level_shapes[0][axis] for axis in axes]) / shape
+    count = max(2, int(2 * np.linalg.norm((end - start)[axes] / coarser)))
+    ray = np.linspace(start, end, count)
+    voxels = np.clip((ray[:, axes] / coarser).astype(int), 0, shape - 1)
+    values = drawn[tuple(voxels.T)]
+    if values.ndim > 1:  # colours
+        values = values.sum(1)
+    named = layer._calculate_value_from_ray(values)
+    if named is None:
+        return None
+    hit = int(np.argmax(values == named)) if named in values else int(np.argmax(values))
+    place = ray[hit].copy()
+    place[axes] = voxels[hit] * coarser
+    return tuple(place.tolist())
+
+
+def tell_tasks(layer: Layer, sentence: Callable[..., str]) -> None:
+    """Have the status bar and the tooltip of a layer say which task made what is at the pointer.
+
+    Napari makes them of ``get_status`` and ``_get_tooltip_text``, in a thread of its own, of the
+    selected layer; where several are selected, of each one's ``value``. A sentence is made from a
+    position, napari's keyword arguments, and the features that napari adds to the value; it is
+    empty where there is no task. Napari's own coordinates follow after it. Qt would take a tooltip
+    that looks like markup for it.
+    """
+    get_status, get_tooltip = layer.get_status, layer._get_tooltip_text
+
+    def status(position: Any = None, **where: Any) -> dict[str, str]:
+        found: dict[str, str] = get_status(position, **where)
+        more = found["value"].partition("; ")[2]
+        if position is not None and (said := sentence(position, where, more)):
+            found["coordinates"] = f"{said} | {found['coords']}"
+            found["value"] = said
+        return found
+
+    def tooltip(position: Any, **where: Any) -> str:
+        features = get_tooltip(position, **where)
+        lines = [each for each in (sentence(position, where, ""), features) if each]
+        return html.escape("\n".join(lines)).replace("\n", "<br>")
+
+    layer.get_status, layer._get_tooltip_text = status, tooltip
 
 
 def forget_strokes(layer: Labels) -> None:

@@ -20,7 +20,7 @@ from dask_napari.canvas.elements._slider_columns import (
     names_of,
     new_coordinates,
 )
-from dask_napari.model import Refusal
+from dask_napari.model import Coordinate, Refusal
 
 ViewIndices = Sequence[float | None]
 """Index on each axis of the viewer at which the viewer looks; None for all of an axis."""
@@ -181,6 +181,29 @@ class RaggedCanvas:
                 at = rows[(rows >= span.start) & (rows < span.stop)] - span.start
                 if len(at):
                     yield key, tile, at
+
+    def tiles_at(
+        self, coordinates: Mapping[str, Coordinate], row: int | None = None
+    ) -> Iterator[tuple[PositionKey, list[Hashable]]]:
+        """Yield the tiles at a coordinate of each slider, the most specific positions first.
+
+        With the number of a row, only the tile that has it. Nothing is changed, so that other
+        threads may ask.
+        """
+        for key, tiles in self._tiles.under(coordinates):
+            yield (
+                key,
+                [
+                    tile
+                    for tile, span in list(tiles.items())
+                    if row is None or span.start <= row < span.stop
+                ],
+            )
+
+    @property
+    def position_names(self) -> list[tuple[str, ...]]:
+        """Names of the slider axes of positions, the most specific ones first."""
+        return self._tiles.names
 
     def relayout(self, shift: Callable[[Hashable], Shift]) -> None:
         """Move all blocks in space; ``shift`` maps the tile of a block to its shift."""

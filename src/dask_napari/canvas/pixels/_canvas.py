@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +30,9 @@ from dask_napari.model import Coordinate, Refusal, plain_coordinate
 PYRAMID_ABOVE: Final = 4096
 """Length of a spatial axis above which there are coarser levels; up to it, a graphics card takes
 the whole as one texture, and drawing it costs less than choosing a level."""
+
+Places = Iterator[tuple[dict[str, Coordinate], tuple[int, ...]]]
+"""Positions and origins of blocks."""
 
 COARSEST: Final = 1024
 """Length that the coarsest level does not exceed: about that of a window on a screen."""
@@ -82,6 +85,7 @@ class Canvas(LazyArray):
         # napari paints in the picture that it was given, too.
         self._renderer = Renderer(colour, 0.0 if labels else fill, copies=labels)
         self._space: tuple[int, ...] = ()
+        self._chunk: tuple[int, ...] = ()  # the largest chunk of an array so far
         self._in_mosaic = False  # whether any block lies in a cell of the mosaic
         self._dtype: np.dtype[Any] | None = None
         self.n_painted: int = 0  # changes of the paint so far
@@ -137,6 +141,8 @@ class Canvas(LazyArray):
         old = plane.put((cell, origin), tile)
         self._renderer.add(plane, tile, old)
         self._in_mosaic |= bool(cell)
+        if array_shape:
+            self._chunk = common_shape(self._chunk, shape)
         self.n_painted += isinstance(block, PaintableArray) and block.is_painted
         grew |= self._fit(end, block.dtype)
         return PutResult(
@@ -314,6 +320,29 @@ class Canvas(LazyArray):
     def has_pixels(self, leading: Sequence[int]) -> bool:
         """Return whether any block is seen at an index of each leading axis."""
         return next(self._planes.at(leading), None) is not None
+
+    def places_at(self, coordinates: Mapping[str, Coordinate], point: tuple[int, ...]) -> Places:
+        """Yield position and origin of each block that is seen at a point, the topmost first.
+
+        ``coordinates`` are those of the sliders, ``point`` is an index on each axis in space.
+        Nothing is changed, so that other threads may ask; so it is with :meth:`rooms_at`.
+        """
+        for (names, values), plane in self._planes.under(coordinates):
+            for cell, origin in plane.keys_at(point):
+                yield {**dict(zip(names, values, strict=True)), **dict(cell)}, origin
+
+    def rooms_at(self, coordinates: Mapping[str, Coordinate], point: tuple[int, ...]) -> Places:
+        """Yield position and origin that a block has which may still come to a point."""
+        space = self.space
+        point = point[len(point) - len(space) :]
+        if not all(0 <= at < length for at, length in zip(point, space, strict=True)):
+            return
+        y, x = ((at + 0.5) * size for at, size in zip(point[-2:], self.pixel, strict=True))
+        origin = tuple(at // n * n for at, n in zip(point, self._chunk, strict=False))
+        for cell in self.mosaic.cells_at(y, x):
+            for names in self._planes.names:
+                if coordinates.keys() >= set(names):
+                    yield {**{name: coordinates[name] for name in names}, **dict(cell)}, origin
 
     def background(self, lengths: Sequence[int]) -> npt.NDArray[Any]:
         """Return an array as it is without any block."""

@@ -73,6 +73,20 @@ class Plane:
         found = {key for cell in product(*spans) for key in self._cells.get(cell, ())}
         return sorted((self.tiles[key] for key in found), key=lambda tile: tile.number)
 
+    def keys_at(self, point: tuple[int, ...]) -> list[TileKey]:
+        """Return the keys of the tiles at indices in space, that of the topmost tile first.
+
+        Nothing is changed by that, so that other threads may ask.
+        """
+        cells, pitch = self._cells, self._pitch
+        keys = list(self.tiles)
+        if cells is not None and len(pitch) <= len(point):
+            own = point[len(point) - len(pitch) :]
+            keys = list(cells.get(tuple(at // n for at, n in zip(own, pitch, strict=True)), ()))
+        found = ((key, self.tiles.get(key)) for key in keys)
+        over = [(tile.number, key) for key, tile in found if tile and tile.covers(point)]
+        return [key for _, key in sorted(over, key=lambda each: each[0], reverse=True)]
+
     def _make_cells(self) -> None:
         tiles = self.tiles.values()
         ndim = min(len(tile.shape) for tile in tiles)

@@ -81,6 +81,11 @@ class Tile:
         self._coarser = []
         return True
 
+    def covers(self, point: tuple[int, ...]) -> bool:
+        """Return whether the tile has an element at indices in space."""
+        own = point[len(point) - len(self.start) :]
+        return all(at <= i < at + n for i, at, n in zip(own, self.start, self.shape, strict=True))
+
     def move(self, start: tuple[int, ...]) -> None:
         """Move the tile to another start."""
         if start != self.start:

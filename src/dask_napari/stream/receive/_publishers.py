@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
@@ -158,6 +159,7 @@ class Publishers:
         Return the number of outputs that are not on the board, by reason.
         """
         rejected: Counter[str] = Counter()
+        now = time.time()  # one float for all of them
         beyond = self.admit(publisher, {output.layer for output in outputs})
         # Both sides of the ledger change together, so that nobody reads one without the other.
         with self.lock:
@@ -170,7 +172,7 @@ class Publishers:
                     rejected["too many layers"] += 1
                     self._board.reject(publisher.name, BEYOND, "too many layers")
                 elif isinstance(output, Item):
-                    output.run = run
+                    output.run, output.arrived = run, now
                     self._board.put(output)
                 else:
                     rejected[output.reason] += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -24,6 +24,7 @@ from dask_napari.viewer.layers._hand_edits import (
     text,
 )
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
+from dask_napari.viewer.layers._pointed_place import PointedPlace, PointedPlaces, Pointer
 
 if TYPE_CHECKING:
     from dask_napari.viewer.napari_internals import Elements
@@ -142,6 +143,51 @@ class ElementStream(LayerStream):
             self.touched = True
         self.touched |= not self.large
         return grew
+
+    def places_at(self, pointer: Pointer, value: Any = None) -> PointedPlaces:
+        """Yield the places of items that a pointer may be on, the topmost first.
+
+        Where it is on no element, those of the items that may have elements there.
+        """
+        row, at = self._row(value), None
+        if row is not None and (place := self.element_place(value)) is not None:
+            at = place
+        sliders = pointer.sliders(self.axes, at)
+        cells = self._cells_at(pointer)
+        for (names, values), tiles in self.canvas.tiles_at(sliders, row):
+            position = {**dict(zip(names, values, strict=True)), **self.channel}
+            for tile in tiles:
+                if row is not None or cell_of(tile) in cells:
+                    number = (tile.number,) if isinstance(tile, HandMadeTile) else ()
+                    yield PointedPlace({**position, **dict(cell_of(tile))}, number)
+        for names in self.canvas.position_names:
+            if sliders.keys() >= set(names):
+                position = {**{name: sliders[name] for name in names}, **self.channel}
+                for cell in cells:
+                    yield PointedPlace({**position, **dict(cell)}, has_item=False)
+
+    def _cells_at(self, pointer: Pointer) -> list[Cell]:
+        """Return the cells of the mosaic that a pointer is in."""
+        if not self.mosaic.axes:
+            return [()]
+        place = pointer.on(self.layer)
+        if place is None:
+            return []
+        y, x = ((at + 0.5) * pixel for at, pixel in zip(place[-2:], self._pixel, strict=True))
+        return self.mosaic.cells_at(y, x)
+
+    def _row(self, value: Any) -> int | None:
+        """Return the number, in the canvas, of the element that napari names at the pointer."""
+        index, source = self.element_index(value), self._source
+        return int(source[index]) if index is not None and 0 <= index < len(source) else None
+
+    def element_index(self, value: Any) -> int | None:
+        """Return the index, in the layer, of the element that napari names; None for none."""
+        return None
+
+    def element_place(self, value: Any) -> Sequence[float] | None:
+        """Return where an element lies on all axes, None if napari does not tell."""
+        return None
 
     def _spans(self, block: Block, item: Item, cell: Cell) -> list[WorldSpan]:
         """Return how far the layer reaches in space once an item is there."""

@@ -13,7 +13,13 @@ from dask_napari.canvas.pixels import StoreArray
 from dask_napari.model import Calibration, Item, LayerSpec, Reports
 from dask_napari.viewer.layers._contrast import Contrast
 from dask_napari.viewer.layers._creation import make_layer
-from dask_napari.viewer.napari_internals import is_unit, selection_kept, show_name_plainly
+from dask_napari.viewer.layers._pointed_place import PointedPlaces, Pointer
+from dask_napari.viewer.napari_internals import (
+    is_unit,
+    selection_kept,
+    show_name_plainly,
+    tell_tasks,
+)
 
 if TYPE_CHECKING:
     import napari
@@ -44,6 +50,8 @@ class LayerContext:
     reports: Reports
     enter: Callable[[Item], None]
     """Enters an item that the user has made or changed into the catalogue."""
+    sentence: Callable[..., str]
+    """Says what is on a napari layer at a position, and which task made it."""
     looks: dict[tuple[str, str], dict[str, Any]]
     """How layers looked that are gone, by name and kind: layers come and go with runs and modes."""
 
@@ -78,6 +86,7 @@ class LayerStream:
         self.reports = context.reports
         self.kind = item.kind
         self.enter = context.enter
+        self._sentence = context.sentence
         self.run = item.run
         """Run of the last item."""
         self.source = item.stream
@@ -142,7 +151,7 @@ class LayerStream:
 
     def show(self, layer: Layer) -> None:
         """Put the napari layer into the list."""
-        show_name_plainly(layer)
+        self.tell_tasks(layer)
         try:
             self.viewer.add_layer(layer)
         finally:
@@ -150,6 +159,11 @@ class LayerStream:
             # one that is not is made anew in the next attempt.
             if layer in self.viewer.layers:
                 self.layer = layer
+
+    def tell_tasks(self, layer: Layer) -> None:
+        """Have a napari layer tell its name, and at the pointer its tasks."""
+        show_name_plainly(layer)
+        tell_tasks(layer, partial(self._sentence, layer))
 
     def set_data(self) -> None:
         """Make napari ask for shape and content again, after the canvas has grown."""
@@ -165,7 +179,19 @@ class LayerStream:
         assert self.layer is not None
         self.layer.refresh(extent=False, highlight=False, data_displayed=False)
 
+    def places_at(self, pointer: Pointer, value: Any = None) -> PointedPlaces:
+        """Yield the places of items that a pointer may be on, the topmost first.
+
+        ``value`` is what napari says of the layer there. Nothing is changed, since napari asks in
+        a thread of its own.
+        """
+        raise NotImplementedError
+
     # -- common to all kinds -----------------------------------------------------------------
+
+    def shows_on(self, layer: Layer) -> bool:
+        """Return whether a napari layer is the stream's."""
+        return layer is self.layer
 
     def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the napari layer up to date; return whether it was redrawn.

@@ -25,6 +25,7 @@ from dask_napari.model import (
 from dask_napari.viewer.layers._arrangement import Arrangement
 from dask_napari.viewer.layers._axis_modes import Modes
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream
+from dask_napari.viewer.layers._pointed_entries import PointedEntries
 from dask_napari.viewer.layers._redraw import Redraw
 from dask_napari.viewer.layers._shown_entries import Naming, RunChoice, ShownEntries
 from dask_napari.viewer.layers._world_frame import WorldFrame
@@ -51,6 +52,10 @@ class Layers:
         self.viewer = viewer
         self.store: BlockStore = BlockStore() if store is None else store
         self.reports: Reports = Reports(logger)
+        self.catalogue: Catalogue = Catalogue()
+        """All items, whatever layers show of them."""
+        self.shown_entries: ShownEntries = ShownEntries(self.catalogue)
+        self.pointed: PointedEntries = PointedEntries(self.shown_entries, lambda: self.streams)
         context = LayerContext(
             viewer,
             CanvasAxes(),
@@ -59,13 +64,11 @@ class Layers:
             self.store.hold,
             self.reports,
             self._enter,
+            self.pointed.sentence,
             {},
         )
         self._frame = WorldFrame()
         self._arrangement = Arrangement(Modes(), context)
-        self.catalogue: Catalogue = Catalogue()
-        """All items, whatever layers show of them."""
-        self.shown_entries: ShownEntries = ShownEntries(self.catalogue)
         self._specs: dict[str, LayerSpec | None] = {}
         self._misfits: dict[str, tuple[tuple[Modes, int], Refusal]] = {}
         """By layer, modes that its tap asks for in a run and that have no place for other items."""

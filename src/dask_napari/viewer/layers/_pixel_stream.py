@@ -17,6 +17,7 @@ from dask_napari.model import Item, Refusal
 from dask_napari.viewer.layers._contrast import Contrast
 from dask_napari.viewer.layers._label_features import LabelFeatures
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
+from dask_napari.viewer.layers._pointed_place import PointedPlace, PointedPlaces, Pointer
 from dask_napari.viewer.layers._recent_ranges import RecentRanges, value_range
 from dask_napari.viewer.napari_internals import forget_strokes, keep_no_level, shown_plane
 
@@ -115,6 +116,22 @@ class PixelStream(LayerStream):
             self.touched |= self._in_view(result)
             self.thumbnail_due |= self.layer is not None
         return grew
+
+    def places_at(self, pointer: Pointer, value: Any = None) -> PointedPlaces:
+        """Yield the places of items that a pointer may be on, the topmost first."""
+        assert self.layer is not None
+        pixel = pointer.on(self.layer)
+        if pixel is None or len(pixel) != len(self.axes.labels):
+            return
+        sliders = pointer.sliders(self.axes, pixel)
+        point = tuple(round(at) for at in pixel[len(self.axes) :])
+        for position, origin in self.canvas.places_at(sliders, point):
+            position |= self.channel
+            yield PointedPlace(position, origin)
+            if not any(origin):  # a canvas does not tell a first chunk from what is no chunk
+                yield PointedPlace(position)
+        for position, origin in self.canvas.rooms_at(sliders, point):
+            yield PointedPlace({**position, **self.channel}, origin, has_item=False)
 
     def _spans(
         self, item: Item, position: Mapping[str, Any], stage: tuple[float, float] | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,6 +32,16 @@ class PointsStream(ElementStream):
     def block(self, item: Item) -> Block:
         """Return the elements of an item."""
         return Block(item.data, item.calibration.axes, item.features)
+
+    def element_index(self, value: Any) -> int | None:
+        """Return the index, in the layer, of the element that napari names; None for none."""
+        return None if value is None else int(value)
+
+    def element_place(self, value: Any) -> Sequence[float] | None:
+        """Return where an element lies on all axes, None if napari does not tell."""
+        assert isinstance(self.layer, Points)
+        place: list[float] = self.layer.data[int(value)].tolist()
+        return place
 
     def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
         """Make the napari layer."""

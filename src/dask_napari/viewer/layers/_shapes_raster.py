@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from dask_napari.viewer.layers._element_stream import ElementStream
+    from dask_napari.viewer.layers._pointed_place import Pointer
 
 
 TYPE: Final = PRIVATE + "type"
@@ -126,6 +127,7 @@ class Raster:
                 opacity=0.5,
                 **place,
             )
+            stream.tell_tasks(self.layer)
             layers = self.viewer.layers
             if stream.layer in layers:
                 layers.move(layers.index(self.layer), layers.index(stream.layer))
@@ -134,6 +136,20 @@ class Raster:
             self.layer.data = self.pixels
         self.layer.scale, self.layer.translate = place["scale"], place["translate"]
         self.layer.features = table
+
+    @property
+    def is_in_use(self) -> bool:
+        """Return whether it has the shapes of the view."""
+        return self._rows is not None
+
+    def value_at(self, pointer: Pointer) -> int:
+        """Return the number that is drawn at a pointer, 0 for none."""
+        place = None if self.layer is None else pointer.on(self.layer)
+        if place is None:
+            return 0
+        row, column = (round(at) for at in place[-2:])
+        height, width = self.pixels.shape
+        return int(self.pixels[row, column]) if 0 <= row < height and 0 <= column < width else 0
 
     def clear(self) -> None:
         """Show no shapes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,13 @@ from dask_napari.canvas.elements import Block, Rows
 from dask_napari.model import SHAPE_TYPES, Item
 from dask_napari.viewer.layers._element_stream import ElementStream, features
 from dask_napari.viewer.layers._layer_stream import LayerContext, StreamStart
+from dask_napari.viewer.layers._pointed_place import PointedPlaces, Pointer
 from dask_napari.viewer.layers._polygon_crossings import fills_quickly
 from dask_napari.viewer.layers._shapes_raster import TYPE, VERTICES, Raster
 from dask_napari.viewer.napari_internals import Elements, Shapes, current_color
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
 
 POLYGON: Final = SHAPE_TYPES.index("polygon")
 
@@ -67,6 +71,21 @@ class ShapesStream(ElementStream):
         return Block(item.data[firsts], axes, columns)
 
     # -- the napari layer --------------------------------------------------------------------
+
+    def places_at(self, pointer: Pointer, value: Any = None) -> PointedPlaces:
+        """Yield the places of items that a pointer may be on, the topmost first."""
+        if self.raster is not None and self.raster.is_in_use:
+            # Its pixels are numbers of shapes, and of its own layer.
+            value = (self.raster.value_at(pointer) - 1, None)
+        yield from super().places_at(pointer, value)
+
+    def shows_on(self, layer: Layer) -> bool:
+        """Return whether a napari layer is the stream's."""
+        return super().shows_on(layer) or (self.raster is not None and layer is self.raster.layer)
+
+    def element_index(self, value: Any) -> int | None:
+        """Return the index, in the layer, of the element that napari names; None for none."""
+        return None if value is None or value[0] is None else int(value[0])
 
     def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
         """Make the napari layer."""

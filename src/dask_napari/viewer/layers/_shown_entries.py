@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal
 
 from dask_napari.catalog import Catalogue, CatalogueEntry, StreamKey
-from dask_napari.model import Item
+from dask_napari.model import Coordinate, Item, Position
 
 RUN_AXIS: Final = "live run"
 """Axis on which the runs lie when all of them are shown; users call axes of their own "run"."""
@@ -89,6 +89,16 @@ class ShownEntries:
             for entry in self.catalogue.entries(stream, run):
                 if entry.item is not None and entry.run != without:
                     yield entry
+
+    def entry_at(
+        self, stream: StreamKey, position: Position, origin: tuple[int, ...] = ()
+    ) -> CatalogueEntry | None:
+        """Return the entry at a place as it is laid out; other threads may ask."""
+        run: Coordinate | None = self._run_of(stream, None)
+        if run is None:
+            run = position.get(RUN_AXIS)
+            position = {axis: at for axis, at in position.items() if axis != RUN_AXIS}
+        return self.catalogue.at(stream, run, position, origin) if isinstance(run, int) else None
 
     def _run_of(self, stream: StreamKey, without: int | None) -> int | None:
         """Return the run of a stream that is shown, None for all."""

@@ -57,6 +57,10 @@ class SurfaceStream(ElementStream):
         """Return the index in view on each axis; an axis shown in space cannot repeat a mesh."""
         return [0.0 if index is None else index for index in super().at()]
 
+    def element_index(self, value: Any) -> int | None:
+        """Return the index, in the layer, of the vertex that napari names; None for none."""
+        return None if value is None or value[1] is None else int(value[1])
+
     def make(self, rows: Rows, arguments: dict[str, Any]) -> Elements:
         """Make the napari layer."""
         arguments = {"contrast_limits": self.ranges.limits, **arguments}

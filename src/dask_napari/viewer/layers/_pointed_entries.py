@@ -1,0 +1,80 @@
+"""Entries of the catalogue by where a pointer is: every pixel knows its task."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dask_napari.catalog import CatalogueEntry
+from dask_napari.model import contained
+from dask_napari.viewer.layers._layer_stream import LayerStream
+from dask_napari.viewer.layers._pointed_place import Pointer
+from dask_napari.viewer.layers._shown_entries import ShownEntries
+from dask_napari.viewer.layers._task_sentence import sentence, value_text
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+logger = logging.getLogger(__name__)
+
+
+class PointedEntries:
+    """Find the entries that a pointer is on, and say what they are.
+
+    Napari asks from a thread of its own, while the main thread lays out what arrives. So nothing
+    is changed here, and what cannot be found in the middle of a change is not said: napari asks
+    again with the next move.
+    """
+
+    def __init__(
+        self, shown: ShownEntries, streams: Callable[[], Mapping[str, LayerStream]]
+    ) -> None:
+        self._shown = shown
+        self._streams = streams
+
+    def __repr__(self) -> str:
+        return f"<PointedEntries of {len(self._streams())} streams>"
+
+    def stream_of(self, layer: Layer) -> LayerStream | None:
+        """Return the stream that a napari layer shows, None for one of the user's own."""
+        streams = list(self._streams().values())
+        return next((each for each in streams if each.shows_on(layer)), None)
+
+    def entry_at(self, layer: Layer, pointer: Pointer, value: Any = None) -> CatalogueEntry | None:
+        """Return the topmost entry of a layer at a pointer, also one without an item.
+
+        ``value`` is what napari says of the layer there; it tells elements apart.
+        """
+        stream = self.stream_of(layer)
+        if stream is None:
+            return None
+        for place in stream.places_at(pointer, value):
+            for source in dict.fromkeys((stream.source, (stream.source[0], ""))):
+                entry = self._shown.entry_at(source, place.position, place.origin)
+                if entry is not None and (place.has_item or entry.item is None):
+                    return entry
+        return None
+
+    def sentence(self, layer: Layer, position: Any, where: Mapping[str, Any], more: str) -> str:
+        """Return what is on a layer at a position, empty for nothing; it never raises.
+
+        ``where`` is napari's view of it, ``more`` what napari says of the value.
+        """
+        with contained(lambda error: logger.debug("no sentence: %r", error), foreign=True):
+            stream = self.stream_of(layer)
+            if stream is not None:
+                value = layer.get_value(position, **where)
+                pointer = Pointer(position, where.get("view_direction"), where["dims_displayed"])
+                entry = self.entry_at(layer, pointer, value)
+                if entry is not None:
+                    kind = "labels" if layer is not stream.layer else stream.kind
+                    texts = (value_text(kind, value), more)
+                    return sentence(
+                        entry,
+                        "; ".join(text for text in texts if text),
+                        stream.channel,
+                        stream.spec,
+                        tells_run=self._shown.catalogue.has_runs(entry.meta.stream),
+                    )
+        return ""
