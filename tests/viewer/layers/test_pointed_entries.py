@@ -6,8 +6,6 @@ import time
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QEvent, QPointF, Qt
-from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 from dask_napari.model import FEATURE, Item, LayerSpec, Layout, Provenance
@@ -36,18 +34,10 @@ def hover(viewer, live):
             viewer.layers.selection.active = viewer.layers[layer]
         QApplication.processEvents()
         camera, native = viewer.scene.camera, window.canvas.native
-        native._last_time = 0.0  # vispy leaves out moves that come within 10 ms
         middle = np.array([native.height(), native.width()]) / 2
         y, x = (np.array(place) - camera.center[-2:]) * camera.zoom + middle
-        native.mouseMoveEvent(
-            QMouseEvent(
-                QEvent.Type.MouseMove,
-                QPointF(x, y),
-                native.mapToGlobal(QPointF(x, y)),
-                Qt.MouseButton.NoButton,
-                Qt.MouseButton.NoButton,
-                Qt.KeyboardModifier.NoModifier,
-            )
+        window.canvas._scene_canvas.events.mouse_move(
+            pos=(x, y), button=None, buttons=(), modifiers=(), press_event=None, last_event=None
         )
         viewer.mouse_over_canvas = True  # whatever the screen's own pointer does
         viewer.update_status_from_cursor()  # at once; napari's thread may be behind
