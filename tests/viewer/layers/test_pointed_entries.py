@@ -6,9 +6,10 @@ import time
 
 import numpy as np
 import pytest
+from msgspec import structs
 from qtpy.QtWidgets import QApplication
 
-from dask_napari.model import FEATURE, Item, LayerSpec, Layout, Provenance
+from dask_napari.model import FEATURE, Item, ItemMeta, LayerSpec, Layout, Provenance, TaskStatus
 from headless import eventually
 
 PLATE = {"well": Layout(plate=96), "field": Layout(rows=2, columns=2)}
@@ -22,6 +23,10 @@ def made_by(key: str, seconds: float = 3.2) -> Provenance:
 def item(value, layer="raw", kind="image", shape=(10, 20), key="", run=1, **position) -> Item:
     array = np.full(shape, value, np.uint8 if kind == "labels" else np.uint16)
     return Item(layer, kind, array, position, made_by(key or f"task-{value}"), run=run)
+
+
+def near(position, place) -> bool:
+    return bool(np.abs(np.array(position[-2:]) - place).max() < 0.5)
 
 
 @pytest.fixture
@@ -39,6 +44,8 @@ def hover(viewer, live):
         window.canvas._scene_canvas.events.mouse_move(
             pos=(x, y), button=None, buttons=(), modifiers=(), press_event=None, last_event=None
         )
+        # napari is behind by up to 5 ms
+        eventually(lambda: QApplication.processEvents() or near(viewer.cursor.position, place))
         viewer.mouse_over_canvas = True  # whatever the screen's own pointer does
         viewer.update_status_from_cursor()  # at once; napari's thread may be behind
         return viewer.window._status_bar._coordinates.text()
@@ -94,7 +101,7 @@ def test_chunks_and_pyramids_name_the_chunk(viewer, put, hover):
     put(*chunks)
     assert viewer.layers["raw"].multiscale
     assert hover(100, 5000).startswith("chunk at 0, 3000 | 2 | ('x', 1)")
-    assert hover(5000, 2999).startswith("chunk at 3000, 0 | 3 | ('x', 2)")
+    assert hover(5000, 2900).startswith("chunk at 3000, 0 | 3 | ('x', 2)")
 
 
 def elements(kind: str, key: str, **position) -> Item:
@@ -187,6 +194,35 @@ def test_a_place_without_an_item_says_what_became_of_it(live, source, put, hover
     assert hover(2 * 20 + 5, 4 * 40 + 25).startswith(
         "well C05 · field 2 | dropped: too large | task-lost"
     )
+
+
+@pytest.mark.parametrize("in_mosaic", [True, False])
+def test_a_place_whose_task_waits_or_failed_says_so(live, source, viewer, put, hover, in_mosaic):
+    axes = MOSAIC if in_mosaic else {}
+    source.specs["raw"] = LayerSpec("raw", "image", axes, layouts=PLATE if in_mosaic else {})
+    put(item(5, well="A01", field=1), item(6, layer="other", well="C05", field=2))
+    for well, state in (("C05", "expected"), ("C06", "failed")):
+        meta = ItemMeta("raw", "image", {"well": well, "field": 2}, Provenance(f"read-{well}"))
+        error = "RuntimeError: camera timeout" if state == "failed" else ""
+        live.layers.catalogue.learn(TaskStatus(meta, state, error))
+    place = (2 * 20 + 5, 4 * 40 + 25) if in_mosaic else (5, 7)
+    if not in_mosaic:
+        viewer.dims.current_step = (1, 1, 0, 0)
+    assert hover(*place, layer="raw").startswith("well C05 · field 2 | waiting | read-C05 | ")
+    if in_mosaic:
+        said = hover(place[0], place[1] + 40)
+        assert said.startswith(
+            "well C06 · field 2 | failed: RuntimeError: camera timeout | read-C0"
+        )
+
+
+def test_a_task_that_fails_after_its_item_came_says_both(live, put, hover):
+    put(item(5, t=0))
+    (entry,) = live.layers.catalogue.entries()
+    later = structs.replace(entry.meta.provenance, run_id=2)
+    meta = structs.replace(entry.meta, provenance=later)
+    live.layers.catalogue.learn(TaskStatus(meta, "failed", "ValueError: no"))
+    assert hover(2, 2).startswith("t 0 | 5 | failed: ValueError: no | task-5")
 
 
 def test_layers_of_the_users_own_stay_as_they_are(viewer, put, hover):

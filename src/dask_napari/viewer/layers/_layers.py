@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
 from collections.abc import Container, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -75,6 +76,7 @@ class Layers:
         self._former: Modes | None = None
         """Modes before the user's last choice."""
         self._redraw = Redraw(viewer, self.reports)
+        self._undrawn: list[Item] = []  # laid out since the last update
 
     def __repr__(self) -> str:
         return f"<Layers: {self._arrangement}>"
@@ -165,6 +167,7 @@ class Layers:
             self.reports.note(item.name, difference)
         self._frame, self._specs[item.layer] = frame, spec
         self.shown_entries.admit(item)
+        self._undrawn.append(item)
         self.catalogue.put(item, state)
         return state
 
@@ -408,6 +411,12 @@ class Layers:
         """
         self._redraw.attempt("removed layers", now, force, self._hide_removed)
         drawn = self._redraw.update(self._arrangement, now, force=force)
+        if self._undrawn:
+            self.pointed.ask_again(self.viewer)
+            at = time.time()  # one float for all of them
+            for item in self._undrawn:
+                item.drawn = at
+            self._undrawn.clear()
         if not self.in_progress[0]:
             self._former = None
         return drawn

@@ -75,6 +75,7 @@ class PointedEntries:
                         "; ".join(text for text in texts if text),
                         stream.channel,
                         stream.spec,
+                        self._shown.catalogue.status(entry),
                         tells_run=self._shown.catalogue.has_runs(entry.meta.stream),
                     )
         return ""

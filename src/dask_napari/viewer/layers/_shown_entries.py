@@ -93,12 +93,19 @@ class ShownEntries:
     def entry_at(
         self, stream: StreamKey, position: Position, origin: tuple[int, ...] = ()
     ) -> CatalogueEntry | None:
-        """Return the entry at a place as it is laid out; other threads may ask."""
+        """Return the entry at a place as it is laid out; other threads may ask.
+
+        A task of a run that has no items yet counts where the shown run has nothing.
+        """
         run: Coordinate | None = self._run_of(stream, None)
         if run is None:
             run = position.get(RUN_AXIS)
             position = {axis: at for axis, at in position.items() if axis != RUN_AXIS}
-        return self.catalogue.at(stream, run, position, origin) if isinstance(run, int) else None
+        entry = self.catalogue.at(stream, run, position, origin) if isinstance(run, int) else None
+        if entry is None and self.choice == "newest":
+            newest = self.catalogue.newest_run(stream[0])
+            entry = self.catalogue.at(stream, newest, position, origin)
+        return entry
 
     def _run_of(self, stream: StreamKey, without: int | None) -> int | None:
         """Return the run of a stream that is shown, None for all."""

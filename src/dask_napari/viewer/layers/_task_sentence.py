@@ -8,12 +8,15 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.catalog import CatalogueEntry
-from dask_napari.model import ARRIVAL_AXIS, Coordinate, ItemMeta, LayerSpec
+from dask_napari.model import ARRIVAL_AXIS, Coordinate, ItemMeta, LayerSpec, TaskStatus
 
 KEY_LENGTH: Final = 48
 """Characters of a key in the status bar, whose beginning and end tell most."""
 
-STATE_WORDS: Final = {"expected": "waiting"}
+ERROR_LENGTH: Final = 100
+"""Characters of an error in the status bar; the dock has all of it."""
+
+STATE_WORDS: Final = {"expected": "waiting", "computed": "on its way"}
 """Words for states whose names say less to people."""
 
 NUMBERED: Final = {"labels": "label", "points": "point", "shapes": "shape", "tracks": "track"}
@@ -75,10 +78,12 @@ def value_text(kind: str, value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
 
 
-def state_text(entry: CatalogueEntry) -> str:
-    """Return the state of an entry, with the reason if it has one."""
-    word = STATE_WORDS.get(entry.state, entry.state)
-    return f"{word}: {entry.reason}" if entry.reason else word
+def state_text(entry: CatalogueEntry, status: TaskStatus | None = None) -> str:
+    """Return the state of an entry, or the later one of its task, with the reason if it has one."""
+    state: str = entry.state if status is None else status.state
+    reason = entry.reason if status is None else status.error.partition("\n")[0]
+    word = STATE_WORDS.get(state, state)
+    return f"{word}: {shortened(reason, ERROR_LENGTH)}" if reason else word
 
 
 def worker_text(address: str) -> str:
@@ -132,18 +137,21 @@ def sentence(
     value: str = "",
     layer_axes: Mapping[str, Any] | None = None,
     spec: LayerSpec | None = None,
+    status: TaskStatus | None = None,
     *,
     tells_run: bool = False,
 ) -> str:
     """Return all in one line; what is waited for or has failed says that in place of a value.
+
+    ``status`` is what became of the task since, if anything.
 
     >>> meta = ItemMeta("raw", "image", {"well": "C05"})
     >>> entry = CatalogueEntry(meta, None, 1, "dropped", "size")
     >>> sentence(entry)
     'well C05 | dropped: size'
     """
-    if entry.item is None:
-        value = state_text(entry)
-    parts = (place_text(entry.meta, layer_axes or (), spec), value)
+    state = "" if entry.item is not None and status is None else state_text(entry, status)
+    value = value if entry.item is not None else ""
+    parts = (place_text(entry.meta, layer_axes or (), spec), value, state)
     task = task_text(entry, tells_run=tells_run)
     return " | ".join(part for part in (*parts, task) if part)
