@@ -225,6 +225,24 @@ def test_a_task_that_fails_after_its_item_came_says_both(live, put, hover):
     assert hover(2, 2).startswith("t 0 | 5 | failed: ValueError: no | task-5")
 
 
+def test_a_pointer_that_rests_hears_of_what_arrives(viewer, live, put, hover):
+    put(item(5, t=0))
+    hover(2, 2)
+    viewer.window._qt_window.status_thread.start()
+    try:
+        put(item(9, t=0))
+        viewer.mouse_over_canvas = True
+        live.pump.tick()
+
+        def says(text: str) -> bool:
+            QApplication.processEvents()
+            return text in viewer.window._status_bar._coordinates.text()
+
+        eventually(lambda: says("t 0 | 9 | task-9"))
+    finally:
+        viewer.window._qt_window.status_thread.terminate()
+
+
 def test_layers_of_the_users_own_stay_as_they_are(viewer, put, hover):
     put(item(5, t=0))
     viewer.add_image(np.ones((10, 20)), name="mine")

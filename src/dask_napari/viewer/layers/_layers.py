@@ -411,8 +411,8 @@ class Layers:
         """
         self._redraw.attempt("removed layers", now, force, self._hide_removed)
         drawn = self._redraw.update(self._arrangement, now, force=force)
+        self.pointed.renew(self.viewer, now)
         if self._undrawn:
-            self.pointed.ask_again(self.viewer)
             at = time.time()  # one float for all of them
             for item in self._undrawn:
                 item.drawn = at

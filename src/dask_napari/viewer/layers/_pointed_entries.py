@@ -14,9 +14,14 @@ from dask_napari.viewer.layers._shown_entries import ShownEntries
 from dask_napari.viewer.layers._task_sentence import sentence, value_text
 
 if TYPE_CHECKING:
+    import napari
     from napari.layers import Layer
 
 logger = logging.getLogger(__name__)
+
+
+INTERVAL = 0.2
+"""Seconds between looks at what is under a pointer that rests; a person reads them."""
 
 
 class PointedEntries:
@@ -32,9 +37,19 @@ class PointedEntries:
     ) -> None:
         self._shown = shown
         self._streams = streams
+        self._told = -1  # version of the catalogue that napari was last asked to look at
+        self._told_at = 0.0
 
     def __repr__(self) -> str:
         return f"<PointedEntries of {len(self._streams())} streams>"
+
+    def renew(self, viewer: napari.viewer.Viewer, now: float) -> None:
+        """Have napari say anew what is at a pointer that rests, if anything has changed."""
+        version = self._shown.catalogue.version
+        if version == self._told or now - self._told_at < INTERVAL or not viewer.mouse_over_canvas:
+            return
+        self._told, self._told_at = version, now
+        viewer.cursor.events.position(value=viewer.cursor.position)
 
     def stream_of(self, layer: Layer) -> LayerStream | None:
         """Return the stream that a napari layer shows, None for one of the user's own."""
