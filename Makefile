@@ -17,10 +17,10 @@ FUZZ_SECONDS ?= 600
 SOAK_MINUTES ?= 30
 AUDIT_MINUTES ?= 30
 
-.PHONY: help demo test lint bench faults fuzz load network soak audit clean system
+.PHONY: help demo test lint bench faults fuzz load network soak audit compose-test clean system
 
 help:  ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 demo: $(STAMP) system  ## Run the plate example; without a screen it saves a screenshot
 	@if [ -n "$$DISPLAY" ]; then \
@@ -56,6 +56,11 @@ soak: $(STAMP)  ## A cluster for SOAK_MINUTES (30) with restarts; fails on growt
 
 audit: $(STAMP) system  ## Compare every pixel of AUDIT_MINUTES (30) with kills and restarts
 	examples/tools/with-screen $(BIN)/python -m benchmarks.audit --minutes $(AUDIT_MINUTES)
+
+compose-test: $(STAMP) system  ## Run docker-compose.yml for real and look at it with a browser; minutes
+	@$(BIN)/python -m pip install --quiet --group browser
+	@command -v chromium || $(BIN)/python -m playwright install chromium
+	PYTHONPATH=tests $(BIN)/python -m compose.run $(if $(ENGINE),--engine $(ENGINE))
 
 fuzz: $(STAMP)  ## Play hostile messages to the receiver for FUZZ_SECONDS (600)
 	@$(BIN)/python -m pip install --quiet --only-binary=:all: --group fuzz 2>/dev/null || \

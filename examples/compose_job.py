@@ -1,43 +1,132 @@
-"""Stream to a viewer that waits in another container; the job of ``docker-compose.yml``.
+"""Show a plate of real images in a viewer that waits in another container.
 
-``python examples/compose_job.py tcp://scheduler:8786 tcp://viewer:5577 --insecure``
+The job of ``docker-compose.yml``: ``docker compose run --rm job``. It is the pipeline of
+``plate.py``, for a cluster and a viewer that are there already. It ends with the viewer's ledger,
+and with exit code 1 if not all of it is shown, or if no worker or viewer is there.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
+import plate
 from dask.distributed import Client, as_completed
 
 import dask_napari as dn
-from dask_napari.cli._demo_tasks import expose, segment
+from dask_napari.model import Ledger
+from dask_napari.sink import worker_counts
+from dask_napari.stream import Control, ViewerGone
+from plate_data import make_plate
 
 
-def main() -> None:
-    """Run the example."""
+def main() -> int:
+    """Run the screen; return the exit status."""
+    options = parse_arguments()
+    keys = None
+    if options.security_file:
+        try:
+            keys = dn.Security.load(options.security_file)
+        except OSError as error:
+            print(f"no viewer has been there to make keys: {error}", file=sys.stderr)
+            return 1
+    with Client(options.scheduler, timeout=f"{options.timeout}s") as client:
+        try:
+            client.wait_for_workers(1, timeout=options.timeout)
+        except TimeoutError:
+            print(f"no worker is there after {options.timeout} s", file=sys.stderr)
+            return 1
+        images = make_plate(options.data, options.wells, options.fields)
+        print(f"{len(images)} images in {images[0].parent}", flush=True)
+        taps = plate.make_taps(options.wells, options.fields)
+        sink = dn.NapariSink(options.viewer, taps, security=keys, insecure=options.insecure)
+        client.register_plugin(sink)
+        futures = plate.run(client, images)
+        for done, future in enumerate(as_completed(futures["tables"]), 1):
+            print(f"{done} of {len(futures['tables'])}: {future.key}", flush=True)
+        plate.report({future.key: future.result() for future in futures["tables"]})
+
+        # The futures are held meanwhile, so that a viewer that was away gets all of it.
+        try:
+            ledger = settled_ledger(
+                client,
+                lambda: Control([options.viewer], security=keys, insecure=options.insecure),
+                options.timeout,
+            )
+        except (ViewerGone, TimeoutError) as error:
+            print(f"the tasks are done, but not shown: {error}", file=sys.stderr)
+            return 1
+    print(ledger)
+    sites = len(images) // 2
+    missing = [
+        f"{layer}: {ledger[layer].shown} of {number} shown"
+        for layer, number in {"stain": 2 * sites, "cells": sites, "marker": sites}.items()
+        if ledger[layer].shown < number
+    ]
+    if missing or not ledger.balanced or ledger.total.dropped:
+        print("not all of it is shown:", ", ".join(missing) or "see the ledger", file=sys.stderr)
+        return 1
+    return 0
+
+
+def settled_ledger(client: Client, connect: Callable[[], Control], timeout: float) -> Ledger:
+    """Wait until the viewer has accounted for all that the sinks have selected.
+
+    Parameters
+    ----------
+    client : dask.distributed.Client
+        Client of the cluster.
+    connect : callable
+        Opens a line to the viewer, which may be started again meanwhile.
+    timeout : float
+        Seconds after which a TimeoutError tells the ledger, or ViewerGone that there is none.
+    """
+    deadline = time.monotonic() + timeout
+    viewer = None
+    while True:
+        late = time.monotonic() > deadline
+        try:
+            viewer = viewer or connect()
+            selected = {
+                sink["name"]: sum(tally.selected for tally in sink["counts"].values())
+                for sink in client.run(worker_counts).values()
+                if sink and sink["name"]
+            }
+            if selected and viewer.settled(selected):
+                return viewer.ledger()
+            if late:
+                raise TimeoutError(f"after {timeout} s the ledger is\n{viewer.ledger()}")
+        except ViewerGone:
+            if late:
+                raise
+            viewer = None
+        time.sleep(0.5)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scheduler", help="address, for instance tcp://scheduler:8786")
     parser.add_argument("viewer", help="address, for instance tcp://viewer:5577")
-    parser.add_argument("--fields", type=int, default=96)
+    parser.add_argument("--wells", type=int, default=12, help="wells, 1 to 96 (default: 12)")
+    parser.add_argument("--fields", type=int, default=4, help="fields per well (default: 4)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("demo-data"),
+        help="folder of the images, which the workers see, too (default: demo-data)",
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=60, help="seconds to wait for workers and viewer (60)"
+    )
     keys = parser.add_mutually_exclusive_group(required=True)
     keys.add_argument("--security-file", help="the viewer's keys, keys.json.client")
     keys.add_argument("--insecure", action="store_true", help="on a network that you trust")
-    options = parser.parse_args()
-    security = dn.Security.load(options.security_file) if options.security_file else None
-    names = [f"P1_A{n // 4 + 1:02d}_s{n % 4 + 1}" for n in range(options.fields)]
-    at = "{plate}_{well}_s{field:d}"
-    with Client(options.scheduler) as client:
-        taps = [
-            dn.Tap("expose", layer="raw", at=at),
-            dn.Tap("segment", kind="labels", layer="cells", at=at),
-        ]
-        sink = dn.NapariSink(options.viewer, taps, security=security, insecure=options.insecure)
-        client.register_plugin(sink)
-        fields = client.map(expose, names, pure=False)
-        cells = client.map(segment, fields, key=[f"segment-{name}" for name in names])
-        for done, future in enumerate(as_completed(cells), 1):
-            print(f"{done} of {len(cells)}: {future.key}", flush=True)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

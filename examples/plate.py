@@ -118,33 +118,8 @@ def main() -> int:
         Client(cluster) as client,
         dn.watch(client) as live,
     ):
-        micrometres: dict[str, Any] = {"scale": PIXEL, "units": "micrometer"}
-        plate = layout(arguments.wells, arguments.fields)
-        live.tap("correct", layer="stain", at=IMAGE, axes=[*plate, STAINS], **micrometres)
-        live.tap(
-            "segment",
-            kind="labels",
-            layer="cells",
-            at=SITE,
-            axes=plate,
-            options={"opacity": 0.25},
-            **micrometres,
-        )
-        live.tap(
-            "quantify",
-            kind="points",
-            layer="marker",
-            at=SITE,
-            axes=plate,
-            options={
-                "face_color": "mean_intensity",
-                "face_colormap": "viridis",
-                "face_contrast_limits": [0, 1],
-                "size": 12,
-                "border_width": 0,
-            },
-            **micrometres,
-        )
+        for tap in make_taps(arguments.wells, arguments.fields):
+            live.tap(tap)
 
         futures = run(client, images)
         tables = futures["tables"]
@@ -157,6 +132,44 @@ def main() -> int:
             print("napari stays open; close its window to end")
             live.block()
     return 0
+
+
+def make_taps(wells: int, fields: int) -> list[dn.Tap]:
+    """Return what is shown of the pipeline: images, cells, and one point per cell.
+
+    Parameters
+    ----------
+    wells, fields : int
+        Number of wells, and of fields per well.
+    """
+    plate = layout(wells, fields)
+    micrometres: dict[str, Any] = {"scale": PIXEL, "units": "micrometer"}
+    stain = dn.Tap("correct", layer="stain", at=IMAGE, axes=[*plate, STAINS], **micrometres)
+    cells = dn.Tap(
+        "segment",
+        kind="labels",
+        layer="cells",
+        at=SITE,
+        axes=plate,
+        options={"opacity": 0.25},
+        **micrometres,
+    )
+    marker = dn.Tap(
+        "quantify",
+        kind="points",
+        layer="marker",
+        at=SITE,
+        axes=plate,
+        options={
+            "face_color": "mean_intensity",
+            "face_colormap": "viridis",
+            "face_contrast_limits": [0, 1],
+            "size": 12,
+            "border_width": 0,
+        },
+        **micrometres,
+    )
+    return [stain, cells, marker]
 
 
 def layout(wells: int, fields: int) -> list[dn.Axis]:

@@ -64,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "canvas.elements": {"model", "catalog", "canvas"},
     "viewer": {"model", "canvas", "catalog", "system", "stream.auth", "viewer.app"},
     "viewer.camera": {"canvas"},
+    "viewer.web": {"system", "stream.auth"},
     "viewer.storage": {"model", "system", "catalog", "stream.receive"},
     "viewer.layers": {
         "model",
@@ -96,6 +97,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "record": {"model", "catalog", "system", "stream.send", "stream.receive"},
     "relay": {"model", "system", "stream.send", "stream.receive"},
     "cli": {
+        "stream",
         "config",
         "system",
         "live",
@@ -104,6 +106,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "stream.receive",
         "stream.shm",
         "viewer.app",
+        "viewer.web",
     },
     "preload": {"config", "sink", "tap", "stream.auth"},
     # The face of the whole; it gives users their names.

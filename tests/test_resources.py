@@ -101,6 +101,17 @@ def stream(memory: str, tmp_path: Path, processes: bool, **env: str) -> tuple[di
     return json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
+REMEDIES = {
+    "a larger /dev/shm": ("mount -t tmpfs -o size=1g tmpfs /dev/shm", {}),
+    "a smaller arena": (MEMORY["64 MB, Docker's default"], {"DASK_DASK_NAPARI__ARENA": "8MiB"}),
+    "another /dev/shm where it was read-only": (
+        f"{MEMORY['read-only']}; mount -t tmpfs tmpfs /dev/shm",
+        {},
+    ),
+}
+"""What the messages tell people to do."""
+
+
 @pytest.mark.parametrize("memory", MEMORY)
 def test_without_room_for_an_arena_the_stream_goes_inline_and_says_so(memory, tmp_path):
     # Python's own queues between processes need some shared memory; Dask's nannies do.
@@ -121,9 +132,10 @@ def test_without_room_for_an_arena_the_stream_goes_inline_and_says_so(memory, tm
     assert all(remedy in text for text in told)
 
 
-def test_a_small_arena_fits_into_little_shared_memory(tmp_path):
-    memory = MEMORY["64 MB, Docker's default"]
-    found, log = stream(memory, tmp_path, True, DASK_DASK_NAPARI__ARENA="8MiB")
+@pytest.mark.parametrize("remedy", REMEDIES)
+def test_the_remedies_that_messages_name_help(remedy, tmp_path):
+    memory, env = REMEDIES[remedy]
+    found, log = stream(memory, tmp_path, True, **env)
     assert (found["right"], found["balanced"], found["left"]) == (True, True, [])
     assert found["ways"] == ["shared-memory"]
     assert "without shared memory" not in log

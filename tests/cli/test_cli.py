@@ -21,6 +21,7 @@ from dask_napari.model import Item
 from dask_napari.stream import Control
 from dask_napari.stream.auth import Security, is_local
 from dask_napari.stream.send import Publisher
+from headless import eventually
 
 COMMAND = Path(sys.executable).with_name("dask-napari")
 
@@ -40,11 +41,13 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_all_commands_and_exit_codes():
     found = run("--help")
     assert found.returncode == 0
-    for word in ("view", "record", "replay", "demo", "doctor", "janitor", "Exit codes"):
+    for word in ("view", "record", "replay", "status", "demo", "doctor", "janitor", "Exit codes"):
         assert word in found.stdout
 
 
-@pytest.mark.parametrize("command", ["view", "record", "replay", "demo", "doctor", "janitor"])
+@pytest.mark.parametrize(
+    "command", ["view", "record", "replay", "status", "demo", "doctor", "janitor"]
+)
 def test_each_command_has_help(command):
     found = run(command, "--help")
     assert found.returncode == 0
@@ -118,6 +121,74 @@ def test_view_refuses_what_would_let_strangers_in():
     assert "--security-file" in found.stderr
 
 
+@pytest.mark.parametrize(("display", "fault"), [("", "DISPLAY is not set"), (":77", "not answer")])
+def test_view_says_what_to_do_without_a_screen(display, fault):
+    found = run("view", "--listen", "tcp://127.0.0.1:0", DISPLAY=display, WAYLAND_DISPLAY="")
+    assert found.returncode == 2, found.stderr
+    assert fault in found.stderr
+    assert "--web" in found.stderr
+    assert "xvfb-run" in found.stderr
+
+
+def test_view_in_a_browser_names_the_packages_that_are_missing(tmp_path):
+    found = run("view", "--web", "--listen", "tcp://127.0.0.1:0", PATH=str(tmp_path))
+    assert found.returncode == 2, found.stderr
+    assert "tigervnc-standalone-server" in found.stderr
+    assert "matchbox-window-manager" in found.stderr
+
+
+def test_view_refuses_a_web_address_that_is_none():
+    found = run("view", "--web", "localhost", "--listen", "tcp://127.0.0.1:0")
+    assert found.returncode == 1
+    assert "'localhost' is not a port" in found.stderr
+
+
+def test_status_says_within_its_limit_that_no_viewer_is_there(tmp_path):
+    Security.generate().save(tmp_path / "keys.json")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        found = run(
+            "status", address, "--timeout", "1", "--security-file", str(tmp_path / "keys.json")
+        )
+    assert found.returncode == 1
+    assert "the viewer does not answer" in found.stderr
+
+
+HANGS = """
+import sys, time
+from dask_napari.viewer.app import run
+
+def hang(receiver):
+    print("listening", receiver.addresses[0], flush=True)
+    time.sleep(100)
+
+run(["ipc://*"], on_ready=hang)
+"""
+
+
+def test_a_viewer_whose_window_hangs_ends_on_sigterm(tmp_path):
+    tmp_path.chmod(0o700)
+    viewer = subprocess.Popen(
+        [sys.executable, "-c", HANGS],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+    )
+    try:
+        assert viewer.stdout is not None
+        assert "listening" in viewer.stdout.readline()
+        folder = tmp_path / f"dask-napari-{os.getuid()}"
+        assert list(folder.iterdir())
+        viewer.send_signal(signal.SIGTERM)
+        # A second for the window and half of one for the receiver, on a machine that others use.
+        assert viewer.wait(timeout=8) == 0
+        assert not list(folder.iterdir())
+    finally:
+        viewer.kill()
+        viewer.communicate()
+
+
 def test_view_says_what_is_wrong_with_an_address():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -146,6 +217,13 @@ def test_view_shows_what_a_publisher_with_its_keys_sends(tmp_path):
         control = Control([address], security=security)
         with Publisher(address, name="me", security=security) as publisher:
             publisher.put(Item("raw", "image", np.ones((8, 8), "u1"), {"t": 0}))
+            eventually(lambda: publisher.state == "connected")
+            asked = run("status", address, "--security-file", str(tmp_path / "keys.json.client"))
+            assert asked.returncode == 0, asked.stderr
+            assert asked.stdout.startswith("1 worker by shared-memory\nraw: 1 selected = ")
+            unknown = run("status", address, "--timeout", "2", XDG_RUNTIME_DIR=str(tmp_path))
+            assert unknown.returncode == 1
+            assert "keys" in unknown.stderr
         deadline = time.monotonic() + 60
         while not control.ledger().total.shown:
             assert time.monotonic() < deadline, control.ledger()

@@ -254,7 +254,7 @@ def test_the_dock_shows_why_the_workers_cannot_show_something(live, source):
     source.errors = [
         ("tcp://w1:1#a", Report("cells", "no position", "segment-1", "ValueError: <b>oops</b>")),
         ("tcp://w2:1#b", Report("cells", "no position", "segment-2", "ValueError: again")),
-        ("tcp://w2:1#b", Report("", "inline", "", "without shared memory: no room")),
+        ("tcp://w2:1#b", Report("", "no sink", "", "MemoryError")),
     ]
     source.errors += [("w", Report("raw", f"cause {n}", "k", "text")) for n in range(9)]
     live.dock.refresh()
@@ -263,7 +263,7 @@ def test_the_dock_shows_why_the_workers_cannot_show_something(live, source):
     del source.errors[3:]
     live.dock.refresh()
     assert live.dock.messages.errors == [
-        "tcp://w2:1: inline: without shared memory: no room",
+        "tcp://w2:1: no sink: MemoryError",
         "cells: no position, task segment-2: ValueError: again",
     ]
 

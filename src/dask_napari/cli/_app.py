@@ -10,6 +10,7 @@ from dask_napari.cli._doctor_command import doctor
 from dask_napari.cli._janitor_command import janitor
 from dask_napari.cli._record_command import record
 from dask_napari.cli._replay_command import replay
+from dask_napari.cli._status_command import status
 from dask_napari.cli._view_command import view
 
 
@@ -22,5 +23,5 @@ def main() -> None:
     """See a Dask computation in napari while it runs."""
 
 
-for _command in (view, record, replay, demo, doctor, janitor):
+for _command in (view, record, replay, status, demo, doctor, janitor):
     main.add_command(_command)

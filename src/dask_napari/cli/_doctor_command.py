@@ -19,6 +19,7 @@ import zmq
 from dask_napari import config
 from dask_napari.cli._output import print_table
 from dask_napari.stream.shm import arena, janitor
+from dask_napari.system import screen_fault
 
 DEFAULT_PORT: Final = 5577
 EXTRAS: Final = {
@@ -96,12 +97,14 @@ def _curve() -> Finding:
 
 
 def _display() -> Finding:
-    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if display:
+    fault = screen_fault()
+    if not fault:
+        display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY", "")
         return Finding("display", "ok", display)
     if shutil.which("xvfb-run"):
-        return Finding("display", "warning", "none", "run with: xvfb-run -a ...")
-    return Finding("display", "warning", "none, no Xvfb", "install xvfb, or view on another host")
+        return Finding("display", "warning", fault, "run with: xvfb-run -a ...")
+    remedy = "install xvfb, use `view --web`, or view on another host"
+    return Finding("display", "warning", f"{fault}; no Xvfb", remedy)
 
 
 def _shared_memory() -> Finding:
@@ -118,7 +121,8 @@ def _shared_memory() -> Finding:
             "shared memory",
             "warning",
             f"{found}; {error.strerror}",
-            "Docker: --shm-size 1g; or set dask-napari.arena to less; items go inline meanwhile",
+            "Docker: --shm-size 1g, or one tmpfs volume on /dev/shm of all containers; or set "
+            "dask-napari.arena to less; items go inline meanwhile",
         )
     return Finding("shared memory", "ok", found)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 import click
@@ -9,6 +11,9 @@ import click
 from dask_napari import config
 from dask_napari.cli._listening import listening_options, print_addresses, receiver_options
 from dask_napari.cli._output import fail, failing
+from dask_napari.stream.auth import Security
+from dask_napari.system import EndWatch
+from dask_napari.viewer.web import MissingPrograms, WebAddress, WebScreen, web_password
 
 
 @click.command()
@@ -19,12 +24,22 @@ from dask_napari.cli._output import fail, failing
     help="Pictures kept in memory, such as 4GiB, a share of what is free, such as 0.5, or none for "
     "no limit; others go to disk. [default: from the configuration, 0.5]",
 )
+@click.option(
+    "--web",
+    metavar="[HOST:]PORT",
+    is_flag=False,
+    flag_value="6080",
+    help="Show napari in a browser, at this port of this host (6080 if none is given) or, with "
+    "HOST, where other hosts can reach it. The link with the password is printed. Needs Xvnc, "
+    "noVNC and websockify.",
+)
 @click.option("--title", default="Dask live", show_default=True, help="Title of the window.")
 def view(
     listen: tuple[str, ...],
     security_file: Path | None,
     insecure: bool,
     memory: str | None,
+    web: str | None,
     title: str,
 ) -> None:
     """Open napari and show what the sinks of any cluster send here.
@@ -35,10 +50,40 @@ def view(
         limit = config.get_memory(memory)
     addresses, keys = receiver_options(listen, security_file, insecure)
     try:
-        from dask_napari.viewer.app import run
+        from dask_napari.viewer.app import NoScreen, run
     except ImportError as error:
         raise fail(
             f"napari is not usable: {error}\nInstall it: pip install 'dask-napari[all]'"
         ) from None
+    end_watch = EndWatch()
+    with contextlib.ExitStack() as at_end:
+        if web is not None:
+            at_end.enter_context(_browser_screen(web, keys["security"], end_watch))
+        try:
+            with failing(ValueError):
+                run(
+                    addresses,
+                    **keys,
+                    title=title,
+                    memory=limit,
+                    end_watch=end_watch,
+                    on_ready=print_addresses,
+                )
+        except NoScreen as error:
+            raise fail(error, code=2) from None
+        except OSError as error:
+            raise fail(error) from None
+    end_watch.end()
+
+
+def _browser_screen(web: str, security: Security | None, end_watch: EndWatch) -> WebScreen:
+    """Open a screen for a browser, and print where it is."""
     with failing(ValueError, OSError):
-        run(addresses, **keys, title=title, memory=limit, on_ready=print_addresses)
+        try:
+            screen = WebScreen(WebAddress.parse(web, web_password(security)))
+        except MissingPrograms as error:
+            raise fail(error, code=2) from None
+    end_watch.cleanups.append(screen.close)
+    os.environ.update(screen.environment)
+    click.echo(f"open {screen.address.url} in a browser", err=True)
+    return screen

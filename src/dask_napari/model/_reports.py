@@ -101,7 +101,7 @@ class Reports:
             )
         return new
 
-    def note(self, layer: str, text: str) -> bool:
+    def note(self, layer: str, text: str, *, level: int = logging.WARNING) -> bool:
         """Report how something is shown; return whether the note is new.
 
         The text is the cause, so it has no figures.
@@ -109,7 +109,7 @@ class Reports:
         new = self.is_new((layer, text))
         if new:
             self.take(Report(_short(layer), _short(text), "", _clean(text, TEXT_LIMIT), note=True))
-            self._log(logging.WARNING, f"layer {layer!r}: {text}", None)
+            self._log(level, f"layer {layer!r}: {text}" if layer else text, None)
         return new
 
     def is_new(self, cause: Hashable) -> bool:

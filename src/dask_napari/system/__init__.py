@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dask_napari.system._child_process import start_child
 from dask_napari.system._disk import (
     allocated_bytes,
     file_system,
@@ -11,6 +12,7 @@ from dask_napari.system._disk import (
     unnamed_file,
     write_at,
 )
+from dask_napari.system._end_watch import EndWatch
 from dask_napari.system._mapped_copy import copy_mapped
 from dask_napari.system._memory import (
     PAGE_BYTES,
@@ -19,7 +21,6 @@ from dask_napari.system._memory import (
     private_memory,
     reserve,
 )
-from dask_napari.system._parent_watch import ParentWatch
 from dask_napari.system._private_directories import (
     IPC_LIMIT,
     RuntimeDirectory,
@@ -27,6 +28,7 @@ from dask_napari.system._private_directories import (
     meeting_places,
     private_directories,
 )
+from dask_napari.system._screen import screen_fault
 from dask_napari.system._user_files import (
     UntrustedFileError,
     is_own,
@@ -45,7 +47,7 @@ __all__ = [
     "IPC_LIMIT",
     "PAGE_BYTES",
     "SHARED_MEMORY",
-    "ParentWatch",
+    "EndWatch",
     "RuntimeDirectory",
     "UntrustedFileError",
     "Wakeup",
@@ -69,6 +71,8 @@ __all__ = [
     "punch_hole",
     "read_at",
     "reserve",
+    "screen_fault",
+    "start_child",
     "still_named",
     "unnamed_file",
     "write_at",

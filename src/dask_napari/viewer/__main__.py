@@ -8,7 +8,7 @@ import os
 import sys
 
 from dask_napari.stream.auth import Security
-from dask_napari.system import ParentWatch
+from dask_napari.system import EndWatch
 
 
 def _read_line() -> str:
@@ -35,7 +35,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     security = Security.loads(_read_line()) if options.security_stdin else None
-    parent_watch = ParentWatch() if options.watch_parent else None
+    end_watch = EndWatch(parent=options.watch_parent)
     try:
         from dask_napari.viewer.app import announce, run
     except ImportError as error:
@@ -48,13 +48,13 @@ def main() -> int:
             insecure=options.insecure,
             title=options.title,
             memory=options.memory,
-            parent_watch=parent_watch,
+            end_watch=end_watch,
             on_ready=None if options.ready_fd is None else announce(options.ready_fd),
         )
     except (ValueError, OSError) as error:
         print(f"error: {error}")
         return 1
-    return 0
+    end_watch.end()
 
 
 if __name__ == "__main__":

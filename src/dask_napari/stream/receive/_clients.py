@@ -128,6 +128,9 @@ class Clients:
         elif request.name == "reports":
             self._hear(request.arguments)
             answer({}, "")
+        elif request.name == "peers":
+            peers = [(peer.name, peer.transport, peer.alive) for peer in self._publishers.infos()]
+            answer({"peers": peers}, "")
         elif request.name == "cluster":
             answer({"commands": self.cluster.hear(request.arguments, size)}, "")
         else:

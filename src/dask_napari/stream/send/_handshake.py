@@ -22,6 +22,8 @@ class Agreement:
     """The shared memory, if both ends see it."""
     inline_because: str = ""
     """Why there is no shared memory although it was asked for."""
+    elsewhere: bool = False
+    """True if that is because the receiver sees none of this host's, which is no fault."""
 
 
 class Handshake:
@@ -90,9 +92,10 @@ class Handshake:
             arena, self._arena = self._arena, None
             return Agreement(self._welcome, arena)
         self.close()
-        return self._go_inline(probe.error or "the receiver is on another host or container")
+        reason = probe.error or "the receiver is on another host or in another container"
+        return self._go_inline(reason, elsewhere=True)
 
-    def _go_inline(self, reason: str) -> Agreement:
+    def _go_inline(self, reason: str, elsewhere: bool = False) -> Agreement:
         assert self._welcome is not None
         if self._options.transport == "shared-memory":
             raise ConnectionLost(
@@ -100,7 +103,7 @@ class Handshake:
                 "use transport='auto'",
                 final=True,
             )
-        return Agreement(self._welcome, inline_because=reason)
+        return Agreement(self._welcome, inline_because=reason, elsewhere=elsewhere)
 
     def close(self) -> None:
         """Give up the arena that was offered and not agreed on."""

@@ -169,8 +169,10 @@ class Streamer:
             self.viewer = agreement.welcome.instance
         self._outbox.budget.leave_alone(False)
         if agreement.inline_because:
-            self._reports.error(
-                "inline", f"streaming without shared memory: {agreement.inline_because}"
+            self._reports.note(
+                "",
+                f"streaming without shared memory: {agreement.inline_because}",
+                level=logging.INFO if agreement.elsewhere else logging.WARNING,
             )
         if self._options.on_connected is not None:
             self._options.on_connected()

@@ -43,6 +43,11 @@ MAGIC: Final = b"dask-napari arena"
 
 TOKEN_BYTES: Final = 16
 
+NOT_VISIBLE: Final = (
+    "the arena is not visible to the receiver, which is on another host or in another container "
+    "(containers of one host share memory by a tmpfs volume on /dev/shm)"
+)
+
 NAME: Final = re.compile(r"dask-napari-[0-9]+-[A-Za-z0-9-]{1,70}-[0-9a-f]{8}")
 """Names of segments: user, owner, eight random hexadecimal digits."""
 
@@ -73,7 +78,8 @@ def _unavailable(directory: Path, nbytes: int, error: OSError) -> ArenaError:
         return ArenaError(
             errno.ENOSPC,
             f"{directory} has no room for an arena of {nbytes} bytes; make it larger "
-            "(Docker: --shm-size) or set dask-napari.arena to less",
+            "(Docker: --shm-size 1g, or one tmpfs volume on /dev/shm of all containers), or set "
+            "dask-napari.arena to less",
         )
     return ArenaError(
         error.errno,
@@ -217,7 +223,7 @@ class ArenaReader:
         except UntrustedFileError as error:
             raise ArenaError(error.errno, f"the arena {error.strerror}") from error
         except OSError as error:
-            raise ArenaError(error.errno, "the arena is not visible here") from error
+            raise ArenaError(error.errno, NOT_VISIBLE) from error
         try:
             if os.fstat(descriptor).st_size != size or size < HEADER:
                 raise ArenaError(errno.EINVAL, "the arena is of another size than the peer says")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -14,8 +13,9 @@ from qtpy.QtCore import QSocketNotifier, QTimer
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import Receiver
 from dask_napari.stream.shm import janitor
-from dask_napari.system import ParentWatch, process_limits
+from dask_napari.system import EndWatch, process_limits
 from dask_napari.viewer.app._live_viewer import LiveViewer
+from dask_napari.viewer.app._screen_check import check_screen
 from dask_napari.viewer.storage import board_and_store
 
 WINDOW_SIZE = (1400, 860)
@@ -29,34 +29,40 @@ def run(
     insecure: bool = False,
     title: str = "Dask live",
     memory: int | None = None,
-    parent_watch: ParentWatch | None = None,
+    end_watch: EndWatch | None = None,
     on_ready: Callable[[Receiver], None] | None = None,
 ) -> None:
     """Open a viewer and show what arrives at some addresses until its window is closed.
 
-    ``memory`` limits the bytes of pictures in memory. With ``parent_watch``, the viewer ends when
-    standard input closes. ``on_ready`` is called with the receiver when it listens and the window
-    is there. Raises ValueError or OSError if the addresses cannot be listened on.
+    ``memory`` limits the bytes of pictures in memory. ``end_watch`` ends a viewer that hangs when
+    it is told to end. ``on_ready`` is called with the receiver when it listens and the window is
+    there. Raises NoScreen if no window can open, and ValueError or OSError if the addresses cannot
+    be listened on.
     """
+    check_screen()
+    end_watch = end_watch or EndWatch()
     janitor.sweep()
     process_limits.raise_descriptor_limit()
     board, store = board_and_store(memory)
     receiver = Receiver(listen, board, security=security, insecure=insecure)
     receiver.start()
-    if parent_watch is not None:
-        parent_watch.cleanup = receiver.close
+    end_watch.cleanups.append(receiver.close)
     try:
         viewer = napari.Viewer(title=title)
         viewer.window.resize(*WINDOW_SIZE)
         live = LiveViewer(viewer, receiver, board, store)
         viewer.window.add_dock_widget(live.dock, name="Dask live", area="right")
+
         # Python runs signal handlers only between bytecodes, of which an idle event loop has
         # none: the pump's timer provides them.
         # And the window is closed from the event loop, since a handler may run in the middle of
         # a tick or a draw.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: QTimer.singleShot(0, live.end))
-        notifier = _at_hang_up(live.end) if parent_watch is not None else None
+        def heed_signals() -> None:
+            end_watch.heed_signals(lambda: QTimer.singleShot(0, live.end))
+
+        heed_signals()
+        QTimer.singleShot(0, heed_signals)  # napari.run takes SIGINT and the wake-up for itself
+        notifier = _at_hang_up(live.end) if end_watch.parent else None
         if on_ready is not None:
             QTimer.singleShot(0, lambda: on_ready(receiver))
         napari.run()

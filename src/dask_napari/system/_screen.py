@@ -1,0 +1,61 @@
+"""The screen that a window needs: tried before Qt is, which aborts the process without one."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def screen_fault(
+    qt_plugins: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> str:
+    """Return why Qt cannot open a window here; empty if it can, or if that cannot be told.
+
+    ``qt_plugins`` is the folder of Qt's plugins; the libraries that they need are tried, too.
+
+    >>> screen_fault(environment={"QT_QPA_PLATFORM": "offscreen"})
+    ''
+    """
+    platform = environment.get("QT_QPA_PLATFORM", "xcb").partition(":")[0]
+    if sys.platform in ("darwin", "win32") or platform != "xcb" or _wayland_answers(environment):
+        return ""
+    display = environment.get("DISPLAY")
+    if not display:
+        return "there is no screen: DISPLAY is not set"
+    if not _x_answers(display):
+        return f"the screen DISPLAY={display} does not answer, or does not let this user in"
+    plugin = qt_plugins and qt_plugins / "platforms" / "libqxcb.so"
+    if plugin and plugin.exists():
+        try:
+            ctypes.CDLL(str(plugin), mode=os.RTLD_LAZY)
+        except OSError as error:
+            return f"Qt lacks a library to open windows with: {error}"
+    return ""
+
+
+def _x_answers(display: str) -> bool:
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return True  # not known: Qt may bring its own
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    connection = ctypes.c_void_p(xcb.xcb_connect(display.encode(), None))
+    failed = xcb.xcb_connection_has_error(connection)
+    xcb.xcb_disconnect(connection)
+    return not failed
+
+
+def _wayland_answers(environment: Mapping[str, str]) -> bool:
+    name = environment.get("WAYLAND_DISPLAY")
+    if not name:
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(Path(environment.get("XDG_RUNTIME_DIR", "/")) / name))
+        except OSError:
+            return False
+    return True
