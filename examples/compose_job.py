@@ -111,7 +111,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scheduler", help="address, for instance tcp://scheduler:8786")
     parser.add_argument("viewer", help="address, for instance tcp://viewer:5577")
-    parser.add_argument("--wells", type=int, default=12, help="wells, 1 to 96 (default: 12)")
+    parser.add_argument("--wells", type=int, default=6, help="wells, 1 to 96 (default: 6)")
     parser.add_argument("--fields", type=int, default=4, help="fields per well (default: 4)")
     parser.add_argument(
         "--data",

@@ -1,4 +1,4 @@
-"""Where a browser finds the viewer's screen, and the password of its page."""
+"""Address and password of the web page that shows the screen of a viewer."""
 
 from __future__ import annotations
 
