@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import plate
 from dask.distributed import Client, as_completed
@@ -39,6 +40,7 @@ def main() -> int:
         except TimeoutError:
             print(f"no worker is there after {options.timeout} s", file=sys.stderr)
             return 1
+        viewer = Viewer(options.viewer, security=keys, insecure=options.insecure)
         images = make_plate(options.data, options.wells, options.fields)
         print(f"{len(images)} images in {images[0].parent}", flush=True)
         taps = plate.make_taps(options.wells, options.fields)
@@ -51,11 +53,7 @@ def main() -> int:
 
         # The futures are held meanwhile, so that a viewer that was away gets all of it.
         try:
-            ledger = settled_ledger(
-                client,
-                lambda: Control([options.viewer], security=keys, insecure=options.insecure),
-                options.timeout,
-            )
+            ledger = viewer.settled_ledger(client, options.timeout)
         except (ViewerGone, TimeoutError) as error:
             print(f"the tasks are done, but not shown: {error}", file=sys.stderr)
             return 1
@@ -72,38 +70,67 @@ def main() -> int:
     return 0
 
 
-def settled_ledger(client: Client, connect: Callable[[], Control], timeout: float) -> Ledger:
-    """Wait until the viewer has accounted for all that the sinks have selected.
+class Viewer:
+    """A viewer that was there before the job, and may be started again meanwhile.
 
     Parameters
     ----------
-    client : dask.distributed.Client
-        Client of the cluster.
-    connect : callable
-        Opens a line to the viewer, which may be started again meanwhile.
-    timeout : float
-        Seconds after which a TimeoutError tells the ledger, or ViewerGone that there is none.
+    address : str
+        Address of the viewer.
+    **keys
+        Options ``security`` and ``insecure`` of the connection.
     """
-    deadline = time.monotonic() + timeout
-    viewer = None
-    while True:
-        late = time.monotonic() > deadline
+
+    def __init__(self, address: str, **keys: Any) -> None:
+        self.address = address
+        self.keys = keys
+        self.earlier: set[str] = set()
         try:
-            viewer = viewer or connect()
-            selected = {
-                sink["name"]: sum(tally.selected for tally in sink["counts"].values())
-                for sink in client.run(worker_counts).values()
-                if sink and sink["name"]
-            }
-            if selected and viewer.settled(selected):
-                return viewer.ledger()
-            if late:
-                raise TimeoutError(f"after {timeout} s the ledger is\n{viewer.ledger()}")
-        except ViewerGone:
-            if late:
-                raise
-            viewer = None
-        time.sleep(0.5)
+            with closing(self.connect()) as control:
+                self.earlier = {publisher for publisher, _ in control.ledger().tallies}
+        except ViewerGone as error:
+            print(f"no viewer yet: {error}", file=sys.stderr)
+
+    def connect(self) -> Control:
+        """Open a line to the viewer; raise ViewerGone without one."""
+        return Control([self.address], timeout=5, **self.keys)
+
+    def settled_ledger(self, client: Client, timeout: float) -> Ledger:
+        """Return the ledger of this job once the viewer accounts for all that was selected.
+
+        Parameters
+        ----------
+        client : dask.distributed.Client
+            Client of the cluster.
+        timeout : float
+            Seconds until a TimeoutError with the ledger, or ViewerGone.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            late = time.monotonic() > deadline
+            try:
+                with closing(self.connect()) as control:
+                    selected = {
+                        sink["name"]: sum(tally.selected for tally in sink["counts"].values())
+                        for sink in client.run(worker_counts).values()
+                        if sink and sink["name"]
+                    }
+                    settled = selected and control.settled(selected)
+                    ledger = Ledger(
+                        {
+                            (publisher, layer): tally
+                            for (publisher, layer), tally in control.ledger().tallies.items()
+                            if publisher not in self.earlier
+                        }
+                    )
+                if settled:
+                    return ledger
+                if late:
+                    raise TimeoutError(f"after {timeout} s the ledger is\n{ledger}")
+            except ViewerGone:
+                if late:
+                    raise
+            time.sleep(1)
 
 
 def parse_arguments() -> argparse.Namespace:
