@@ -9,9 +9,10 @@ import json
 import shutil
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import Page, sync_playwright
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 SIZE = {"width": 1400, "height": 860}
 
@@ -70,6 +71,8 @@ class Person:
 
 
 def main() -> None:
+    from playwright.sync_api import sync_playwright  # of `make compose-test` alone
+
     names = ("chromium", "chromium-browser", "google-chrome")
     chromium = next(filter(None, map(shutil.which, names)), None)
     with sync_playwright() as playwright:
