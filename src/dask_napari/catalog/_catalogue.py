@@ -77,9 +77,12 @@ class Catalogue:
 
     # -- entries -----------------------------------------------------------------------------
 
-    def put(self, item: Item, state: State = "shown") -> CatalogueEntry:
-        """Enter an item; it replaces one at its place in its run."""
-        return self._enter(item.meta, item, item.run, state)
+    def put(self, item: Item, state: State = "shown", *, is_edited: bool = False) -> CatalogueEntry:
+        """Enter an item; it replaces one at its place in its run.
+
+        An edited item is another form of the one that it replaces.
+        """
+        return self._enter(item.meta, item, item.run, state, is_edited=is_edited)
 
     def drop(self, item: Item, reason: str) -> None:
         """Enter an item that was refused, without its arrays.
@@ -256,7 +259,14 @@ class Catalogue:
     # -- common ------------------------------------------------------------------------------
 
     def _enter(
-        self, meta: ItemMeta, item: Item | None, run: int, state: State, reason: str = ""
+        self,
+        meta: ItemMeta,
+        item: Item | None,
+        run: int,
+        state: State,
+        reason: str = "",
+        *,
+        is_edited: bool = False,
     ) -> CatalogueEntry:
         table = self._table
         within, place = table.run_of(meta.stream, run), table.place(meta)
@@ -270,6 +280,10 @@ class Catalogue:
             self._uncount(entry, within)
             if table.keys:
                 table.unindex(entry)
+            if entry.item is not None and not is_edited:
+                if entry.replaced is None:
+                    entry.replaced = Counter()
+                entry.replaced[entry.item.publisher] += 1
             entry.meta, entry.item, entry.state, entry.reason = meta, item, state, reason
         self._count(entry, within)
         if former is not None:

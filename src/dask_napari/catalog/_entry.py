@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, Literal, Protocol, Self
@@ -91,9 +92,11 @@ class CatalogueEntry:
         What became of it.
     reason : str
         Why it was dropped; empty otherwise.
+    replaced : Counter of str, optional
+        Items that the item has replaced and that count as it does, by publisher.
     """
 
-    __slots__ = ("item", "meta", "reason", "run", "state")
+    __slots__ = ("item", "meta", "reason", "replaced", "run", "state")
 
     def __init__(
         self, meta: ItemMeta, item: Item | None, run: int, state: State, reason: str = ""
@@ -103,6 +106,7 @@ class CatalogueEntry:
         self.run = run
         self.state: State = state
         self.reason = reason
+        self.replaced: Counter[str] | None = None
 
     def __repr__(self) -> str:
         state = f"{self.state} ({self.reason})" if self.reason else self.state

@@ -11,7 +11,7 @@ import xarray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from dask_napari.model import SPATIAL, AnyArray, natural_key
+from dask_napari.model import SPATIAL, AnyArray, filled, natural_key
 
 if TYPE_CHECKING:
     from dask_napari.live._viewer_data import ViewerData
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class ViewerPixels(BackendArray):  # type: ignore[misc]
     """Items of a layer in one array, whose elements are read when they are indexed.
 
-    An item that lacks an axis is repeated along it. Where there is no item, elements are 0.
+    An item that lacks an axis is repeated along it. Where there is no item, elements are as on the
+    screen.
     """
 
     def __init__(self, data: ViewerData) -> None:
@@ -80,7 +81,7 @@ class ViewerPixels(BackendArray):  # type: ignore[misc]
     def _picture(self, place: list[Any]) -> AnyArray:
         """Return all of space at one coordinate of each axis."""
         at = dict(zip(self.coordinates, place, strict=True))
-        picture = np.zeros(self.space, self.dtype)
+        picture = filled(self.space, self.dtype, self._data.fill)
         for names in sorted(self._numbers, key=len):  # the most specific on top
             for number in self._numbers[names].get(tuple(at[name] for name in names), ()):
                 block = self._data.read(number)

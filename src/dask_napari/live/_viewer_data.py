@@ -39,6 +39,8 @@ class ViewerData:
         self._list = int(found["list"])
         self.axes: list[str] = [str(name) for name in found["axes"]]
         """Sliders of the viewer, the outermost first."""
+        self.fill: float = float(found.get("fill", 0.0))
+        """Value of elements without an item; older viewers do not tell it."""
         self.items: list[ItemDescription] = []
         while len(self.items) < int(found["count"]):
             page = self._ask("page", list=self._list, start=len(self.items))["items"]

@@ -14,6 +14,7 @@ from dask_napari.model._bounds import (
 from dask_napari.model._containment import contain, contained, foreign_code, is_strict
 from dask_napari.model._coordinates import SPATIAL, Coordinate, natural_key, plain_coordinate
 from dask_napari.model._element_rows import TABLE_KINDS, element_rows
+from dask_napari.model._filled import filled
 from dask_napari.model._held_memory import (
     MOST_BYTES,
     Held,
@@ -145,6 +146,7 @@ __all__ = [
     "described",
     "element_rows",
     "exception_line",
+    "filled",
     "foreign_code",
     "held_by",
     "held_by_array",

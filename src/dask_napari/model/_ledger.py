@@ -17,6 +17,9 @@ REASONS_LIMIT: Final = 64
 REASON_LENGTH: Final = 200
 """Characters of a reason."""
 
+MOST: Final = 2**60
+"""Of anything that is counted; hostile counts that add up to more would not fit into a message."""
+
 if TYPE_CHECKING:
     Drops = Counter[str]
 else:  # bounds for what comes from a wire, where there are no counters
@@ -109,6 +112,19 @@ class Tally(msgspec.Struct, array_like=True):
         if self.pending:
             self.drop(reason, self.pending)
             self.pending = 0
+
+    def capped(self) -> Tally:
+        """Return these counts with few reasons, the rarest summed up, and without huge numbers."""
+        dropped = self.dropped
+        if len(dropped) > REASONS_LIMIT:
+            dropped = Counter(dict(dropped.most_common(REASONS_LIMIT - 1)))
+            dropped["other"] += self.dropped.total() - dropped.total()
+        return Tally(
+            min(self.selected, MOST),
+            min(self.shown, MOST),
+            min(self.coalesced, MOST),
+            Counter({reason: min(number, MOST) for reason, number in dropped.items()}),
+        )
 
     def copy(self) -> Tally:
         """Return these counts as they are now."""

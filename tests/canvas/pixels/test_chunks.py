@@ -109,7 +109,7 @@ def test_large_canvases_have_levels_down_to_a_screen():
 
 
 def test_the_fill_is_where_nothing_lies_if_the_type_can_say_it():
-    canvas = Canvas(CanvasAxes(), fill=7)
+    canvas = Canvas(CanvasAxes(), fill=7.0)
     canvas.put({}, np.ones((1, 1), "u1"), origin=(0, 1), array_shape=(1, 2))
     assert np.asarray(canvas).tolist() == [[7, 1]]
     unsayable = Canvas(CanvasAxes(), fill=float("nan"))

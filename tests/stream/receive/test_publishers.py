@@ -43,7 +43,7 @@ def test_any_number_of_publishers_come_and_go_and_the_ledger_stays_exact():
     assert tally.dropped["worker-lost"] == 500
     assert len(list(publishers)) <= 12
     assert len(ledger.tallies) <= 13
-    assert len(board.tallies()) <= 12
+    assert len(board.tallies()) <= 13
     assert len(ledger.tallies["", "cells"].dropped) <= 65  # causes are few, whoever names them
     assert publishers.sums()["cells"] == tally
 
@@ -73,6 +73,27 @@ def test_sums_by_layer_are_those_of_the_rows_whatever_happens():
         if n % 2:
             publishers.lose(publisher)
             check()
+
+
+@pytest.mark.drops("hidden", "worker-lost")
+def test_items_of_publishers_that_have_ended_are_hidden_and_shown_again():
+    board = Board()
+    publishers = Publishers(Limits(publishers=50, ended=2), board)
+    for n in range(20):
+        one_life(publishers, board, f"worker {n}")
+    names = [f"worker {n}" for n in range(20)]
+    for name in names:
+        board.recount(name, "cells", "", "hidden", 2)
+    tally = publishers.ledger()["cells"]
+    assert (tally.shown, tally.dropped["hidden"], tally.balanced) == (0, 40, True)
+    assert publishers.sums()["cells"] == tally
+    for name in names:
+        board.recount(name, "cells", "hidden", "", 1)
+        board.recount(name, "cells", "hidden", None, 1)
+    tally = publishers.ledger()["cells"]
+    assert (tally.shown, tally.coalesced, tally.dropped["hidden"]) == (20, 20, 0)
+    assert publishers.sums()["cells"] == tally
+    assert publishers.counts()[""].arrived["cells"].balanced
 
 
 @pytest.mark.drops("too many layers")

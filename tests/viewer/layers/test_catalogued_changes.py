@@ -167,7 +167,55 @@ def test_no_count_is_negative_when_a_publisher_comes_again(viewer, live, source,
     viewer.layers.clear()
     live.pump.drain()
     tally = source.ledger()["raw"]
-    assert (tally.shown, tally.dropped, tally.balanced) == (0, {"hidden": 1}, True)
+    assert (tally.shown, tally.dropped, tally.balanced) == (0, {"hidden": 2}, True)
+    live.layers.show_hidden("raw")
+    tally = source.ledger()["raw"]
+    assert (tally.shown, tally.dropped, tally.balanced) == (2, {}, True)
+
+
+@pytest.mark.drops("hidden")
+def test_an_item_that_was_replaced_is_coalesced_when_its_layer_goes(viewer, live, source, put):
+    for value in (1, 2, 3):
+        put(image(value, t=0, publisher="worker"))
+    assert source.ledger()["raw"].shown == 3
+    viewer.layers.remove("raw")
+    live.pump.drain()
+    tally = source.ledger()["raw"]
+    assert (tally.shown, tally.coalesced, tally.dropped) == (0, 2, {"hidden": 1})
+    put(image(4, t=0, publisher="another"))
+    live.layers.show_hidden("raw")
+    tally = source.ledger()["raw"]
+    assert (tally.shown, tally.coalesced, tally.dropped, tally.balanced) == (1, 3, {}, True)
+
+
+@pytest.mark.drops("hidden")
+def test_points_that_were_moved_by_hand_count_as_the_one_item_that_they_are(
+    viewer, live, source, put
+):
+    put(points(1, t=0))
+    layer = viewer.layers["spots"]
+    layer.data = np.add(layer.data, [0, 3.0, 3.0])
+    live.pump.drain()
+    viewer.layers.clear()
+    live.pump.drain()
+    tally = source.ledger()["spots"]
+    assert (tally.shown, tally.coalesced, tally.dropped) == (0, 0, {"hidden": 1})
+
+
+def test_a_tap_that_changes_its_modes_lays_out_all_that_there_is(viewer, live, source, put):
+    put(image(1, channel="a"), image(2, channel="b"))
+    source.specs["raw"] = CHANNELS
+    put(image(3, channel="a"))
+    assert names(viewer) == ["raw [a]", "raw [b]"]
+    assert np.asarray(viewer.layers["raw [b]"].data).max() == 2
+    source.specs["raw"] = LayerSpec("raw", "image", {"channel": "mosaic"})
+    put(image(4, channel="a"))
+    assert names(viewer) == ["raw"]
+    assert viewer.layers["raw"].data.ndim == 2
+    source.specs["raw"] = LayerSpec("raw", "image")
+    put(image(5, channel="a"))
+    assert np.asarray(viewer.layers["raw"].data)[:, 0, 0].tolist() == [5, 2]
+    assert source.ledger()["raw"].balanced
 
 
 def test_features_of_labels_go_with_their_run(viewer, live, put):

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dask_napari.canvas.pixels._lazy_arrays import Selector
 from dask_napari.canvas.pixels._planes import Plane
 from dask_napari.canvas.pixels._tiles import Tile, Window
+from dask_napari.model import filled
 
 
 class Overview:
@@ -72,10 +73,7 @@ class Renderer:
 
     def background(self, lengths: Sequence[int], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         """Return an array of the fill value, or of 0 where the type cannot hold the value."""
-        fill = np.array(self.fill)
-        if not fill or not np.can_cast(np.min_scalar_type(self.fill), dtype, "same_kind"):
-            return np.zeros(lengths, dtype)
-        return np.full(lengths, fill.astype(dtype), dtype)
+        return filled(lengths, dtype, self.fill)
 
     def render(
         self,

@@ -10,6 +10,9 @@ from typing import Final
 from dask_napari.model import Item, PlaceKey, Tally
 from dask_napari.stream.wire import ITEM_COST
 
+ENDED: Final = ""
+"""Name for all publishers that have ended and been added up."""
+
 _NOTHING: Final = Tally()
 
 
@@ -119,22 +122,31 @@ class Board:
                 counts.drop(reason)
                 counts.pending -= 1
 
-    def recount(self, item: Item, before: str, after: str) -> None:
-        """Report that an item is shown no more, or again: each is a reason, or empty if shown."""
+    def recount(
+        self, publisher: str, layer: str, before: str, after: str | None, number: int = 1
+    ) -> None:
+        """Report that items are shown no more, or again.
+
+        ``before`` and ``after`` are reasons for which they are dropped, empty if they are shown,
+        None if they count as coalesced.
+        """
         with self._lock:
-            # The counts of a publisher that has been added up stay as they are, also when one of
-            # its name has come since.
-            tally = self._tallies.get((item.publisher, item.layer), _NOTHING)
-            if (tally.dropped[before] if before else tally.shown) <= 0:
-                return
-            for counts in self._counts(item.publisher, item.layer):
-                counts.shown += (not after) - (not before)
-                if after:
-                    counts.dropped[after] += 1
-                if before:
-                    counts.dropped[before] -= 1
-                    if not counts.dropped[before]:
-                        del counts.dropped[before]
+            # Those of a publisher that has ended, also if one of its name has come since.
+            for name in (publisher, ENDED):
+                tally = self._tallies.get((name, layer), _NOTHING)
+                moved = min(number, tally.dropped[before] if before else tally.shown)
+                if moved <= 0:
+                    continue
+                number -= moved
+                for counts in self._counts(name, layer):
+                    counts.shown += moved * ((after == "") - (before == ""))
+                    counts.coalesced += moved * (after is None)
+                    if after:
+                        counts.dropped[after] += moved
+                    if before:
+                        counts.dropped[before] -= moved
+                        if not counts.dropped[before]:
+                            del counts.dropped[before]
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until something waits; for consumers that have no event loop of their own."""
@@ -157,13 +169,17 @@ class Board:
             return self._tallies.get((publisher, layer), _NOTHING).copy()
 
     def retire(self, publishers: Set[str]) -> dict[str, dict[str, Tally]]:
-        """Forget the counts of publishers without pending items; return them by name and layer."""
+        """Add up the counts of publishers without pending items; return them by name and layer."""
         with self._lock:
             busy = {name for (name, _), tally in self._tallies.items() if tally.pending}
             gone: dict[str, dict[str, Tally]] = {name: {} for name in publishers - busy}
             for name, layer in [key for key in self._tallies if key[0] in gone]:
                 tally = gone[name][layer] = self._tallies.pop((name, layer))
+                total = self._tallies.setdefault((ENDED, layer), Tally())
+                self._tallies[ENDED, layer] = merged = (total + tally).capped()
+                self._sums[layer].subtract(total)
                 self._sums[layer].subtract(tally)
+                self._sums[layer].add(merged)
             return gone
 
     @property

@@ -12,7 +12,6 @@ import msgspec
 from msgspec.structs import replace
 
 from dask_napari.model import (
-    REASONS_LIMIT,
     Counts,
     Item,
     LayerSpec,
@@ -23,13 +22,10 @@ from dask_napari.model import (
     permitted,
     unmatched,
 )
-from dask_napari.stream.receive._board import Board
+from dask_napari.stream.receive._board import ENDED, Board
 from dask_napari.stream.receive._peers import KnownPublisher, PeerInfo
 from dask_napari.stream.receive._runs import Runs
 from dask_napari.stream.wire import Limits, Rejected
-
-MOST: Final = 2**60
-"""Of anything that is counted; hostile counts that add up to more would not fit into a message."""
 
 BEYOND: Final = "(layers without counts)"
 """Where items are counted as dropped whose layer there was no room for."""
@@ -121,10 +117,12 @@ class Publishers:
         for name, arrived in self._board.retire({each.name for each in ended}).items():
             publisher = self._known.pop(name)
             for layer in publisher.counts.keys() | arrived.keys():
-                tally = _joined(publisher, layer, arrived.get(layer) or Tally())
-                self._ended[layer] = _capped(self._ended.get(layer, _NOTHING) + tally)
-            for layer in publisher.counts:
-                self._sums[layer].subtract(publisher.side(layer))
+                # What became of the items that arrived, the board goes on counting.
+                side = Tally(arrived[layer].selected) if layer in arrived else Tally()
+                if layer in publisher.counts:
+                    side = publisher.side(layer)
+                    self._sums[layer].subtract(side)
+                self._ended[layer] = (self._ended.get(layer, _NOTHING) + side).capped()
         self._tallies = sum(len(each.layers) for each in self) + len(self._ended)
 
     def admit(self, publisher: KnownPublisher, layers: Iterable[str]) -> frozenset[str]:
@@ -236,21 +234,29 @@ class Publishers:
         with self.lock:
             arrived = self._board.tallies()
             keys = {*arrived, *((each.name, layer) for each in self for layer in each.counts)}
-            rows = {("", layer): tally.copy() for layer, tally in self._ended.items()}
+            rows = {(ENDED, layer): tally for layer, tally in self._ended_rows(arrived).items()}
             for name, layer in sorted(keys):
                 if (publisher := self._known.get(name)) is not None:
                     here = arrived.get((name, layer)) or Tally()
-                    rows[name, layer] = _joined(publisher, layer, here)
+                    is_told = layer in publisher.counts
+                    rows[name, layer] = _joined(publisher.side(layer), here) if is_told else here
             return Ledger(rows)
+
+    def _ended_rows(self, arrived: Mapping[tuple[str, str], Tally]) -> dict[str, Tally]:
+        """Return the counts of publishers that have ended, both sides of the ledger together."""
+        return {
+            layer: _joined(side, arrived.get((ENDED, layer), _NOTHING).copy())
+            for layer, side in self._ended.items()
+        }
 
     def counts(self) -> dict[str, Counts]:
         """Return both sides of the ledger by publisher; those added up go by an empty name."""
         with self.lock:
+            tallies = self._board.tallies()
             arrived: dict[str, dict[str, Tally]] = {}
-            for (name, layer), tally in self._board.tallies().items():
+            for (name, layer), tally in tallies.items():
                 arrived.setdefault(name, {})[layer] = tally
-            ended = {layer: tally.copy() for layer, tally in self._ended.items()}
-            return {"": Counts("", False, {}, ended)} | {
+            return {ENDED: Counts(ENDED, False, {}, self._ended_rows(tallies))} | {
                 each.name: Counts(
                     each.instance,
                     each.alive,
@@ -294,24 +300,9 @@ class Publishers:
             return True
 
 
-def _joined(publisher: KnownPublisher, layer: str, arrived: Tally) -> Tally:
-    """Add a publisher's side of the ledger to the counts of the items that arrived."""
-    if layer in publisher.counts:
-        arrived.selected = 0  # the publisher knows how many it has selected
-        arrived.add(publisher.side(layer))
-        arrived.sent = 0
+def _joined(side: Tally, arrived: Tally) -> Tally:
+    """Add publishers' side of the ledger to the counts of the items that arrived."""
+    arrived.selected = 0  # the publishers know how many they have selected
+    arrived.add(side)
+    arrived.sent = 0
     return arrived
-
-
-def _capped(tally: Tally) -> Tally:
-    """Return counts with few reasons, the rarest ones summed up, and without huge numbers."""
-    dropped = tally.dropped
-    if len(dropped) > REASONS_LIMIT:
-        dropped = Counter(dict(dropped.most_common(REASONS_LIMIT - 1)))
-        dropped["other"] += tally.dropped.total() - dropped.total()
-    return Tally(
-        min(tally.selected, MOST),
-        min(tally.shown, MOST),
-        min(tally.coalesced, MOST),
-        Counter({reason: min(number, MOST) for reason, number in dropped.items()}),
-    )

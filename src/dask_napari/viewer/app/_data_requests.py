@@ -65,7 +65,12 @@ class DataRequests:
         self._lists[number] = items
         while len(self._lists) > LISTS_KEPT:
             del self._lists[next(iter(self._lists))]
-        return {"list": number, "count": len(items), "axes": list(self._layers.axes.names)}
+        return {
+            "list": number,
+            "count": len(items),
+            "axes": list(self._layers.axes.names),
+            "fill": self._layers.fill_of(items[0]),
+        }
 
     def _items(self, arguments: Mapping[str, Any]) -> list[Item]:
         try:

@@ -114,7 +114,11 @@ class Pump(QObject):  # type: ignore[misc]
         """Count an entry anew: the user removed its layer, took it back, or cleared its run."""
         if entry.item is not None:
             reasons = {"shown": "", "hidden": HIDDEN, "dropped": CLEARED}
-            self._board.recount(entry.item, reasons[before], reasons[entry.state])
+            was, layer = reasons[before], entry.meta.layer
+            self._board.recount(entry.item.publisher, layer, was, reasons[entry.state])
+            for publisher, number in (entry.replaced or {}).items():
+                self._board.recount(publisher, layer, was, None, number)
+            entry.replaced = None
 
     def _put(self, item: Item, spec: LayerSpec | None) -> State:
         key = item.provenance.key

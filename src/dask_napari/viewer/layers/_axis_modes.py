@@ -75,6 +75,17 @@ class Modes:
             guessed=self.guessed.union(to_guess),
         )
 
+    def retapped(self, before: LayerSpec | None, others: Iterable[LayerSpec | None]) -> Modes:
+        """Return modes without the layouts that a tap asked for, as long as no other tap does."""
+        if before is None:
+            return self
+        wanted = {axis for spec in others if spec for axis, m in spec.axes.items() if m == "mosaic"}
+        gone = {axis for axis, m in before.axes.items() if m == "mosaic"} - wanted
+        if not gone & self.layouts.keys():
+            return self
+        layouts = {axis: each for axis, each in self.layouts.items() if axis not in gone}
+        return replace(self, layouts=layouts, guessed=self.guessed - gone)
+
     def choose(self, axis: str, mode: AxisMode, known: Known) -> Modes:
         """Return modes by which an axis is shown as the user chooses."""
         chosen = replace(self, chosen={**self.chosen, axis: mode})

@@ -71,7 +71,7 @@ class Layers:
         self._frame = WorldFrame()
         self._arrangement = Arrangement(Modes(), context)
         self._specs: dict[str, LayerSpec | None] = {}
-        self._misfits: dict[str, tuple[tuple[Modes, int], Refusal]] = {}
+        self._misfits: dict[str, tuple[tuple[Modes, int, LayerSpec | None], Refusal]] = {}
         """By layer, modes that its tap asks for in a run and that have no place for other items."""
         self._former: Modes | None = None
         """Modes before the user's last choice."""
@@ -131,6 +131,11 @@ class Layers:
         alike = (s for s in self.streams.values() if (s.source[1] or s.source[0]) == source)
         return self._items_on({stream.name for stream in alike})
 
+    def fill_of(self, item: Item) -> float:
+        """Return the value that images of an item's layer have where there is none."""
+        spec = self._specs.get(item.layer)
+        return spec.fill if spec is not None and item.kind == "image" else 0.0
+
     def _items_on(self, names: Container[str]) -> Iterator[Item]:
         """Yield the items on layers, where they are laid out, with calibrations as stated."""
         for entry in self._entries_of(names):
@@ -165,7 +170,7 @@ class Layers:
             raise
         if is_drawn_otherwise:
             self.reports.note(item.name, difference)
-        self._frame, self._specs[item.layer] = frame, spec
+        self._frame = frame
         self.shown_entries.admit(item)
         self._undrawn.append(item)
         self.catalogue.put(item, state)
@@ -173,7 +178,7 @@ class Layers:
 
     def _enter(self, item: Item) -> None:
         """Enter elements that the user has made or changed, which are laid out already."""
-        self.catalogue.put(self.shown_entries.entered(item))
+        self.catalogue.put(self.shown_entries.entered(item), is_edited=True)
 
     def _keep(self, data: npt.NDArray[Any], *, labels: bool) -> ArrayHandle:
         held = self.store.hold(storable(data, labels=labels))
@@ -183,25 +188,35 @@ class Layers:
         """Lay an item on its canvas, unless it is hidden or of a run that is not shown."""
         present, shown = self._arrangement, self.shown_entries
         placed = shown.placed(item)
-        modes = present.modes.extended(
+        known = self._specs.get(item.layer, spec)
+        is_retapped = known is not spec and _layout_of(known) != _layout_of(spec)
+        modes = present.modes
+        if is_retapped:
+            others = [each for name, each in self._specs.items() if name != item.layer]
+            modes = modes.retapped(known, [*others, spec])
+        modes = modes.extended(
             placed.position, spec, present.context.mosaic, self.catalogue.coordinates
         )
         space = present.space_with(placed)
         if not shown.in_run(item) or shown.is_removed(item):
             present.emptied(modes, space).put(placed, spec)  # so that it can be shown later
+            self._specs.setdefault(item.layer, spec)
             return "shown" if not shown.in_run(item) else "hidden"
-        if (modes, space) == (present.modes, present.space) and not shown.starts_run(item):
+        is_in_place = (modes, space) == (present.modes, present.space) and not is_retapped
+        if is_in_place and not shown.starts_run(item):
             present.put(placed, spec, self._seen_steps())
+            self._specs[item.layer] = spec
             return "shown"
         # First on its own, which is cheap: a bad item must not have all others laid out anew.
         other = present.emptied(modes, space)
         other.put(placed, spec)
         if present.streams:
-            other = self._rearranged(modes, space, item)
+            other = self._rearranged(modes, space, item, spec)
             other.put(placed, spec)
             if shown.starts_run(item):
                 note = f"run {item.run} is shown now; the dock has the runs before"
                 self.reports.note(item.layer, note)
+        self._specs[item.layer] = spec
         self._adopt(other)
         return "shown"
 
@@ -211,13 +226,16 @@ class Layers:
         modes, specs = self._arrangement.modes, self._specs
         return lambda item: modes.layer_name(item, specs.get(item.layer))
 
-    def _rearranged(self, modes: Modes, space: tuple[str, ...], item: Item) -> Arrangement:
+    def _rearranged(
+        self, modes: Modes, space: tuple[str, ...], item: Item, spec: LayerSpec | None
+    ) -> Arrangement:
         """Return what is shown, laid out by modes that an item asks for."""
-        known, wanted = self._misfits.get(item.layer), (modes, item.run)
+        known, wanted = self._misfits.get(item.layer), (modes, item.run, spec)
         if known is not None and known[0] == wanted:
             raise Refusal(known[1].reason, known[1].detail)
         try:
-            return self._arranged(modes, space, arriving=item)
+            specs = {**self._specs, item.layer: spec}
+            return self._arranged(modes, space, arriving=item, specs=specs)
         except Refusal as error:
             self._misfits[item.layer] = wanted, error
             raise
@@ -231,6 +249,7 @@ class Layers:
         hidden: Container[CatalogueEntry] = (),
         revealed: Container[CatalogueEntry] = (),
         without: int | None = None,
+        specs: Mapping[str, LayerSpec | None] | None = None,
     ) -> Arrangement:
         """Return what is shown, and revealed, but not hidden; by the present modes, or others.
 
@@ -250,7 +269,7 @@ class Layers:
             present.modes if modes is None else modes,
             present.space if space is None else space,
             items,
-            self._specs,
+            self._specs if specs is None else specs,
         )
 
     def _adopt(self, other: Arrangement) -> None:
@@ -440,3 +459,10 @@ class Layers:
         """Write and draw no more; the layers stay as they are."""
         self._redraw.close()
         self.store.close()
+
+
+def _layout_of(spec: LayerSpec | None) -> tuple[object, ...]:
+    """Return what a description of a layer says of where items lie."""
+    if spec is None:
+        return {}, {}, "pad"
+    return {axis: m for axis, m in spec.axes.items() if m != "slider"}, spec.layouts, spec.sizes
