@@ -62,6 +62,49 @@ def test_a_record_may_be_gone_on_with(tmp_path):
         Recorder(tmp_path / "run.zarr", ADDRESS)
 
 
+def test_runs_are_told_apart_and_replayed_as_runs(tmp_path):
+    path = tmp_path / "run.zarr"
+    spots = Item("spots", "points", np.ones((3, 2)), {"n": 0})
+    with Recorder(path, ADDRESS) as recorder:
+        for group, sent in ("a", [frame(0), frame(1), spots]), ("b", [frame(0, 8), spots]):
+            with Publisher(recorder.receiver.addresses, name=group, group=group) as publisher:
+                for item in sent:
+                    publisher.put(item)
+                publisher.close(30)
+        recorder.run(until_done=True)
+    record = Record(path)
+    assert record.runs == (1, 2)
+    found = {(i.run, i.layer, i.position["n"]): i.data.shape for i in record.items()}
+    assert found == {
+        (1, "raw", 0): (16, 16),
+        (1, "raw", 1): (16, 16),
+        (1, "spots", 0): (3, 2),
+        (2, "raw", 0): (8, 8),
+        (2, "spots", 0): (3, 2),
+    }
+    assert sorted(record.images()) == ["raw", "raw_run_2"]
+    with Everything(ADDRESS) as viewer:
+        assert replay(record, viewer.receiver.addresses) == 5
+        viewer.until(lambda: len(viewer.items) == 5)
+        assert [item.run for item in viewer.items] == [1, 1, 1, 2, 2]
+    recorded(path, [frame(5)], append=True)
+    assert Record(path).runs == (1, 2), "the first group of another session goes on with run 1"
+
+
+def test_a_record_without_runs_is_one_run(tmp_path):
+    path = tmp_path / "run.zarr"
+    recorded(path, [frame(0), frame(1)])
+    journal = path / "items.jsonl"
+    assert b'"run"' not in journal.read_bytes(), "as earlier versions write and read it"
+    attributes = path / "raw" / "zarr.json"
+    found = json.loads(attributes.read_text())
+    del found["attributes"]["dask-napari"]["image"]["family"]["run"]
+    attributes.write_text(json.dumps(found))
+    recorded(path, [frame(1), frame(2)], append=True)
+    record = Record(path)
+    assert (record.runs, record.images(), len(record)) == ((1,), ["raw"], 3)
+
+
 def test_what_taps_say_of_layers_is_recorded(tmp_path):
     spec = LayerSpec(
         "raw",

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from dask_napari.model import PIXEL_KINDS, Item, PlaceKey
+from dask_napari.model import PIXEL_KINDS, Item
 from dask_napari.record._files import (
     ELEMENTS,
     PART,
@@ -19,7 +19,7 @@ from dask_napari.record._files import (
     remove,
 )
 from dask_napari.record._image import Image
-from dask_napari.record._journal import JournalLine, JournalReader
+from dask_napari.record._journal import JournalLine, JournalReader, RunPlace
 from dask_napari.record._ome_zarr import KEY, family_of
 
 # Nobody opens more images one by one, and each takes memory. More items lie among the elements.
@@ -42,14 +42,14 @@ class Contents:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.images: dict[str, Image] = {}
-        self.items: dict[PlaceKey, RecordedItem] = {}
+        self.items: dict[RunPlace, RecordedItem] = {}
         self._families: dict[bytes, list[Image]] = {}
         self._orders: dict[tuple[str, str, frozenset[str]], tuple[str, ...]] = {}
         check_entries(root)
         lines = JournalReader(root)
         self.last: int = lines.last
         for line in lines:
-            self.items[line.meta.place] = RecordedItem(line.id, tuple(self._files(line)))
+            self.items[line.place] = RecordedItem(line.id, tuple(self._files(line)))
         for path in list(self._strays()):
             remove(path)
 
@@ -109,6 +109,7 @@ class Contents:
         if image is None and create:
             values = map(str, family.meta.position.values())
             taken = {"OME", ELEMENTS, "zarr", *(path.name for path in self.root.iterdir())}
-            name = new_name(" ".join([item.name, *values]), taken)
+            run = [] if item.run == 1 else [f"run {item.run}"]
+            name = new_name(" ".join([item.name, *values, *run]), taken)
             image = self._admit(name, Image.create(self.root, name, item, family, fill))
         return image

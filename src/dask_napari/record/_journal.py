@@ -27,6 +27,10 @@ LINE_LIMIT: Final = 8 << 20
 """Bytes of a line: the header of an item, which came in a message of half of them."""
 
 
+RunPlace = tuple[int, PlaceKey]
+"""Number of a run, and a place that an item fills in it."""
+
+
 class JournalLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """An item without its arrays, and where those lie."""
 
@@ -40,11 +44,19 @@ class JournalLine(msgspec.Struct, frozen=True, omit_defaults=True):
     file: str = ""  # the file of all other arrays
     arrays: tuple[str, ...] = ()  # their names, in the order of the file
     publisher: str = ""
+    run: int = 1
+
+    @property
+    def place(self) -> RunPlace:
+        """Return the identity of the place that the item fills in its run."""
+        return self.run, self.meta.place
 
     def item(self, data: Any, arrays: dict[str, Any]) -> Item:
         """Return the item with its arrays."""
         meta = replace(self.meta, options=from_json(self.meta.options))
-        return Item.of(meta, data, arrays, self.publisher)
+        item = Item.of(meta, data, arrays, self.publisher)
+        item.run = self.run
+        return item
 
 
 class Removal(msgspec.Struct, frozen=True):
@@ -109,20 +121,22 @@ def _from_json(value: Any) -> Any:
 class JournalReader:
     """The lines of a journal that count: of each place the last one, unless its item is gone.
 
-    Lines are read anew each time, since there may be a million; ``last`` is the highest number.
+    Lines are read anew each time, since there may be a million; ``last`` is the highest number,
+    and ``runs`` are the numbers of the runs.
     """
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / NAME
         self.unreadable: int = 0
-        newest: dict[PlaceKey, int] = {}
+        newest: dict[RunPlace, int] = {}
         gone: set[int] = set()
         for line in self._read():
             if isinstance(line, Removal):
                 gone.update(line.gone)
             else:
-                newest[line.meta.place] = line.id
+                newest[line.place] = line.id
         self.last: int = max(newest.values(), default=0)
+        self.runs: tuple[int, ...] = tuple(sorted({run for run, _ in newest}))
         self._ids = set(newest.values()) - gone
 
     def __repr__(self) -> str:

@@ -60,6 +60,7 @@ class ImageFamily(msgspec.Struct, frozen=True):
     axes: tuple[ImageAxis, ...]
     dtype: str
     colors: int  # length of the colour axis, 0 if there is none
+    run: int = 1  # earlier versions told no runs apart
 
 
 def family_of(item: Item, order: Sequence[str] = ()) -> ImageFamily | None:
@@ -117,7 +118,7 @@ def family_of(item: Item, order: Sequence[str] = ()) -> ImageFamily | None:
         options={},
     )
     dtype = item.data.dtype.newbyteorder("=").str
-    return ImageFamily(meta, axes, dtype, item.data.shape[-1] if item.rgb else 0)
+    return ImageFamily(meta, axes, dtype, item.data.shape[-1] if item.rgb else 0, item.run)
 
 
 class CoordinateIndex:
@@ -224,7 +225,9 @@ def multiscales(
     transformations: list[dict[str, Any]] = [{"type": "scale", "scale": scales}]
     if any(translations):
         transformations.append({"type": "translation", "translation": translations})
-    split = (f"{name} {value}" for name, value in family.meta.position.items())
+    split = [f"{name} {value}" for name, value in family.meta.position.items()]
+    if family.run != 1:
+        split.append(f"run {family.run}")
     image = {
         "name": ", ".join([family.meta.name, *split]),
         "axes": axes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -64,6 +65,11 @@ class Record:
         )
 
     @property
+    def runs(self) -> tuple[int, ...]:
+        """Numbers of the runs, the oldest first."""
+        return self.lines.runs
+
+    @property
     def unreadable(self) -> int:
         """Number of damaged lines of the journal, such as one that a kill cut off."""
         return self.lines.unreadable
@@ -114,7 +120,7 @@ class RecordedOutput:
 
     def place(self) -> Hashable:
         """Return the identity of the place that it will fill."""
-        return self.line.meta.place
+        return self.line.place
 
     def items(self) -> Sequence[Item | Refusal]:
         """Read the item."""
@@ -138,7 +144,7 @@ def replay(
     timeout: float = VIEWER_TIMEOUT,
     **options: Any,
 ) -> int:
-    """Send all items of a record to a viewer, in the order in which they were recorded.
+    """Send all items of a record to a viewer: run after run, in the order of their recording.
 
     Parameters
     ----------
@@ -168,32 +174,44 @@ def replay(
     TimeoutError
         If no viewer answers within ``timeout``, at the beginning or later.
     """
-    publisher = Publisher(addresses, name=name or f"replay of {record.path.name}", **options)
+    name = name or f"replay of {record.path.name}"
+    replay_id = uuid.uuid4().hex
     pause = threading.Event()
+    sent_before = 0
 
-    def sent() -> int:
-        return sum(tally.sent for tally in publisher.counts().values())
-
-    def wait(most: int) -> None:
+    def wait(publisher: Publisher, most: int) -> None:
         answered = time.monotonic()
         while len(publisher.outbox) > most and going_on():
-            progress(sent())
+            progress(sent_before + _sent(publisher))
             pause.wait(POLL_INTERVAL)
             if publisher.state == "connected":
                 answered = time.monotonic()
             elif time.monotonic() - answered > timeout:
                 raise TimeoutError(
                     f"no viewer has answered at {', '.join(addresses)} for {timeout:g} s; "
-                    f"{sent()} of {len(record)} items were sent"
+                    f"{sent_before + _sent(publisher)} of {len(record)} items were sent"
                 )
 
-    with publisher:
-        publisher.declare(record.layers)
-        for line in record.lines:
-            wait(QUEUE_LENGTH)
-            if not going_on():
-                break
-            publisher.put(RecordedOutput(record, line, line.meta.layer))
-        wait(0)
-        publisher.close(timeout=60.0 if going_on() else 0.5)
-    return sent()
+    for run in record.runs:
+        # A viewer counts what each group of publishers sends to a run of its own.
+        named = name if run == record.runs[0] else f"{name}, run {run}"
+        with Publisher(addresses, name=named, group=f"{replay_id} {run}", **options) as publisher:
+            publisher.declare(record.layers)
+            for line in record.lines:
+                if line.run != run:
+                    continue
+                wait(publisher, QUEUE_LENGTH)
+                if not going_on():
+                    break
+                publisher.put(RecordedOutput(record, line, line.meta.layer))
+            wait(publisher, 0)
+            publisher.close(timeout=60.0 if going_on() else 0.5)
+        sent_before += _sent(publisher)
+        if not going_on():
+            break
+    return sent_before
+
+
+def _sent(publisher: Publisher) -> int:
+    """Return how many items a publisher has handed over."""
+    return sum(tally.sent for tally in publisher.counts().values())

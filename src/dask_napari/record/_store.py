@@ -33,7 +33,7 @@ from dask_napari.record._files import (
     write_part,
 )
 from dask_napari.record._image import Image
-from dask_napari.record._journal import NAME, Journal, JournalLine, Removal, meta_to_json
+from dask_napari.record._journal import NAME, Journal, JournalLine, Removal, RunPlace, meta_to_json
 from dask_napari.record._reader import Record
 from dask_napari.record._record_group import check_record, create_record, write_attributes
 
@@ -55,6 +55,11 @@ class ItemDraft:
     overwrites: bool = True
     """Whether files of an earlier item may still have the names of its own."""
     refusal: Refusal | None = None
+
+    @property
+    def place(self) -> RunPlace:
+        """Return the identity of the place that the item fills in its run."""
+        return self.item.run, self.item.place
 
     def write(self) -> None:
         """Write the files under the names of parts; any thread."""
@@ -111,7 +116,7 @@ class Store:
         return len(self.contents.items)
 
     def put(self, items: Sequence[Item]) -> list[Refusal | None]:
-        """Write items of different places, and return for each None or why it is not recorded.
+        """Write items of different places or runs; return for each None or why it is not recorded.
 
         Items of these places that are there are replaced.
         """
@@ -128,7 +133,7 @@ class Store:
             check_room(self.path, 0, reserves=2 if self._trouble == FULL else 1)
             self.contents.last += 1
             arrays, data, spec = item.arrays, item.data, self.specs.get(item.layer)
-            where: dict[str, Any] = {"publisher": item.publisher}
+            where: dict[str, Any] = {"publisher": item.publisher, "run": item.run}
             if image := self.contents.image(item, spec.fill if spec else 0.0):
                 start, block, draft.image = image.place(item), image.block(data), image
                 for name, slices in image.chunks(start, data.shape):
@@ -143,7 +148,7 @@ class Store:
             draft.line = JournalLine(
                 self.contents.last, meta_to_json(item.meta), data.shape, data.dtype.str, **where
             )
-            old = self.contents.items.get(item.place)
+            old = self.contents.items.get((item.run, item.place))
             draft.overwrites = old is not None and not draft.files.keys().isdisjoint(old.files)
         except Exception as error:  # one bad item must not end the record
             draft.give_up(error)
@@ -153,10 +158,10 @@ class Store:
         """Give what is written its names, and say so in the journal."""
         items = self.contents.items
         if over := [draft for draft in drafts if draft.overwrites]:
-            self._append([Removal([items[draft.item.place].id for draft in over])], over)
+            self._append([Removal([items[draft.place].id for draft in over])], over)
             for draft in over:
                 if not draft.refusal:
-                    self._remove(items.pop(draft.item.place), keep=draft.files)
+                    self._remove(items.pop(draft.place), keep=draft.files)
                     draft.overwrites = False
         for draft in drafts:
             if not draft.refusal:
@@ -165,9 +170,9 @@ class Store:
         self._append([draft.line for draft in drafts if draft.line], drafts)
         for draft in drafts:
             if draft.line and not draft.refusal:
-                if old := items.pop(draft.item.place, None):
+                if old := items.pop(draft.place, None):
                     self._remove(old)
-                items[draft.item.place] = RecordedItem(draft.line.id, tuple(draft.files))
+                items[draft.place] = RecordedItem(draft.line.id, tuple(draft.files))
 
     def _append(self, lines: Sequence[JournalLine | Removal], drafts: Iterable[ItemDraft]) -> None:
         """Write lines, or give up the drafts that need them."""

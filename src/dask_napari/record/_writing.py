@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,7 +29,9 @@ def write_items(path: str | Path, items: Iterable[Item], *, overwrite: bool = Fa
     store = Store(path, overwrite=overwrite and path.exists())
     session = RecordSession(path)
     try:
-        for item in items:
+        for shown in items:
+            item = copy.copy(shown)
+            item.run = 1  # one picture, whose runs, if there are several, are an axis
             (refusal,) = store.put([item])
             if refusal:
                 raise refusal
