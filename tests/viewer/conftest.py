@@ -7,13 +7,16 @@ import queue
 from collections.abc import Iterator
 
 import napari
+import numpy as np
 import pytest
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
+from vispy.app.canvas import MouseEvent
 
 from dask_napari.model import Item, LayerSpec, Ledger, Report
 from dask_napari.stream.receive import Board, ClusterLink, PeerInfo, Request
 from dask_napari.viewer.app._live_viewer import LiveViewer
+from headless import eventually
 
 
 class Source:
@@ -85,6 +88,50 @@ def live(viewer, source) -> Iterator[LiveViewer]:
     yield live
     live.close()
     live.dock.close()
+
+
+class Mouse:
+    """The mouse on the canvas; places are y and x in the world."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self.viewer = viewer
+        self.canvas = viewer.window._qt_viewer.canvas
+
+    def pixel(self, place: tuple[float, ...]) -> tuple[float, float]:
+        """Return x and y on the canvas."""
+        camera, native = self.viewer.scene.camera, self.canvas.native
+        middle = np.array([native.height(), native.width()]) / 2
+        y, x = (np.array(place) - camera.center[-2:]) * camera.zoom + middle
+        return x, y
+
+    def _send(self, kind: str, place: tuple[float, ...], button: int | None, press=None):
+        event = MouseEvent(
+            kind, self.pixel(place), button, () if button is None else (button,), press_event=press
+        )
+        getattr(self.canvas._scene_canvas.events, kind)(event)
+        return event
+
+    def move(self, *place: float) -> None:
+        """Move without a button."""
+        QApplication.processEvents()
+        self._send("mouse_move", place, None)
+        # napari takes a move up to 5 ms later
+        eventually(lambda: QApplication.processEvents() or self._is_at(place))
+
+    def _is_at(self, place: tuple[float, ...]) -> bool:
+        return bool(np.abs(np.array(self.viewer.cursor.position[-2:]) - place).max() < 0.5)
+
+    def click(self, *place: float, to: tuple[float, ...] = ()) -> None:
+        """Press and release the left button, somewhere else if it is dragged."""
+        QApplication.processEvents()
+        press = self._send("mouse_press", place, 1)
+        self._send("mouse_release", to or place, 1, press)
+        QApplication.processEvents()
+
+
+@pytest.fixture
+def mouse(viewer) -> Mouse:
+    return Mouse(viewer)
 
 
 @pytest.fixture

@@ -25,27 +25,14 @@ def item(value, layer="raw", kind="image", shape=(10, 20), key="", run=1, **posi
     return Item(layer, kind, array, position, made_by(key or f"task-{value}"), run=run)
 
 
-def near(position, place) -> bool:
-    return bool(np.abs(np.array(position[-2:]) - place).max() < 0.5)
-
-
 @pytest.fixture
-def hover(viewer, live):
+def hover(viewer, live, mouse):
     """Move the mouse to a place in the world, and return the text of the status bar."""
-    window = viewer.window._qt_viewer
 
     def hover(*place: float, layer: str | None = None) -> str:
         if layer is not None:
             viewer.layers.selection.active = viewer.layers[layer]
-        QApplication.processEvents()
-        camera, native = viewer.scene.camera, window.canvas.native
-        middle = np.array([native.height(), native.width()]) / 2
-        y, x = (np.array(place) - camera.center[-2:]) * camera.zoom + middle
-        window.canvas._scene_canvas.events.mouse_move(
-            pos=(x, y), button=None, buttons=(), modifiers=(), press_event=None, last_event=None
-        )
-        # napari is behind by up to 5 ms
-        eventually(lambda: QApplication.processEvents() or near(viewer.cursor.position, place))
+        mouse.move(*place)
         viewer.mouse_over_canvas = True  # whatever the screen's own pointer does
         viewer.update_status_from_cursor()  # at once; napari's thread may be behind
         return viewer.window._status_bar._coordinates.text()

@@ -5,7 +5,6 @@ Of a live layer all is written, also where napari holds only what is in view.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -21,16 +20,12 @@ from dask_napari.model import (
     Item,
     Kind,
     Refusal,
-    element_rows,
 )
+from dask_napari.viewer.app._item_files import write_picture, write_table
 from dask_napari.viewer.app._live_viewer import live_items
 
 LayerData = tuple[Any, dict[str, Any], Kind]
 """Data, arguments and kind of a layer, as napari hands layers to writers."""
-
-BIG_TIFF: Final = 3 << 30
-"""Bytes above which a TIFF has offsets of 64 bits; those of 32 reach to 4 GiB."""
-
 
 CALIBRATION: Final[Sequence[tuple[str, str, Callable[[Any], Any]]]] = (
     ("axes", "axis_labels", str),
@@ -58,32 +53,22 @@ def write_zarr(path: str, layers: Sequence[LayerData]) -> list[str]:
 
 def write_tiff(path: str, data: Any, state: dict[str, Any]) -> list[str]:
     """Write an image or labels, of a pyramid the finest level, as a TIFF."""
-    import tifffile
-
     array = np.asarray(data[0] if state.get("multiscale") else data)
-    bigtiff, ome = array.nbytes > BIG_TIFF, ".ome." in path.lower()
-    with tifffile.TiffWriter(path, bigtiff=bigtiff, ome=ome) as file:
-        file.write(array, photometric="rgb" if state.get("rgb") else "minisblack")
+    write_picture(path, array, is_rgb=bool(state.get("rgb")))
     return [path]
 
 
 def write_csv(path: str, layers: Sequence[LayerData]) -> list[str]:
     """Write the elements of layers as one table, with a column for each coordinate and feature."""
-    names: dict[str, None] = {}
-    for layer in layers:
-        for item in _items(*layer):
-            names.update(dict.fromkeys(element_rows(item)))
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        several = len(layers) > 1
-        table.writerow([*["layer"] * several, *names])
-        for data, state, kind in layers:
-            for item in _items(data, state, kind):
-                rows = element_rows(item)
-                length = len(next(iter(rows.values())))
-                columns = [rows[name].tolist() if name in rows else [""] * length for name in names]
-                first = [[state["name"]] * length] if several else []
-                table.writerows(zip(*first, *columns, strict=True))
+    write_table(
+        path,
+        lambda: (
+            (state["name"], item)
+            for data, state, kind in layers
+            for item in _items(data, state, kind)
+        ),
+        with_layers=len(layers) > 1,
+    )
     return [path]
 
 

@@ -13,7 +13,9 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
 from dask_napari.model import Item
+from dask_napari.viewer.app._clicks import Clicks
 from dask_napari.viewer.app._data_requests import DataRequests
+from dask_napari.viewer.app._item_files import write_item
 from dask_napari.viewer.app._place_view import show_place
 from dask_napari.viewer.app._pump import Pump
 from dask_napari.viewer.app._sliders import Sliders
@@ -71,6 +73,8 @@ class LiveViewer:
         self.dock.follow.toggled.connect(self.sliders.follow)
         self.sliders.following_changed.connect(self.dock.follow.setChecked)
         self.dock.place_wanted.connect(partial(show_place, viewer, self.layers, self.sliders))
+        self.clicks: Clicks = Clicks(viewer, self.layers, self.dock.under_cursor.show_entry)
+        self.dock.under_cursor.save_wanted.connect(self._save)
         self._data = DataRequests(self.layers)
         LIVE.add(self)
         self._serving = False
@@ -114,6 +118,12 @@ class LiveViewer:
             logger.exception("request %r", request.name)
             request.fail(str(error))
 
+    def _save(self, item: Item, path: str) -> None:
+        try:
+            write_item(item, path)
+        except (OSError, ValueError, MemoryError) as error:
+            self.layers.reports.error(f"{path} is not written", error, layer=item.layer)
+
     def screenshot(self) -> bytes:
         """Return the window with all that has arrived, as a PNG file."""
         self.pump.drain()
@@ -137,4 +147,5 @@ class LiveViewer:
         self.pump.stop()
         self._requests.stop()
         self.sliders.close()
+        self.clicks.close()
         self.layers.close()

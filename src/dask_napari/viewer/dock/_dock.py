@@ -26,6 +26,7 @@ from dask_napari.viewer.dock._tap_figures import figures_of_taps
 from dask_napari.viewer.dock._tap_list import TapList
 from dask_napari.viewer.dock._task_bar import TaskBar
 from dask_napari.viewer.dock._task_failures import TaskFailures
+from dask_napari.viewer.dock._under_cursor import UnderCursor
 from dask_napari.viewer.storage import describe
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.messages: MessageList = MessageList(receiver, layers.reports)
         self.memory: WrappedLabel = WrappedLabel()
         self.total: WrappedLabel = WrappedLabel()
+        self.under_cursor: UnderCursor = UnderCursor(receiver, context)
         self.panels: PanelBar = PanelBar()
         for name, panel, tip in (
             ("Axes", self.axes, "How each axis is shown (A)"),
@@ -121,6 +123,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         column.addLayout(line)
         column.addWidget(self.rows, 1)
         column.addWidget(self.axes.progress)
+        column.addWidget(self.under_cursor)
         column.addWidget(self.panels)
 
     def _connect(self) -> None:
@@ -166,6 +169,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.groups.refresh(cluster)
         self._show_hint(cluster, bool(figures))
         self.axes.refresh()
+        self.under_cursor.refresh()
         self._show_messages()
         self._show_memory()
         self._show_total(ledger.total)

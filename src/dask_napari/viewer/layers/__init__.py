@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from dask_napari.viewer.layers._contrast import Contrast
 from dask_napari.viewer.layers._layers import Layers
+from dask_napari.viewer.layers._pointed_entries import PointedEntry
+from dask_napari.viewer.layers._pointed_place import Pointer
+from dask_napari.viewer.layers._task_sentence import (
+    duration_text,
+    place_text,
+    state_text,
+    worker_text,
+)
 
 __all__ = [
     "Contrast",
     "Layers",
+    "PointedEntry",
+    "Pointer",
+    "duration_text",
+    "place_text",
+    "state_text",
+    "worker_text",
 ]

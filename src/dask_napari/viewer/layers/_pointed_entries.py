@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dask_napari.catalog import CatalogueEntry
-from dask_napari.model import contained
+from dask_napari.model import LayerSpec, contained
 from dask_napari.viewer.layers._layer_stream import LayerStream
 from dask_napari.viewer.layers._pointed_place import Pointer
 from dask_napari.viewer.layers._shown_entries import ShownEntries
@@ -15,6 +15,7 @@ from dask_napari.viewer.layers._task_sentence import sentence, value_text
 
 if TYPE_CHECKING:
     import napari
+    from napari.components import LayerList
     from napari.layers import Layer
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,15 @@ logger = logging.getLogger(__name__)
 
 INTERVAL = 0.2
 """Seconds between looks at what is under a pointer that rests; a person reads them."""
+
+
+class PointedEntry(NamedTuple):
+    """An entry of the catalogue that a pointer is on, and what to say of it."""
+
+    entry: CatalogueEntry
+    value: str = ""
+    layer_axes: Collection[str] = ()
+    spec: LayerSpec | None = None
 
 
 class PointedEntries:
@@ -77,20 +87,43 @@ class PointedEntries:
         ``where`` is napari's view of it, ``more`` what napari says of the value.
         """
         with contained(lambda error: logger.debug("no sentence: %r", error), foreign=True):
-            stream = self.stream_of(layer)
-            if stream is not None:
-                value = layer.get_value(position, **where)
-                pointer = Pointer(position, where.get("view_direction"), where["dims_displayed"])
-                entry = self.entry_at(layer, pointer, value)
-                if entry is not None:
-                    kind = "labels" if layer is not stream.layer else stream.kind
-                    texts = (value_text(kind, value), more)
-                    return sentence(
-                        entry,
-                        "; ".join(text for text in texts if text),
-                        stream.channel,
-                        stream.spec,
-                        self._shown.catalogue.status(entry),
-                        tells_run=self._shown.catalogue.has_runs(entry.meta.stream),
-                    )
+            pointer = Pointer(position, where.get("view_direction"), where["dims_displayed"])
+            if (found := self._on(layer, pointer)) is not None:
+                entry, value, layer_axes, spec = found
+                return sentence(
+                    entry,
+                    "; ".join(text for text in (value, more) if text),
+                    layer_axes,
+                    spec,
+                    self._shown.catalogue.status(entry),
+                    tells_run=self._shown.catalogue.has_runs(entry.meta.stream),
+                )
         return ""
+
+    def topmost(self, layers: LayerList, pointer: Pointer) -> PointedEntry | None:
+        """Return the entry at a pointer, of the selected layer or else of the topmost one."""
+        selected = layers.selection.active
+        for layer in dict.fromkeys((selected, *reversed(layers))):
+            if layer is not None and layer.visible:
+                with contained(lambda error: logger.debug("no entry: %r", error), foreign=True):
+                    if (found := self._on(layer, pointer)) is not None:
+                        return found
+        return None
+
+    def _on(self, layer: Layer, pointer: Pointer) -> PointedEntry | None:
+        """Return the entry of a layer at a pointer, and what napari says of it."""
+        stream = self.stream_of(layer)
+        if stream is None:
+            return None
+        value = layer.get_value(
+            pointer.position,
+            view_direction=pointer.view_direction,
+            dims_displayed=None if pointer.displayed is None else list(pointer.displayed),
+            world=True,
+        )
+        entry = self.entry_at(layer, pointer, value)
+        if entry is None:
+            return None
+        kind = "labels" if layer is not stream.layer else stream.kind
+        text = "" if entry.item is None else value_text(kind, value)
+        return PointedEntry(entry, text, tuple(stream.channel), stream.spec)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any, Final
 
 import numpy as np
@@ -135,7 +135,7 @@ def task_text(entry: CatalogueEntry, *, tells_run: bool) -> str:
 def sentence(
     entry: CatalogueEntry,
     value: str = "",
-    layer_axes: Mapping[str, Any] | None = None,
+    layer_axes: Collection[str] = (),
     spec: LayerSpec | None = None,
     status: TaskStatus | None = None,
     *,
@@ -152,6 +152,6 @@ def sentence(
     """
     state = "" if entry.item is not None and status is None else state_text(entry, status)
     value = value if entry.item is not None else ""
-    parts = (place_text(entry.meta, layer_axes or (), spec), value, state)
+    parts = (place_text(entry.meta, layer_axes, spec), value, state)
     task = task_text(entry, tells_run=tells_run)
     return " | ".join(part for part in (*parts, task) if part)
