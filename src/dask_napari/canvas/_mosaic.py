@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from dask_napari.canvas._mosaic_axis import YX, Cell, Heading, MosaicAxis
-from dask_napari.model import Coordinate, Layout, NoPlace
+from dask_napari.model import Coordinate, Layout, NoPlace, Refusal, plain_coordinate
 
 FARTHEST: Final = 1e15
 """World units of the largest tile and the most distant place; beyond, floats run out of digits
@@ -89,6 +89,46 @@ class Mosaic:
         self._tile, self._pixel = larger, coarser
         self.version += changed
         return changed
+
+    def reserve(self, position: Mapping[str, Coordinate]) -> bool:
+        """Make room for a tile that has not come; true if others may lie elsewhere now.
+
+        Nothing is reserved where only the tile can tell its place, where the layout has none for
+        it, or where there are very many already.
+        """
+        cell = self.cell(position)
+        try:
+            for name, coordinate in cell:
+                self._axes[name].check(plain_coordinate(name, coordinate))
+        except Refusal:
+            return False
+        if not all(self._axes[name].may_reserve for name, _ in cell):
+            return False
+        changed = False
+        for n, (name, coordinate) in enumerate(cell):
+            changed |= self._axes[name].add(cell[:n], coordinate, None)
+        self.version += changed
+        return changed
+
+    def frame(self, position: Mapping[str, Coordinate]) -> tuple[float, float, float, float] | None:
+        """Return where the tile of a position is, or will be: y, x, height and width.
+
+        None if it is not laid out, or no room is reserved for it.
+
+        >>> mosaic = Mosaic()
+        >>> mosaic.set("well", Layout(plate=96))
+        >>> mosaic.admit(mosaic.cell({"well": "A01"}), (10.0, 20.0), (1.0, 1.0))
+        True
+        >>> mosaic.frame({"well": "B03", "t": 0}), mosaic.frame({"t": 0})
+        ((10.0, 40.0, 10.0, 20.0), None)
+        """
+        cell = self.cell(position)
+        if not cell or self._tile == (0.0, 0.0):
+            return None
+        try:
+            return (*self.offset(cell), *self._tile)
+        except (KeyError, ValueError, Refusal):
+            return None
 
     def extent_with(self, cell: Cell, size: YX, pixel: YX, stage: YX | None = None) -> YX:
         """Return the extent as :meth:`admit` would make it."""

@@ -19,6 +19,10 @@ Cell = tuple[tuple[str, Coordinate], ...]
 RoundUp = Callable[[YX], YX]
 """Rounds lengths up to pixels that all canvases share."""
 
+MOST_RESERVED: Final = 10_000
+"""Coordinates up to which more get room before their tiles come: a grid of a hundred by a hundred.
+Of a larger one, nobody can see the places that are free."""
+
 HEADING_GAP: Final = 0.03
 """From the plate to the middle of its headings, as a share of it: some 20 pixels where all of a
 plate is in view, and the text is 15 high."""
@@ -174,6 +178,11 @@ class MosaicAxis:
     def by_places(self) -> bool:
         """True if tiles or the layout state the places of the coordinates."""
         return self.layout.order == "stage" or bool(self.layout.places)
+
+    @property
+    def may_reserve(self) -> bool:
+        """True if coordinates may have room before their tiles come."""
+        return self.layout.order != "stage" and len(self.known) < MOST_RESERVED
 
     def offset(self, outer: Cell, at: Coordinate) -> YX:
         """Return the place of a coordinate in the cell around it."""

@@ -187,6 +187,10 @@ class Catalogue:
         else:
             self.left_out += 1
 
+    def tasks(self) -> Iterator[CatalogueEntry]:
+        """Yield the entries of tasks whose item has not come."""
+        return self._table.tasks()
+
     def status(self, entry: CatalogueEntry) -> TaskStatus | None:
         """Return why the task of an entry failed, or what became of it after its item came.
 

@@ -100,6 +100,12 @@ class EntryTable:
         for stream in self._parts.get(layer, ()):
             yield from _chosen(self.streams[stream], run)
 
+    def tasks(self) -> Iterator[CatalogueEntry]:
+        """Yield the entries of tasks whose item has not come."""
+        for within in [each for runs in self.streams.values() for each in runs.values()]:
+            if any(within.counts[state] for state in WITHOUT_ITEM):
+                yield from (e for e in within.places.values() if e.state in WITHOUT_ITEM)
+
     def newest_run(self, layer: str) -> int:
         """Return the newest run of a layer, also if it has no items yet; or else of all layers."""
         runs = (self.streams[stream] for stream in self._parts.get(layer, ()))

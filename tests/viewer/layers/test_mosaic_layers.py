@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from dask_napari.model import Calibration, Item, LayerSpec, Layout, Provenance
+from dask_napari.model import (
+    Calibration,
+    Item,
+    ItemMeta,
+    LayerSpec,
+    Layout,
+    Provenance,
+    TaskStatus,
+)
 
 PLATE = {"well": Layout(plate=96), "field": Layout(rows=2, columns=2)}
 MOSAIC = {"well": "mosaic", "field": "mosaic"}
@@ -44,6 +52,35 @@ def test_wells_and_fields_lie_side_by_side_and_kinds_overlay(viewer, live, sourc
     world = [layer.data_to_world(np.argwhere(pixels(layer)).max(axis=0)) for layer in (raw, cells)]
     np.testing.assert_allclose(world[0], world[1], atol=1)
     assert source.ledger().total.shown == 3
+
+
+def test_tiles_that_are_to_come_have_room_and_then_nothing_moves(viewer, live, source, put):
+    source.specs["raw"] = LayerSpec("raw", "image", {"field": "mosaic", "t": "slider"})
+
+    def tell(state: str, field: int | str) -> None:
+        meta = ItemMeta("raw", "image", {"field": field, "t": 1}, Provenance(f"raw-{field}"))
+        source.cluster.tell([TaskStatus(meta, state)], 1, 100)
+
+    for field in range(1, 9):
+        tell("failed" if field == 8 else "expected", field)
+    live.pump.tick()
+    assert list(viewer.layers) == []  # nobody knows yet how large tiles are
+    put(picture(5, field=0, t=0))
+    mosaic = live.layers.mosaic
+    assert viewer.layers["raw"].data.shape == (1, 30, 60)  # no step of a slider without an item
+    assert mosaic.frame({"field": 8, "t": 1}) == (20.0, 40.0, 10.0, 20.0)
+    assert mosaic.frame({"field": 9}) is None
+    put(picture(8, field=8, t=0), picture(3, field=3, t=0))
+    assert viewer.layers["raw"].data.shape == (1, 30, 60)
+    assert np.argwhere(pixels(viewer.layers["raw"]) == 8).min(axis=0).tolist() == [0, 20, 40]
+    tell("expected", 9)
+    live.pump.tick()
+    assert viewer.layers["raw"].data.shape == (1, 30, 80)
+    assert np.argwhere(pixels(viewer.layers["raw"]) == 8).min(axis=0).tolist() == [0, 20, 0]
+    live.layers.choose("field", "slider")
+    live.layers.choose("field", "mosaic")
+    live.pump.tick(force=True)
+    assert viewer.layers["raw"].data.shape == (1, 30, 80)
 
 
 def test_a_plate_has_headings_and_they_stay_out_of_the_way(viewer, live, source, put):

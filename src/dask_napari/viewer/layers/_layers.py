@@ -16,6 +16,7 @@ from dask_napari.canvas.pixels import PaintableArray, storable
 from dask_napari.catalog import ArrayHandle, Catalogue, CatalogueEntry, HeldItem, State
 from dask_napari.model import (
     PIXEL_KINDS,
+    TASK_STATES,
     AxisMode,
     Item,
     LayerSpec,
@@ -77,6 +78,8 @@ class Layers:
         """Modes before the user's last choice."""
         self._redraw = Redraw(viewer, self.reports)
         self._undrawn: list[Item] = []  # laid out since the last update
+        self._reserved: tuple[Arrangement | None, int] = None, 0
+        """Arrangement and version of the catalogue whose tasks have room in the mosaic."""
 
     def __repr__(self) -> str:
         return f"<Layers: {self._arrangement}>"
@@ -429,6 +432,7 @@ class Layers:
         With ``force`` all of them at once, however long that takes.
         """
         self._redraw.attempt("removed layers", now, force, self._hide_removed)
+        self._reserve()
         drawn = self._redraw.update(self._arrangement, now, force=force)
         self.pointed.renew(self.viewer, now)
         if self._undrawn:
@@ -439,6 +443,21 @@ class Layers:
         if not self.in_progress[0]:
             self._former = None
         return drawn
+
+    def _reserve(self) -> None:
+        """Make room in the mosaic for the items of tasks, once an item tells how large tiles are.
+
+        So tiles stay where they are when others come.
+        """
+        catalogue, mosaic = self.catalogue, self.mosaic
+        if not mosaic.axes or mosaic.tile == (0.0, 0.0):
+            return
+        arrangement, version = self._reserved
+        changed = catalogue.changes(version) if arrangement is self._arrangement else None
+        self._reserved = self._arrangement, catalogue.version
+        for entry in catalogue.tasks() if changed is None else changed:
+            if entry.state in TASK_STATES:
+                mosaic.reserve(entry.meta.position)
 
     @property
     def in_progress(self) -> tuple[int, int]:
