@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from dask_napari.model import PIXEL_KINDS, ItemMeta, Position, Provenance, Refusal
+from dask_napari.model import PIXEL_KINDS, ItemMeta, Provenance, Refusal
 from dask_napari.placement import Placement
 from dask_napari.tap._compiled_tap import CompiledTap
 
@@ -64,11 +64,5 @@ def expected_items(
             origin=placement.origin if is_chunk else (),
             array_shape=placement.array_shape if is_chunk else (),
         )
-        for position in itertools.islice(_positions(placement), MOST_ITEMS)
+        for position in itertools.islice(placement.positions(), MOST_ITEMS)
     ]
-
-
-def _positions(placement: Placement) -> Iterator[Position]:
-    names = [name for _, name, _ in placement.split]
-    for values in itertools.product(*(coordinates for _, _, coordinates in placement.split)):
-        yield {**placement.position, **dict(zip(names, values, strict=True))}
