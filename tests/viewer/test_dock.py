@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QApplication, QComboBox, QLineEdit, QToolButton
 
 from dask_napari.model import Item, ItemMeta, LayerSpec, Provenance, Report, TaskStatus
 from dask_napari.viewer.dock._dock_colours import DockColours, contrast
+from headless import eventually
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 SCHEDULER = "tcp://10.0.0.1:8786"
@@ -383,3 +384,24 @@ def test_a_hundred_rows_fit_a_small_window_and_cost_little(docked, tell, viewer,
     docked.rows.ensureWidgetVisible(last)
     QApplication.processEvents()
     assert last.counts.text() == "116 / 1,018", "a row is brought up to date when it comes in view"
+
+
+def test_the_dock_follows_the_theme_and_the_font_size_of_the_user(docked, tell, viewer, put):
+    from napari.settings import get_settings
+
+    put(image(well=1))
+    tell([tap("cells", 1, 0, 1, 1, select="segment")])
+    row, appearance = docked.rows["cells"], get_settings().appearance
+    before = row.height(), row.eye.iconSize().height()
+    size, theme = appearance.font_size, viewer.theme
+    try:
+        appearance.font_size = size + 6
+        viewer.theme = "light"
+        eventually(lambda: QApplication.processEvents() or row.eye.iconSize().height() > before[1])
+        assert row.height() > before[0]
+        colour = docked.rows["cells"].failures.palette().buttonText().color().getRgb()[:3]
+        assert colour == DockColours.of("light").error
+        assert row.bar.colours == DockColours.of("light")
+    finally:
+        appearance.font_size, viewer.theme = size, theme
+    eventually(lambda: QApplication.processEvents() or row.eye.iconSize().height() == before[1])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QEvent, Qt, QTimer, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QShortcut, QVBoxLayout, QWidget
 
@@ -30,6 +30,8 @@ from dask_napari.viewer.dock._under_cursor import UnderCursor
 from dask_napari.viewer.storage import describe
 
 if TYPE_CHECKING:
+    from qtpy.QtGui import QShowEvent
+
     from dask_napari.model import ClusterState
     from dask_napari.stream.receive import Receiver
     from dask_napari.viewer.layers import Layers
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 
 INTERVAL_MS: Final = 250
 """Milliseconds between readings; a person reads them."""
+
+NARROWEST: Final = 44
+"""Characters of the dock's least width: a row has room for its name and numbers."""
 
 SMOOTHING: Final = 0.3
 """Weight of the newest reading in the rates, so that they can be read."""
@@ -52,6 +57,10 @@ class LiveDock(QWidget):  # type: ignore[misc]
 
     def __init__(self, receiver: Receiver, layers: Layers) -> None:
         super().__init__()
+        # Sizes follow the font, which a style has given to all parts only after its event.
+        self._restyle = QTimer(self)
+        self._restyle.setSingleShot(True)
+        self._restyle.timeout.connect(self._take_theme)
         self._receiver = receiver
         self._layers = layers
         self._then = time.monotonic(), 0, 0
@@ -100,8 +109,6 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self._arrange()
         self._connect()
         self._take_theme()
-        viewer.events.theme.connect(self._take_theme)
-        self.destroyed.connect(lambda: viewer.events.theme.disconnect(self._take_theme))
         self._timer = QTimer(self)
         self._timer.setInterval(INTERVAL_MS)
         self._timer.timeout.connect(self.refresh)
@@ -146,13 +153,33 @@ class LiveDock(QWidget):  # type: ignore[misc]
         # From anywhere in the window.
         QShortcut(QKeySequence("Ctrl+Alt+L"), self).activated.connect(self.filter.setFocus)
 
-    def _take_theme(self, _: Any = None) -> None:
+    def _take_theme(self) -> None:
         """Draw in the colours of the theme that napari has now."""
         colours = DockColours.of(self._layers.viewer.theme)
         self._context.colours = colours
-        self.setStyleSheet(style_sheet(colours))
+        if (rules := style_sheet(colours)) != self.styleSheet():
+            self.setStyleSheet(rules)
         for part in (*self.findChildren(DockButton), *self.findChildren(TaskBar)):
             part.take_colours(colours)
+        self.setMinimumWidth(NARROWEST * self.fontMetrics().averageCharWidth())
+        # Layouts keep the sizes that widgets had in another font, or before they were shown.
+        for widget in (self, *self.findChildren(QWidget)):
+            if (layout := widget.layout()) is not None:
+                layout.invalidate()
+        if (layout := self.layout()) is not None:
+            layout.activate()
+        self.panels.fit()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take on another theme, or the user's font size."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.StyleChange, QEvent.Type.FontChange):
+            self._restyle.start(0)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Lay everything out in the fonts of the window."""
+        super().showEvent(event)
+        self._restyle.start(0)
 
     # -- readings ----------------------------------------------------------------------------
 
@@ -190,8 +217,8 @@ class LiveDock(QWidget):  # type: ignore[misc]
             self.panels.title(
                 "Messages",
                 f"Messages ({number})" if number else "Messages",
-                "warning" if self.messages.errors else "",
-                "error",
+                sign="warning" if self.messages.errors else "",
+                role="error",
             )
             self.panels.fit()
 
@@ -216,14 +243,17 @@ class LiveDock(QWidget):  # type: ignore[misc]
             f"{tally.selected} selected = {tally.shown} shown + {tally.coalesced} coalesced"
             f" + {tally.dropped.total()} dropped + {tally.pending} pending"
         )
+        if not tally.balanced:
+            text = f"The ledger does not balance: {text}"
         text += "".join(f"\n{n} dropped: {why}" for why, n in sorted(tally.dropped.items()))
         if text == self.total.text():
             return
         self.total.setText(text)
         if tally.balanced:
-            self.panels.title("Ledger", "Ledger balances", "check", "good")
+            self.panels.title("Ledger", "Ledger", "Ledger balances", sign="check", role="good")
         else:
-            self.panels.title("Ledger", "Ledger does not balance", "warning", "error")
+            words = "Ledger does not balance"
+            self.panels.title("Ledger", "Ledger", words, sign="warning", role="error")
         self.panels.fit()
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from dask_napari.viewer.dock._dock_buttons import DockButton
 from dask_napari.viewer.dock._dock_colours import DockColours
+
+NARROWEST: Final = 6
+"""Characters to which a heading may shrink."""
 
 
 class PanelBar(QWidget):  # type: ignore[misc]
@@ -31,6 +36,9 @@ class PanelBar(QWidget):  # type: ignore[misc]
         """Add a panel, folded."""
         heading = DockButton(tip, text=name)
         heading.setCheckable(True)
+        # Narrower than its text rather than widening the dock, which napari would not lay out anew.
+        heading.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        heading.setMinimumWidth(NARROWEST * heading.fontMetrics().averageCharWidth())
         heading.clicked.connect(lambda: self.toggle(name))
         self._line.insertWidget(len(self.headings), heading)
         area = QScrollArea()
@@ -65,12 +73,16 @@ class PanelBar(QWidget):  # type: ignore[misc]
             )
             area.setFixedHeight(min(wanted, self.window().height() // 4) + 2)
 
-    def title(self, name: str, text: str, sign: str = "", role: str = "text") -> None:
-        """Say something else in the heading of a panel, with a sign in the colour of a role."""
+    def title(
+        self, name: str, text: str, spoken: str = "", *, sign: str = "", role: str = "text"
+    ) -> None:
+        """Say something else in the heading of a panel, with a sign in the colour of a role.
+
+        ``spoken`` says the sign in words, for screen readers.
+        """
         heading = self.headings[name]
-        if heading.text() != text:
-            heading.setText(text)
-            heading.setAccessibleName(text)
+        heading.setText(text)
+        heading.setAccessibleName(spoken or text)
         heading.set_role(role)
         heading.set_icon(sign)
 

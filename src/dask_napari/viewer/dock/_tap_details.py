@@ -54,11 +54,13 @@ class TapDetails(QWidget):  # type: ignore[misc]
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
+        texts = QVBoxLayout()
+        texts.addWidget(self.numbers)
+        texts.addWidget(self.hint)
         first = QHBoxLayout()
-        first.addWidget(self.numbers, 1)
+        first.addLayout(texts, 1)
         first.addWidget(self.stop, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(first)
-        column.addWidget(self.hint)
         column.addLayout(self._offer_row)
         self._offer_row.addStretch(1)
         column.addWidget(self.failures)
@@ -78,6 +80,7 @@ class TapDetails(QWidget):  # type: ignore[misc]
         numbers = " · ".join(figures.parts)
         if numbers != self.numbers.text():
             self.numbers.setText(numbers)
+        self.numbers.setHidden(not numbers)
         self.failures.show_causes(self._context.failures.of(self._layer))
         self._offer(() if figures.matches else _nearest(figures.select, running))
         text = f"Show {figures.hidden} hidden {'item' if figures.hidden == 1 else 'items'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from dask_napari.viewer.dock._tap_row import TapRow
@@ -57,6 +57,11 @@ class TapList(QScrollArea):  # type: ignore[misc]
     def order(self) -> tuple[str, ...]:
         """Layers of the rows, from the top."""
         return tuple(self._order)
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the width of the rows: they do not scroll sideways."""
+        content, bar = self.widget().minimumSizeHint(), self.verticalScrollBar().sizeHint()
+        return QSize(content.width() + bar.width(), super().minimumSizeHint().height())
 
     def add_below(self, widget: QWidget) -> None:
         """Add a widget that scrolls with the rows, below them."""
