@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -386,9 +387,10 @@ def test_a_hundred_rows_fit_a_small_window_and_cost_little(docked, tell, viewer,
     assert last.counts.text() == "116 / 1,018", "a row is brought up to date when it comes in view"
 
 
-def test_the_dock_follows_the_theme_and_the_font_size_of_the_user(docked, tell, viewer, put):
-    from napari.settings import get_settings
-
+def test_the_dock_follows_the_theme_and_the_font_size_of_the_user(
+    docked, tell, viewer, put, monkeypatch
+):
+    monkeypatch.setattr(type(get_settings()), "save", lambda *_, **__: None)  # not for good
     put(image(well=1))
     tell([tap("cells", 1, 0, 1, 1, select="segment")])
     row, appearance = docked.rows["cells"], get_settings().appearance

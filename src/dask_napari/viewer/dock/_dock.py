@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from napari.settings import get_settings
 from qtpy.QtCore import QEvent, Qt, QTimer, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QShortcut, QVBoxLayout, QWidget
@@ -157,7 +158,9 @@ class LiveDock(QWidget):  # type: ignore[misc]
         """Draw in the colours of the theme that napari has now."""
         colours = DockColours.of(self._layers.viewer.theme)
         self._context.colours = colours
-        if (rules := style_sheet(colours)) != self.styleSheet():
+        if (
+            rules := style_sheet(colours, get_settings().appearance.font_size)
+        ) != self.styleSheet():
             self.setStyleSheet(rules)
         for part in (*self.findChildren(DockButton), *self.findChildren(TaskBar)):
             part.take_colours(colours)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dask_napari.viewer.dock._dock_colours import DockColours, blend, css
 
 
-def style_sheet(colours: DockColours) -> str:
-    """Return rules for the widgets of the dock; fonts and all else are napari's."""
+def style_sheet(colours: DockColours, font_size: int) -> str:
+    """Return rules for the widgets of the dock, whose font size is in points; the rest is napari's.
+
+    napari gives no size to buttons of the dock's kind, nor to the dock itself.
+    """
     hover = css(blend(colours.panel, colours.text, 0.15))
     return f"""
+        LiveDock, DockButton, TaskBar, LiveDock QLineEdit {{ font-size: {font_size}pt; }}
         TapRow, TapForm {{ background-color: {css(colours.panel)}; border-radius: 3px; }}
         TapRow QLabel, TapForm QLabel, TapDetails, TaskBar {{ background-color: transparent; }}
         QLabel[role="faint"] {{ color: {css(colours.faint)}; }}
