@@ -363,7 +363,6 @@ def test_places_in_a_stack_are_features():
         (([SQUARE], ["path", "path"]), "shape type"),
         ([([[0, 0], [1, 1], [2, 2]], "rectangle")], "vertices"),
         ([([[0, 0]], "path")], "vertices"),
-        ([SQUARE, [[0, 0, 0], [1, 1, 1]]], "dimensions"),
         ([np.zeros((2, 2, 2, 2))], "dimensions"),
         ([["a", "b"]], "dtype"),
         ({"area": [1, 2]}, "no coordinates"),

@@ -73,7 +73,7 @@ def test_no_surface_at_all():
     ("value", "reason"),
     [
         ((VERTICES, FACES + 2), "faces"),
-        ((VERTICES, FACES - 1), "faces"),
+        ((VERTICES, FACES - 9), "faces"),
         ((VERTICES, FACES * 1.0), "faces"),
         ((VERTICES, FACES[:, :2]), "faces"),
         ((VERTICES, FACES, [1.0, 2.0]), "values"),

@@ -112,7 +112,6 @@ def test_a_pixel_size_holds_in_space_not_in_time():
         (ROWS - [0, 5, 0, 0], "track times"),
         (FRAME.drop(columns="frame"), "no coordinates"),
         (FRAME.drop(columns="track_id"), "no coordinates"),
-        (FRAME.assign(track_id=["a", "b", "c"]), "dtype"),
         (None, "not tracks"),
         ((ROWS, {"graph": [1, 2]}, "tracks"), "graph"),
         ((ROWS, {2: "one"}), "graph"),

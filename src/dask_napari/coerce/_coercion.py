@@ -17,8 +17,8 @@ from dask_napari.placement import position_of
 
 logger = logging.getLogger(__name__)
 
-OnNote = Callable[[str, str], object]
-"""Takes the layer and a text on how an item differs from the output."""
+OnNote = Callable[[str, str, str], object]
+"""Takes the layer, a text on how an item differs from the output, and the text with figures."""
 
 
 class CoercionOptions(TypedDict, total=False):
@@ -33,8 +33,8 @@ class CoercionOptions(TypedDict, total=False):
     on_note: OnNote
 
 
-def _log_note(layer: str, text: str) -> None:
-    logger.warning("layer %r: %s", layer, text)
+def _log_note(layer: str, text: str, latest: str = "") -> None:
+    logger.warning("layer %r: %s", layer, latest or text)
 
 
 def coerce(value: object, **options: Unpack[CoercionOptions]) -> Item:
@@ -58,8 +58,8 @@ def coerce(value: object, **options: Unpack[CoercionOptions]) -> Item:
     rgb : bool, optional
         Whether the last axis is colour; guessed from shape and dtype if not given.
     on_note : callable
-        Called with the layer and a text for each way in which the item differs from the output,
-        each time; the log has it if not given.
+        Called with the layer, a text and perhaps the text with figures, for each way in which the
+        item differs from the output, each time; the log has it if not given.
 
     Raises
     ------
@@ -155,9 +155,9 @@ class _Coercion:
     rgb: bool | None
     on_note: OnNote
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, latest: str = "") -> None:
         """Tell how a layer differs from the output."""
-        self.on_note(self.layer, text)
+        self.on_note(self.layer, text, latest)
 
     def refusal(self, error: Exception) -> Refusal:
         """Return an error as a refusal with its layer and task."""

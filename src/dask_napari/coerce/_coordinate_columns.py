@@ -60,12 +60,23 @@ def axis_names(columns: Mapping[str, str]) -> tuple[str, ...]:
     return () if any(axis.isdigit() for axis in columns) else tuple(columns)
 
 
+def _numbers(values: AnyArray) -> AnyArray:
+    """Return a column of objects as numbers, with NaN for what is none, if it has any."""
+    if values.dtype.kind != "O":
+        return values
+    given = [isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in values]
+    if all(given) or not any(given):
+        return values
+    pairs = zip(values, given, strict=True)
+    return np.array([float(v) if is_number else np.nan for v, is_number in pairs])
+
+
 def take(table: Table, names: Sequence[str], elements: str) -> tuple[AnyArray, Table]:
     """Return columns of numbers side by side, and the table of the other columns."""
     found: list[AnyArray] = []
     for name in names:
         try:
-            values = column(as_column(name, table[name], elements))
+            values = column(_numbers(as_column(name, table[name], elements)))
             # An empty list has no type of its own.
             values = coordinates(values if len(values) else np.empty(0), f"column {name!r}")
         except Refusal as error:

@@ -125,7 +125,7 @@ def column(values: AnyArray) -> AnyArray:
 
 
 def _from_objects(values: Sequence[Any]) -> AnyArray:
-    values = [None if _missing(value) else value for value in values]
+    values = [None if is_missing(value) else value for value in values]
     present = [value for value in values if value is not None]
     if present and all(
         isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in present
@@ -143,7 +143,8 @@ def _from_objects(values: Sequence[Any]) -> AnyArray:
     return _text_array(["" if value is None else _as_text(value) for value in values])
 
 
-def _missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Return whether a value stands for none: None, NaN, and those of pandas."""
     if value is None:
         return True
     if type(value).__name__ in ("NaTType", "NAType"):  # pandas

@@ -48,8 +48,9 @@ def add_geometry(outlines: Outlines, value: Any) -> None:
     if isinstance(value, Mapping) and value.get("type") == "Feature":
         row = value.get("properties") or {}
         value = value.get("geometry")
-    outlines.begin(row if isinstance(row, Mapping) else {})
+    outlines.describe(row if isinstance(row, Mapping) else {})
     if value is None:
+        outlines.leave_out("no geometry")
         return
     try:
         add_outlines(outlines, value)

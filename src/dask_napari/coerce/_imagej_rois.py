@@ -25,7 +25,7 @@ def is_roi(value: object) -> bool:
 
 def add_roi(outlines: Outlines, roi: Any) -> None:
     """Add a ROI as an element of its own, with its name and its place in a stack as features."""
-    outlines.begin(_features(roi))
+    outlines.describe(_features(roi))
     try:
         name = roi.roitype.name
         if name in ("RECT", "OVAL") and not roi.composite:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from dask_napari.model import AnyArray, Calibration, Kind
 
-Note = Callable[[str], object]
-"""Takes a text on how the shown layer differs from the output; without figures, since equal texts
-are reported once."""
+
+class Note(Protocol):
+    """Takes a text on how the shown layer differs from the output.
+
+    It has no figures, since equal texts are reported once; ``latest`` tells it with figures.
+    """
+
+    def __call__(self, text: str, latest: str = "") -> object:
+        """Take the note."""
 
 
-def _ignore(text: str) -> None:
+def _ignore(text: str, latest: str = "") -> None:
     pass
 
 
@@ -32,6 +38,15 @@ class CoercionContext:
     position_axes: frozenset[str] = frozenset()
     empty_ndim: int = 2
     note: Note = _ignore
+
+    def leave_out(self, elements: str, count: int, total: int, why: str, detail: str = "") -> None:
+        """Tell that some of the elements of an output are not shown."""
+        if count:
+            self.note(
+                f"some {elements} are left out: {why}",
+                f"{count} of {total} {elements} left out: {why}"
+                + (f" ({detail})" if detail else ""),
+            )
 
 
 @dataclass(slots=True)

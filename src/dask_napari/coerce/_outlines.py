@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import compress
 from typing import Any, Final
 
 import numpy as np
@@ -22,7 +25,8 @@ class Outlines:
 
     ``vertices`` has an array ``(v, D)`` a shape, ``types`` its index in ``SHAPE_TYPES``,
     ``sources`` the number of its element of the output; ``points`` has an array ``(n, D)`` an
-    element that is points; ``rows``, the features of each element.
+    element that is points; ``rows``, the features of each element. Elements that cannot be shown
+    are left out, and counted by the reason.
     """
 
     def __init__(self, context: CoercionContext) -> None:
@@ -33,10 +37,58 @@ class Outlines:
         self.points: list[AnyArray] = []
         self.point_sources: list[int] = []
         self.rows: list[Mapping[str, Any]] = []
+        self._left_out: Counter[str] = Counter()
+        self._failures: dict[str, Refusal] = {}
 
-    def begin(self, row: Mapping[str, Any] | None = None) -> None:
-        """Begin the next element of the output, with its features."""
-        self.rows.append(row or {})
+    @contextmanager
+    def element(self) -> Iterator[None]:
+        """Add the next element of the output; if it is refused, it is left out."""
+        self.rows.append({})
+        lists: list[list[Any]] = [self.vertices, self.types, self.sources]
+        lists += [self.points, self.point_sources]
+        lengths = list(map(len, lists))
+        try:
+            yield
+        except Refusal as error:
+            for entries, length in zip(lists, lengths, strict=True):
+                del entries[length:]
+            self.leave_out(error.reason)
+            self._failures.setdefault(error.reason, error)
+
+    def leave_out(self, reason: str) -> None:
+        """Count a shape that is not shown."""
+        self._left_out[reason] += 1
+
+    def finish(self) -> int | None:
+        """Return the number of coordinates of all shapes, None without any; tell what is missing.
+
+        Shapes of another number of coordinates than most have are left out. Raises
+        :class:`Refusal` if no element can be shown.
+        """
+        ndims = Counter(part.shape[1] for part in (*self.vertices, *self.points))
+        if not ndims and self._failures:
+            raise next(iter(self._failures.values()))
+        ndim = max(ndims, key=lambda n: ndims[n]) if ndims else None
+        if len(ndims) > 1:
+            self._keep(ndim)
+        for reason, count in self._left_out.items():
+            detail = str(self._failures.get(reason, ""))
+            self.context.leave_out("shapes", count, max(len(self.rows), count), reason, detail)
+        return ndim
+
+    def _keep(self, ndim: int | None) -> None:
+        kept = [part.shape[1] == ndim for part in self.vertices]
+        of_points = [part.shape[1] == ndim for part in self.points]
+        self._left_out["dimensions"] += kept.count(False) + of_points.count(False)
+        self.vertices = list(compress(self.vertices, kept))
+        self.types = list(compress(self.types, kept))
+        self.sources = list(compress(self.sources, kept))
+        self.points = list(compress(self.points, of_points))
+        self.point_sources = list(compress(self.point_sources, of_points))
+
+    def describe(self, row: Mapping[str, Any]) -> None:
+        """Give the present element its features."""
+        self.rows[-1] = row
 
     def add(self, vertices: object, shape_type: str = "") -> None:
         """Add vertices ``(v, D)`` to the present element; without a type, it is guessed."""
@@ -49,15 +101,13 @@ class Outlines:
                 f"vertices of a shape need shape (v, D); these have shape {data.shape}",
             )
         if not len(data):
-            self.context.note("shapes without vertices are left out")
+            self.leave_out("no vertices")
             return
         shape_type = _type_name(shape_type) or guessed_type(data)
         if shape_type != "point":
             data = _fitted(data, shape_type)
         if not reachable(data).all():
-            self.context.note(
-                "shapes with a vertex that is not finite, or beyond 2**31, are left out",
-            )
+            self.leave_out("a vertex that is not finite, or beyond 2**31")
         elif shape_type == "point":
             self.points.append(data)
             self.point_sources.append(len(self.rows) - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -43,6 +44,13 @@ def points(value: object, context: CoercionContext) -> list[LayerArrays]:
 
 POINTS: Final = OutputKind(points)
 
+NOT_REACHABLE: Final = "a coordinate that is not finite, or beyond 2**31"
+
+
+def rows_of(kind: Kind) -> str:
+    """Return the name of the elements of a kind, for messages."""
+    return "rows of tracks" if kind == "tracks" else kind
+
 
 def made_of_rows(
     kind: Kind,
@@ -50,16 +58,22 @@ def made_of_rows(
     axes: tuple[str, ...],
     context: CoercionContext,
     table: Table | None,
+    usable: AnyArray | None = None,
 ) -> LayerArrays:
-    """Return a layer of one row an element, with features; unreachable rows are left out."""
+    """Return a layer of one row an element, with features.
+
+    Unreachable rows are left out, and those that are not ``usable``, of which people know.
+    """
     arrays = features_of(table, len(data), kind)
     arrays |= features_of(context.features, len(data), kind)
     if data.size:
         kept = reachable(data).reshape(len(data), -1).all(axis=1)
+        if usable is None:
+            usable = np.ones(len(data), np.bool_)
+        count = int((usable & ~kept).sum())
+        context.leave_out(rows_of(kind), count, len(data), NOT_REACHABLE)
+        kept &= usable
         if not kept.all():
-            context.note(
-                f"{kind} with a coordinate that is not finite, or beyond 2**31, are left out"
-            )
             data = data[kept]
             arrays = {name: array[kept] for name, array in arrays.items()}
     return LayerArrays(kind, data, arrays, data.shape[-1], calibration=Calibration(axes=axes))
@@ -77,8 +91,37 @@ def _from_table(table: Table, context: CoercionContext) -> tuple[AnyArray, tuple
     return data, axis_names(columns), others
 
 
+def element_rows(value: Any, elements: str) -> AnyArray:
+    """Return an array of one row an element; rows of a list that are no numbers become NaN."""
+    try:
+        return coordinates(value, elements)
+    except Refusal:
+        if not isinstance(value, list | tuple):
+            raise
+        rows = [_row(row) for row in value]
+        shapes = Counter(row.shape for row in rows if row is not None)
+        if len(rows) < 2 or not shapes:
+            raise
+        shape = max(shapes, key=lambda s: shapes[s])
+        if shapes[shape] * 2 <= len(rows):
+            raise
+        missing = np.full(shape, np.nan)
+        return np.stack([missing if r is None or r.shape != shape else r for r in rows])
+
+
+def _row(value: Any) -> AnyArray | None:
+    try:
+        return (
+            coordinates(value, "a row")
+            if is_array(value) or isinstance(value, list | tuple)
+            else None
+        )
+    except Refusal:
+        return None
+
+
 def _from_array(value: Any, context: CoercionContext) -> AnyArray:
-    data = coordinates(value, "points")
+    data = element_rows(value, "points")
     if data.size == 0:
         has_ndim = data.ndim == 2 and 2 <= data.shape[1] <= AXES_LIMIT
         return np.empty((0, data.shape[1] if has_ndim else context.empty_ndim), data.dtype)

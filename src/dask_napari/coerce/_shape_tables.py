@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.coerce._coordinate_columns import axis_columns, find, take
-from dask_napari.coerce._features import as_column
+from dask_napari.coerce._features import as_column, is_missing
 from dask_napari.coerce._geometries import add_geometry, is_geometry
 from dask_napari.coerce._outlines import Outlines, box
 from dask_napari.coerce._tables import Table, column_list
@@ -50,22 +50,23 @@ def add_table(outlines: Outlines, table: Table) -> Table:
 
 def _add_geometries(outlines: Outlines, table: Table, name: str) -> Table:
     for value in as_column(name, table[name], "shapes"):
-        if value is None:
-            outlines.begin()
-        elif not is_geometry(value):
-            raise Refusal(
-                "shapes", f"column {name!r} holds a {type(value).__name__}; give geometries"
-            )
-        else:
-            add_geometry(outlines, value)
+        with outlines.element():
+            if is_missing(value):
+                outlines.leave_out("no geometry")
+            elif not is_geometry(value):
+                raise Refusal(
+                    "shapes", f"column {name!r} holds a {type(value).__name__}; give geometries"
+                )
+            else:
+                add_geometry(outlines, value)
     return {other: values for other, values in table.items() if other != name}
 
 
 def _add_boxes(outlines: Outlines, table: Table, names: list[str], edge: float) -> Table:
     corners, others = take(table, names, "bounding boxes")
     for row in corners - edge:
-        outlines.begin()
-        outlines.add(box(row[:2], row[2:]), "rectangle")
+        with outlines.element():
+            outlines.add(box(row[:2], row[2:]), "rectangle")
     return others
 
 
@@ -80,6 +81,6 @@ def _add_vertices(outlines: Outlines, table: Table) -> Table:
     types: Any = as_column("shape-type", table[named or ""], "vertices")
     for number in np.unique(numbers):
         rows = np.flatnonzero(numbers == number)
-        outlines.begin()
-        outlines.add(data[rows], str(types[rows[0]]))
+        with outlines.element():
+            outlines.add(data[rows], str(types[rows[0]]))
     return {}

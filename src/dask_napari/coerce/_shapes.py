@@ -40,7 +40,8 @@ def shapes(value: object, context: CoercionContext) -> list[LayerArrays]:
             value, types = value  # type: ignore[misc]
         found = _elements(value)
         for element, shape_type in zip(found, _types(types, len(found)), strict=True):
-            _add(outlines, element, shape_type)
+            with outlines.element():
+                _add(outlines, element, shape_type)
     return _made(outlines, table, context)
 
 
@@ -127,13 +128,11 @@ def _add(outlines: Outlines, value: Any, shape_type: str) -> None:
             raise not_a_shape(value)
         names = ("type", "shape_type", "shape-type")
         shape_type = next((str(value[name]) for name in names if name in value), shape_type)
-        outlines.begin({k: v for k, v in value.items() if k != key and k not in names})
+        outlines.describe({k: v for k, v in value.items() if k != key and k not in names})
         outlines.add(value[key], shape_type)
     elif isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str):
-        outlines.begin()
         outlines.add(value[0], value[1])
     elif is_array(value) or isinstance(value, list | tuple):
-        outlines.begin()
         outlines.add(*_contour(value, shape_type))
     else:
         raise not_a_shape(value)
@@ -156,18 +155,18 @@ def _add_regions(outlines: Outlines, value: Any) -> Table:
             " kind='points' for their centres",
         )
     for region in regions:
-        outlines.begin()
         found = outline(region)
-        if found is not None:
-            outlines.add(found, "polygon")
+        with outlines.element():
+            if found is None:
+                outlines.leave_out("no outline")
+            else:
+                outlines.add(found, "polygon")
     return measured(regions)
 
 
 def _made(outlines: Outlines, table: Table | None, context: CoercionContext) -> list[LayerArrays]:
-    ndims = {v.shape[1] for v in (*outlines.vertices, *outlines.points)}
-    if len(ndims) > 1:
-        raise Refusal("dimensions", f"shapes of {sorted(ndims)} coordinates together")
-    ndim = ndims.pop() if ndims else context.empty_ndim
+    found = outlines.finish()
+    ndim = context.empty_ndim if found is None else found
     arrays = features_of(table, len(outlines.rows), "shapes")
     if any(outlines.rows):
         arrays |= features_of(rows_to_table(outlines.rows), len(outlines.rows), "shapes")

@@ -28,9 +28,13 @@ def surface(value: object, context: CoercionContext) -> list[LayerArrays]:
             "dimensions",
             f"vertices of a surface need shape (v, D); these have shape {vertices.shape}",
         )
-    if not reachable(vertices).all():
-        raise Refusal("not finite", "a surface has vertices that are not finite, or beyond 2**31")
-    arrays = {"faces": _faces(given_faces, len(vertices))}
+    usable = reachable(vertices).all(axis=1)
+    if len(vertices) and not usable.any():
+        raise Refusal("not finite", "a surface has no vertex that is finite, and within 2**31")
+    arrays = {"faces": _faces(given_faces, usable, context)}
+    if not usable.all():
+        # No face names them; values stay one a vertex.
+        vertices = np.where(usable[:, np.newaxis], vertices, vertices[usable][0])
     if given_values is not None:
         arrays["values"] = _values(given_values, len(vertices))
     if context.features is not None:
@@ -73,7 +77,9 @@ def _fields(value: Any) -> tuple[Any, Any, Any]:
     )
 
 
-def _faces(given: Any, count: int) -> AnyArray:
+def _faces(given: Any, usable: AnyArray, context: CoercionContext) -> AnyArray:
+    """Return the triangles of faces between usable vertices."""
+    count = len(usable)
     faces = from_lists(given, "faces") if isinstance(given, list | tuple) else to_host(given)
     if not faces.size:
         return np.empty((0, 3), np.uint32)
@@ -83,10 +89,16 @@ def _faces(given: Any, count: int) -> AnyArray:
             f"faces need whole numbers in shape (f, 3); these have dtype {faces.dtype} and shape"
             f" {faces.shape}",
         )
-    if int(faces.min()) < 0 or int(faces.max()) >= count:
+    kept = ((faces >= 0) & (faces < count)).all(axis=1)
+    if not kept.any():
         raise Refusal(
             "faces", f"faces name vertices {faces.min()} to {faces.max()}; there are {count}"
         )
+    kept[kept] = usable[faces[kept]].all(axis=1)
+    context.leave_out(
+        "faces", len(faces) - int(kept.sum()), len(faces), "vertices that are missing or not finite"
+    )
+    faces = faces[kept]
     if faces.shape[1] == 4:
         faces = np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]])
     return faces.astype(np.uint32 if count < 1 << 32 else np.int64, copy=False)

@@ -12,8 +12,8 @@ from dask_napari.coerce._features import as_column, column
 from dask_napari.coerce._host_arrays import coordinates, is_array
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._output_kind import OutputKind, are_rows
-from dask_napari.coerce._points import made_of_rows
-from dask_napari.coerce._tables import Table, column_list, is_frame, table_of
+from dask_napari.coerce._points import element_rows, made_of_rows
+from dask_napari.coerce._tables import Table, column_list, is_frame, table_of, unused
 from dask_napari.model import FARTHEST, AnyArray, Refusal
 
 _ID: Final = ("track_id", "trackid", "track", "particle", "id", "track id")
@@ -34,7 +34,7 @@ def tracks(value: object, context: CoercionContext) -> list[LayerArrays]:
         data, axes, table = _from_table(table_of(value) or {})
         graph = _parents(data, table) if graph is None else graph
     elif is_array(value) or isinstance(value, list | tuple):
-        data = coordinates(value, "tracks").astype(np.float64, copy=False)
+        data = element_rows(value, "tracks").astype(np.float64, copy=False)
         if not data.size:
             data = np.empty((0, 5 if data.shape[-1:] == (5,) else 4))
     else:
@@ -46,7 +46,7 @@ def tracks(value: object, context: CoercionContext) -> list[LayerArrays]:
     _check(data)
     if features is not None:
         table = {**table, **(table_of(features) or {})}
-    made = made_of_rows("tracks", data, axes, context, table)
+    made = made_of_rows("tracks", data, axes, context, table, _in_tracks(data, context))
     made.spatial_ndim, made.time_first = data.shape[1] - 1, True
     order = np.lexsort((made.data[:, 1], made.data[:, 0]))
     made.data = made.data[order]
@@ -93,6 +93,7 @@ def _from_table(table: Table) -> tuple[AnyArray, tuple[str, ...], Table]:
             "a table of tracks needs columns track_id, frame (or t), y and x; this one has"
             f" {column_list(table)}",
         )
+    table = _with_numbers(table, track)
     data, others = take(table, [track, time, *columns.values()], "tracks")
     axes = axis_names(columns)
     return data.astype(np.float64, copy=False), ("t", *axes) if axes else (), others
@@ -105,19 +106,60 @@ def _check(data: AnyArray) -> None:
             "tracks need an array of shape (n, 4) or (n, 5): track, time, (z), y, x; this one has"
             f" shape {data.shape}",
         )
-    if not _are_indices(data[:, 0]):
-        raise Refusal("track numbers", "numbers of tracks must be whole, from 0 to 2**31")
-    if not _are_indices(data[:, 1]):
-        raise Refusal(
-            "track times",
-            "times of tracks must be whole numbers from 0 to 2**31, as the index of a frame is;"
-            " give a column 'frame'",
-        )
 
 
-def _are_indices(values: AnyArray) -> bool:
-    values = values[np.isfinite(values)]
-    return bool(((values == np.floor(values)) & (values >= 0) & (values <= FARTHEST)).all())
+_NO_TRACK: Final = frozenset({"", "none", "nan", "na", "n/a", "null"})
+"""Texts in a column of tracks, in lower case, for rows that are in none."""
+
+
+def _with_numbers(table: Table, track: str) -> Table:
+    """Return a table with numbers for the names of tracks, which become a feature."""
+    texts = column(as_column(track, table[track], "tracks"))
+    if texts.dtype.kind != "U" or not len(texts):
+        return table
+    names = [None if name.strip().lower() in _NO_TRACK else name.strip() for name in texts.tolist()]
+    try:
+        numbers = {name: float(name) for name in names if name is not None}
+        found = dict(table)
+    except ValueError:
+        numbers = {}
+        for name in filter(None, names):
+            numbers.setdefault(name, float(len(numbers)))
+        found = {**table, unused("track name", table): texts}
+    for each in filter(None, (track, find(table, _PARENT))):
+        given = column(as_column(each, table[each], "tracks"))
+        if given.dtype.kind == "U":
+            found[each] = np.array([numbers.get(name.strip(), np.nan) for name in given.tolist()])
+    return found
+
+
+_INDICES: Final = (
+    (
+        "track numbers",
+        "numbers of tracks must be whole, from 0 to 2**31; rows outside of tracks are left out",
+    ),
+    (
+        "track times",
+        "times of tracks must be whole numbers from 0 to 2**31, as the index of a frame is; give"
+        " a column 'frame'",
+    ),
+)
+"""Columns of indices: reason and text where they hold something else."""
+
+
+def _in_tracks(data: AnyArray, context: CoercionContext) -> AnyArray:
+    """Return which rows belong to a track; trackers mark others by -1, and some by NaN."""
+    usable = np.ones(len(data), np.bool_)
+    for index, (reason, text) in enumerate(_INDICES):
+        values = data[:, index]
+        given = np.isfinite(values) & usable
+        right = (values == np.floor(values)) & (values >= 0) & (values <= FARTHEST)
+        wrong = given & ~right
+        if wrong.any() and not (given & right).any():
+            raise Refusal(reason, text)
+        context.leave_out("rows of tracks", int(wrong.sum()), len(data), reason, text)
+        usable &= ~wrong
+    return usable
 
 
 def _parents(data: AnyArray, table: Table) -> dict[int, Any] | None:

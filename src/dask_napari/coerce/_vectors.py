@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 
 from dask_napari.coerce._coordinate_columns import axis_columns, axis_names, find, take
-from dask_napari.coerce._host_arrays import coordinates, is_array
+from dask_napari.coerce._host_arrays import is_array
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._output_kind import OutputKind, are_rows
-from dask_napari.coerce._points import made_of_rows
+from dask_napari.coerce._points import element_rows, made_of_rows
 from dask_napari.coerce._tables import Table, column_list, is_frame, table_of
 from dask_napari.model import AXES_LIMIT, AnyArray, Refusal
 from dask_napari.placement import column_names
@@ -31,7 +31,7 @@ def vectors(value: object, context: CoercionContext) -> list[LayerArrays]:
     if is_frame(value) or isinstance(value, Mapping):
         data, axes, table = _from_table(table_of(value) or {}, context)
     elif is_array(value) or isinstance(value, list | tuple):
-        data = _from_array(coordinates(value, "vectors"), context)
+        data = _from_array(element_rows(value, "vectors"), context)
         axes = column_names(value, data.shape[2])
     else:
         raise Refusal(

@@ -101,15 +101,19 @@ class Reports:
             )
         return new
 
-    def note(self, layer: str, text: str, *, level: int = logging.WARNING) -> bool:
+    def note(
+        self, layer: str, text: str, latest: str = "", *, level: int = logging.WARNING
+    ) -> bool:
         """Report how something is shown; return whether the note is new.
 
-        The text is the cause, so it has no figures.
+        The text is the cause, so it has no figures; ``latest`` tells it with those of this case.
         """
         new = self.is_new((layer, text))
+        told = latest or text
+        if new or latest:
+            self.take(Report(_short(layer), _short(text), "", _clean(told, TEXT_LIMIT), note=True))
         if new:
-            self.take(Report(_short(layer), _short(text), "", _clean(text, TEXT_LIMIT), note=True))
-            self._log(level, f"layer {layer!r}: {text}" if layer else text, None)
+            self._log(level, f"layer {layer!r}: {told}" if layer else told, None)
         return new
 
     def is_new(self, cause: Hashable) -> bool:
