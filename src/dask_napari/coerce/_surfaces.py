@@ -28,7 +28,7 @@ def surface(value: object, context: CoercionContext) -> list[LayerArrays]:
             "dimensions",
             f"vertices of a surface need shape (v, D); these have shape {vertices.shape}",
         )
-    usable = reachable(vertices).all(axis=1)
+    usable: AnyArray = np.all(reachable(vertices), axis=1)
     if len(vertices) and not usable.any():
         raise Refusal("not finite", "a surface has no vertex that is finite, and within 2**31")
     arrays = {"faces": _faces(given_faces, usable, context)}
@@ -89,7 +89,7 @@ def _faces(given: Any, usable: AnyArray, context: CoercionContext) -> AnyArray:
             f"faces need whole numbers in shape (f, 3); these have dtype {faces.dtype} and shape"
             f" {faces.shape}",
         )
-    kept = ((faces >= 0) & (faces < count)).all(axis=1)
+    kept: AnyArray = np.all((faces >= 0) & (faces < count), axis=1)
     if not kept.any():
         raise Refusal(
             "faces", f"faces name vertices {faces.min()} to {faces.max()}; there are {count}"
