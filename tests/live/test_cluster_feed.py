@@ -251,6 +251,16 @@ def test_commands_change_the_taps_and_pause_the_stream(client, watched):
     eventually(lambda: watched.sinks.reports.changed())
 
 
+def test_a_tap_that_matched_nothing_takes_other_tasks_and_keeps_its_options(client, watched):
+    watched.tap(Tap("fram", layer="raw", at="{n:d}", options={"opacity": 0.5}))
+    link = watched.viewer.receiver.cluster
+    eventually(lambda: watched.progress("raw") and link.attached)
+    link.command(Command("tap", {"select": "frame", "replaces": "raw"}))
+    eventually(lambda: watched.progress("raw").select == "frame")
+    (tap,) = watched.sinks.taps
+    assert (tap.layer, tap.at, tap.options) == ("raw", "{n:d}", {"opacity": 0.5})
+
+
 def test_a_predicate_of_the_user_is_not_asked_of_other_tasks(client, watched):
     watched.tap(Tap(tasks.slow_predicate, layer="any"))
     wait(client.map(tasks.frame, range(3), pure=False))

@@ -108,8 +108,7 @@ def test_a_tap_that_matches_nothing_offers_what_runs(docked, tell):
     assert details.hint.text() == "no such task yet; running are: segment, read"
     click(details.offers[0])
     assert tell([tap("mask", select="segmnt", kind="labels")], running) == [
-        {"name": "untap", "arguments": {"layer": "mask"}},
-        {"name": "tap", "arguments": {"select": "segment", "layer": "mask", "kind": "labels"}},
+        {"name": "tap", "arguments": {"select": "segment", "replaces": "mask"}},
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import Any, Final
 
@@ -46,14 +47,24 @@ class UserCommands:
             raise ValueError("the scheduler knows no failed task of these any more; submit anew")
         requests.call(lambda: dask_internals.retry(client, failed))
 
-    def _tap(self, select: str, **options: Any) -> None:
-        self._sinks.change(lambda taps: taps.added([Tap(select, **options)]))
+    def _tap(self, select: str, replaces: str = "", **options: Any) -> None:
+        if replaces:
+            former = self._taps_of(replaces)
+            tap = dataclasses.replace(former[0], select=select, **options)
+            self._sinks.change(lambda taps: taps.without(former).added([tap]))
+        else:
+            self._sinks.change(lambda taps: taps.added([Tap(select, **options)]))
 
     def _untap(self, layer: str) -> None:
-        removed = [tap for tap in self._sinks.taps if tap.layer == layer]
-        if not removed:
-            raise ValueError(f"no tap fills the layer {layer!r}")
+        removed = self._taps_of(layer)
         self._sinks.change(lambda taps: taps.without(removed))
+
+    def _taps_of(self, layer: str) -> list[Tap]:
+        """Return the taps that fill a layer; raise ValueError if there are none."""
+        found = [tap for tap in self._sinks.taps if tap.layer == layer]
+        if not found:
+            raise ValueError(f"no tap fills the layer {layer!r}")
+        return found
 
     def _pause(self) -> None:
         self._sinks.pause()

@@ -200,7 +200,8 @@ class Command(msgspec.Struct, frozen=True):
     ----------
     name : str
         ``retry`` (``keys``: task keys as text), ``tap`` (``select`` and options of a
-        :class:`~dask_napari.Tap`), ``untap`` (``layer``), ``pause``, ``resume``.
+        :class:`~dask_napari.Tap`; with ``replaces``, those of the tap of that layer), ``untap``
+        (``layer``), ``pause``, ``resume``.
     arguments : dict
         Its arguments.
     """

@@ -115,8 +115,7 @@ class TapDetails(QWidget):  # type: ignore[misc]
 
     def _use(self, name: str) -> None:
         """Stream other tasks onto the layer."""
-        if self._commands.send("untap", layer=self._layer):
-            self._commands.send("tap", select=name, layer=self._layer, kind=self._figures.kind)
+        self._commands.send("tap", select=name, replaces=self._layer)
 
 
 def _nearest(select: str, names: Sequence[str]) -> tuple[str, ...]:
