@@ -181,7 +181,7 @@ def test_many_layers_are_made_a_few_a_tick_and_that_can_be_cancelled(viewer, liv
     assert made < 12
     live.dock.refresh()
     assert live.dock.axes.progress.isVisibleTo(live.dock)
-    assert f"{made} of 12 layers" in live.dock.axes.progress.text()
+    assert f"{made} of 12 are laid out" in live.dock.axes.progress.text()
     live.dock.axes.progress.click()
     live.pump.drain()
     assert live.layers.mode("t") == "slider"

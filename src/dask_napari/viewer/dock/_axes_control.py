@@ -46,7 +46,7 @@ class AxesControl(QWidget):  # type: ignore[misc]
         """Take in axes that have come, modes that taps have set, and how far a change is."""
         left, total = self._layers.in_progress
         self.progress.setVisible(left > NOTICEABLE)
-        self.progress.setText(f"Cancel: {total - left} of {total} layers are laid out")
+        self.progress.setText(f"Cancel: {total - left} of {total} are laid out")
         for axis in self._layers.position_axes:
             if axis not in self.choices:
                 self._add(axis)

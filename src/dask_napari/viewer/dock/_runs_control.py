@@ -42,7 +42,7 @@ class RunsControl(QComboBox):  # type: ignore[misc]
         version = self._layers.catalogue.version
         runs = self._runs if version == self._version else self._layers.runs
         self._version = version
-        chosen = self._layers.shown_entries.choice
+        chosen = self._layers.run_choice
         if (runs, chosen) == (self._runs, self.currentData()) and self.count():
             return
         self._runs = runs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -17,6 +16,7 @@ from dask_napari.model import (
     LayerSpec,
     Refusal,
 )
+from dask_napari.viewer.layers._arrangement_draft import TOO_MANY, ArrangementDraft
 from dask_napari.viewer.layers._axis_modes import Modes
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
 from dask_napari.viewer.layers._pixel_stream import PixelStream
@@ -39,9 +39,6 @@ STREAMS: Final[dict[str, type[LayerStream]]] = {
 
 MOST_LAYERS: Final = 256
 """Layers that are made; napari's list and its drawing take seconds for more."""
-
-TOO_MANY: Final = "too many layers"
-"""Reason of a refusal."""
 
 Specs = Mapping[str, LayerSpec | None]
 """Descriptions of the layers by the taps."""
@@ -104,7 +101,7 @@ class Arrangement:
         stream = self.streams.get(name)
         if stream is None:
             if len(self.streams) >= MOST_LAYERS:
-                raise Refusal(TOO_MANY)
+                raise Refusal(TOO_MANY, f"{MOST_LAYERS} are the most")
             said = {**item.options, **(spec.options if spec else {})}
             if "colormap" in said:
                 channel.pop("colormap", None)
@@ -141,13 +138,10 @@ class Arrangement:
         """Return an arrangement by other modes, without any items."""
         return Arrangement(modes, self.context, space)
 
-    def rearranged(
+    def draft(
         self, modes: Modes, space: tuple[str, ...], items: Iterable[Item], specs: Specs
-    ) -> Arrangement:
-        """Return an arrangement of items by other modes; each keeps its layer if it can.
-
-        Raises a Refusal if an item has no place there.
-        """
+    ) -> ArrangementDraft:
+        """Begin to lay out items by other modes; each keeps its layer if it can."""
         items = list(items)
         other = self.emptied(modes, space)
         other._before = self.streams
@@ -161,17 +155,7 @@ class Arrangement:
         axes = {axis for item in items for axis in item.position}
         order = [axis for axis in self.position_axes if axis in axes]
         other.position_axes = dict.fromkeys(order)
-        for item in items:
-            try:
-                other.put(_reordered(item, order), specs.get(item.layer))
-            except (Refusal, TypeError, ValueError) as error:
-                detail = f"an item of layer {item.name!r} would have no place: {error}"
-                if isinstance(error, Refusal) and error.reason == TOO_MANY:
-                    names = {modes.layer_name(each, specs.get(each.layer)) for each in items}
-                    detail = f"it would take {len(names)} layers, and {MOST_LAYERS} are the most"
-                raise Refusal("layout without a place for others", detail) from error
-        other.newest = None
-        return other
+        return ArrangementDraft(other, items, order, specs)
 
     def settle(self) -> None:
         """Take note that the layers of the arrangement before are shown or gone."""
@@ -189,14 +173,3 @@ def _colormap(stream: LayerStream) -> str | None:
     """Return the name of the colormap of a stream's layer, which the user may have changed."""
     colormap = getattr(stream.layer, "colormap", stream.options.get("colormap"))
     return getattr(colormap, "name", colormap)
-
-
-def _reordered(item: Item, order: list[str]) -> Item:
-    """Return an item whose position has its axes in an order, those of it first."""
-    position = item.position
-    known = {axis: position[axis] for axis in order if axis in position}
-    if list(known) == list(position)[: len(known)]:
-        return item
-    laid = copy.copy(item)
-    laid.amend(position={**known, **position})
-    return laid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import time
 from collections.abc import Container, Iterator, Mapping
 from functools import partial
@@ -25,8 +26,10 @@ from dask_napari.model import (
     reason_of,
 )
 from dask_napari.viewer.layers._arrangement import Arrangement
+from dask_napari.viewer.layers._arrangement_draft import ArrangementDraft
 from dask_napari.viewer.layers._axis_modes import Modes
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream
+from dask_napari.viewer.layers._layout_choice import LayoutChoice
 from dask_napari.viewer.layers._pointed_entries import PointedEntries
 from dask_napari.viewer.layers._redraw import Redraw
 from dask_napari.viewer.layers._shown_entries import Naming, RunChoice, ShownEntries
@@ -38,6 +41,13 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
+
+AT_ONCE: Final = 2000
+"""Items of a layout that are laid out at once, in some 0.1 s. More of them would freeze the window
+for seconds, and go on over several ticks."""
+
+LAYOUT_BUDGET: Final = 0.020
+"""Seconds of a tick for a layout under way."""
 
 MOST_LOOKS: Final = 1024
 """Layers that are gone whose appearance is remembered, of some 500 bytes each: more than there
@@ -74,6 +84,8 @@ class Layers:
         self._specs: dict[str, LayerSpec | None] = {}
         self._misfits: dict[str, tuple[tuple[Modes, int, LayerSpec | None], Refusal]] = {}
         """By layer, modes that its tap asks for in a run and that have no place for other items."""
+        self._choice: LayoutChoice | None = None
+        """What the user has chosen and is not laid out yet."""
         self._former: Modes | None = None
         """Modes before the user's last choice."""
         self._redraw = Redraw(viewer, self.reports)
@@ -177,11 +189,16 @@ class Layers:
         self.shown_entries.admit(item)
         self._undrawn.append(item)
         self.catalogue.put(item, state)
+        if self._choice is not None and state == "shown":
+            self._choice.add(item)
         return state
 
     def _enter(self, item: Item) -> None:
         """Enter elements that the user has made or changed, which are laid out already."""
-        self.catalogue.put(self.shown_entries.entered(item), is_edited=True)
+        entered = self.shown_entries.entered(item)
+        self.catalogue.put(entered, is_edited=True)
+        if self._choice is not None:
+            self._choice.add(entered)
 
     def _keep(self, data: npt.NDArray[Any], *, labels: bool) -> ArrayHandle:
         held = self.store.hold(storable(data, labels=labels))
@@ -226,7 +243,7 @@ class Layers:
     @property
     def _naming(self) -> Naming:
         """Function that names the layers of items by the present modes, whatever others come."""
-        modes, specs = self._arrangement.modes, self._specs
+        modes, specs = self._arrangement.modes, dict(self._specs)
         return lambda item: modes.layer_name(item, specs.get(item.layer))
 
     def _rearranged(
@@ -260,7 +277,24 @@ class Layers:
 
         Raises Refusal.
         """
-        present, shown = self._arrangement, self.shown_entries
+        shown = self.shown_entries
+        draft = self._draft(shown, modes, space, arriving, hidden, revealed, without, specs)
+        draft.go_on(math.inf)
+        return draft.arrangement
+
+    def _draft(
+        self,
+        shown: ShownEntries,
+        modes: Modes | None = None,
+        space: tuple[str, ...] | None = None,
+        arriving: Item | None = None,
+        hidden: Container[CatalogueEntry] = (),
+        revealed: Container[CatalogueEntry] = (),
+        without: int | None = None,
+        specs: Mapping[str, LayerSpec | None] | None = None,
+    ) -> ArrangementDraft:
+        """Begin to lay out what :meth:`_arranged` returns, of the entries that are chosen."""
+        present = self._arrangement
         self._take_edits()
         items = (
             shown.placed(entry.item)
@@ -268,7 +302,7 @@ class Layers:
             if entry.item is not None
             and (entry in revealed or (entry.state == "shown" and entry not in hidden))
         )
-        return present.rearranged(
+        return present.draft(
             present.modes if modes is None else modes,
             present.space if space is None else space,
             items,
@@ -278,6 +312,8 @@ class Layers:
     def _adopt(self, other: Arrangement) -> None:
         """Show another arrangement from the next update on; in it, what there is may have moved."""
         old, self._arrangement = self._arrangement, other
+        if self._choice is not None:
+            self._choice.draft = None  # of what lay otherwise
         other.settle()
         self._misfits.clear()
         kept = {id(stream.layer) for stream in other.streams.values()}
@@ -304,7 +340,7 @@ class Layers:
         if not removed:
             return False
         gone = self._entries_of(removed)
-        other = self._arranged(hidden=gone)
+        other = self._arranged(hidden=set(gone))
         self.shown_entries.hide(gone, self._naming)
         self._adopt(other)
         return False
@@ -340,13 +376,8 @@ class Layers:
 
         If items would have no place, the choice stays as it was, and the viewer says so.
         """
-        shown, before = self.shown_entries, self.shown_entries.choice
-        shown.choice = choice
-        try:
-            self._adopt(self._arranged())
-        except Refusal as error:
-            shown.choice = before
-            self.reports.error(f"run {before} stays in view", error)
+        self._chosen().run = choice
+        self._lay_out_choice(0.0)
 
     def clear_run(self, run: int) -> None:
         """Let go of all items of a run.
@@ -370,21 +401,57 @@ class Layers:
         return tuple(self._arrangement.position_axes)
 
     def mode(self, axis: str) -> AxisMode:
-        """Return the mode of an axis, on some layer at least."""
-        return self._arrangement.mode(axis)
+        """Return the mode of an axis, on some layer at least; the user's last choice counts."""
+        chosen = self._choice.modes if self._choice is not None else {}
+        return chosen.get(axis) or self._arrangement.mode(axis)
 
     def choose(self, axis: str, mode: AxisMode) -> None:
         """Show an axis another way from now on; nothing is sent or copied for that.
 
         If items would have no place, the axis stays as it is, and the viewer says so.
         """
-        former = self._arrangement.modes
-        modes = former.choose(axis, mode, self.catalogue.coordinates)
+        self._chosen().modes[axis] = mode
+        self._lay_out_choice(0.0)
+
+    def _chosen(self) -> LayoutChoice:
+        """Return the user's choice, for more to be chosen: all of it is laid out at once."""
+        if self._choice is None:
+            self._choice = LayoutChoice(self.shown_entries)
+        self._choice.draft = None
+        return self._choice
+
+    def _lay_out_choice(self, until: float) -> bool:
+        """Go on with the layout that the user has chosen, and show it once all is laid out.
+
+        One of few items is laid out at once.
+        """
+        choice, former = self._choice, self._arrangement.modes
+        if choice is None:
+            return False
         try:
-            self._adopt(self._arranged(modes))
+            if choice.draft is None:
+                modes = former
+                for axis, mode in choice.modes.items():
+                    modes = modes.choose(axis, mode, self.catalogue.coordinates)
+                choice.draft = self._draft(choice.view, modes)
+            draft = choice.draft
+            if not draft.go_on(math.inf if draft.total <= AT_ONCE else until):
+                return False
+        except Exception as error:
+            self._choice = None
+            if not isinstance(error, Refusal):
+                raise
+            for axis in choice.modes:
+                self.reports.error(f"axis {axis!r} stays a {self.mode(axis)}", error)
+            if choice.run is not None:
+                self.reports.error(f"run {self.shown_entries.choice} stays in view", error)
+            return False
+        self._choice = None
+        self.shown_entries.choice = choice.view.choice
+        self._adopt(draft.arrangement)
+        if choice.modes:
             self._former = former
-        except Refusal as error:
-            self.reports.error(f"axis {axis!r} stays a {self.mode(axis)}", error)
+        return True
 
     # -- where the viewer looks --------------------------------------------------------------
 
@@ -432,6 +499,8 @@ class Layers:
         With ``force`` all of them at once, however long that takes.
         """
         self._redraw.attempt("removed layers", now, force, self._hide_removed)
+        until = math.inf if force else time.monotonic() + LAYOUT_BUDGET
+        self._redraw.attempt("layout", now, force, partial(self._lay_out_choice, until))
         self._reserve()
         drawn = self._redraw.update(self._arrangement, now, force=force)
         self.pointed.renew(self.viewer, now)
@@ -461,18 +530,31 @@ class Layers:
 
     @property
     def in_progress(self) -> tuple[int, int]:
-        """Return how many layers have to be made or removed still, and how many there are."""
+        """Return how much has to be laid out, made or removed still, and how much there is.
+
+        First all items are laid out, then layers are made.
+        """
+        if self._choice is not None:
+            draft = self._choice.draft
+            return (1, 1) if draft is None else (draft.total - draft.laid + 1, draft.total + 1)
         return self._redraw.progress(self._arrangement)
 
+    @property
+    def run_choice(self) -> RunChoice:
+        """The run that the user has chosen, also if it is not in view yet."""
+        chosen = None if self._choice is None else self._choice.run
+        return self.shown_entries.choice if chosen is None else chosen
+
     def cancel_choice(self) -> None:
-        """Take back the last choice of a mode, if its layers are not all made yet."""
-        if self._former is None or not self.in_progress[0]:
-            return
-        try:
-            self._adopt(self._arranged(self._former))
-            self._former = None
-        except Refusal as error:
-            self.reports.error("the new layout stays", error)
+        """Take back the last choice, if its items are not all laid out, or its layers not made."""
+        if self._choice is not None:
+            self._choice = None
+        elif self._former is not None and self.in_progress[0]:
+            try:
+                self._adopt(self._arranged(self._former))
+                self._former = None
+            except Refusal as error:
+                self.reports.error("the new layout stays", error)
 
     def close(self) -> None:
         """Write and draw no more; the layers stay as they are."""

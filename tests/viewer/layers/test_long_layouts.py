@@ -1,0 +1,100 @@
+"""Layouts of many items: over several ticks, with what comes meanwhile, or not at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dask_napari.model import Item
+from dask_napari.viewer.layers import _layers
+
+COUNT = 300
+
+
+@pytest.fixture(autouse=True)
+def slow(monkeypatch):
+    """Any layout takes several ticks."""
+    monkeypatch.setattr(_layers, "AT_ONCE", 0)
+    monkeypatch.setattr(_layers, "LAYOUT_BUDGET", 0.0)
+
+
+def frame(t: int, value: int, run: int = 1, **position) -> Item:
+    return Item("raw", "image", np.full((2, 3), value, "u1"), {"t": t, **position}, run=run)
+
+
+@pytest.fixture
+def runs(live, put):
+    """Two runs of many items, the second of which is shown."""
+    put(*(frame(t, 1, run=1) for t in range(COUNT)))
+    put(*(frame(t, 2, run=2) for t in range(COUNT)))
+    return live.layers
+
+
+def values(viewer, name="raw") -> list[int]:
+    return np.unique(np.asarray(viewer.layers[name].data)).tolist()
+
+
+def test_a_run_is_laid_out_over_several_ticks_and_shown_when_all_of_it_is_there(viewer, live, runs):
+    runs.choose_run(1)
+    shown, left = [], []
+    while runs.in_progress[0]:
+        shown.append(values(viewer))
+        left.append(runs.in_progress)
+        live.pump.tick()
+    assert shown == [[2]] * len(shown)
+    assert len(shown) >= COUNT // 64
+    assert left == sorted(left, reverse=True)
+    assert left[0][1] > COUNT
+    live.pump.tick()
+    assert values(viewer) == [1]
+
+
+def test_what_comes_while_a_run_is_laid_out_is_there(viewer, live, source, runs):
+    runs.choose_run("all")
+    live.pump.tick()
+    source.board.put(frame(0, 9, run=2))
+    source.board.put(frame(COUNT, 7, run=1))
+    live.pump.tick()
+    assert runs.in_progress[0]
+    live.pump.drain()
+    data = viewer.layers["raw"].data
+    assert data.shape == (COUNT + 1, 2, 2, 3) or data.shape == (2, COUNT + 1, 2, 3)
+    assert values(viewer) == [0, 1, 2, 7, 9]
+    ledger = source.ledger()["raw"]
+    assert (ledger.shown, ledger.balanced) == (2 * COUNT + 2, True)
+
+
+@pytest.mark.drops("hidden")
+def test_a_layer_that_goes_while_a_run_is_laid_out_stays_away(viewer, live, put, runs):
+    put(Item("mask", "labels", np.ones((2, 3), "u1"), {"t": 0}, run=2))
+    runs.choose("t", "mosaic")
+    live.pump.tick()
+    viewer.layers.remove("mask")
+    live.pump.drain()
+    assert [layer.name for layer in viewer.layers] == ["raw"]
+    assert runs.mode("t") == "mosaic"
+
+
+def test_a_layout_under_way_can_be_cancelled_and_added_to(viewer, live, runs):
+    runs.choose_run(1)
+    live.pump.tick()
+    assert runs.run_choice == 1
+    runs.cancel_choice()
+    live.pump.drain()
+    assert (runs.run_choice, values(viewer)) == ("newest", [2])
+    runs.choose_run(1)
+    live.pump.tick()
+    runs.choose("t", "mosaic")
+    assert runs.mode("t") == "mosaic"
+    live.pump.drain()
+    assert (runs.run_choice, values(viewer)) == (1, [0, 1])
+    assert viewer.layers["raw"].data.ndim == 2
+
+
+def test_a_layout_that_is_refused_half_way_changes_nothing(viewer, live, runs, monkeypatch):
+    monkeypatch.setattr("dask_napari.viewer.layers._arrangement.MOST_LAYERS", 200)
+    runs.choose("t", "layer")
+    live.pump.drain()
+    assert [layer.name for layer in viewer.layers] == ["raw"]
+    assert (runs.mode("t"), values(viewer)) == ("slider", [2])
+    assert f"it would take {COUNT} layers, and 200 are the most" in str(runs.reports.all()[-1])
