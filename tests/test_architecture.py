@@ -84,6 +84,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "canvas.pixels",
         "catalog",
         "config",
+        "live",  # imported where a cluster is attached alone: a viewer needs no Dask to receive
         "record",
         "system",
         "stream.auth",

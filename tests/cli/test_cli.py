@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import Client, LocalCluster
 
 from dask_napari.cli._listening import DEFAULT_LISTEN
 from dask_napari.model import Item
@@ -281,6 +282,26 @@ def test_view_listens_on_this_host_alone_and_lets_only_its_own_user_in(tmp_path)
     finally:
         viewer.kill()
         viewer.communicate()
+
+
+def test_view_attaches_a_cluster_and_leaves_it():
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+
+        def sinks(dask_worker: object) -> list[str]:
+            return [name for name in dask_worker.plugins if name.startswith("dask-napari")]
+
+        viewer = subprocess.Popen([str(COMMAND), "view", "--scheduler", cluster.scheduler_address])
+        try:
+            eventually(lambda: any(client.run(sinks).values()))
+            viewer.send_signal(signal.SIGTERM)
+            assert viewer.wait(timeout=60) == 0
+            assert not any(client.run(sinks).values())
+        finally:
+            viewer.kill()
+            viewer.communicate()
 
 
 @pytest.mark.parametrize("command", ["record", "replay"])

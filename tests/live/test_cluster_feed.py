@@ -11,11 +11,12 @@ import pytest
 from distributed import Client, Event, LocalCluster, wait
 
 import cluster_tasks as tasks
+from dask_napari.live import ClusterAttachment
 from dask_napari.live._cluster_feed import ClusterFeed
 from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.model import Command, TapProgress, TaskCounts, TaskGroup, TaskStatus
 from dask_napari.sink import NapariSink
-from dask_napari.stream import Control, ViewerGone
+from dask_napari.stream import Board, Control, Receiver, ViewerGone
 from dask_napari.tap import Tap
 from headless import Headless, eventually
 
@@ -39,7 +40,7 @@ class Watched:
         self.sinks = ClusterSinks(client, NapariSink(viewer.receiver.addresses, name=name))
         self.sinks.register()
         self.control = Control(viewer.receiver.addresses)
-        self.feed = ClusterFeed(self.sinks, self.control)
+        self.feed = ClusterFeed(self.sinks, self.control, viewer.receiver.addresses)
         self.feed.start()
 
     def close(self) -> None:
@@ -107,6 +108,7 @@ def test_a_tap_is_told_from_the_first_moment_and_counts_its_tasks(client, watche
     wait([*futures, *failing])
     eventually(lambda: watched.counts("bad") == TaskCounts(failed=2))
     eventually(lambda: watched.counts("raw") == TaskCounts(computed=7))
+    eventually(lambda: watched.viewer.receiver.known() == {"raw": 7, "bad": 2})
     assert watched.progress("raw").groups == ("frame",)
 
 
@@ -248,7 +250,7 @@ def test_commands_change_the_taps_and_pause_the_stream(client, watched):
     link.command(Command("untap", {"layer": "raw"}))
     eventually(lambda: watched.progress("raw") is None)
     link.command(Command("tap", {"select": "frame", "kind": "picture"}))
-    eventually(lambda: watched.sinks.reports.changed())
+    eventually(lambda: any("picture" in report.text for _, report in viewer.receiver.reports()))
 
 
 def test_a_tap_that_matched_nothing_takes_other_tasks_and_keeps_its_options(client, watched):
@@ -285,3 +287,31 @@ def test_a_viewer_that_was_silent_is_told_what_it_missed(client, watched, monkey
 
 def silent(*_: object, **__: object) -> None:
     raise ViewerGone("stopped")
+
+
+# -- a viewer of this process --------------------------------------------------------------------
+
+
+def test_a_cluster_is_attached_to_a_viewer_by_its_address(client):
+    def sinks(dask_worker: object) -> list[str]:
+        return [name for name in dask_worker.plugins if name.startswith("dask-napari")]
+
+    attached = ClusterAttachment(client.scheduler.address.removeprefix("tcp://"))
+    endpoint = attached.endpoint()
+    with Receiver(endpoint.addresses, Board(), security=endpoint.security) as receiver:
+        told = endpoint.told(receiver.addresses)
+        attached.stream_to(receiver.addresses, told, endpoint.security)
+        link = receiver.cluster
+        eventually(lambda: link.attached)
+        link.command(Command("tap", {"select": "frame", "layer": "raw"}))
+        eventually(lambda: link.state() and link.state().taps)
+        wait(client.map(tasks.frame, range(3), pure=False))
+        eventually(lambda: receiver.sums().total.selected == 3)
+        attached.close()
+    assert not any(client.run(sinks).values())
+    assert client.run_on_scheduler(on_scheduler) == []
+
+
+def test_a_scheduler_that_is_not_there_is_named():
+    with pytest.raises(OSError, match=r"127\.0\.0\.1:1\b"):
+        ClusterAttachment("127.0.0.1:1", timeout=0.5)

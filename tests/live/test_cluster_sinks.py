@@ -48,7 +48,7 @@ def test_what_was_put_on_the_cluster_is_taken_away(client, sinks):
         sinks.change(lambda taps: taps.added([Tap("frame")]))
 
 
-def test_what_is_selected_and_expected_is_counted(client, sinks):
+def test_what_is_selected_is_counted(client, sinks):
     sinks.change(lambda taps: taps.added([Tap("frame", layer="raw"), Tap("nobody")]))
     futures = client.map(tasks.frame, range(5), pure=False)
     wait(futures)
@@ -57,7 +57,6 @@ def test_what_is_selected_and_expected_is_counted(client, sinks):
         for worker in sinks.counts()
     ]
     assert found == ("raw", Tally(selected=5, pending=5))
-    assert sinks.expected() == {"raw": 5}
 
 
 def test_taps_that_contradict_each_other_are_not_sent(client, sinks):
@@ -174,5 +173,4 @@ def test_taps_after_the_end_of_the_client_are_refused_in_plain_words():
         with pytest.raises(RuntimeError, match="client is closed"):
             sinks.change(lambda taps: taps.without([*taps]))
         assert sinks.counts() == []
-        assert sinks.expected() == {}
         sinks.close()

@@ -11,6 +11,7 @@ import click
 from dask_napari import config
 from dask_napari.cli._listening import listening_options, print_addresses, receiver_options
 from dask_napari.cli._output import fail, failing
+from dask_napari.cli._scheduler_option import attach_cluster
 from dask_napari.stream.auth import Security
 from dask_napari.system import EndWatch
 from dask_napari.viewer.web import MissingPrograms, WebAddress, WebScreen, web_password
@@ -33,6 +34,13 @@ from dask_napari.viewer.web import MissingPrograms, WebAddress, WebScreen, web_p
     "HOST, where other hosts can reach it. The link with the password is printed. Needs Xvnc, "
     "noVNC and websockify.",
 )
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Scheduler of a Dask cluster, tcp://host:port, whose tasks the dock shows, and streams by "
+    "a click. Its keys are those of Dask's configuration. Without --listen, the viewer listens "
+    "where the workers can reach this host.",
+)
 @click.option("--title", default="Dask live", show_default=True, help="Title of the window.")
 def view(
     listen: tuple[str, ...],
@@ -40,15 +48,17 @@ def view(
     insecure: bool,
     memory: str | None,
     web: str | None,
+    scheduler: str | None,
     title: str,
 ) -> None:
     """Open napari and show what the sinks of any cluster send here.
 
-    On the cluster: client.register_plugin(NapariSink("tcp://host:port", taps=[...])).
+    With --scheduler, tasks are streamed by a click in the dock. Otherwise, on the cluster: client.register_plugin(NapariSink("tcp://host:port", taps=[...])).
     """
     with failing(ValueError):
         limit = config.get_memory(memory)
-    addresses, keys = receiver_options(listen, security_file, insecure)
+    if scheduler is not None and insecure:
+        raise fail("--scheduler needs keys, and --insecure has none; leave one of them out", code=2)
     try:
         from dask_napari.viewer.app import NoScreen, run
     except ImportError as error:
@@ -57,6 +67,11 @@ def view(
         ) from None
     end_watch = EndWatch()
     with contextlib.ExitStack() as at_end:
+        on_ready = print_addresses
+        if scheduler is None:
+            addresses, keys = receiver_options(listen, security_file, insecure)
+        else:
+            addresses, keys, on_ready = attach_cluster(scheduler, listen, security_file, at_end)
         if web is not None:
             at_end.enter_context(_browser_screen(web, keys["security"], end_watch))
         try:
@@ -67,7 +82,7 @@ def view(
                     title=title,
                     memory=limit,
                     end_watch=end_watch,
-                    on_ready=print_addresses,
+                    on_ready=on_ready,
                 )
         except NoScreen as error:
             raise fail(error, code=2) from None

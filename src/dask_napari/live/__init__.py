@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dask_napari.live._cluster_attachment import ClusterAttachment
 from dask_napari.live._live import Live
 from dask_napari.live._viewer_process import ViewerFailed, ViewerProcess
 from dask_napari.live._watch import watch
 
 __all__ = [
+    "ClusterAttachment",
     "Live",
     "ViewerFailed",
     "ViewerProcess",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from dask_napari.live._active_taps import ActiveTaps
 from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.live._cluster_view import ClusterView
+from dask_napari.live._dialed_addresses import Newcomers
 from dask_napari.live._task_statuses import TaskStatuses, tasks_of
 from dask_napari.live._user_commands import UserCommands
 from dask_napari.model import ClusterState, Reports, contained
@@ -36,10 +38,15 @@ viewer counts a client as gone after five seconds without a word."""
 class ClusterFeed:
     """Tell a viewer of the tasks of a cluster, and carry out its user's commands, in a thread.
 
-    A scheduler that is slow, gone or restarted costs the feed nothing but its news.
+    A scheduler that is slow, gone or restarted costs the feed nothing but its news. Sinks are
+    registered again where the client finds another scheduler; ``addresses`` are those at which
+    they are told to find the viewer.
     """
 
-    def __init__(self, sinks: ClusterSinks, control: Control) -> None:
+    def __init__(self, sinks: ClusterSinks, control: Control, addresses: Sequence[str]) -> None:
+        self._addresses = addresses
+        self._newcomers = Newcomers(sinks.requests, sinks.reports)
+        self._expected: dict[str, int] = {}  # items by layer, as the viewer was told
         self._sinks = sinks
         self._client = sinks.client
         self._control = control
@@ -91,8 +98,8 @@ class ClusterFeed:
                 else:
                     nap = SHORTEST_INTERVAL if answer["more"] else INTERVAL
             if errors:
-                self._reports.error("the viewer hears no more of the tasks", errors[0])
-                return
+                self._reports.error("the viewer is not told of the tasks", errors[0])
+                nap = LONGEST_INTERVAL
             self._closed.wait(nap)
 
     def _hear(self) -> dict[str, Any] | None:
@@ -100,6 +107,7 @@ class ClusterFeed:
         if self._client.status != "running":
             return None
         try:
+            self._sinks.rejoin()
             self._register()
             taps = self._sinks.taps
             news: dict[str, Any] = {}
@@ -147,12 +155,20 @@ class ClusterFeed:
                 self._request({**told, "tasks": page})
                 told.pop("cluster", None)
             self._request(told)
+            if reports := self._sinks.reports.changed():
+                self._control.request("reports", {"reports": reports}, timeout=TURN_TIMEOUT)
+            expected = self._sinks.taps.expected(self._view.totals)
+            if expected != self._expected:
+                self._control.request("known", expected, timeout=TURN_TIMEOUT)
+                self._expected = expected
         except (ViewerGone, RuntimeError) as error:
             # What was not told is asked for again, once there is somebody to tell.
             self._heard, self._told, self._taps = False, None, None
             logger.debug("the viewer was not told: %r", error)
         else:
             self._heard, self._told = True, state
+            # Only of a viewer that answers: nobody can dial one that is stopped.
+            self._newcomers.check(self._addresses)
 
     def _request(self, told: dict[str, Any]) -> None:
         answer = self._control.request("cluster", told, timeout=TURN_TIMEOUT)

@@ -7,7 +7,7 @@ import functools
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dask_napari.live._active_taps import ActiveTaps
@@ -212,19 +212,6 @@ class ClusterSinks:
         )
         nothing: dict[str, dict[str, Any]] = {}
         return [counts for counts in self._ask(ask, nothing).values() if counts]
-
-    def expected(self) -> dict[str, int]:
-        """Return how many items each layer will have, as far as the scheduler knows."""
-        return self.taps.expected(self._tasks)
-
-    def _tasks(self, names: Sequence[str]) -> dict[str, int]:
-        nothing: dict[str, int] = {}
-        if self.client.status != "running":
-            return nothing
-        ask = functools.partial(dask_internals.known_tasks, names)
-        return self._ask(
-            lambda: self.requests.call(lambda: self.client.run_on_scheduler(ask)), nothing
-        )
 
     def _ask(self, call: Callable[[], T], otherwise: T) -> T:
         """Return the answer of a cluster that may be ending, or ``otherwise``."""

@@ -62,6 +62,11 @@ class ClusterView:
             for tap, (counts, groups) in zip(taps, answer["taps"], strict=True)
         ][:GROUPS_LIMIT]
 
+    def totals(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the number of tasks of each name that the scheduler knows."""
+        known = {name: self._groups[name] for name in names if name in self._groups}
+        return {name: group.counts.total for name, group in known.items()}
+
     def state(self) -> ClusterState | None:
         """Return the state of the cluster; None before the scheduler has told any."""
         if not self._scheduler:

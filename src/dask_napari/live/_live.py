@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 from dask_napari.live._client_ledger import ClientLedger
 from dask_napari.live._cluster_feed import ClusterFeed
 from dask_napari.live._cluster_sinks import ClusterSinks
-from dask_napari.live._dialed_addresses import Newcomers
 from dask_napari.live._viewer_data import ViewerData, source_names
 from dask_napari.live._viewer_process import ViewerProcess
 from dask_napari.model import Ledger, poll
@@ -84,7 +83,7 @@ class Live:
         self._viewer = viewer
         self._control = control
         self._sinks = sinks
-        self._feed = ClusterFeed(sinks, control)
+        self._feed = ClusterFeed(sinks, control, addresses)
         self._ledger = ClientLedger()
         self._closed = threading.Event()
         self._entered = 0
@@ -458,26 +457,16 @@ class Live:
     # -- thread ----------------------------------------------------------------------------
 
     def _poll(self) -> None:
-        """Tell the viewer how much there is to come, until it ends."""
+        """Keep the viewer's last counts, until it ends."""
         nap = POLL_INTERVAL
-        newcomers = Newcomers(self._sinks.requests, self._sinks.reports)
-        while not self._closed.wait(nap):
-            if not self._viewer.running:
-                break
-            self._sinks.rejoin()
+        while not self._closed.wait(nap) and self._viewer.running:
+            began = time.monotonic()
             try:
-                began = time.monotonic()
                 self._ask_viewer(VIEWER_TIMEOUT)
-                # Only of a viewer that answers: nobody can dial one that is stopped.
-                newcomers.check(self.addresses)
-                # Of many workers with many layers, it keeps both ends busy for a while.
-                nap = max(POLL_INTERVAL, LEDGER_SHARE * (time.monotonic() - began))
-                if reports := self._sinks.reports.changed():
-                    self._control.request("reports", {"reports": reports})
-                if expected := self._sinks.expected():
-                    self._control.request("known", expected)
             except (ViewerGone, RuntimeError) as error:
                 logger.debug("the viewer was not asked: %s", error)
+            # Of many workers with many layers, it keeps both ends busy for a while.
+            nap = max(POLL_INTERVAL, LEDGER_SHARE * (time.monotonic() - began))
         if not self._closed.is_set():
             code = self._viewer.process.wait()
             log = logger.info if code == 0 else logger.warning

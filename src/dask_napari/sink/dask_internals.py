@@ -338,12 +338,6 @@ def unhindered_memory(worker: Worker) -> float:
 # -- the scheduler and the client --------------------------------------------------------------
 
 
-def known_tasks(names: Sequence[str], dask_scheduler: Scheduler) -> dict[str, int]:
-    """Count the tasks that the scheduler knows by name, done ones included: ``task_prefixes``."""
-    prefixes = dask_scheduler.task_prefixes
-    return {name: sum(prefixes[name].states.values()) for name in names if name in prefixes}
-
-
 def has_client(scheduler: Scheduler, client: str) -> bool:
     """Return whether the client of that id is connected to the scheduler."""
     return client in scheduler.clients

@@ -295,6 +295,21 @@ class _KeyedTasks:
         return _counts(self._sums)
 
 
+class _Levels(NamedTuple):
+    """Levels of what is told of tasks: by prefix, group and key."""
+
+    prefixes: dict[Any, int]
+    groups: dict[Any, int]
+    keys: dict[Any, int]
+
+    def level(self, task: Any) -> int:
+        """Return how much is told of a task."""
+        level = self.prefixes.get(task.prefix.name, 0) if self.prefixes else 0
+        if self.groups:
+            level = max(level, self.groups.get(task.group.name, 0))
+        return max(level, self.keys.get(task.key, 0)) if self.keys else level
+
+
 class _Journal:
     """Changes of tasks that taps select, until the client asks for them.
 
@@ -302,8 +317,8 @@ class _Journal:
     """
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str, Any], int] = {}  # by prefix, group or key
-        self._lists: deque[tuple[Iterator[Any], dict[tuple[str, Any], int]]] = deque()
+        self._told = _Levels({}, {}, {})
+        self._lists: deque[tuple[Iterator[Any], _Levels]] = deque()
         self._waiting = 0  # at least as many as there are in the lists
         self._failed: dict[Any, tuple[TaskChange, Any]] = {}  # with their specifications
         self._changed: dict[
@@ -319,31 +334,35 @@ class _Journal:
 
     def watch(self, taps: Sequence[TapTasks], tasks: Any) -> None:
         """Watch the tasks of some taps, and look at those of new ones that are there."""
-        told: dict[tuple[str, Any], int] = {}
+        told = _Levels({}, {}, {})
         for tap in (tap for tap in taps if tap.told):
-            for what in tap.what if tap.how == "keys" else [tap.what]:
-                for how in {"name": ("name", "key"), "group": ("group",), "keys": ("key",)}[
-                    tap.how
-                ]:
-                    told[how, what] = max(tap.told, told.get((how, what), 0))
-        new = {each: level for each, level in told.items() if level > self._told.get(each, 0)}
+            if tap.how == "keys":
+                _raise(told.keys, dict.fromkeys(tap.what, tap.told))
+                continue
+            level = {tap.what: tap.told}
+            if tap.how == "group":
+                _raise(told.groups, level)
+            else:  # a name may be a key, too
+                _raise(told.prefixes, level)
+                _raise(told.keys, level)
+        new = _Levels(*map(_raised, told, self._told))
         self._told = told
-        if new:
+        if any(new):
             self._add([*tasks], new)
 
     def add(self, keys: Sequence[Any]) -> None:
         """Note new tasks, to be looked at later."""
-        if self._told:
+        if any(self._told):
             self._add(keys, self._told)
 
-    def _add(self, keys: Sequence[Any], told: dict[tuple[str, Any], int]) -> None:
+    def _add(self, keys: Sequence[Any], told: _Levels) -> None:
         self._lists.append((iter(keys), told))
         self._waiting += len(keys)
         self._bound()
 
     def note(self, task: Any, start: str, finish: str) -> None:
         """Note that a task failed, waits once more, or was forgotten without an output."""
-        level = _level(self._told, task)
+        level = self._told.level(task)
         if not level:
             return
         key, before = task.key, self._changed.get(task.key)
@@ -405,23 +424,26 @@ class _Journal:
         self._waiting = 0
 
 
-def _level(told: dict[tuple[str, Any], int], task: Any) -> int:
-    """Return how much is told of a task."""
-    if not told:
-        return 0
-    level = told.get(("name", task.prefix.name), 0)
-    level = max(level, told.get(("group", task.group.name), 0))
-    return max(level, told.get(("key", task.key), 0))
+def _raise(levels: dict[Any, int], others: dict[Any, int]) -> None:
+    """Raise levels to those of others."""
+    levels.update(_raised(others, levels))
 
 
-def _look(task: Any, told: dict[tuple[str, Any], int], least: int = 0) -> TaskChange | None:
+def _raised(levels: dict[Any, int], before: dict[Any, int]) -> dict[Any, int]:
+    """Return the levels that are higher than before."""
+    if not before:
+        return levels
+    return {each: level for each, level in levels.items() if level > before.get(each, 0)}
+
+
+def _look(task: Any, told: _Levels, least: int = 0) -> TaskChange | None:
     """Return what is to be told of a task that waits or has failed.
 
     That it waits is told of those with places, and of those that have failed before.
     """
     if task is None or task.state not in LOOKED_AT:
         return None
-    level = _level(told, task)
+    level = told.level(task)
     level = level and max(level, least)
     spec = task.run_spec if level == NAMES else None
     if level and task.state == "erred":

@@ -7,6 +7,7 @@ import time
 
 import napari
 import numpy as np
+from distributed import LocalCluster
 from qtpy.QtWidgets import QApplication
 
 from dask_napari.model import Item
@@ -37,3 +38,23 @@ def test_the_widget_listens_shows_what_comes_and_ends_with_the_window():
         until(lambda: receiver.ledger().total.shown == 2)
     viewer.close()
     until(lambda: not receiving())
+
+
+def test_a_scheduler_is_attached_by_its_address():
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        viewer = napari.Viewer(show=False)
+        _, widget = viewer.window.add_plugin_dock_widget("dask-napari", "Dask live")
+        bar = widget.attach_bar
+        bar.address.setText("127.0.0.1:1")
+        bar.connect_timeout = 0.5
+        bar.button.click()
+        until(lambda: "127.0.0.1:1" in bar.state.text())
+        bar.connect_timeout = 30
+        bar.address.setText(cluster.scheduler_address)
+        bar.button.click()
+        until(lambda: widget.receiver.cluster.attached)
+        until(lambda: not bar.address.isEnabled())
+        bar.button.click()
+        until(bar.address.isEnabled)
+        viewer.close()
+        until(lambda: not receiving())

@@ -188,6 +188,11 @@ class Receiver:
         self.close()
 
     @property
+    def security(self) -> Security | None:
+        """Keys and token, with the secret half; None if anybody may connect."""
+        return self._security
+
+    @property
     def rejected(self) -> Counter[str]:
         """Messages that could not be used, by one of a few reasons."""
         return self.protocol.rejected

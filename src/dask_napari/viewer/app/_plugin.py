@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from dask_napari import config
 from dask_napari.stream.receive import ANY_IPC, Receiver
+from dask_napari.viewer.app._attach_bar import AttachBar
 from dask_napari.viewer.app._live_viewer import LiveViewer
 from dask_napari.viewer.napari_internals import unwrapped
 from dask_napari.viewer.storage import board_and_store
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class LiveWidget(QWidget):  # type: ignore[misc]
-    """Listen on this host, and show the address for ``NapariSink``.
+    """Listen on this host, and attach the cluster whose scheduler the user names.
 
     Sinks of the same user find the keys themselves; others are kept out.
 
@@ -31,11 +32,15 @@ class LiveWidget(QWidget):  # type: ignore[misc]
         receiver.start()
         live = LiveViewer(unwrapped(napari_viewer), receiver, board, store)
         self.receiver: Receiver = receiver
+        self.attach_bar: AttachBar = AttachBar(receiver)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.attach_bar)
         layout.addWidget(live.dock)
+        leave = self.attach_bar.close_attachment
 
         def close() -> None:
+            leave()
             live.close()
             receiver.close()
 
