@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def attach_cluster(
     scheduler: str, listen: Sequence[str], security_file: Path | None, at_end: ExitStack
-) -> tuple[Sequence[str], dict[str, Any], Callable[[Receiver], None]]:
+) -> tuple[list[str], dict[str, Any], Callable[[Receiver], None]]:
     """Connect to a scheduler; return addresses and key options of a receiver for its workers.
 
     Also a function of the receiver, for when the window is there. The cluster is left at the end.
@@ -39,7 +39,7 @@ def attach_cluster(
         arguments = cluster, receiver.addresses, told, security
         threading.Thread(target=_stream, args=arguments, daemon=True).start()
 
-    return endpoint.addresses, {"security": security, "insecure": False}, attach
+    return [*endpoint.addresses], {"security": security, "insecure": False}, attach
 
 
 def _stream(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from dask_napari.cli._listening import listening_options, print_addresses, recei
 from dask_napari.cli._output import fail, failing
 from dask_napari.cli._scheduler_option import attach_cluster
 from dask_napari.stream.auth import Security
+from dask_napari.stream.receive import Receiver
 from dask_napari.system import EndWatch
 from dask_napari.viewer.web import MissingPrograms, WebAddress, WebScreen, web_password
 
@@ -53,7 +55,8 @@ def view(
 ) -> None:
     """Open napari and show what the sinks of any cluster send here.
 
-    With --scheduler, tasks are streamed by a click in the dock. Otherwise, on the cluster: client.register_plugin(NapariSink("tcp://host:port", taps=[...])).
+    With --scheduler, tasks are streamed by a click in the dock. Otherwise, on the cluster:
+    client.register_plugin(NapariSink("tcp://host:port", taps=[...])).
     """
     with failing(ValueError):
         limit = config.get_memory(memory)
@@ -67,7 +70,7 @@ def view(
         ) from None
     end_watch = EndWatch()
     with contextlib.ExitStack() as at_end:
-        on_ready = print_addresses
+        on_ready: Callable[[Receiver], None] = print_addresses
         if scheduler is None:
             addresses, keys = receiver_options(listen, security_file, insecure)
         else:
