@@ -298,7 +298,8 @@ def test_view_attaches_a_cluster_and_leaves_it():
             eventually(lambda: any(client.run(sinks).values()))
             viewer.send_signal(signal.SIGTERM)
             assert viewer.wait(timeout=60) == 0
-            assert not any(client.run(sinks).values())
+            # At the latest when the scheduler sees that the viewer's client is gone.
+            eventually(lambda: not any(client.run(sinks).values()))
         finally:
             viewer.kill()
             viewer.communicate()

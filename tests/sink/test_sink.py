@@ -29,7 +29,6 @@ from dask_napari.sink import (
     worker_counts,
 )
 from dask_napari.sink._lifetime import GRACE
-from dask_napari.sink.dask_internals import known_tasks
 from dask_napari.stream.send._output_counts import LAYERS, OTHERS
 from dask_napari.tap import Tap
 from headless import DEADLINE, Headless, eventually
@@ -299,13 +298,6 @@ def test_without_a_viewer_the_tasks_run_and_nothing_is_held(client):
     tallies = [tally for worker in workers for tally in worker["counts"].values()]
     assert sum(tally.selected for tally in tallies) == 200
     assert sum(tally.pending for tally in tallies) == 200
-
-
-def test_known_tasks_are_counted(client):
-    futures = client.map(tasks.frame, range(7), pure=False)
-    wait(futures)
-    ask = lambda dask_scheduler: known_tasks(["frame", "nobody"], dask_scheduler)  # noqa: E731
-    assert client.run_on_scheduler(ask)["frame"] >= 7
 
 
 def sinks(dask_worker: object) -> list[str]:
