@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from dask_napari.catalog import Catalogue
 from dask_napari.catalog import _catalogue as catalogue_module
 from dask_napari.catalog import _task_news as news_module
-from dask_napari.model import TASK_STATES, Item, ItemMeta, Provenance, TaskStatus, running_on
+from dask_napari.model import (
+    TASK_STATES,
+    Item,
+    ItemMeta,
+    Provenance,
+    TaskStatus,
+    all_to_come,
+    running_on,
+)
 
 DATA = np.zeros((2, 2), np.uint8)
 ORDER = ("running", "computed", "failed")
@@ -148,6 +156,19 @@ def test_tasks_that_run_on_a_worker_are_withdrawn_with_it():
     assert catalogue.counts("cells", run=2) == {"running": 1}
     catalogue.learn(told("running", 2, well="A01"), run=1)  # the worker is there after all
     assert catalogue.count("cells", "running", run=1) == 1
+
+
+def test_tasks_to_come_are_of_a_run_that_is_begun_meanwhile():
+    catalogue = Catalogue()
+    for well, state in (("A01", "running"), ("A02", "failed"), ("A03", "expected")):
+        catalogue.learn(told(state, 2, well=well), run=1)
+    catalogue.put(item(2, well="B01"))
+    catalogue.learn(told("running", 3, well="B01"), run=1)  # once more
+    catalogue.learn(all_to_come(), run=2)
+    assert catalogue.counts("cells", run=1) == {"failed": 1, "shown": 1}
+    assert catalogue.counts("cells", run=2) == {"running": 1, "expected": 1}
+    catalogue.put(item(2, run=2, well="A01"))
+    assert catalogue.counts("cells", run=2) == {"shown": 1, "expected": 1}
 
 
 def test_a_refused_output_and_a_failed_task_are_told_apart():

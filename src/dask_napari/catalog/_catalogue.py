@@ -163,13 +163,17 @@ class Catalogue:
 
         Without a run it is the newest one of the layer. An item that is shown stays: what becomes
         of its task later is its :meth:`status`. News that are older than what is known of the
-        task are ignored, so that they may come in any order. Without a layer, a status withdraws
-        all tasks that run on a worker.
+        task are ignored, so that they may come in any order. A status without a layer is of many
+        tasks: withdrawn ones that run on a worker, or all to come, which are of another run now.
         """
-        meta, of_worker = status.meta, not status.meta.layer
-        if of_worker and status.state == "withdrawn":
-            self._withdraw(meta.provenance.worker, run)
-        if of_worker or not (is_placed(meta) or meta.provenance.key):
+        meta = status.meta
+        if not meta.layer:
+            if status.state == "withdrawn":
+                self._withdraw(meta.provenance.worker, run)
+            elif status.state == "expected":
+                self._move(run)
+            return
+        if not is_placed(meta) and not meta.provenance.key:
             return  # nothing tells which item it will make
         run = run or self.newest_run(meta.layer)
         entry = self._table.of_task(meta, run)
@@ -211,6 +215,14 @@ class Catalogue:
         for entry in list(self._running):
             if entry.meta.provenance.worker == worker and run in (0, entry.run):
                 self._forget(entry)
+
+    def _move(self, run: int) -> None:
+        """Enter the tasks whose items are to come in another run."""
+        for entry in [each for each in self.tasks() if each.state != "failed" and each.run != run]:
+            word = self._last_word(entry)
+            self._forget(entry)
+            if word is not None:
+                self.learn(word, run)
 
     def _take(self, entry: CatalogueEntry, status: TaskStatus) -> None:
         """Take the state of the task of an entry, if that is news."""

@@ -104,6 +104,15 @@ def running_on(worker: str) -> TaskStatus:
     return TaskStatus(ItemMeta("", "image", provenance=Provenance(worker=worker)), "withdrawn")
 
 
+def all_to_come() -> TaskStatus:
+    """Return the status that takes all tasks into a run whose items are still to come.
+
+    >>> all_to_come().state, all_to_come().meta.layer
+    ('expected', '')
+    """
+    return TaskStatus(ItemMeta("", "image"), "expected")
+
+
 class TaskCounts(msgspec.Struct, frozen=True, array_like=True):
     """Numbers of tasks by state; ``computed`` are in memory or were released since.
 

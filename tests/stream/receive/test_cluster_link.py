@@ -8,7 +8,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from dask_napari.model import ClusterState, Command, Item, ItemMeta, Provenance, TaskStatus
+from dask_napari.model import (
+    ClusterState,
+    Command,
+    Item,
+    ItemMeta,
+    Provenance,
+    TaskStatus,
+    all_to_come,
+)
 from dask_napari.stream import Board, Control, Publisher, Receiver
 from dask_napari.stream.receive import ClusterLink
 from dask_napari.stream.receive import _cluster_link as module
@@ -34,6 +42,8 @@ def test_a_client_tells_of_tasks_and_is_handed_commands():
             assert receiver.cluster.state().scheduler == "tcp://10.0.0.1:8786"
             assert receiver.cluster.take_statuses() == [(run, told("a")) for run in (1, 2, 0)]
             assert receiver.cluster.take_statuses() == []
+            assert receiver.begin_run() == 3
+            assert receiver.cluster.take_statuses() == [(3, all_to_come())]
             assert receiver.cluster.command(Command("pause"))
             commands = control.request("cluster", {})["commands"]
             assert commands == [{"name": "pause", "arguments": {}}]
@@ -49,7 +59,12 @@ def test_what_is_malformed_is_refused(wrong):
 
 def test_statuses_that_nobody_takes_are_bounded(monkeypatch):
     monkeypatch.setattr(module, "STATUSES_LIMIT", 1000)
+    monkeypatch.setattr(module, "UNREAD_LIMIT", 200)
     link = ClusterLink()
+    for n in range(4):
+        link.tell([told(f"{n}")], 1, 100)
+    assert (link.left_out, len(link.take_statuses())) == (2, 2)
+    link.left_out = 0
     for n in range(30):
         link.tell([told(f"{n}-{m}") for m in range(2)], 1, 100)
     assert link.left_out == 40

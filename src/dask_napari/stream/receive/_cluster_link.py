@@ -22,6 +22,10 @@ STATUSES_LIMIT: Final = 64 << 20
 messages: those of some 200 000 tasks. The oldest go."""
 
 
+UNREAD_LIMIT: Final = 1 << 20
+"""Bytes of statuses that wait before anybody has taken any: a recorder never does."""
+
+
 class _Told(msgspec.Struct):
     """Arguments of a request: statuses of tasks, and the state of the cluster if it changed.
 
@@ -70,6 +74,7 @@ class ClusterLink:
         self._commands: deque[Command] = deque(maxlen=COMMANDS_LIMIT)
         self._statuses: deque[tuple[int, Sequence[TaskStatus], int]] = deque()
         self.nbytes: int = 0
+        self._limit = UNREAD_LIMIT
 
     def __repr__(self) -> str:
         waiting = f"{self.nbytes} bytes of statuses, {len(self._commands)} commands wait"
@@ -104,7 +109,7 @@ class ClusterLink:
         with self._lock:
             self._statuses.append((run, tasks, size))
             self.nbytes += size
-            while self.nbytes > STATUSES_LIMIT:
+            while self.nbytes > self._limit:
                 _, lost, size = self._statuses.popleft()
                 self.nbytes -= size
                 self.left_out += len(lost)
@@ -133,6 +138,7 @@ class ClusterLink:
         """
         taken: list[tuple[int, TaskStatus]] = []
         with self._lock:
+            self._limit = STATUSES_LIMIT
             while self._statuses and len(taken) < most:
                 run, tasks, size = self._statuses.popleft()
                 self.nbytes -= size

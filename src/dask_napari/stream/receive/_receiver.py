@@ -14,7 +14,7 @@ from typing import Final
 
 import zmq
 
-from dask_napari.model import LayerSpec, Ledger, Report
+from dask_napari.model import LayerSpec, Ledger, Report, all_to_come
 from dask_napari.stream.auth import Security, check_address, local_keys, taken
 from dask_napari.stream.receive._board import Board
 from dask_napari.stream.receive._clients import Request
@@ -217,7 +217,9 @@ class Receiver:
 
     def begin_run(self) -> int:
         """Count the items that arrive from now on to a new run; return its number."""
-        return self.protocol.publishers.begin_run()
+        run = self.protocol.publishers.begin_run()
+        self.cluster.tell([all_to_come()], run, 0)
+        return run
 
     def known(self) -> dict[str, int]:
         """Return the number of tasks that will fill each layer, where somebody counted them."""
