@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -11,21 +9,19 @@ import msgspec
 from dask.utils import typename
 
 from dask_napari.model import (
-    ERROR_LIMIT,
     NAME_LIMIT,
-    PIXEL_KINDS,
     TASK_KEY_LIMIT,
-    TRACEBACK_LIMIT,
-    ItemMeta,
     Provenance,
     Refusal,
     TaskStatus,
     contained,
-    plain_position,
+    exception_line,
+    sendable,
+    traceback_end,
 )
 from dask_napari.placement import ChunkGrid, Placement
 from dask_napari.sink import TapTasks, TaskChange, dask_internals, scheduler_internals
-from dask_napari.tap import CompiledTap, Tap, TapSet
+from dask_napari.tap import CompiledTap, Tap, TapSet, items_at
 
 PAGE_BYTES: Final = 400_000
 """Bytes of the statuses in one request; less than half of what a viewer takes."""
@@ -68,9 +64,10 @@ class TaskStatuses:
             placement = _placement(tap, change)
             if placement is None and change.state == "expected" and not change.run_id:
                 continue  # nobody can tell where; it is told once it has failed
-            for meta in _metas(tap, change, placement or Placement()):
-                error = _clean(error_text(change.error), ERROR_LIMIT)
-                traceback = _clean(change.traceback[-TRACEBACK_LIMIT:], TRACEBACK_LIMIT)
+            key, worker = sendable(str(change.key)[:TASK_KEY_LIMIT]), change.worker[:NAME_LIMIT]
+            task = Provenance(key, worker, change.run_id)
+            error, traceback = exception_line(change.error), traceback_end(change.traceback)
+            for meta in items_at(tap, placement or Placement(), task):
                 yield TaskStatus(meta, change.state, error, traceback)  # type: ignore[arg-type]
 
 
@@ -112,44 +109,3 @@ def _placement(tap: CompiledTap, change: TaskChange) -> Placement | None:
     if placement.leading or not (placement.position or placement.array_shape):
         return None
     return placement
-
-
-def _metas(tap: CompiledTap, change: TaskChange, placement: Placement) -> Iterator[ItemMeta]:
-    key = _clean(str(change.key), TASK_KEY_LIMIT)
-    provenance = Provenance(key, change.worker[:NAME_LIMIT], change.run_id)
-    pixels = tap.kind in PIXEL_KINDS
-    for position in placement.positions():
-        yield ItemMeta(
-            tap.layer,
-            tap.kind,
-            plain_position(position) if position else {},
-            provenance,
-            tap.calibration,
-            bool(tap.rgb),
-            placement.origin if pixels else (),
-            placement.array_shape if pixels else (),
-        )
-
-
-def error_text(error: str) -> str:
-    """Return an error as its type and text, of the form in which Dask tells it.
-
-    >>> error_text("RuntimeError('camera timeout') (of read-3)")
-    'RuntimeError: camera timeout (of read-3)'
-    >>> error_text("KilledWorker('read-3', 3)")
-    "KilledWorker('read-3', 3)"
-    """
-    if found := _ERROR.fullmatch(error):
-        name, argument, rest = found.groups()
-        try:
-            return f"{name}: {ast.literal_eval(argument)}{rest}"
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            pass  # some other code in a user's error
-    return error
-
-
-_ERROR: Final = re.compile(r"([A-Za-z_][\w.]*)\(((?:'[^\n]*')|(?:\"[^\n]*\"))\)((?: \(of .*\))?)")
-
-
-def _clean(text: str, length: int) -> str:
-    return text[:length].encode("utf-8", "replace").decode()

@@ -70,6 +70,7 @@ from dask_napari.model._tasks import (
     all_to_come,
     exception_line,
     running_on,
+    sendable,
     traceback_end,
 )
 from dask_napari.model.arguments import unfit_name
@@ -167,6 +168,7 @@ __all__ = [
     "reason_of",
     "row_name",
     "running_on",
+    "sendable",
     "shown",
     "traceback_end",
     "unfit_name",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import math
+import re
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -76,13 +77,20 @@ def exception_line(text: str) -> str:
 
     >>> exception_line("RuntimeError('camera timeout')"), exception_line("KeyError('A01', 3)")
     ('RuntimeError: camera timeout', "KeyError('A01', 3)")
+    >>> exception_line("RuntimeError('camera timeout') (of read-3)")  # as the scheduler tells it
+    'RuntimeError: camera timeout (of read-3)'
     """
-    name, _, rest = text[: 2 * ERROR_LIMIT].partition("(")
-    with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
-        message = ast.literal_eval(rest.removesuffix(")") or "''")
-        if isinstance(message, str) and rest.endswith(")"):
-            text = f"{name}: {message}" if message else name
+    if found := _EXCEPTION.fullmatch(text[: 2 * ERROR_LIMIT]):
+        name, argument, rest = found.groups()
+        # Some other code may be in a user's error.
+        with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            text = f"{name}: {ast.literal_eval(argument)}{rest}"
     return sendable(text[:ERROR_LIMIT])
+
+
+_EXCEPTION: Final = re.compile(
+    r"([A-Za-z_][\w.]*)\(((?:'[^\n]*')|(?:\"[^\n]*\"))\)((?: \(of .*\))?)"
+)
 
 
 def traceback_end(text: str) -> str:

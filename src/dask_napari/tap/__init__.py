@@ -6,7 +6,7 @@ from dask_napari.model import Policy
 from dask_napari.tap._axis_layouts import Axis, channels, mosaic
 from dask_napari.tap._call_costs import CallCosts
 from dask_napari.tap._compiled_tap import CompiledTap
-from dask_napari.tap._expected_items import expected_items
+from dask_napari.tap._expected_items import expected_items, items_at
 from dask_napari.tap._placement_rule import At
 from dask_napari.tap._selectors import Select
 from dask_napari.tap._tap import Tap
@@ -26,5 +26,6 @@ __all__ = [
     "TapSet",
     "channels",
     "expected_items",
+    "items_at",
     "mosaic",
 ]

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dask_napari.model import PIXEL_KINDS, ItemMeta, Provenance, Refusal
+from dask_napari.model import PIXEL_KINDS, ItemMeta, Provenance, Refusal, plain_position
 from dask_napari.placement import Placement
 from dask_napari.tap._compiled_tap import CompiledTap
 
@@ -54,15 +54,22 @@ def expected_items(
             placement = tap.rule.placement(key, None, args, kwargs, prefix)
     if placement.leading:  # the output has axes before those of its tile, or has not
         placement = Placement()
+    return items_at(tap, placement, provenance)
+
+
+def items_at(tap: CompiledTap, placement: Placement, provenance: Provenance) -> list[ItemMeta]:
+    """Return the metadata of the items of an output at a place."""
     is_chunk = tap.kind in PIXEL_KINDS
     return [
         ItemMeta(
             tap.layer,
             tap.kind,
-            dict(position),
+            plain_position(position) if position else {},
             provenance,
-            origin=placement.origin if is_chunk else (),
-            array_shape=placement.array_shape if is_chunk else (),
+            tap.calibration,
+            bool(tap.rgb),
+            placement.origin if is_chunk else (),
+            placement.array_shape if is_chunk else (),
         )
         for position in itertools.islice(placement.positions(), MOST_ITEMS)
     ]
