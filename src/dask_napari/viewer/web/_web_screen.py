@@ -47,6 +47,19 @@ def _authority_entry(cookie: bytes) -> bytes:
     return struct.pack(">H", _FAMILY_WILD) + packed
 
 
+def _check_port(address: WebAddress) -> None:
+    """Raise OSError if another program has the port: it would answer in place of the page."""
+    host = address.host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, address.port), family=family).close()
+    except OSError as error:
+        raise OSError(
+            f"the web page cannot be at {address.host}:{address.port}: {error.strerror}; take "
+            f"another port, --web {address.port + 1}"
+        ) from None
+
+
 class WebScreen:
     """Run a screen that browsers show; the programs end with this process.
 
@@ -58,6 +71,7 @@ class WebScreen:
     def __init__(self, address: WebAddress) -> None:
         self.address = address
         programs = Programs.find()
+        _check_port(address)
         self._directory = RuntimeDirectory()
         self._folder = self._directory.path
         self._log = (self._folder / "log").open("w+b")
