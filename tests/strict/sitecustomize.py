@@ -6,7 +6,7 @@ records sees them all and changes nothing: a handler would keep warnings from ``
 program has configured no logging.
 
 ``DASK_NAPARI_TEST_FOLDER`` names the folder in which these processes, and no others, find each
-other.
+other. Processes without the other variable tell of nothing.
 """
 
 import functools
@@ -111,6 +111,6 @@ def change_modules() -> None:
         sys.meta_path.insert(0, ChangingFinder)
 
 
-if "DASK_NAPARI_TEST_RECORDS" in os.environ:
+if "DASK_NAPARI_TEST_FOLDER" in os.environ:
     install()
     change_modules()
