@@ -46,7 +46,7 @@ def parts(value, kind="image", **given):
         ([RAW, MASK], "image", [("image", "out 0"), ("image", "out 1")]),
         ((RAW, RAW), "image", [("image", "out 0"), ("image", "out 1")]),
         ((RAW, np.zeros(3)), "image", [("image", "out 0"), "dimensions"]),
-        ([RAW], "image", ["not an array"]),
+        ([RAW], "image", [("image", "")]),
         ([SPOTS, SPOTS], "points", [("points", "out 0"), ("points", "out 1")]),
         ({"a": SPOTS, "b": []}, "points", [("points", "a"), ("points", "b")]),
         ({"a": [], "b": []}, "points", [("points", "a"), ("points", "b")]),

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.coerce._coordinate_columns import axis_columns
+from dask_napari.coerce._host_arrays import is_array
 from dask_napari.coerce._images import IMAGE, LABELS, positions_differ
 from dask_napari.coerce._layer_arrays import Note
 from dask_napari.coerce._output_kind import OutputKind
@@ -97,6 +98,8 @@ def _split(value: Any, kind: Kind, layer: str, note: Note) -> list[OutputLayer]:
         return [_single(value, kind, layer, note)]
     if any(map(is_layer_data, value)):
         return [_single(entry, kind, layer, note) for entry in value]
+    if len(value) == 1 and _is_output(value[0], kind):
+        return [_single(value[0], kind, layer, note)]
     if (
         len(value) < 2
         or _is_pair_with_features(value, kind)
@@ -118,6 +121,17 @@ def _single(value: Any, kind: Kind, layer: str, note: Note, name: str = "") -> O
     if _is_pair_with_features(value, kind):
         return OutputLayer(value[0], kind, name, features=value[1])
     return OutputLayer(value, kind, name)
+
+
+def _is_output(value: Any, kind: Kind) -> bool:
+    """Return whether the only value of a list is an output, and not an element of one."""
+    if kind in PIXEL_KINDS:
+        return is_array(value) and getattr(value, "ndim", 0) >= 2
+    if kind == "shapes":
+        return False  # a list of one shape is read by its kind
+    if isinstance(value, Mapping):
+        return OUTPUT_KINDS[kind].is_single(value)
+    return OUTPUT_KINDS[kind].are_several([value])
 
 
 def _is_pair_with_features(value: Any, kind: Kind) -> bool:

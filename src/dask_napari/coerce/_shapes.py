@@ -30,6 +30,7 @@ def shapes(value: object, context: CoercionContext) -> list[LayerArrays]:
     """
     outlines = Outlines(context)
     table: Table | None = None
+    value = _without_hierarchy(value)
     if are_regions(value):
         table = _add_regions(outlines, value)
     elif is_frame(value) or (is_columns(value) and not _is_shape(value)):
@@ -91,8 +92,10 @@ def _is_row(value: object) -> bool:
 def _elements(value: Any) -> Sequence[Any]:
     if _is_shape(value):
         return _geometries.elements(value) if _geometries.is_geometry(value) else [value]
-    if _is_vertices(value):
+    if _is_vertices(value) or _is_opencv_contour(value):
         return [value] if len(value) else []
+    if _is_row(value) and 2 <= len(value) <= 4:
+        return [value]  # one point
     if isinstance(value, list | tuple):
         return value
     if is_array(value):
@@ -136,6 +139,31 @@ def _add(outlines: Outlines, value: Any, shape_type: str) -> None:
         outlines.add(*_contour(value, shape_type))
     else:
         raise not_a_shape(value)
+
+
+def _is_opencv_contour(value: object) -> bool:
+    """Return whether a value is one contour of OpenCV, whole numbers of shape (n, 1, 2)."""
+    if not is_array(value):
+        return False
+    shape, dtype = getattr(value, "shape", ()), getattr(value, "dtype", None)
+    return tuple(shape)[1:] == (1, 2) and getattr(dtype, "kind", "") in ("i", "f")
+
+
+def _without_hierarchy(value: Any) -> Any:
+    """Return the contours of what ``cv2.findContours`` returns, of version 3 or later.
+
+    That is ``(contours, hierarchy)`` or ``(image, contours, hierarchy)``; the hierarchy has four
+    whole numbers a contour.
+    """
+    if not isinstance(value, tuple) or len(value) not in (2, 3):
+        return value
+    contours, hierarchy = value[-2:]
+    if not isinstance(contours, list | tuple) or not all(map(_is_opencv_contour, contours)):
+        return value
+    if hierarchy is None:
+        return contours
+    shape = tuple(getattr(hierarchy, "shape", ()))
+    return contours if is_array(hierarchy) and shape == (1, len(contours), 4) else value
 
 
 def _contour(value: Any, shape_type: str) -> tuple[Any, str]:

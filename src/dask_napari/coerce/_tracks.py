@@ -35,6 +35,8 @@ def tracks(value: object, context: CoercionContext) -> list[LayerArrays]:
         graph = _parents(data, table) if graph is None else graph
     elif is_array(value) or isinstance(value, list | tuple):
         data = element_rows(value, "tracks").astype(np.float64, copy=False)
+        if data.ndim == 1 and len(data) in (4, 5):
+            data = data[np.newaxis]
         if not data.size:
             data = np.empty((0, 5 if data.shape[-1:] == (5,) else 4))
     else:
