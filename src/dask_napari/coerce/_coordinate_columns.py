@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -16,11 +17,69 @@ from dask_napari.model import AnyArray, Refusal
 AXES: Final = ("t", "z", "y", "x")
 """Axes that a column may be named after, in the order of an array."""
 
-_PREFIXES: Final = ("position_", "pos_", "centroid_", "coord_", "")
-"""Prefixes of the name of an axis; TrackMate's columns are ``POSITION_X``."""
+_WORDS: Final = {
+    "t": ("t", "frame", "timepoint", "time"),
+    "z": ("z", "slice", "plane"),
+    "y": ("y", "row"),
+    "x": ("x", "col", "column"),
+}
+"""Words for each axis at either end of a column's name, the best first, for all kinds."""
 
-_NUMBERED: Final = ("centroid-", "axis-", "centroid_", "axis_")
-"""Prefixes of the number of an axis: in scikit-image's and in napari's tables."""
+_PLANES: Final = (("y", "x"), ("row", "col"), ("row", "column"))
+"""Words that go together."""
+
+_PLACE_WORDS: Final = frozenset(
+    {"position", "pos", "centroid", "center", "centre", "location", "loc", "com"}
+    | {"coord", "coordinate", "coordinates", "axis"}
+)
+"""Words beside the axis, of which there is one: ``velocity_x`` is no place."""
+
+_OTHER_ORIGIN: Final = frozenset({"local", "relative", "offset"})
+"""Words of coordinates that do not count from the corner of the image."""
+
+_UNITS: Final = frozenset(
+    {
+        "px",
+        "pixel",
+        "pixels",
+        "nm",
+        "um",
+        "\N{MICRO SIGN}m",
+        "\N{GREEK SMALL LETTER MU}m",
+        "mm",
+        "micron",
+    }
+)
+"""Words at the end of a name that tell its unit, and not the axis."""
+
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+
+
+@functools.lru_cache(4096)  # tables of one task have the same names each time
+def _words(name: str) -> tuple[str, ...]:
+    """Return the words of a column's name in lower case, without its unit.
+
+    >>> _words("AreaShape_Center_X"), _words("Centroid X px"), _words("centroid-0")
+    (('area', 'shape', 'center', 'x'), ('centroid', 'x'), ('centroid', '0'))
+    """
+    found = [word.lower() for word in _WORD.findall(name)]
+    while len(found) > 1 and found[-1] in _UNITS:
+        found.pop()
+    return tuple(found)
+
+
+def _columns_of(table: Table) -> dict[tuple[str, tuple[str, ...]], str]:
+    """Return columns by their word for an axis and the rest of their words, the first of each."""
+    found: dict[tuple[str, tuple[str, ...]], str] = {}
+    known = {word for words in _WORDS.values() for word in words}
+    for name in table:
+        words = _words(name)
+        ends = [(words[-1], words[:-1]), (words[0], words[1:])] if words else []
+        for word, rest in ends:
+            is_place = not rest or (_PLACE_WORDS & {*rest} and not _OTHER_ORIGIN & {*rest})
+            if is_place and (word in known or word.isdigit()):
+                found.setdefault((word, rest), name)
+    return found
 
 
 def find(table: Table, names: Sequence[str]) -> str | None:
@@ -41,17 +100,45 @@ def axis_columns(table: Table, excluded: frozenset[str] = frozenset()) -> dict[s
     >>> axis_columns({"centroid-0": [1], "centroid-1": [9]})
     {'0': 'centroid-0', '1': 'centroid-1'}
     """
-    for prefix in sorted(_PREFIXES):
-        found = {axis: find(table, [prefix + axis]) for axis in AXES if axis not in excluded}
-        named = {axis: name for axis, name in found.items() if name is not None}
-        if {"y", "x"} <= named.keys():
-            return named
-    for prefix in _NUMBERED:
-        pattern = re.compile(re.escape(prefix) + r"(\d{1,2})")
-        hits = {name: pattern.fullmatch(name.strip().lower()) for name in table}
-        numbered = sorted((int(hit[1]), name) for name, hit in hits.items() if hit)
-        if len(numbered) >= 2:
-            return {str(number): name for number, name in numbered}
+    columns = _columns_of(table)
+    wanted = {axis: words for axis, words in _WORDS.items() if excluded.isdisjoint(words)}
+    # The shortest names are the plainest: y before centroid_y.
+    for rest in sorted({rest for _, rest in columns}, key=lambda words: (len(words), words)):
+        for plane in _PLANES:
+            if all((word, rest) in columns for word in plane):
+                named = {axis: _best(columns, words, rest) for axis, words in wanted.items()}
+                named |= {a: columns[w, rest] for a, w in zip("yx", plane, strict=True)}
+                return {axis: named[axis] for axis in AXES if named.get(axis) is not None}  # type: ignore[misc]
+    return _numbered(columns)
+
+
+def _best(
+    columns: Mapping[tuple[str, tuple[str, ...]], str], words: Sequence[str], rest: tuple[str, ...]
+) -> str | None:
+    """Return the column of an axis that goes with the rest of the others, or has the word alone."""
+    keys = [(word, each) for each in (rest, ()) for word in words]
+    return next((columns[key] for key in keys if key in columns), None)
+
+
+def _numbered(columns: Mapping[tuple[str, tuple[str, ...]], str]) -> dict[str, str]:
+    """Return columns such as ``centroid-0`` and ``centroid-1``; refuse those with gaps."""
+    families: dict[tuple[str, ...], dict[int, str]] = {}
+    for (word, rest), name in columns.items():
+        if word.isdigit() and rest and len(word) <= 2:
+            families.setdefault(rest, {})[int(word)] = name
+    # Centres before napari's axes, and weighted centres last.
+    order = sorted(families, key=lambda words: (len(words), words[0] == "axis", words))
+    for rest in order:
+        family = families[rest]
+        if len(family) < 2:
+            continue
+        if sorted(family) != list(range(len(family))):
+            raise Refusal(
+                "no coordinates",
+                f"columns {', '.join(map(repr, family.values()))} are not all of their axes from 0"
+                " on; return the others, too",
+            )
+        return {str(number): family[number] for number in sorted(family)}
     return {}
 
 

@@ -85,7 +85,7 @@ def _from_table(table: Table, context: CoercionContext) -> tuple[AnyArray, tuple
         raise Refusal(
             "no coordinates",
             f"a table with {column_list(table)} has no coordinates; name their columns y and x (and"
-            " z, t), centroid-0, centroid-1 ... or axis-0, axis-1 ...",
+            " z, t), row and col, centroid-0, centroid-1 ... or axis-0, axis-1 ...",
         )
     data, others = take(table, list(columns.values()), "points")
     return data, axis_names(columns), others

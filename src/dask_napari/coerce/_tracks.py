@@ -89,16 +89,23 @@ def _is_integer(key: object) -> bool:
 def _from_table(table: Table) -> tuple[AnyArray, tuple[str, ...], Table]:
     track, time = find(table, _ID), find(table, _TIME)
     columns = axis_columns(table, frozenset("t"))
+    if track is not None and track.strip().lower() == "id" and _never_repeats(table[track]):
+        track = None  # numbers of rows
     if track is None or time is None or not columns:
         raise Refusal(
             "no coordinates",
             "a table of tracks needs columns track_id, frame (or t), y and x; this one has"
-            f" {column_list(table)}",
+            f" {column_list(table)}; ids that never repeat are no tracks",
         )
     table = _with_numbers(table, track)
     data, others = take(table, [track, time, *columns.values()], "tracks")
     axes = axis_names(columns)
     return data.astype(np.float64, copy=False), ("t", *axes) if axes else (), others
+
+
+def _never_repeats(values: Any) -> bool:
+    found = column(as_column("id", values, "tracks"))
+    return len(found) > 2 and len(np.unique(found)) == len(found)
 
 
 def _check(data: AnyArray) -> None:
