@@ -156,6 +156,23 @@ def _qt_viewer(viewer: napari.viewer.Viewer) -> Any:
     return getattr(getattr(viewer, "window", None), "_qt_viewer", None)
 
 
+def scene_of(viewer: napari.viewer.Viewer) -> Any:
+    """Return the node of vispy's scene that has the layers, None without a window.
+
+    What is drawn there has the coordinates of the world on the displayed axes, the last one first.
+    """
+    window = _qt_viewer(viewer)
+    return None if window is None else window.canvas.view.scene
+
+
+def ink(viewer: napari.viewer.Viewer) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return colours that can be read on the canvas, for texts and for what is marked in them."""
+    red, green, blue = np.asarray(viewer.canvas.background_color)[:3]
+    is_dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
+    marked = (1.0, 0.8, 0.2, 1.0) if is_dark else (0.7, 0.2, 0.0, 1.0)
+    return np.array((1.0,) * 4 if is_dark else (0.0, 0.0, 0.0, 1.0)), np.array(marked)
+
+
 class _ControlsOnDemand(dict[Any, Any]):
     """Controls of layers, made when napari first looks for them."""
 

@@ -86,13 +86,37 @@ def test_tiles_that_are_to_come_have_room_and_then_nothing_moves(viewer, live, s
 def test_a_plate_has_headings_and_they_stay_out_of_the_way(viewer, live, source, put):
     source.specs["raw"] = LayerSpec("raw", "image", MOSAIC, layouts=PLATE)
     put(picture(7, well="B02", field=4))
-    headings = viewer.layers["plate"]
-    assert list(headings.features["name"])[:2] == ["A", "B"]
-    assert len(headings.data) == 8 + 12
-    beside = headings.data[:8, 1]
-    assert -0.05 * 12 * 40 < beside.min() == beside.max() < 0  # near it, whatever a well's size
-    put(picture(8, well="B03", field=4))
-    assert viewer.layers["plate"] is headings
+    assert [layer.name for layer in viewer.layers] == ["raw"], "they are no layer"
+    assert live.layers.headings.texts == [*"ABCDEFGH", *map(str, range(1, 13))]
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_headings_can_be_read_at_every_zoom_and_in_both_themes(
+    viewer, live, source, put, mouse, theme
+):
+    source.specs["raw"] = LayerSpec("raw", "image", MOSAIC, layouts=PLATE)
+    put(picture(7, well="B02", field=4, shape=(40, 40)))
+    headings, former = live.layers.headings, viewer.theme
+    try:
+        viewer.theme = theme
+        is_bright = np.asarray(headings._text.color.rgb)[0].mean() > 0.5
+        assert is_bright == (theme == "dark")
+        viewer.scene.camera.zoom /= 8
+        assert 4 < len(headings.texts) < 20, "those that would overlap are left out"
+        viewer.scene.camera.zoom *= 80
+        viewer.scene.camera.center = (0, 4 * 80, 6 * 80)
+        assert len(headings.texts) == 8 + 12
+        left = 6 * 80 - viewer.canvas.size[1] / 2 / viewer.scene.camera.zoom
+        assert (headings._text.pos[:8, 0] > left).all(), "at the edge of what is in sight"
+        mouse.move(4 * 80 + 10, 6 * 80 + 10)
+        assert headings.well == "E07"
+        marked = np.unique(headings._text.color.rgba, axis=0, return_counts=True)[1]
+        assert marked.min() == 2, "its row and its column"
+        viewer.dims.ndisplay = 3
+        assert not headings.texts
+    finally:
+        viewer.dims.ndisplay = 2
+        viewer.theme = former
 
 
 def in_sight(viewer) -> bool:
@@ -171,7 +195,7 @@ def test_the_user_changes_modes_and_nothing_is_sent_again(viewer, live, source, 
     assert int((pixels(viewer.layers["raw [2]"]) == 22).sum()) == 2 * 200
     for axis in ("well", "channel", "field"):
         choose(axis, "slider")
-    assert "plate" not in viewer.layers
+    assert not live.layers.headings.texts
     assert viewer.layers["raw"].data.shape == (2, 2, 2, 10, 20)
     expected = [[[10 * f + c for c in (1, 2)] for f in (1, 2)] for _ in range(2)]
     axes = [viewer.dims.axis_labels.index(name) for name in ("well", "field", "channel")]
@@ -291,14 +315,14 @@ def test_who_says_only_mosaic_gets_a_plate_if_there_are_wells(viewer, live, sour
     source.specs["raw"] = LayerSpec("raw", "image", {"well": "mosaic", "field": "mosaic"})
     put(*[picture(n, shape=(10, 10), well="B02", field=n) for n in (1, 2, 3, 4)])
     layer = viewer.layers["raw"]
-    assert len(viewer.layers["plate"].data) == 8 + 12
+    assert len(live.layers.headings._mosaic.headings) == 8 + 12
     put(picture(5, shape=(10, 10), well="P24", field=1))  # so the plate is a larger one
-    assert len(viewer.layers["plate"].data) == 16 + 24
+    assert len(live.layers.headings._mosaic.headings) == 16 + 24
     put(picture(6, shape=(10, 10), well="sample 7", field=1))  # and then none
     assert viewer.layers["raw"] is layer
     assert source.ledger().total.shown == 6
     assert set(np.unique(pixels(layer))) == {0, 1, 2, 3, 4, 5, 6}
-    assert "plate" not in viewer.layers
+    assert not live.layers.headings.texts
 
 
 def test_options_that_came_with_an_output_outlive_a_change_of_modes(viewer, live, source, put):

@@ -89,6 +89,12 @@ class LiveDock(QWidget):  # type: ignore[misc]
         )
         self.failed_first.setCheckable(True)
         self.failed_first.setChecked(True)
+        self.states: DockButton = DockButton(
+            "Draw the states of tasks over the pictures: waiting hatched, running framed, failed"
+            " crossed (S)",
+            text="states",
+        )
+        self.states.setCheckable(True)
         self.hint: WrappedLabel = WrappedLabel(role="warning")
         self.rows: TapList = TapList(context)
         self.groups: GroupList = GroupList(context)
@@ -124,6 +130,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         line.setSpacing(4)
         line.addWidget(self.filter, 1)
         line.addWidget(self.failed_first)
+        line.addWidget(self.states)
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 2, 6, 2)
         column.setSpacing(4)
@@ -138,12 +145,14 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self.filter.textChanged.connect(self.rows.filter)
         self.filter.textChanged.connect(self.groups.filter)
         self.failed_first.toggled.connect(self.rows.sort)
+        self.states.toggled.connect(self._show_states)
         memory = self.header.menu.addAction("Memory")
         memory.triggered.connect(lambda: self.panels.toggle("Memory"))
         for keys, action in (
             ("/", self.filter.setFocus),
             ("P", self.header.pause.click),
             ("N", self.follow.click),
+            ("S", self.states.click),
             ("A", lambda: self.panels.toggle("Axes")),
             ("M", lambda: self.panels.toggle("Messages")),
             ("L", lambda: self.panels.toggle("Ledger")),
@@ -153,6 +162,9 @@ class LiveDock(QWidget):  # type: ignore[misc]
             shortcut.activated.connect(action)
         # From anywhere in the window.
         QShortcut(QKeySequence("Ctrl+Alt+L"), self).activated.connect(self.filter.setFocus)
+
+    def _show_states(self, on: bool) -> None:
+        self._layers.overlay.visible = on
 
     def _take_theme(self) -> None:
         """Draw in the colours of the theme that napari has now."""

@@ -26,5 +26,6 @@ def style_sheet(colours: DockColours, font_size: int) -> str:
         DockButton:checked {{ background-color: {css(colours.waiting)}; border-radius: 2px; }}
         DockButton::menu-indicator {{ image: none; }}
         DockButton[role="link"] {{ color: {css(colours.link)}; }}
+        DockButton[role="link"]:disabled {{ color: {css(colours.waiting)}; }}
         DockButton[role="error"] {{ color: {css(colours.error)}; }}
     """

@@ -28,11 +28,13 @@ from dask_napari.model import (
 from dask_napari.viewer.layers._arrangement import Arrangement
 from dask_napari.viewer.layers._arrangement_draft import ArrangementDraft
 from dask_napari.viewer.layers._axis_modes import Modes
+from dask_napari.viewer.layers._headings import Headings
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream
 from dask_napari.viewer.layers._layout_choice import LayoutChoice
 from dask_napari.viewer.layers._pointed_entries import PointedEntries
 from dask_napari.viewer.layers._redraw import Redraw
 from dask_napari.viewer.layers._shown_entries import Naming, RunChoice, ShownEntries
+from dask_napari.viewer.layers._task_overlay import TaskOverlay
 from dask_napari.viewer.layers._world_frame import WorldFrame
 from dask_napari.viewer.storage import BlockStore
 
@@ -89,6 +91,8 @@ class Layers:
         self._former: Modes | None = None
         """Modes before the user's last choice."""
         self._redraw = Redraw(viewer, self.reports)
+        self.overlay: TaskOverlay = TaskOverlay(viewer, self.catalogue)
+        """States of tasks over the pictures, if the user wants to see them."""
         self._undrawn: list[Item] = []  # laid out since the last update
         self._reserved: tuple[Arrangement | None, int] = None, 0
         """Arrangement and version of the catalogue whose tasks have room in the mosaic."""
@@ -493,6 +497,11 @@ class Layers:
 
     # -- the layers --------------------------------------------------------------------------
 
+    @property
+    def headings(self) -> Headings:
+        """Names beside a plate."""
+        return self._redraw.headings
+
     def update(self, now: float, *, force: bool = False) -> bool:
         """Bring the layers up to date, each at most once; return whether any was redrawn.
 
@@ -504,6 +513,7 @@ class Layers:
         self._reserve()
         drawn = self._redraw.update(self._arrangement, now, force=force)
         self.pointed.renew(self.viewer, now)
+        self._redraw.attempt("states of tasks", now, force, partial(self._draw_states, now, force))
         if self._undrawn:
             at = time.time()  # one float for all of them
             for item in self._undrawn:
@@ -527,6 +537,10 @@ class Layers:
         for entry in catalogue.tasks() if changed is None else changed:
             if entry.state in TASK_STATES:
                 mosaic.reserve(entry.meta.position)
+
+    def _draw_states(self, now: float, force: bool) -> bool:
+        self.overlay.update(self._arrangement, self.steps(), now, force=force)
+        return False
 
     @property
     def in_progress(self) -> tuple[int, int]:
@@ -559,6 +573,7 @@ class Layers:
     def close(self) -> None:
         """Write and draw no more; the layers stay as they are."""
         self._redraw.close()
+        self.overlay.close()
         self.store.close()
 
 

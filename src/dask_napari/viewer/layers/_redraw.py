@@ -51,7 +51,7 @@ class Redraw:
         self._retry_at: dict[str, float] = {}
         make_controls_on_demand(viewer)
         self._batch = LayerBatch(viewer)
-        self._headings = Headings(viewer)
+        self.headings: Headings = Headings(viewer)
         self._turn = 0
 
     def __repr__(self) -> str:
@@ -98,6 +98,7 @@ class Redraw:
     def close(self) -> None:
         """Leave the viewer as it is."""
         self._batch.end()
+        self.headings.close()
 
     def attempt(self, name: str, now: float, force: bool, draw: Callable[[], bool]) -> bool:
         """Draw something, or try so again later: it must not keep the rest from being drawn."""
@@ -151,7 +152,5 @@ class Redraw:
             layers.move(layers.index(stream.layer), first)
 
     def _update_headings(self, arrangement: Arrangement) -> bool:
-        streams = arrangement.streams.values()
-        unit = next((stream.units[-1] for stream in streams), "pixel")
-        self._headings.update(arrangement.context.mosaic, unit)
+        self.headings.update(arrangement.context.mosaic)
         return False
