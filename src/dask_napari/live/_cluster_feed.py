@@ -15,7 +15,7 @@ from dask_napari.live._cluster_view import ClusterView
 from dask_napari.live._dialed_addresses import Newcomers
 from dask_napari.live._task_statuses import TaskStatuses, tasks_of
 from dask_napari.live._user_commands import UserCommands
-from dask_napari.model import ClusterState, Reports, contained
+from dask_napari.model import ClusterState, Reports, TapProgress, contained
 from dask_napari.sink import TaskChange, TaskWatch, dask_internals
 from dask_napari.stream import Control, ViewerGone
 
@@ -66,6 +66,11 @@ class ClusterFeed:
     def __repr__(self) -> str:
         state = "closed" if self._closed.is_set() else "open"
         return f"<ClusterFeed {self._watch.name}: {state}, {self._view}>"
+
+    def taps(self) -> list[TapProgress]:
+        """Return how far the taps are, as the scheduler last told."""
+        state = self._view.state()
+        return state.taps if state is not None else []
 
     def start(self) -> None:
         """Begin."""

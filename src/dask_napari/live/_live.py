@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import html
 import logging
 import math
 import os
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 from dask_napari.live._client_ledger import ClientLedger
 from dask_napari.live._cluster_feed import ClusterFeed
 from dask_napari.live._cluster_sinks import ClusterSinks
+from dask_napari.live._progress import ProgressLine, WatchProgress
 from dask_napari.live._viewer_data import ViewerData, source_names
 from dask_napari.live._viewer_process import ViewerProcess
 from dask_napari.model import Ledger, poll
@@ -62,7 +64,8 @@ T = TypeVar("T")
 class Live:
     """A viewer that shows a cluster at work; made by :func:`watch`.
 
-    Any number may watch one cluster; each has sinks of its own on the workers.
+    Printed, or at the end of a notebook's cell, it tells how far each layer is. Any number may
+    watch one cluster; each has sinks of its own on the workers.
 
     Attributes
     ----------
@@ -256,11 +259,16 @@ class Live:
         TimeoutError
             If items are still pending; the text holds the ledger.
         """
+        with ProgressLine() as line:
+            return self._wait(timeout, line)
+
+    def _wait(self, timeout: float | None, line: ProgressLine) -> Ledger:
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         self._ask_sinks(timeout)
         checked = time.monotonic()
         selected = self._ledger.selected()
         for _ in poll(timeout, logger, self._waits_for):
+            line.show(self._progress_line)
             left = max(0.0, deadline - time.monotonic())
             if not self.open or self._settled(selected, left):
                 ledger = self.ledger()
@@ -390,8 +398,9 @@ class Live:
 
     def block(self) -> None:
         """Wait until the user closes the window."""
-        while not self._closed.is_set() and not self._viewer.wait(POLL_INTERVAL):
-            pass
+        with ProgressLine() as line:
+            while not self._closed.is_set() and not self._viewer.wait(POLL_INTERVAL):
+                line.show(self._progress_line)
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> Ledger:
         """Close the window and remove the sinks; may be called again.
@@ -449,6 +458,19 @@ class Live:
         self._entered -= 1
         if not self._entered:
             self.close()
+
+    def _progress(self) -> WatchProgress:
+        return WatchProgress(self._feed.taps(), self._ledger.joined())
+
+    def _progress_line(self) -> str:
+        return self._progress().line()
+
+    def __str__(self) -> str:
+        """Return how far each layer is, of what the scheduler and the viewer told last."""
+        return f"{self!r}\n{self._progress()}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>{self._progress().html()}"
 
     def __repr__(self) -> str:
         state = "open" if self.open else "closed"

@@ -26,6 +26,7 @@ from dask_napari.model._held_memory import (
     memory_of,
     plain_size,
 )
+from dask_napari.model._html_table import html_table
 from dask_napari.model._item import FEATURE, SHAPE_TYPES, AnyArray, Item
 from dask_napari.model._item_checks import FARTHEST, check, check_calibration, reachable
 from dask_napari.model._item_description import ItemDescription
@@ -153,6 +154,7 @@ __all__ = [
     "foreign_code",
     "held_by",
     "held_by_array",
+    "html_table",
     "is_plain",
     "is_small_part",
     "is_strict",

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from dask_napari.model._bounds import Name, Natural
+from dask_napari.model._html_table import html_table
 
 REASONS_LIMIT: Final = 64
 """Reasons for which one publisher drops items of one layer; it has a dozen."""
@@ -174,6 +175,8 @@ class Ledger:
     >>> ledger = Ledger({("worker-1", "cells"): Tally(selected=2, shown=2)})
     >>> ledger["cells"].shown, ledger.total.selected, ledger.balanced
     (2, 2, True)
+
+    A notebook shows it as a table.
     """
 
     def __init__(
@@ -219,6 +222,16 @@ class Ledger:
     def balanced(self) -> bool:
         """Return whether every tally is balanced."""
         return all(tally.balanced for tally in (self.tallies or self.layers).values())
+
+    def _repr_html_(self) -> str:
+        titles = ("layer", "selected", "shown", "coalesced", "dropped", "pending")
+        rows = []
+        for layer in self:
+            tally = self[layer]
+            reasons = ", ".join(f"{reason}: {n}" for reason, n in sorted(tally.dropped.items()))
+            counts = tally.selected, tally.shown, tally.coalesced, reasons or 0, tally.pending
+            rows.append((layer, *counts))
+        return html_table(titles, rows, self.notes)
 
     def __str__(self) -> str:
         """One line per layer and note, for people."""
