@@ -199,6 +199,11 @@ def test_tasks_and_tracebacks_are_bounded(monkeypatch):
     catalogue.put(item(2, t=0))
     catalogue.learn(told("running", 1, t=7))
     assert catalogue.counts("cells") == {"failed": 4, "shown": 1, "running": 1}
+    monkeypatch.setattr(catalogue_module, "MOST_TASKS", 50)
+    monkeypatch.setattr(catalogue_module, "MOST_STREAMS", 3)
+    for n in range(9):
+        catalogue.learn(told("running", 1, layer=f"layer {n}", t=0))
+    assert len(catalogue.streams) == 3
 
 
 def test_changes_are_told_by_version_as_far_as_they_are_remembered(monkeypatch):

@@ -21,6 +21,9 @@ MOST_DROPPED: Final = 100_000
 MOST_TASKS: Final = 200_000
 """Entries of tasks without an item, some 200 MB; a scheduler may have any number of tasks."""
 
+MOST_STREAMS: Final = 1024
+"""Streams up to which a task may begin another one; the dock has a row for each."""
+
 MOST_CHANGES: Final = 1 << 16
 """Changes that are remembered, half a megabyte; a view that has missed more looks at everything."""
 
@@ -39,7 +42,7 @@ class Catalogue:
     views : list of callable
         Called with an entry and its former state when that has changed after the item was put.
     left_out : int
-        States of tasks that were not entered, since there were :data:`MOST_TASKS`.
+        States of tasks that were not entered, since there were too many.
 
     Examples
     --------
@@ -182,7 +185,9 @@ class Catalogue:
             self._merge(entry, meta, ())
         elif status.state == "withdrawn":
             return
-        elif self._tasks < MOST_TASKS:
+        elif self._tasks < MOST_TASKS and (
+            meta.stream in self._table.streams or len(self._table.streams) < MOST_STREAMS
+        ):
             entry = self._enter(meta, None, run, status.state)
             if entry.state == "failed" and self._news.get(entry) is None:
                 self._news.keep(entry, status)

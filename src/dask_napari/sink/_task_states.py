@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 LOOK_INTERVAL: Final = 0.25
-"""Seconds between looks at the tasks that run, which take some 10 us."""
+"""Seconds between looks at the tasks that run, which take some 5 us."""
 
 SHORT: Final = 0.3
 """Seconds for which a task runs before the viewer is told: the items of shorter ones come soon."""
