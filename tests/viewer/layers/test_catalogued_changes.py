@@ -39,6 +39,24 @@ def test_layers_look_as_the_user_set_them_in_the_next_run(viewer, live, source, 
     assert tuple(layer.contrast_limits) == (0, 7)
 
 
+def test_layers_stay_until_a_run_has_shown_that_it_does_not_fill_them(viewer, live, source, put):
+    source.specs["raw"] = CHANNELS
+    put(image(1, channel="a", t=0), image(1, channel="b", t=0), image(1, channel="b", t=1))
+    layer = viewer.layers["raw [b]"]
+    layer.contrast_limits = (0, 7)
+    put(image(2, channel="a", t=0, run=2))
+    assert viewer.layers["raw [b]"] is layer
+    assert np.asarray(layer.data).max() == 0
+    put(image(2, channel="b", t=0, run=2))
+    assert viewer.layers["raw [b]"] is layer
+    assert np.unique(np.asarray(layer.data)).tolist() == [2]
+    assert tuple(layer.contrast_limits) == (0, 7)
+    put(image(3, channel="a", t=0, run=3))
+    put(image(4, channel="a", t=0, run=4))
+    assert names(viewer) == ["raw [a]"]
+    assert source.ledger()["raw"].balanced
+
+
 @pytest.mark.drops("hidden")
 def test_a_new_channel_gets_a_colour_that_no_layer_has(viewer, live, source, put):
     source.specs["raw"] = CHANNELS

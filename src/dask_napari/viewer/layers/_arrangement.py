@@ -74,6 +74,8 @@ class Arrangement:
         self.newest: tuple[Mapping[str, Any], bool] | None = None
         """Position of the last item on the sliders, and whether it made an axis grow."""
         self._before: Mapping[str, LayerStream] = {}
+        self.waiting: dict[str, LayerStream] = {}
+        """Streams of the run before, whose layers are empty until this run fills them."""
 
     def __repr__(self) -> str:
         return f"<Arrangement: {len(self.streams)} streams, axes {self.context.axes.labels}>"
@@ -86,6 +88,8 @@ class Arrangement:
         stream, position = self._stream(item, spec)
         grew = stream.put(item, position, steps)
         self.streams[stream.name] = stream
+        if self.waiting:
+            self.waiting.pop(stream.name, None)
         self.position_axes.update(dict.fromkeys(item.position))
         mosaic = self.context.mosaic.axes
         self.newest = {axis: at for axis, at in position.items() if axis not in mosaic}, grew
@@ -111,8 +115,8 @@ class Arrangement:
             start = StreamStart(name, item, spec, {**channel, **said, **look})
             stream = STREAMS[item.kind](self.context, start)
             stream.channel = {axis: at for axis, at in position.items() if axis not in rest}
-            before = self._before.get(name)
-            if type(before) is type(stream):
+            before = self._before.get(name) or self.waiting.get(name)
+            if type(before) is type(stream) and before.kind == item.kind:
                 stream.take_over(before)
         if stream.kind != item.kind:
             raise Refusal(f"{item.kind} on a layer of {stream.kind}")
@@ -144,7 +148,7 @@ class Arrangement:
         """Begin to lay out items by other modes; each keeps its layer if it can."""
         items = list(items)
         other = self.emptied(modes, space)
-        other._before = self.streams
+        other._before = {**self.waiting, **self.streams}
         if ARRIVAL_AXIS in self.context.axes and modes.mode(ARRIVAL_AXIS, None) == "slider":
             living = {item.at.get(ARRIVAL_AXIS) for item in items}
             # Their order is known to the axis alone.

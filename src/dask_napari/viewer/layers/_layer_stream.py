@@ -251,6 +251,10 @@ class LayerStream:
     def take_edits(self) -> None:
         """Enter what the user has done on the napari layer since the last update."""
 
+    def clear(self) -> bool:
+        """Empty the napari layer for the next run to fill it; return whether it can be."""
+        return False
+
     def remove(self) -> None:
         """Remove the napari layer, which is empty now."""
         if self.layer is not None and self.layer in self.viewer.layers:

@@ -14,7 +14,14 @@ import numpy.typing as npt
 
 from dask_napari.canvas import CanvasAxes, Mosaic, World, WorldSpan
 from dask_napari.canvas.pixels import PaintableArray, storable
-from dask_napari.catalog import ArrayHandle, Catalogue, CatalogueEntry, HeldItem, State
+from dask_napari.catalog import (
+    ArrayHandle,
+    Catalogue,
+    CatalogueEntry,
+    HeldItem,
+    State,
+    StreamKey,
+)
 from dask_napari.model import (
     PIXEL_KINDS,
     TASK_STATES,
@@ -241,7 +248,7 @@ class Layers:
                 note = f"run {item.run} is shown now; the dock has the runs before"
                 self.reports.note(item.layer, note)
         self._specs[item.layer] = spec
-        self._adopt(other)
+        self._adopt(other, starts=item.stream if shown.starts_run(item) else None)
         return "shown"
 
     @property
@@ -313,8 +320,11 @@ class Layers:
             self._specs if specs is None else specs,
         )
 
-    def _adopt(self, other: Arrangement) -> None:
-        """Show another arrangement from the next update on; in it, what there is may have moved."""
+    def _adopt(self, other: Arrangement, starts: StreamKey | None = None) -> None:
+        """Show another arrangement from the next update on; in it, what there is may have moved.
+
+        If a stream starts a run, its layers stay, empty, until it is seen which of them that fills.
+        """
         old, self._arrangement = self._arrangement, other
         if self._choice is not None:
             self._choice.draft = None  # of what lay otherwise
@@ -322,7 +332,12 @@ class Layers:
         self._misfits.clear()
         kept = {id(stream.layer) for stream in other.streams.values()}
         gone = [each for each in old.streams.values() if id(each.layer) not in kept]
-        self._redraw.let_go(gone)
+        if starts is not None:
+            may_come = [each for each in gone if each.source == starts and each.clear()]
+            other.waiting = {each.name: each for each in may_come}
+            gone = [each for each in gone if each.name not in other.waiting]
+        given_up = [each for each in old.waiting.values() if id(each.layer) not in kept]
+        self._redraw.let_go([*gone, *given_up])
         looks = other.context.looks
         looks.update({(each.name, each.kind): each.appearance for each in gone})
         for key in list(looks)[:-MOST_LOOKS]:

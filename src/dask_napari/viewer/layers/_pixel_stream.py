@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from napari.layers import Image, Labels
 
-from dask_napari.canvas import PutResult, WorldSpan
+from dask_napari.canvas import CanvasAxes, PutResult, WorldSpan
 from dask_napari.canvas.pixels import Canvas, LazyArray
 from dask_napari.catalog import HeldItem, ValueRange
 from dask_napari.model import Item, Refusal
@@ -228,6 +228,20 @@ class PixelStream(LayerStream):
         if self.contrast is not None:
             self.contrast.attach(layer, shown_plane)
         self.show(layer)
+
+    def clear(self) -> bool:
+        """Empty the napari layer for the next run to fill it; return whether it can be."""
+        if self.layer is None or self.layer not in self.viewer.layers or not is_live(self.layer):
+            return False
+        colour = self.canvas.colour
+        empty = Canvas(CanvasAxes(), labels=self.kind == "labels", colour=colour)
+        shape = (1, 1, colour) if colour else (1, 1)
+        empty.put({}, np.zeros(shape, self.canvas.dtype))
+        if self.kind == "labels":
+            forget_strokes(self.layer)
+        self.layer.multiscale = False
+        self.layer.data = empty
+        return True
 
     @property
     def _state(self) -> tuple[object, ...]:
