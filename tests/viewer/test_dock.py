@@ -406,3 +406,22 @@ def test_the_dock_follows_the_theme_and_the_font_size_of_the_user(
     finally:
         appearance.font_size, viewer.theme = size, theme
     eventually(lambda: QApplication.processEvents() or row.eye.iconSize().height() == before[1])
+
+
+def test_rows_are_never_wider_than_the_dock(docked, tell, put, fail, viewer):
+    put(image(well="A01"), image("raw", "image", well="A01"))
+    fail("RuntimeError: " + "camera timeout " * 20, "A02")
+    running = [group(f"a_rather_long_name_of_tasks_{n}", 1, 1, 0, 0) for n in range(4)]
+    taps = [
+        tap("cells", 1, 0, 1, 1, select="segment"),
+        tap("raw", 0, 0, 1, 0, select="load"),
+        tap("mask", select="segmnt"),
+    ]
+    tell(taps, running)
+    docked.groups.lines[running[0]["name"]].add.click()
+    docked.window().resize(800, 600)
+    docked.rows.setFixedWidth(docked.minimumWidth())
+    QApplication.processEvents()
+    assert docked.rows.widget().width() <= docked.rows.viewport().width()
+    for row in (docked.rows[layer] for layer in docked.rows.order):
+        assert row.eye.isHidden() or row.eye.geometry().right() <= row.width()

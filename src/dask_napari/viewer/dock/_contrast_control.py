@@ -33,6 +33,7 @@ class ContrastControl(QComboBox):  # type: ignore[misc]
         self._layer = layer
         for mode in get_args(ContrastMode):
             self.addItem(MODES[mode], mode)
+        self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         set_plain_tooltip(
             self, "Limits follow the data until you set them; choose how, and they follow again"
         )

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 INTERVAL_MS: Final = 250
 """Milliseconds between readings; a person reads them."""
 
-NARROWEST: Final = 44
+NARROWEST: Final = 52
 """Characters of the dock's least width: a row has room for its name and numbers."""
 
 SMOOTHING: Final = 0.3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QSizePolicy, QToolButton
@@ -9,6 +11,9 @@ from qtpy.QtWidgets import QSizePolicy, QToolButton
 from dask_napari.viewer.dock._dock_colours import DockColours
 from dask_napari.viewer.dock._dock_icons import icon
 from dask_napari.viewer.dock._plain_label import set_plain_tooltip
+
+NARROWEST_BUTTON: Final = 6
+"""Characters to which the text of a button may shrink."""
 
 
 class DockButton(QToolButton):  # type: ignore[misc]
@@ -63,6 +68,11 @@ class DockButton(QToolButton):  # type: ignore[misc]
             self.setIconSize(QSize(side, side))
             rgb = getattr(colours, self._role)
             self.setIcon(icon(self._icon_name, rgb, colours.background))
+
+    def let_shrink(self) -> None:
+        """Get narrower than the text rather than widen the dock, which napari does not lay out."""
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(NARROWEST_BUTTON * self.fontMetrics().averageCharWidth())
 
     def set_icon(self, name: str) -> None:
         """Draw another icon."""

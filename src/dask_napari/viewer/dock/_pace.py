@@ -59,6 +59,8 @@ def duration(seconds: float) -> str:
     """
     if seconds > 1e9:
         return ""
+    if seconds < 0.0005:
+        return "< 1 ms"
     if seconds < 1:
         return f"{round(1000 * seconds)} ms"
     if seconds < 60:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from dask_napari.viewer.dock._dock_buttons import DockButton
 from dask_napari.viewer.dock._dock_colours import DockColours
-
-NARROWEST: Final = 6
-"""Characters to which a heading may shrink."""
 
 
 class PanelBar(QWidget):  # type: ignore[misc]
@@ -36,9 +31,7 @@ class PanelBar(QWidget):  # type: ignore[misc]
         """Add a panel, folded."""
         heading = DockButton(tip, text=name)
         heading.setCheckable(True)
-        # Narrower than its text rather than widening the dock, which napari would not lay out anew.
-        heading.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        heading.setMinimumWidth(NARROWEST * heading.fontMetrics().averageCharWidth())
+        heading.let_shrink()
         heading.clicked.connect(lambda: self.toggle(name))
         self._line.insertWidget(len(self.headings), heading)
         area = QScrollArea()

@@ -108,6 +108,7 @@ class TapDetails(QWidget):  # type: ignore[misc]
         for turn, name in enumerate(shown):
             button = DockButton(f"Stream {name} onto this layer instead", text=f"use {name}")
             button.setProperty("role", "link")
+            button.let_shrink()
             button.clicked.connect(partial(self._use, name))
             button.take_colours(self._context.colours)
             self._offer_row.insertWidget(turn, button)
