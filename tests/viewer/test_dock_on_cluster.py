@@ -40,7 +40,7 @@ def live(viewer, client) -> Iterator[LiveViewer]:
         sink = NapariSink(receiver.addresses, name=f"dask-napari-{uuid.uuid4().hex[:8]}")
         sinks, control = ClusterSinks(client, sink), Control(receiver.addresses)
         sinks.register()
-        feed = ClusterFeed(sinks, control)
+        feed = ClusterFeed(sinks, control, receiver.addresses)
         feed.start()
         yield live
         feed.close(2.0)
