@@ -8,7 +8,7 @@ import polars
 import pyarrow
 import pytest
 
-from dask_napari.coerce import _features
+from dask_napari.coerce import _features, coerce
 from dask_napari.coerce._features import features_of
 from dask_napari.coerce._tables import table_of
 from dask_napari.model import Refusal
@@ -87,19 +87,32 @@ def test_what_is_no_column(values):
         features_of({"area": values}, 2, "points")
 
 
-def test_too_many_columns():
-    with pytest.raises(Refusal, match="300 columns"):
-        features_of({str(n): [1] for n in range(300)}, 1, "points")
-    with pytest.raises(Refusal, match="'many'"):
-        features_of({"many": np.zeros((1, 300))}, 1, "points")
-    with pytest.raises(Refusal, match="256 columns"):
-        features_of({"a": np.zeros((1, 200)), "b": np.zeros((1, 200))}, 1, "points")
+@pytest.mark.parametrize(
+    ("table", "left_out"),
+    [
+        ({str(n): [1] for n in range(300)}, 44),
+        ({"many": np.zeros((1, 300))}, 44),
+        ({"a": np.zeros((1, 200)), "b": np.zeros((1, 200))}, 144),
+    ],
+)
+def test_too_many_columns_cost_themselves(table, left_out):
+    told = []
+    found = features_of(table, 1, "points", lambda *note: told.append(note[1]))
+    assert len(found) == 256
+    assert told == [f"{left_out} features are left out: at most 256 columns of 64 MiB are shown"]
 
 
-def test_too_many_bytes(monkeypatch):
+def test_too_many_bytes_cost_their_columns(monkeypatch):
     monkeypatch.setattr(_features, "MAX_BYTES", 1 << 20)
-    with pytest.raises(Refusal, match="1 MiB"):
-        features_of({"a": np.zeros(1 << 18)}, 1 << 18, "points")
+    table = {"a": np.zeros(1 << 18), "b": np.zeros(1 << 18, "u1")}
+    assert list(features_of(table, 1 << 18, "points")) == ["feature:b"]
+
+
+def test_coordinates_are_found_behind_any_number_of_features():
+    table = {**{f"f{n}": [0.0] for n in range(300)}, "y": [1.0], "x": [2.0]}
+    item = coerce(table, kind="points")
+    assert item.data.tolist() == [[1, 2]]
+    assert len(item.features) == 256
 
 
 def test_long_text_is_cut():

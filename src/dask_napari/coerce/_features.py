@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.coerce._host_arrays import is_array, to_host
-from dask_napari.coerce._tables import MAX_COLUMNS, Table, required_table, unused
+from dask_napari.coerce._layer_arrays import Note, ignore
+from dask_napari.coerce._tables import MAX_COLUMNS, MAX_READ, Table, required_table, unused
 from dask_napari.model import FEATURE, AnyArray, Refusal
 
 MAX_TEXT: Final = 256
@@ -21,27 +22,29 @@ MAX_BYTES: Final = 64 << 20
 _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
-def features_of(table: object, count: int, elements: str) -> dict[str, AnyArray]:
+def features_of(
+    table: object, count: int, elements: str, note: Note = ignore
+) -> dict[str, AnyArray]:
     """Return a table as arrays of an item, with ``count`` elements in each column.
 
     Numbers and flags keep their values; dates, categories and other objects become text. Missing
     values are NaN among numbers and empty among text. A column with two axes becomes several,
-    ``name-0``, ``name-1`` ...
+    ``name-0``, ``name-1`` ... Columns beyond the first 256, or 64 MiB, are left out.
     """
     if table is None:
         return {}
     found: dict[str, AnyArray] = {}
-    nbytes = 0
+    nbytes = left_out = 0
     for name, values in required_table(table).items():
         for full_name, column in _columns(name, values, count, elements):
+            if len(found) >= MAX_COLUMNS or nbytes + column.nbytes > MAX_BYTES:
+                left_out += 1
+                continue
             nbytes += column.nbytes
-            if len(found) >= MAX_COLUMNS or nbytes > MAX_BYTES:
-                raise Refusal(
-                    "features too large",
-                    f"the features exceed {MAX_COLUMNS} columns or {MAX_BYTES >> 20} MiB at column"
-                    f" {name!r}; return only those of interest",
-                )
             found[unused(full_name, found)] = column
+    if left_out:
+        why = f"at most {MAX_COLUMNS} columns of {MAX_BYTES >> 20} MiB are shown"
+        note(f"some features are left out: {why}", f"{left_out} features are left out: {why}")
     return {FEATURE + name: column for name, column in found.items()}
 
 
@@ -56,9 +59,7 @@ def _columns(name: str, values: Any, count: int, elements: str) -> Iterable[tupl
         yield name, column(array)
         return
     flat = array.reshape(count, -1 if count else 0)
-    if flat.shape[1] > MAX_COLUMNS:
-        raise Refusal("features too large", f"feature {name!r} has {flat.shape[1]} numbers a row")
-    for number in range(flat.shape[1]):
+    for number in range(min(flat.shape[1], MAX_READ)):
         yield f"{name}-{number}", column(flat[:, number])
 
 
@@ -179,8 +180,8 @@ def rows_to_table(rows: Sequence[Mapping[str, Any] | None]) -> Table:
     names: dict[Any, None] = {}
     for row in rows:
         names.update(dict.fromkeys(row or ()))
-        if len(names) > MAX_COLUMNS:
-            raise Refusal("too many columns", f"more than {MAX_COLUMNS} features")
+        if len(names) > MAX_READ:
+            raise Refusal("too many columns", f"more than {MAX_READ} features")
     table: Table = {}
     for name in names:
         table[unused(str(name), table)] = [(row or {}).get(name) for row in rows]

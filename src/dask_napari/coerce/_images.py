@@ -11,7 +11,7 @@ import numpy as np
 from dask_napari.coerce._coordinate_columns import find
 from dask_napari.coerce._features import as_column, column, features_of
 from dask_napari.coerce._host_arrays import is_array, to_host
-from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
+from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays, Note
 from dask_napari.coerce._ome_metadata import sizes_of
 from dask_napari.coerce._output_kind import OutputKind, is_table
 from dask_napari.coerce._regions import are_regions, measured, regions_of
@@ -43,7 +43,7 @@ def labels(value: object, context: CoercionContext) -> list[LayerArrays]:
         raise Refusal("rgb", "rgb=True is for images, not for labels")
     data = _smallest(_numbers(_stacked(value)))
     _check_axes(data, "labels")
-    arrays = label_features(context.features)
+    arrays = label_features(context.features, context.note)
     calibration = _calibration(value, data.ndim)
     return [LayerArrays("labels", data, arrays, data.ndim, calibration=calibration)]
 
@@ -71,7 +71,7 @@ LABELS: Final = replace(
 )
 
 
-def label_features(given: object) -> dict[str, AnyArray]:
+def label_features(given: object, note: Note) -> dict[str, AnyArray]:
     """Return features of labels; ``feature:index`` tells the label of each row.
 
     A column such as ``label`` or ``index`` names the labels; without one, rows count them from 0,
@@ -95,7 +95,7 @@ def label_features(given: object) -> dict[str, AnyArray]:
             raise Refusal("features", f"column {name!r} must hold the whole numbers of labels")
         index = index.astype(np.int64, copy=False)
     table.pop("index", None)
-    return {FEATURE + "index": index, **features_of(table, len(index), "labels")}
+    return {FEATURE + "index": index, **features_of(table, len(index), "labels", note)}
 
 
 def _stacked(value: object) -> object:

@@ -19,8 +19,8 @@ class Note(Protocol):
         """Take the note."""
 
 
-def _ignore(text: str, latest: str = "") -> None:
-    pass
+def ignore(text: str, latest: str = "") -> None:
+    """Take a note, and tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class CoercionContext:
     meta: Mapping[str, Any] = field(default_factory=dict)
     position_axes: frozenset[str] = frozenset()
     empty_ndim: int = 2
-    note: Note = _ignore
+    note: Note = ignore
 
     def leave_out(self, elements: str, count: int, total: int, why: str, detail: str = "") -> None:
         """Tell that some of the elements of an output are not shown."""

@@ -64,8 +64,8 @@ def made_of_rows(
 
     Unreachable rows are left out, and those that are not ``usable``, of which people know.
     """
-    arrays = features_of(table, len(data), kind)
-    arrays |= features_of(context.features, len(data), kind)
+    arrays = features_of(table, len(data), kind, context.note)
+    arrays |= features_of(context.features, len(data), kind, context.note)
     if data.size:
         kept = reachable(data).reshape(len(data), -1).all(axis=1)
         if usable is None:

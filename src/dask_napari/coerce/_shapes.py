@@ -195,11 +195,13 @@ def _add_regions(outlines: Outlines, value: Any) -> Table:
 def _made(outlines: Outlines, table: Table | None, context: CoercionContext) -> list[LayerArrays]:
     found = outlines.finish()
     ndim = context.empty_ndim if found is None else found
-    arrays = features_of(table, len(outlines.rows), "shapes")
+    arrays = features_of(table, len(outlines.rows), "shapes", context.note)
     if any(outlines.rows):
-        arrays |= features_of(rows_to_table(outlines.rows), len(outlines.rows), "shapes")
+        arrays |= features_of(
+            rows_to_table(outlines.rows), len(outlines.rows), "shapes", context.note
+        )
     if context.features is not None:
-        arrays |= features_of(context.features, len(outlines.rows), "shapes")
+        arrays |= features_of(context.features, len(outlines.rows), "shapes", context.note)
     counts = [len(v) for v in outlines.vertices]
     made = LayerArrays(
         "shapes",

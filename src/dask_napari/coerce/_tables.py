@@ -21,8 +21,11 @@ MAX_CHARACTERS: Final = 256
 _SCALARS: Final = (str, bytes, bool, int, float, complex, np.generic, date, time, timedelta)
 
 MAX_COLUMNS: Final = 256
-"""Columns of one table. The headers of a batch of 64 such items are a quarter of what a message
+"""Features of one table. The headers of a batch of 64 such items are a quarter of what a message
 may hold."""
+
+MAX_READ: Final = 10_000
+"""Columns of one table that are looked at for coordinates: some 0.2 s of the publisher's thread."""
 
 
 def is_frame(value: object) -> bool:
@@ -118,10 +121,10 @@ def _from_frame(frame: Any) -> Table:
 
 
 def _with_unique_names(names: list[Any], column: Callable[[int], Any]) -> Table:
-    if len(names) > MAX_COLUMNS:
+    if len(names) > MAX_READ:
         raise Refusal(
             "too many columns",
-            f"a table of {len(names)} columns; at most {MAX_COLUMNS} are shown, select those of"
+            f"a table of {len(names)} columns; at most {MAX_READ} are read, select those of"
             " interest",
         )
     found: Table = {}
