@@ -328,8 +328,17 @@ class Canvas(LazyArray):
         Nothing is changed, so that other threads may ask; so it is with :meth:`rooms_at`.
         """
         for (names, values), plane in self._planes.under(coordinates):
-            for cell, origin in plane.keys_at(point):
+            for cell, origin in plane.keys_at(point, self._keys_near(point)):
                 yield {**dict(zip(names, values, strict=True)), **dict(cell)}, origin
+
+    def _keys_near(self, point: tuple[int, ...]) -> list[TileKey] | None:
+        """Return the keys that a tile of the mosaic may have at a point, None if any may be."""
+        if not self._in_mosaic or self._chunk:
+            return None
+        y, x = ((at + 0.5) * size for at, size in zip(point[-2:], self.pixel, strict=True))
+        origins = {(0,) * n for n in range(2, len(self._space) + 1)}
+        cells: list[Cell] = [*self.mosaic.cells_at(y, x), ()]
+        return [(cell, origin) for cell in cells for origin in origins]
 
     def rooms_at(self, coordinates: Mapping[str, Coordinate], point: tuple[int, ...]) -> Places:
         """Yield position and origin that a block has which may still come to a point."""

@@ -73,17 +73,18 @@ class Plane:
         found = {key for cell in product(*spans) for key in self._cells.get(cell, ())}
         return sorted((self.tiles[key] for key in found), key=lambda tile: tile.number)
 
-    def keys_at(self, point: tuple[int, ...]) -> list[TileKey]:
+    def keys_at(self, point: tuple[int, ...], keys: list[TileKey] | None = None) -> list[TileKey]:
         """Return the keys of the tiles at indices in space, that of the topmost tile first.
 
-        Nothing is changed by that, so that other threads may ask.
+        Other ``keys`` than some are not looked at. Nothing is changed by that, so that other
+        threads may ask.
         """
         cells, pitch = self._cells, self._pitch
-        keys = list(self.tiles)
-        if cells is not None and len(pitch) <= len(point):
+        near = keys
+        if near is None and cells is not None and len(pitch) <= len(point):
             own = point[len(point) - len(pitch) :]
-            keys = list(cells.get(tuple(at // n for at, n in zip(own, pitch, strict=True)), ()))
-        found = ((key, self.tiles.get(key)) for key in keys)
+            near = list(cells.get(tuple(at // n for at, n in zip(own, pitch, strict=True)), ()))
+        found = ((key, self.tiles.get(key)) for key in (list(self.tiles) if near is None else near))
         over = [(tile.number, key) for key, tile in found if tile and tile.covers(point)]
         return [key for _, key in sorted(over, key=lambda each: each[0], reverse=True)]
 

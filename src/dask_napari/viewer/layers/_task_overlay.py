@@ -167,7 +167,7 @@ class TaskOverlay:
     def _draw(self, arrangement: Arrangement) -> None:
         if self._lines is None and (scene := scene_of(self._viewer)) is not None:
             self._lines = Line(
-                np.zeros((2, 2)), connect="segments", width=2, method="gl", parent=scene
+                np.zeros((2, 2)), connect="segments", width=1, method="gl", parent=scene
             )
             self._shade = Mesh(parent=scene)
             for order, part in enumerate((self._shade, self._lines)):
