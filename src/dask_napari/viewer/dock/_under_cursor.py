@@ -52,7 +52,7 @@ class UnderCursor(QWidget):  # type: ignore[misc]
         self.task: WrappedLabel = WrappedLabel()
         self.times: WrappedLabel = WrappedLabel(role="faint")
         self.state: WrappedLabel = WrappedLabel(role="error")
-        self.copy: DockButton = DockButton("Copy the key of the task", text="copy key", role="link")
+        self.copy: DockButton = DockButton("Copy the key of the task", text="copy", role="link")
         self.retry: DockButton = DockButton("Run the task again", text="retry", role="link")
         self.dashboard: DockButton = DockButton(
             "Open the task's page on the Dask dashboard", text="dashboard", role="link"
@@ -77,11 +77,15 @@ class UnderCursor(QWidget):  # type: ignore[misc]
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 4, 0, 4)
         column.setSpacing(2)
-        for label in (self.heading, self.place, self.task, self.times, self.state):
+        top = QHBoxLayout()
+        top.addWidget(self.heading, 1)
+        top.addWidget(self.close_panel)
+        column.addLayout(top)
+        for label in (self.place, self.task, self.times, self.state):
             column.addWidget(label)
         line = QHBoxLayout()
         line.setSpacing(2)
-        for button in (self.copy, self.retry, self.dashboard, self.save, self.close_panel):
+        for button in (self.copy, self.retry, self.dashboard, self.save):
             line.addWidget(button)
         line.addStretch(1)
         column.addLayout(line)
