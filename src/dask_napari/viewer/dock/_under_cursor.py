@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from dask_napari.model import PIXEL_KINDS
 from dask_napari.viewer.dock._dock_buttons import DockButton
-from dask_napari.viewer.dock._plain_label import ElidedLabel, WrappedLabel
+from dask_napari.viewer.dock._plain_label import ElidedLabel, WrappedLabel, set_plain_tooltip
 from dask_napari.viewer.layers import duration_text, place_text, state_text, worker_text
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ FILES: Final = {True: "TIFF (*.tif);;NumPy (*.npy)", False: "CSV (*.csv);;NumPy 
 
 RETRIED: Final = frozenset({"failed", "computed", "shown", "hidden", "dropped"})
 """States in which a task has ended, so that it can be run again."""
+
+TRACEBACK_LINES: Final = 8
+"""Last lines of a traceback that are shown; the tooltip has all of them."""
 
 STATUS_PAGE: Final = "/status"
 """End of the address of a dashboard's status page."""
@@ -115,8 +118,11 @@ class UnderCursor(QWidget):  # type: ignore[misc]
         show(self.times, "\n".join(times(entry)))
         is_said = entry.item is None or status is not None
         lines = [state_text(entry, status)] if is_said else []
-        lines += [status.traceback.rstrip()] if status is not None and status.traceback else []
+        trace = "" if status is None else status.traceback.rstrip()
+        calls = trace.splitlines()
+        lines += ["…"] * (len(calls) > TRACEBACK_LINES) + calls[-TRACEBACK_LINES:]
         show(self.state, "\n".join(lines))
+        set_plain_tooltip(self.state, trace)
         state = entry.state if status is None else status.state
         self.copy.setEnabled(bool(task.key))
         self.retry.setEnabled(bool(task.key) and state in RETRIED and self._commands.possible)
