@@ -101,7 +101,8 @@ def test_a_layer_that_cannot_be_drawn_is_dropped_and_never_another(
     (reason,) = source.ledger().layers["wild"].dropped
     assert reason.startswith("cannot be drawn: ")
     live.dock.refresh()
-    assert reason.split(": ")[0] in "\n".join(live.dock.messages.notes)
+    messages = live.dock.messages
+    assert reason.split(": ")[0] in "\n".join([*messages.errors, *messages.notes])
 
 
 def test_a_plane_is_repeated_as_far_as_the_stack_beside_it_reaches(viewer, put):
