@@ -289,6 +289,18 @@ def silent(*_: object, **__: object) -> None:
     raise ViewerGone("stopped")
 
 
+def test_the_ledger_is_among_the_metrics_of_the_workers(client, watched):
+    def selected(dask_scheduler: object) -> int:
+        (worker,) = dask_scheduler.workers.values()
+        return worker.metrics.get("dask-napari-outputs", {}).get("selected", -1)
+
+    watched.tap(Tap("frame", layer="raw"))
+    wait(client.map(tasks.frame, range(3), pure=False))
+    eventually(lambda: client.run_on_scheduler(selected) == 3)
+    watched.sinks.close()
+    eventually(lambda: client.run_on_scheduler(selected) == -1)
+
+
 # -- a viewer of this process --------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -26,6 +27,9 @@ INTERVAL: Final = 0.5
 
 TURN_TIMEOUT: Final = 2.0
 """Seconds for the answer of the scheduler, or of the viewer, to one turn."""
+
+PATIENCE: Final = 30.0
+"""Seconds without an answer of the scheduler until the log says so."""
 
 SHORTEST_INTERVAL: Final = 0.05
 """Seconds between turns while there is more to tell: the scheduler works for 3 ms in each."""
@@ -59,6 +63,7 @@ class ClusterFeed:
         self._changes: list[TaskChange] = []
         self._commands = UserCommands(sinks, self._watch.name)
         self._told: ClusterState | None = None
+        self._silent_since = 0.0  # the scheduler; 0 if it has answered
         self._heard = True  # by the viewer, when it was told last
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dask-napari-feed", daemon=True)
@@ -121,8 +126,13 @@ class ClusterFeed:
             answer = self._sinks.requests.call(lambda: self._ask(**news), TURN_TIMEOUT)
         except Exception as error:  # of a scheduler that is slow or gone, or allows no plugins
             self._connection = None
-            self._reports.error("the scheduler does not tell of its tasks", error)
+            now = time.monotonic()
+            self._silent_since = self._silent_since or now
+            # One that takes in a large graph is only busy.
+            if not isinstance(error, TimeoutError) or now - self._silent_since > PATIENCE:
+                self._reports.error("the scheduler does not tell of its tasks", error)
             return None
+        self._silent_since = 0.0
         if answer is None:  # the plugin went with a connection that was lost
             self._connection = None
             return None

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dask_napari import config
-from dask_napari.model import Refusal, Reports, TapMatches, described
+from dask_napari.model import Refusal, Reports, Tally, TapMatches, described
 from dask_napari.sink import _sent_taps, dask_internals
 from dask_napari.sink._portable import PortablePlugin
 from dask_napari.sink._session import Session
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 SINK_NAME: Final = "dask-napari"
 """Name of the plugin unless another is given, for ``client.unregister_worker_plugin``."""
+
+OUTPUTS_METRIC: Final = "dask-napari-outputs"
+"""Name of the metric with the ledger's counts; that of the memory has the name of the sink."""
 
 RETRY: Final = 5.0
 """Seconds until a publisher is tried again for which there were no file descriptors."""
@@ -136,6 +139,7 @@ class NapariSink(PortablePlugin):
             if self.insecure and dask_internals.requires_encryption(worker):
                 check_encrypted(self.addresses, self.security)
             dask_internals.set_metric(worker, SINK_NAME, memory_of_sinks)
+            dask_internals.set_metric(worker, OUTPUTS_METRIC, outputs_of_sinks)
             self._report(self._refusals)
             self._open(worker)
         except Exception as error:
@@ -178,6 +182,7 @@ class NapariSink(PortablePlugin):
             self._retry.cancel()
         if not any(sink is not self for sink in sinks_of(worker)):
             dask_internals.set_metric(worker, SINK_NAME, None)
+            dask_internals.set_metric(worker, OUTPUTS_METRIC, None)
         return session.close() if session is not None else None
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: object) -> None:
@@ -229,6 +234,10 @@ class NapariSink(PortablePlugin):
         session = self._session
         return session.publisher.memory() if session is not None else {}
 
+    def tallies(self) -> dict[str, Tally]:
+        """Return the worker's side of the ledger, by layer."""
+        return self._session.publisher.counts() if self._session is not None else {}
+
     def counts(self) -> dict[str, Any]:
         """Return the worker's side of the ledger and the state of its connection."""
         publisher = self._session.publisher if self._session is not None else None
@@ -239,7 +248,7 @@ class NapariSink(PortablePlugin):
             "transport": publisher.transport if publisher else "",
             "viewer": publisher.viewer if publisher else "",
             "taps": self._session.tap_matches if self._session else TapMatches(),
-            "counts": publisher.counts() if publisher else {},
+            "counts": self.tallies(),
             "uncounted": {
                 refusal.layer: refusal.detail
                 for refusal in self._refusals
@@ -262,3 +271,18 @@ def memory_of_sinks(worker: Worker) -> dict[str, int]:
         for name, number in sink.memory().items():
             total[name] = total.get(name, 0) + number
     return total
+
+
+def outputs_of_sinks(worker: Worker) -> dict[str, int]:
+    """Return what became of the outputs of all sinks of a worker: a metric, sent at heartbeats."""
+    total = Tally()
+    for sink in sinks_of(worker):
+        for tally in sink.tallies().values():
+            total.add(tally)
+    return {
+        "selected": total.selected,
+        "sent": total.sent,
+        "coalesced": total.coalesced,
+        "dropped": total.dropped.total(),
+        "pending": total.pending,
+    }
