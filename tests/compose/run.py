@@ -238,7 +238,8 @@ class Run:
         stack = self.stack
         stack.docker(
             *("run", "--detach", "--name", f"{PROJECT}-apart", "--network", f"{PROJECT}_default"),
-            *("--init", "--volume", f"{PROJECT}_data:/data", "dask-napari-worker"),
+            *("--init", "--shm-size", "1g", "--volume", f"{PROJECT}_data:/data"),
+            "dask-napari-worker",
             *["dask", "worker", "tcp://scheduler:8786", "--nthreads", "1"],
         )
         try:
