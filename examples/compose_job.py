@@ -64,7 +64,7 @@ def main() -> int:
         for layer, number in {"stain": 2 * sites, "cells": sites, "marker": sites}.items()
         if ledger[layer].shown < number
     ]
-    # What is dropped as released was computed on a worker that was killed, and again elsewhere.
+    # An output may be dropped on one worker and shown by another that computed it, too.
     if missing or not ledger.balanced:
         print("not all of it is shown:", ", ".join(missing) or "see the ledger", file=sys.stderr)
         return 1

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import dask.array as da
 import numpy as np
@@ -299,6 +306,51 @@ def test_the_ledger_is_among_the_metrics_of_the_workers(client, watched):
     eventually(lambda: client.run_on_scheduler(selected) == 3)
     watched.sinks.close()
     eventually(lambda: client.run_on_scheduler(selected) == -1)
+
+
+# -- schedulers that do not answer --------------------------------------------------------------
+
+
+@contextmanager
+def scheduler_process(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Client]]:
+    """A scheduler without workers in a process of its own, and a client of it."""
+    file = folder / "scheduler.json"
+    command = [sys.executable, "-m", "dask", "scheduler", "--no-dashboard", "--port", "0"]
+    command += ["--host", "127.0.0.1", "--scheduler-file", str(file)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            eventually(file.exists)
+            with Client(scheduler_file=str(file)) as client:
+                yield process, client
+        finally:
+            process.kill()
+
+
+def test_a_scheduler_that_is_stopped_is_asked_again_when_it_wakes(tmp_path):
+    with scheduler_process(tmp_path) as (process, client), Headless() as viewer:
+        watched = Watched(client, viewer)
+        eventually(lambda: viewer.receiver.cluster.state())
+        os.kill(process.pid, signal.SIGSTOP)
+        eventually(lambda: watched.feed._silent_since)
+        assert viewer.receiver.cluster.attached
+        os.kill(process.pid, signal.SIGCONT)
+        futures = client.map(abs, range(3), pure=False)
+        eventually(lambda: watched.group("abs") is not None)
+        assert watched.group("abs").counts.waiting == len(futures)
+        watched.close()
+
+
+def test_a_feed_ends_in_time_though_its_scheduler_is_stopped(tmp_path):
+    with scheduler_process(tmp_path) as (process, client), Headless() as viewer:
+        watched = Watched(client, viewer)
+        eventually(lambda: viewer.receiver.cluster.state())
+        os.kill(process.pid, signal.SIGSTOP)
+        eventually(lambda: watched.feed._silent_since)
+        began = time.monotonic()
+        watched.feed.close(2.0)
+        assert time.monotonic() - began < 4
+        os.kill(process.pid, signal.SIGCONT)
+        watched.close()
 
 
 # -- a viewer of this process --------------------------------------------------------------------

@@ -121,7 +121,7 @@ def _shared_memory() -> Finding:
             "shared memory",
             "warning",
             f"{found}; {error.strerror}",
-            "Docker: --shm-size 1g, or one tmpfs volume on /dev/shm of all containers; or set "
+            f"Docker: --shm-size 1g, or one tmpfs volume on {directory} of all containers; or set "
             "dask-napari.arena to less; items go inline meanwhile",
         )
     return Finding("shared memory", "ok", found)

@@ -92,7 +92,13 @@ class ClusterRequests:
         # Half of the time is for one request to all workers, which takes as long as the slowest of
         # them; the other half for a request to each of them, if need be.
         deadline, half = time.monotonic() + seconds, seconds / 2
-        present = set(await asyncio.wait_for(self.client.nthreads(), half))
+        try:
+            present = set(await asyncio.wait_for(self.client.nthreads(), half))
+        except (AttributeError, OSError) as error:  # of a client that was closed meanwhile
+            if self.client.status == "running":
+                raise
+            logger.debug("the cluster does not answer: %r", error)
+            return {}
         for address, task in list(self._unanswered.items()):
             if task.done() or address not in present:
                 del self._unanswered[address]

@@ -21,6 +21,7 @@ from dask_napari.stream.send._loader import Loader
 from dask_napari.stream.send._options import PublisherOptions
 from dask_napari.stream.send._outbox import Outbox
 from dask_napari.stream.send._publisher_socket import ConnectionLost
+from dask_napari.stream.send._task_notices import TaskNotices
 from dask_napari.stream.wire import messages as wire
 
 DEADLINE = 20.0
@@ -160,6 +161,7 @@ def test_rubbish_from_a_viewer_ends_that_connection_only():
             Loader(Outbox(1000), Reports()),
             Reports(),
             iter(range(9)),
+            TaskNotices(Reports()),
         )
         try:
             poller = zmq.Poller()

@@ -108,6 +108,7 @@ def test_headings_can_be_read_at_every_zoom_and_in_both_themes(
         assert len(headings.texts) == 8 + 12
         left = 6 * 80 - viewer.canvas.size[1] / 2 / viewer.scene.camera.zoom
         assert (headings._text.pos[:8, 0] > left).all(), "at the edge of what is in sight"
+        mouse.move(0, 0)
         mouse.move(4 * 80 + 10, 6 * 80 + 10)
         assert headings.well == "E07"
         marked = np.unique(headings._text.color.rgba, axis=0, return_counts=True)[1]

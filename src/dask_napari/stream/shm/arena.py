@@ -45,7 +45,7 @@ TOKEN_BYTES: Final = 16
 
 NOT_VISIBLE: Final = (
     "the arena is not visible to the receiver, which is on another host or in another container "
-    "(containers of one host share memory by a tmpfs volume on /dev/shm)"
+    f"(containers of one host share memory by a tmpfs volume on {SHARED_MEMORY})"
 )
 
 NAME: Final = re.compile(r"dask-napari-[0-9]+-[A-Za-z0-9-]{1,70}-[0-9a-f]{8}")
@@ -78,8 +78,8 @@ def _unavailable(directory: Path, nbytes: int, error: OSError) -> ArenaError:
         return ArenaError(
             errno.ENOSPC,
             f"{directory} has no room for an arena of {nbytes} bytes; make it larger "
-            "(Docker: --shm-size 1g, or one tmpfs volume on /dev/shm of all containers), or set "
-            "dask-napari.arena to less",
+            f"(Docker: --shm-size 1g, or one tmpfs volume on {SHARED_MEMORY} of all containers), "
+            "or set dask-napari.arena to less",
         )
     return ArenaError(
         error.errno,
