@@ -41,4 +41,8 @@ def joined(client: Client, tmp_path: Path, code: str = RUN, **settings: str) -> 
         yield address
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        try:
+            process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:  # Dask's own, of a worker that is ended while it starts
+            process.kill()
+            process.communicate()

@@ -33,6 +33,9 @@ assert stand_in("chunk", source="x", block_id=(0,)) == "chunk"
 sys.stdout.buffer.write(pickle.dumps(stand_in))
 """
 
+# Dask releases a result that the test has fetched, on a busy machine before its turn to be sent.
+pytestmark = pytest.mark.drops("released")
+
 MODULE = """
 def at(key, value, args):
     return {"n": int(value[0, 0])}
