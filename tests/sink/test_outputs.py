@@ -100,8 +100,10 @@ def test_errors_of_this_package_are_seen_where_outputs_are_read_and_copied(monke
         client.register_plugin(NapariSink("tcp://127.0.0.1:1", [Tap("frame")]))
         (worker,) = cluster.workers.values()
         (sink,) = (plugin for plugin in worker.plugins.values() if type(plugin) is NapariSink)
-        for future in (client.submit(tasks.frame, 0), client.submit(show, 0)):
-            wait(future)
+        futures = []
+        for function in (tasks.frame, show):  # one after another: each has a record of its own
+            futures.append(client.submit(function, 0))
+            wait(futures)
             # The worker may log it after it has told the client that the task is done.
             eventually(lambda: any("error of this package" in r.getMessage() for r in errors()))
             caplog.clear()
