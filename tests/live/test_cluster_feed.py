@@ -15,7 +15,7 @@ from pathlib import Path
 import dask.array as da
 import numpy as np
 import pytest
-from distributed import Client, Event, LocalCluster, wait
+from distributed import Client, Event, wait
 
 import cluster_tasks as tasks
 from dask_napari.live import ClusterAttachment
@@ -26,15 +26,6 @@ from dask_napari.sink import NapariSink
 from dask_napari.stream import Board, Control, Receiver, ViewerGone
 from dask_napari.tap import Tap
 from headless import Headless, eventually
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
 
 
 class Watched:
@@ -326,31 +317,33 @@ def scheduler_process(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], C
             process.kill()
 
 
-def test_a_scheduler_that_is_stopped_is_asked_again_when_it_wakes(tmp_path):
-    with scheduler_process(tmp_path) as (process, client), Headless() as viewer:
+@contextmanager
+def silent_scheduler(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Watched]]:
+    """A scheduler that was stopped after the feed had heard of it."""
+    with scheduler_process(folder) as (process, client), Headless() as viewer:
         watched = Watched(client, viewer)
         eventually(lambda: viewer.receiver.cluster.state())
         os.kill(process.pid, signal.SIGSTOP)
         eventually(lambda: watched.feed._silent_since)
-        assert viewer.receiver.cluster.attached
-        os.kill(process.pid, signal.SIGCONT)
-        futures = client.map(abs, range(3), pure=False)
-        eventually(lambda: watched.group("abs") is not None)
-        assert watched.group("abs").counts.waiting == len(futures)
+        yield process, watched
         watched.close()
 
 
+def test_a_scheduler_that_is_stopped_is_asked_again_when_it_wakes(tmp_path):
+    with silent_scheduler(tmp_path) as (process, watched):
+        assert watched.viewer.receiver.cluster.attached
+        os.kill(process.pid, signal.SIGCONT)
+        futures = watched.sinks.client.map(abs, range(3), pure=False)
+        eventually(lambda: watched.group("abs") is not None)
+        assert watched.group("abs").counts.waiting == len(futures)
+
+
 def test_a_feed_ends_in_time_though_its_scheduler_is_stopped(tmp_path):
-    with scheduler_process(tmp_path) as (process, client), Headless() as viewer:
-        watched = Watched(client, viewer)
-        eventually(lambda: viewer.receiver.cluster.state())
-        os.kill(process.pid, signal.SIGSTOP)
-        eventually(lambda: watched.feed._silent_since)
+    with silent_scheduler(tmp_path) as (process, watched):
         began = time.monotonic()
         watched.feed.close(2.0)
         assert time.monotonic() - began < 4
         os.kill(process.pid, signal.SIGCONT)
-        watched.close()
 
 
 # -- a viewer of this process --------------------------------------------------------------------

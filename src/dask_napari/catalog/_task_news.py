@@ -11,7 +11,7 @@ from dask_napari.catalog._task_order import task_order
 from dask_napari.model import TaskStatus
 
 MOST_NEWS: Final = 100_000
-"""Entries of which more is kept than their state, some 50 MB."""
+"""Most entries whose last status is kept, some 50 MB."""
 
 MOST_TRACEBACKS: Final = 1000
 """Failed entries whose traceback is kept, 16 MB at most; nobody reads more of them."""

@@ -32,7 +32,7 @@ _PLACE_WORDS: Final = frozenset(
     {"position", "pos", "centroid", "center", "centre", "location", "loc", "com"}
     | {"coord", "coordinate", "coordinates", "axis"}
 )
-"""Words beside the axis, of which there is one: ``velocity_x`` is no place."""
+"""Words that may stand beside the axis in a name. Others make it something else: ``velocity_x``."""
 
 _OTHER_ORIGIN: Final = frozenset({"local", "relative", "offset"})
 """Words of coordinates that do not count from the corner of the image."""

@@ -62,7 +62,7 @@ def made_of_rows(
 ) -> LayerArrays:
     """Return a layer of one row an element, with features.
 
-    Unreachable rows are left out, and those that are not ``usable``, of which people know.
+    Rows that cannot be reached are left out, as are those outside ``usable``, which were reported.
     """
     arrays = features_of(table, len(data), kind, context.note)
     arrays |= features_of(context.features, len(data), kind, context.note)

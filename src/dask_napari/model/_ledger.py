@@ -19,7 +19,7 @@ REASON_LENGTH: Final = 200
 """Characters of a reason."""
 
 MOST: Final = 2**60
-"""Of anything that is counted; hostile counts that add up to more would not fit into a message."""
+"""Largest sum of counts. Hostile ones could add up to more than fits into a message."""
 
 if TYPE_CHECKING:
     Drops = Counter[str]

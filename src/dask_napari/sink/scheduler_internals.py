@@ -62,8 +62,8 @@ DEEPEST, WIDEST = 4, 64
 workers."""
 
 FAILURES, PLACES, NAMES = 1, 2, 3
-"""What is told of the tasks of a tap: those that failed, all of them, and names among their
-arguments."""
+"""Detail in which the tasks of a tap are told: failed ones alone, all of them, all of them with the
+names among their arguments."""
 
 Counts = tuple[int, int, int, int]
 """Numbers of tasks that wait, run, are computed, have failed."""
@@ -450,7 +450,7 @@ def _look(task: Any, told: _Levels, least: int = 0) -> TaskChange | None:
         return _with_names(_failure(task), spec)
     if level < PLACES:
         return None
-    # One that is processed has the run id of this attempt, of which its worker tells.
+    # The run id of a task that is processed is that of the present attempt, which its worker tells.
     run_id = 0 if task.state == "processing" else task.run_id or 0
     return _with_names(TaskChange(task.key, task.prefix.name, "expected", run_id), spec)
 

@@ -22,7 +22,7 @@ CLEANUP: Final = 0.5
 sinks sweep what it leaves then, when their connections end."""
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-"""What a terminal, a service manager or a container's engine sends; some kill seconds later."""
+"""Signals of a terminal, a service manager or a container's engine; some kill seconds later."""
 
 
 class EndWatch:

@@ -263,6 +263,6 @@ def test_any_sequence_ends_in_the_picture_that_is_built_fresh(steps):
         (e.meta.layer, e.meta.position["well"], e.meta.position["t"], e.run)
         for e in layers.catalogue.entries()
     } == set(places)
-    assert picture(layers._arrangement) == picture(layers._arranged())
+    assert picture(layers._arrangement) == picture(layers._draft().finished())
     assert set(layers.streams) <= {layer.name for layer in viewer.layers}
     viewer.layers.clear()

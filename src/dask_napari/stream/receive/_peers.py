@@ -30,7 +30,7 @@ class KnownPublisher:
     uncounted: set[str] = field(default_factory=set)  # layers with items and without counts
     reports: Reports = field(default_factory=Reports)
     taps: TapMatches = field(default_factory=TapMatches)
-    runs_on: str = ""  # worker whose tasks it has told of, some of which may be running
+    runs_on: str = ""  # worker whose tasks it has told of and that may still run some
 
     def __repr__(self) -> str:
         state = "alive" if self.alive else "gone"

@@ -23,7 +23,7 @@ class Agreement:
     inline_because: str = ""
     """Why there is no shared memory although it was asked for."""
     elsewhere: bool = False
-    """True if that is because the receiver sees none of this host's, which is no fault."""
+    """Whether the receiver cannot see the shared memory of this host, which is a normal case."""
 
 
 class Handshake:

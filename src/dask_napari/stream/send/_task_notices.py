@@ -18,7 +18,7 @@ MOST_TEXTS: Final = 200
 """Notices that wait with the traceback of an error, at most 3 MB."""
 
 MOST_TOLD: Final = 200
-"""Notices that are told at once, of which there are four a second; each takes some 50 us."""
+"""Notices of one message; each takes some 50 us, and four messages a second are sent."""
 
 BYTES_TOLD: Final = wire.HEADER_LIMIT // 4
 """Bytes of statuses in a message."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -55,6 +56,11 @@ class ArrangementDraft:
                 return False
         self.arrangement.newest = None
         return True
+
+    def finished(self) -> Arrangement:
+        """Lay out all items that are left; return the arrangement. Raises Refusal."""
+        self.go_on(math.inf)
+        return self.arrangement
 
     def _refusal(self, item: Item, error: Exception) -> Refusal:
         detail = f"an item of layer {item.name!r} would have no place: {error}"

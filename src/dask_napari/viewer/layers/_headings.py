@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import napari
 
 NAME: Final = "plate"
-"""What the headings are called in messages."""
+"""Name of the headings in messages."""
 
 TEXT_SIZE: Final = 9
 """Points on the screen, at any zoom."""
@@ -27,7 +27,7 @@ ROOM: Final = 18.0, 26.0
 """Pixels of the screen that a heading of a row and of a column needs; without, it is left out."""
 
 WELL_COLOUR: Final = "#ffcc33"
-"""Of the name of a well, which lies on its picture in either theme."""
+"""Colour of the name of a well, which can be read on its picture in either theme."""
 
 BOX: Final = 20.0
 """Pixels of the screen of the background of a heading."""

@@ -266,46 +266,30 @@ class Layers:
             raise Refusal(known[1].reason, known[1].detail)
         try:
             specs = {**self._specs, item.layer: spec}
-            return self._arranged(modes, space, arriving=item, specs=specs)
+            return self._draft(modes, space, arriving=item, specs=specs).finished()
         except Refusal as error:
             self._misfits[item.layer] = wanted, error
             raise
 
-    def _arranged(
+    def _draft(
         self,
         modes: Modes | None = None,
         space: tuple[str, ...] | None = None,
         *,
-        arriving: Item | None = None,
-        hidden: Container[CatalogueEntry] = (),
-        revealed: Container[CatalogueEntry] = (),
-        without: int | None = None,
-        specs: Mapping[str, LayerSpec | None] | None = None,
-    ) -> Arrangement:
-        """Return what is shown, and revealed, but not hidden; by the present modes, or others.
-
-        One run may be left out.
-
-        Raises Refusal.
-        """
-        shown = self.shown_entries
-        draft = self._draft(shown, modes, space, arriving, hidden, revealed, without, specs)
-        draft.go_on(math.inf)
-        return draft.arrangement
-
-    def _draft(
-        self,
-        shown: ShownEntries,
-        modes: Modes | None = None,
-        space: tuple[str, ...] | None = None,
+        view: ShownEntries | None = None,
         arriving: Item | None = None,
         hidden: Container[CatalogueEntry] = (),
         revealed: Container[CatalogueEntry] = (),
         without: int | None = None,
         specs: Mapping[str, LayerSpec | None] | None = None,
     ) -> ArrangementDraft:
-        """Begin to lay out what :meth:`_arranged` returns, of the entries that are chosen."""
+        """Begin to lay out the entries that are shown, in the present modes or others.
+
+        Those that are ``revealed`` are laid out too; those ``hidden`` and one run are left out. A
+        view other than the present one may choose the entries.
+        """
         present = self._arrangement
+        shown = self.shown_entries if view is None else view
         self._take_edits()
         items = (
             shown.placed(entry.item)
@@ -359,7 +343,7 @@ class Layers:
         if not removed:
             return False
         gone = self._entries_of(removed)
-        other = self._arranged(hidden=set(gone))
+        other = self._draft(hidden=set(gone)).finished()
         self.shown_entries.hide(gone, self._naming)
         self._adopt(other)
         return False
@@ -375,7 +359,7 @@ class Layers:
             if entry.meta.layer == layer and entry.state == "hidden"
         ]
         try:
-            other = self._arranged(revealed=set(hidden))
+            other = self._draft(revealed=set(hidden)).finished()
         except Refusal as error:
             self.reports.error("stays hidden", error, layer=layer)
             return
@@ -404,7 +388,7 @@ class Layers:
         If items of others that come into view would have no place, the viewer says so instead.
         """
         try:
-            other = self._arranged(without=run)
+            other = self._draft(without=run).finished()
         except Refusal as error:
             self.reports.error(f"run {run} is not cleared", error)
             return
@@ -452,7 +436,7 @@ class Layers:
                 modes = former
                 for axis, mode in choice.modes.items():
                     modes = modes.choose(axis, mode, self.catalogue.coordinates)
-                choice.draft = self._draft(choice.view, modes)
+                choice.draft = self._draft(modes, view=choice.view)
             draft = choice.draft
             if not draft.go_on(math.inf if draft.total <= AT_ONCE else until):
                 return False
@@ -580,7 +564,7 @@ class Layers:
             self._choice = None
         elif self._former is not None and self.in_progress[0]:
             try:
-                self._adopt(self._arranged(self._former))
+                self._adopt(self._draft(self._former).finished())
                 self._former = None
             except Refusal as error:
                 self.reports.error("the new layout stays", error)
