@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from skimage import draw
 
@@ -16,6 +16,7 @@ NUMBERS = st.integers(-5, 45).map(float) | st.floats(-5, 45)
 
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=3, max_size=12))
+@example([(0.0, 0.0), (1.0, -1.0), (1.0, -0.5)])  # an edge along a row, outside
 def test_a_large_polygon_has_the_pixels_of_a_small_one(vertices):
     corners, drawn = np.array(vertices), np.zeros((40, 40), np.int32)
     with pytest.MonkeyPatch.context() as patch:

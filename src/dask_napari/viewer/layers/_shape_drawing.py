@@ -93,7 +93,9 @@ def _fill(pixels: Pixels, vertices: Floats, number: int) -> Iterator[None]:
         for row, left, right in zip(low[flat], starts[flat, 1], stops[flat, 1], strict=True):
             if row == np.rint(row):
                 one, other = sorted((left, right))
-                inside[int(row) - first, max(0, int(np.ceil(one))) : max(0, int(other) + 1)] = True
+                inside[
+                    int(row) - first, max(0, int(np.ceil(one))) : max(0, int(np.floor(other)) + 1)
+                ] = True
         band[inside] = number
         yield
 
