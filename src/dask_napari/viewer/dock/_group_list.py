@@ -53,7 +53,7 @@ class GroupLine(QWidget):  # type: ignore[misc]
         text = " · ".join(filter(None, parts))
         if text != self.facts.text():
             self.facts.setText(text)
-            size = f" · {group.nbytes / 1e6:,.1f} MB in memory" if group.nbytes else ""
+            size = f" · {group.nbytes / 1e6:,.1f} MB of outputs" if group.nbytes else ""
             failed = f" · {counts.failed:,} failed" if counts.failed else ""
             set_plain_tooltip(self.facts, f"{text}{failed}{size}")
 
