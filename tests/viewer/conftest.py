@@ -55,9 +55,14 @@ class Source:
         return self.totals
 
 
+WINDOW_SIZE = 1200, 800
+"""Pixels, on the screen of 1400 x 900 that the suite starts."""
+
+
 @pytest.fixture(scope="session")
 def window() -> Iterator[napari.Viewer]:
     viewer = napari.Viewer()
+    viewer.window._qt_window.resize(*WINDOW_SIZE)
     # napari collects garbage whenever a layer goes; all that the suite has imported is none.
     gc.freeze()
     yield viewer
@@ -67,6 +72,8 @@ def window() -> Iterator[napari.Viewer]:
 
 @pytest.fixture
 def viewer(window) -> Iterator[napari.Viewer]:
+    # Docks of other tests, and these tests themselves, make the window or its canvas smaller.
+    window.window._qt_window.resize(*WINDOW_SIZE)
     yield window
     window.layers.clear()
     window.dims.ndim = 2
