@@ -50,6 +50,14 @@ def test_regions_are_outlines_and_none_is_an_item_too(shown):
     assert all((item.features["area"] == 14).all() for item in items if item.features)
 
 
+@pytest.mark.parametrize("value", [0, lambda output: output[0]])
+def test_a_part_of_an_output_arrives(shown, value):
+    items, _ = shown(
+        Tap("segmented", kind="labels", layer="cells", value=value), tasks.segmented, [3]
+    )
+    assert [(item.kind, item.part, int(item.data.max())) for item in items] == [("labels", "", 3)]
+
+
 @pytest.mark.drops("not an array")
 def test_layers_arrive_at_their_position_without_the_bad_one(shown):
     items, counts = shown(Tap("layers", layer="all"), tasks.layers, [0, 1])

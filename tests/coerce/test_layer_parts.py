@@ -45,7 +45,7 @@ def parts(value, kind="image", **given):
         ([RAW, RAW[1:]], "image", [("image", "out 0"), ("image", "out 1")]),
         ([RAW, MASK], "image", [("image", "out 0"), ("image", "out 1")]),
         ((RAW, RAW), "image", [("image", "out 0"), ("image", "out 1")]),
-        ((RAW, np.zeros(3)), "image", [("image", "out 0"), "dimensions"]),
+        ((RAW, np.zeros(3)), "image", [("image", "")]),
         ([RAW], "image", [("image", "")]),
         ([SPOTS, SPOTS], "points", [("points", "out 0"), ("points", "out 1")]),
         ({"a": SPOTS, "b": []}, "points", [("points", "a"), ("points", "b")]),
@@ -56,7 +56,7 @@ def parts(value, kind="image", **given):
         ({}, "points", ["no coordinates"]),
         ({}, "image", ["not an array"]),
         (([RAW, RAW[::2, ::2]], {"multiscale": True}, "image"), "image", [("image", "")]),
-        ((RAW, {}, "blob"), "image", ["not an array"]),
+        ((RAW, {}, "blob"), "image", ["kind"]),
     ],
 )
 def test_parts(value, kind, expected):

@@ -7,6 +7,7 @@ import logging
 
 import numpy as np
 import pytest
+import xarray as xr
 from distributed import Client, LocalCluster, wait
 
 import cluster_tasks as tasks
@@ -36,14 +37,14 @@ def leave(*_: object) -> None:
     raise SystemExit(3)
 
 
-def output(value: object, where: object = None, **options: object) -> ShownValue:
+def output(shown: object, where: object = None, **options: object) -> ShownValue:
     tap = Tap("show", **options).compile()
     reports = Reports()
     with Publisher("ipc:///nowhere", name="w", reports=reports) as publisher:
         context = SinkContext(None, publisher, TapSet(), reports)
         if where is None:
-            where = functools.partial(tap.rule.placement, "show-1", value)
-        return ShownValue(context, tap, value, where, Provenance("show-1"), 1)
+            where = functools.partial(tap.rule.placement, "show-1", shown)
+        return ShownValue(context, tap, shown, where, Provenance("show-1"), 1)
 
 
 def test_an_output_becomes_an_item():
@@ -51,11 +52,22 @@ def test_an_output_becomes_an_item():
     assert isinstance(item, Item)
 
 
+def test_a_part_of_an_output_becomes_an_item():
+    array = xr.DataArray(np.ones((2, 2)), dims=("y", "x"), coords={"t": 3})
+    (item,) = output(({"masks": array}, 5), value=lambda out: out[0]["masks"]).items()
+    assert item.data.shape == (2, 2)
+    assert not output(np.ones((2, 2)), value=0).foreign
+    assert output(np.ones((2, 2)), value=len).foreign
+
+
 @pytest.mark.parametrize(
     ("value", "options", "reason"),
     [
         (np.ones((2, 2)), {"at": fail}, "no position"),
         (np.ones((2, 2)), {"at": leave}, "no position"),
+        ((1, 2), {"value": 3}, "no such part"),
+        ((1, 2), {"value": fail}, "no such part"),
+        ((1, 2), {"value": leave}, "error: SystemExit"),
         (Odd(), {"at": {"y": slice(0, 2), "x": slice(0, 2)}}, "error: KeyError"),
     ],
 )

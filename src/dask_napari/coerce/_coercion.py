@@ -5,12 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypedDict, Unpack
+from typing import Any, Final, TypedDict, Unpack
 
 from dask_napari.coerce._calibrations import calibration_in, merged
+from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._option_values import options_of
-from dask_napari.coerce._output_layers import OUTPUT_KINDS, OutputLayer, layers_in, position_in
+from dask_napari.coerce._output_layers import (
+    OUTPUT_KINDS,
+    OutputLayer,
+    layers_in,
+    layers_of_tuple,
+    position_in,
+)
 from dask_napari.coerce._tables import clean
 from dask_napari.model import Calibration, Item, Kind, Position, Provenance, Refusal
 from dask_napari.placement import position_of
@@ -112,7 +119,6 @@ def coerce_all(
         rgb,
         on_note,
     )
-    found: list[Item | Refusal] = []
     try:
         if kind not in OUTPUT_KINDS:
             raise Refusal(
@@ -121,13 +127,55 @@ def coerce_all(
         layers = layers_in(value, kind, layer, coercion.note)
     except Exception as error:
         return [coercion.refusal(error)]
-    for output_layer in layers:
-        try:
-            found += coercion.items(output_layer)
-        except Exception as error:
-            found.append(coercion.refusal(error))
+    parts = [coercion.items(output_layer) for output_layer in layers]
+    if isinstance(value, tuple) and any(map(_may_be_part, layers, parts)):
+        parts = _shown_parts(value, layers, parts, coercion)
+    found: list[Item | Refusal] = []
+    for items in parts:
+        found += [items] if isinstance(items, Refusal) else items
     _number_twins([item for item in found if isinstance(item, Item)])
     return found
+
+
+_NO_FORM: Final = frozenset({"not an array", "not points", "not vectors", "dimensions", "dtype"})
+"""Reasons for which a tuple is no output itself, but may hold some."""
+
+
+def _may_be_part(layer: OutputLayer, items: list[Item] | Refusal) -> bool:
+    return isinstance(items, Refusal) and layer.features is None and items.reason in _NO_FORM
+
+
+def _shown_parts(
+    value: tuple[object, ...],
+    layers: list[OutputLayer],
+    parts: list[list[Item] | Refusal],
+    coercion: _Coercion,
+) -> list[list[Item] | Refusal]:
+    """Return the items of those parts of a tuple that can be shown; the only one has the layer.
+
+    Segmenters return such tuples: ``(masks, flows, styles)``.
+    """
+    whole = next(items for items in parts if isinstance(items, Refusal))
+    numbers = [*range(len(value))]
+    if len(layers) != len(value):
+        layers, numbers = layers_of_tuple(value, coercion.kind, coercion.layer, coercion.note)
+        parts = [coercion.items(layer) for layer in layers]
+    shown = [items for items in parts if not isinstance(items, Refusal)]
+    if not shown:
+        remedy = "value= of the tap chooses a part of what a task returns"
+        return [coercion.refusal(Refusal(whole.reason, f"{whole}; {remedy}"))]
+    if len(shown) == 1:
+        for item in shown[0]:
+            item.amend(part="")
+    tried = dict(zip(numbers, parts, strict=True))
+    reasons = [
+        f"{number} ({found.reason if isinstance(found, Refusal) else 'no layer'})"
+        for number in range(len(value))
+        if isinstance(found := tried.get(number), Refusal | None)
+    ]
+    text = Conversion.PARTS.format(kind=coercion.kind)
+    coercion.note(text, f"{text}: {', '.join(reasons)}; value= chooses a part")
+    return [*shown]
 
 
 def _number_twins(items: list[Item]) -> None:
@@ -166,8 +214,14 @@ class _Coercion:
         refusal.layer, refusal.key = self.layer, self.provenance.key
         return refusal
 
-    def items(self, layer: OutputLayer) -> list[Item]:
-        """Make the items of one layer."""
+    def items(self, layer: OutputLayer) -> list[Item] | Refusal:
+        """Make the items of one layer, or return why they cannot be shown."""
+        try:
+            return self._items(layer)
+        except Exception as error:
+            return self.refusal(error)
+
+    def _items(self, layer: OutputLayer) -> list[Item]:
         position = self.position or position_in(layer.meta) or position_of(layer.value)
         of_meta = calibration_in(layer.meta)
         rgb = layer.meta.get("rgb", self.rgb if layer.kind == self.kind else None)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._host_arrays import is_array, to_host
 from dask_napari.coerce._layer_arrays import Note, ignore
 from dask_napari.coerce._tables import MAX_COLUMNS, MAX_READ, Table, required_table, unused
@@ -43,8 +44,8 @@ def features_of(
             nbytes += column.nbytes
             found[unused(full_name, found)] = column
     if left_out:
-        why = f"at most {MAX_COLUMNS} columns of {MAX_BYTES >> 20} MiB are shown"
-        note(f"some features are left out: {why}", f"{left_out} features are left out: {why}")
+        text = Conversion.FEATURES.format(columns=MAX_COLUMNS, mebibytes=MAX_BYTES >> 20)
+        note(text, text.replace("some", str(left_out), 1))
     return {FEATURE + name: column for name, column in found.items()}
 
 

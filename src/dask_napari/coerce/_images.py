@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._coordinate_columns import find
 from dask_napari.coerce._features import as_column, column, features_of
 from dask_napari.coerce._host_arrays import is_array, to_host
@@ -29,7 +30,7 @@ LABEL_NAMES: Final = ("label", "index", "label_id", "labels")
 def image(value: object, context: CoercionContext) -> list[LayerArrays]:
     """Make an image of numbers or flags; it is copied only where its dtype must change."""
     if context.features is not None:
-        context.note("features of images are left out")
+        context.note(Conversion.IMAGE_FEATURES)
     data = _numbers(_stacked(value))
     rgb = _is_rgb(data, context.rgb)
     data = _drawable(data, context)
@@ -130,7 +131,7 @@ def _drawable(data: AnyArray, context: CoercionContext) -> AnyArray:
     if kind == "b":
         return data.view(np.uint8)
     if kind == "c":
-        context.note("complex numbers are shown by their magnitude")
+        context.note(Conversion.COMPLEX)
         data = np.abs(data)
     if data.dtype.kind == "f" and data.dtype.itemsize not in (4, 8):
         return data.astype(np.float32 if data.dtype.itemsize < 4 else np.float64)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from dask_napari.coerce._conversions import Conversion
 from dask_napari.model import AnyArray, Calibration, Kind
 
 
@@ -43,7 +44,7 @@ class CoercionContext:
         """Tell that some of the elements of an output are not shown."""
         if count:
             self.note(
-                f"some {elements} are left out: {why}",
+                Conversion.ELEMENTS.format(elements=elements, why=why),
                 f"{count} of {total} {elements} left out: {why}"
                 + (f" ({detail})" if detail else ""),
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._features import features_of
 from dask_napari.coerce._layer_arrays import LayerArrays, Note
 from dask_napari.coerce._output_layers import META
@@ -33,7 +34,7 @@ def options_of(made: LayerArrays, meta: Mapping[str, Any], note: Note) -> dict[s
         if name in META or value is None:
             continue
         if name not in LAYER_OPTIONS[made.kind]:
-            note(f"the argument {str(name)[:60]!r} of a {made.kind} layer is left out")
+            note(Conversion.ARGUMENT.format(name=str(name)[:60], kind=made.kind))
             continue
         if name in _PER_ELEMENT and _is_per_element(value, made):
             _add_feature(made, name, value, note)
@@ -44,7 +45,9 @@ def options_of(made: LayerArrays, meta: Mapping[str, Any], note: Note) -> dict[s
         except (TypeError, ValueError, RecursionError):
             cost = MAX_LEAVES + 1
         if cost > left:
-            note(f"the argument {name!r} is left out: it is not plain data, or too long")
+            note(
+                Conversion.ARGUMENT_VALUE.format(name=name, why="it is not plain data, or too long")
+            )
             continue
         left -= cost
         found[name] = plain
@@ -64,9 +67,9 @@ def _add_feature(made: LayerArrays, name: str, value: Any, note: Note) -> None:
     try:
         columns = features_of({name: value}, len(made), made.kind)
     except Refusal:
-        note(f"the argument {name!r} is left out: it is not plain data")
+        note(Conversion.ARGUMENT_VALUE.format(name=name, why="it is not plain data"))
         return
-    note(f"{name!r} of each of the {made.kind} is kept as a feature")
+    note(Conversion.PER_ELEMENT.format(name=name, kind=made.kind))
     made.arrays = {**columns, **made.arrays}
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._coordinate_columns import axis_columns
 from dask_napari.coerce._host_arrays import is_array
 from dask_napari.coerce._images import IMAGE, LABELS, positions_differ
@@ -87,6 +88,7 @@ def layers_in(value: object, kind: Kind, layer: str, note: Note) -> list[OutputL
 def _split(value: Any, kind: Kind, layer: str, note: Note) -> list[OutputLayer]:
     if is_layer_data(value):
         return [_from_layer_data(value, kind, layer, note)]
+    _refuse_unknown_kind(value)
     if is_dataset(value):
         return _from_dataset(value, kind, note)
     if isinstance(value, Mapping) and not is_labelled(value) and _holds_layers(value, kind):
@@ -109,6 +111,21 @@ def _split(value: Any, kind: Kind, layer: str, note: Note) -> list[OutputLayer]:
     if positions_differ(value):
         return [OutputLayer(entry, kind) for entry in value]
     return [_single(entry, kind, layer, note, f"{layer} {n}") for n, entry in enumerate(value)]
+
+
+def layers_of_tuple(
+    value: tuple[Any, ...], kind: Kind, layer: str, note: Note
+) -> tuple[list[OutputLayer], list[int]]:
+    """Return the parts of a tuple that may be layers by themselves, and their numbers."""
+    if len(value) < 2 or len(value) > MAX_LAYERS or is_layer_data(value):
+        return [], []
+    numbers = [
+        number
+        for number, entry in enumerate(value)
+        if kind in PIXEL_KINDS or OUTPUT_KINDS[kind].are_several([entry])
+    ]
+    layers = [_single(value[number], kind, layer, note, f"{layer} {number}") for number in numbers]
+    return layers, numbers
 
 
 def _single(value: Any, kind: Kind, layer: str, note: Note, name: str = "") -> OutputLayer:
@@ -151,6 +168,14 @@ def is_layer_data(value: Any) -> bool:
     return all(isinstance(k, str) for k in value[1]) and set(value[1]) <= _LAYER_KEYS
 
 
+def _refuse_unknown_kind(value: Any) -> None:
+    """Refuse a layer-data tuple whose kind napari does not know."""
+    if not isinstance(value, tuple) or len(value) != 3:
+        return
+    if isinstance(value[1], Mapping) and isinstance(value[2], str):
+        raise Refusal("kind", f"kind {value[2][:40]!r} is unknown; give one of {', '.join(KINDS)}")
+
+
 def _from_layer_data(value: Any, kind: Kind, layer: str, note: Note) -> OutputLayer:
     own_kind: Any = value[2].lower() if len(value) == 3 else kind
     data, meta = value[0], dict(value[1])
@@ -163,7 +188,7 @@ def _from_layer_data(value: Any, kind: Kind, layer: str, note: Note) -> OutputLa
     if isinstance(features, Mapping) and not features:
         features = None
     if meta.pop("multiscale", False) and isinstance(data, list | tuple) and data:
-        note("of several resolutions the finest is shown")
+        note(Conversion.RESOLUTIONS)
         data = data[0]
     return OutputLayer(data, own_kind, str(name) if name else "", meta, features)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._host_arrays import coordinates, from_lists, is_array, to_host
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._output_kind import OutputKind
@@ -38,7 +39,7 @@ def surface(value: object, context: CoercionContext) -> list[LayerArrays]:
     if given_values is not None:
         arrays["values"] = _values(given_values, len(vertices))
     if context.features is not None:
-        context.note("features of surfaces are left out")
+        context.note(Conversion.SURFACE_FEATURES)
     return [LayerArrays("surface", vertices, arrays, vertices.shape[1])]
 
 

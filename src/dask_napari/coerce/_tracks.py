@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._coordinate_columns import axis_columns, axis_names, find, take
 from dask_napari.coerce._features import as_column, column
 from dask_napari.coerce._host_arrays import coordinates, is_array
@@ -213,5 +214,5 @@ def _edges(graph: Any, data: AnyArray, context: CoercionContext) -> AnyArray:
     track_ids = set(np.unique(data[:, 0]).tolist())
     complete = [edge for edge in edges if track_ids.issuperset(edge)]
     if len(complete) < len(edges):
-        context.note("parents and children that have no track are left out")
+        context.note(Conversion.GRAPH)
     return np.array(complete, np.int64).reshape(-1, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from dask_napari.coerce import coerce_all, place_of
+from dask_napari.coerce import coerce_all, part_of, place_of
 from dask_napari.model import (
     MOST_BYTES,
     Held,
@@ -65,7 +65,7 @@ class Output:
     @property
     def foreign(self) -> bool:
         """True if place or items take code of others or a disk, which may hang."""
-        return self.tap.rule.calls or not is_plain(self.held_value())
+        return self.tap.calls or not is_plain(self.held_value())
 
     def held_value(self) -> object:
         """Return the value if it is held, else None."""
@@ -129,7 +129,7 @@ class Output:
 
     def _parts(self, placement: Placement) -> Iterator[tuple[object, Position]]:
         with foreign_code():  # of arrays, which slice themselves
-            yield from placement.parts(self.value())
+            yield from placement.parts(part_of(self.value(), self.tap.value))
 
     def _refusal(self, error: BaseException) -> Refusal:
         """Report an error, and return it as it is counted."""
@@ -178,7 +178,7 @@ class TaskOutput(Output):
         placement = self.tap.rule.placement(self._chunk, value, args, kwargs, task.name)
         if not placement.position and not placement.array_shape:
             with foreign_code():  # of outputs, which compute their coordinates
-                placement = Placement(place_of(value))
+                placement = Placement(place_of(part_of(value, self.tap.value)))
         self._arguments = (), {}  # they have served, and may hold a lot
         self.nbytes, self.owner = self._held
         self._release_base()

@@ -30,7 +30,8 @@ class SentTap:
     def of(cls, tap: Tap) -> SentTap:
         """Return the form in which a tap is sent; raise TypeError if it cannot be sent."""
         plain = isinstance(tap.select, str | frozenset | ChunkGrid)
-        code = not plain or not (tap.at is None or isinstance(tap.at, str | Mapping))
+        code = not plain or callable(tap.value)
+        code = code or not (tap.at is None or isinstance(tap.at, str | Mapping))
         layer = tap.spec().name
         try:
             selector, data = dumped(tap.select), dumped(tap)

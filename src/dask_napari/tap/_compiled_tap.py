@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dask_napari.coerce import ValueOf
 from dask_napari.model import Calibration, Kind, LayerSpec, Policy
 from dask_napari.placement import ChunkGrid
 from dask_napari.tap._placement_rule import PlacementRule
@@ -16,7 +17,8 @@ from dask_napari.tap._selectors import Selector
 class CompiledTap:
     """Tap in its final form; :meth:`Tap.compile` makes it.
 
-    ``spec`` is declared before the first item; ``rgb`` is None to guess it for each output.
+    ``spec`` is declared before the first item; ``rgb`` is None to guess it for each output;
+    ``value`` is the part of an output that is shown, None for all of it.
     """
 
     selector: Selector
@@ -26,6 +28,7 @@ class CompiledTap:
     policy: Policy
     copy: Literal["lazy", "eager"]
     rgb: bool | None
+    value: ValueOf | None = None
 
     @property
     def layer(self) -> str:
@@ -67,6 +70,11 @@ class CompiledTap:
     def chunks(self) -> ChunkGrid | None:
         """Chunks of the array that is tapped; None for a tap on other tasks."""
         return self.rule.grid
+
+    @property
+    def calls(self) -> bool:
+        """True if a function of the user's places outputs, or chooses their parts."""
+        return self.rule.calls or callable(self.value)
 
     def matches(self, key: Any, prefix: str, output_type: type | None = None) -> bool:
         """Return whether the tap chooses a task's output; its type matters if it is known."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
+from dask_napari.coerce import ValueOf
 from dask_napari.model import (
     CONTRAST_MODES,
     KINDS,
@@ -71,6 +72,9 @@ class Tap:
     options : mapping, optional
         Further arguments of napari's layer, for instance ``{"colormap": "magma"}``, or
         ``{"text": "{area:.0f}", "face_color": "area"}`` to label and colour by a feature.
+    value : int, str or callable, optional
+        Which part of an output to show: an index, a key or the name of an attribute, or a function
+        of the output, which runs on the publisher's thread. All of the output if not given.
     dims : sequence of str, optional
         Names of the axes of a dask array.
     sizes : {"pad", "separate"}
@@ -107,6 +111,7 @@ class Tap:
     copy: Literal["lazy", "eager"] = "lazy"
     rgb: bool | None = None
     options: Mapping[str, Any] | None = None
+    value: ValueOf | None = None
     dims: Sequence[str] | None = None
     sizes: Sizes = "pad"
     fill: float = 0.0
@@ -148,7 +153,24 @@ class Tap:
             self.policy,
             self.copy,
             self.rgb if grid is None else grid.rgb,
+            self._value(grid),
         )
+
+    def _value(self, grid: ChunkGrid | None) -> ValueOf | None:
+        value = self.value
+        if isinstance(value, bool) or not (
+            value is None or isinstance(value, int | str) or callable(value)
+        ):
+            raise TypeError(
+                f"value={value!r} chooses no part of an output; give an index, a key, the name of"
+                " an attribute, or a function of the output"
+            )
+        if grid is not None and isinstance(value, int | str):
+            raise ValueError(
+                f"value={value!r} chooses a part of an output, and chunks of an array have none;"
+                " tap a part of the array, or give a function"
+            )
+        return value
 
     def _layer_spec(self, pattern: Matcher | None, grid: ChunkGrid | None) -> LayerSpec:
         if not isinstance(self.layer, str) or not self.layer:

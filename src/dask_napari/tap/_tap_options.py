@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
+from dask_napari.coerce import ValueOf
 from dask_napari.model import ContrastMode, Kind, Policy, Sizes
 from dask_napari.tap._axis_layouts import AxisLayouts
 from dask_napari.tap._placement_rule import At
@@ -40,4 +41,5 @@ class TapOptions(ShowOptions, total=False):
     layer: str | None
     at: At | None
     copy: Literal["lazy", "eager"]
+    value: ValueOf | None
     dims: Sequence[str] | None

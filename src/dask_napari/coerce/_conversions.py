@@ -1,0 +1,30 @@
+"""Conversions that lose something: the ways in which what is shown differs from an output."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Conversion(StrEnum):
+    """Text on how a layer differs from the output; the dock shows it as a note.
+
+    It has no figures, since equal texts are reported once. All of them are listed on the page
+    "Kinds of output".
+    """
+
+    ELEMENTS = "some {elements} are left out: {why}"
+    PARTS = "parts of a tuple that cannot be shown as {kind} are left out"
+    VARIABLES = "variables of a dataset with less than two axes are left out"
+    RESOLUTIONS = "of several resolutions the finest is shown"
+    COMPLEX = "complex numbers are shown by their magnitude"
+    EXTENDED = "numbers of more than 64 bits are rounded to 64"
+    MASKED = "masked pixels are shown as {fill}"
+    IMAGE_FEATURES = "features of images are left out"
+    SURFACE_FEATURES = "features of surfaces are left out"
+    FEATURES = "some features are left out: at most {columns} columns of {mebibytes} MiB are shown"
+    LONG_TEXT = "text of features is cut after {characters} characters"
+    OBJECTS = "objects among the features are shown as text"
+    GRAPH = "parents and children that have no track are left out"
+    ARGUMENT = "the argument {name!r} of a {kind} layer is left out"
+    ARGUMENT_VALUE = "the argument {name!r} is left out: {why}"
+    PER_ELEMENT = "{name!r} of each of the {kind} is kept as a feature"
