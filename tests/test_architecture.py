@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": set(),
     "_version": set(),
     "conventions": {"placement"},
+    "batches": {"model", "placement", "coerce", "stream.send"},
     "stream": {"model", "stream.wire", "stream.auth", "stream.send", "stream.receive"},
     "stream.wire": {"model", "system"},
     "stream.shm": {"system"},
@@ -111,7 +112,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "preload": {"config", "sink", "tap", "stream.auth"},
     # The face of the whole; it gives users their names.
-    "": {"model", "conventions", "live", "sink", "stream", "stream.auth", "tap"},
+    "": {"model", "batches", "conventions", "live", "sink", "stream", "stream.auth", "tap"},
 }
 
 NOT_YET_ALLOWED: dict[str, int] = {}

@@ -20,6 +20,7 @@ from dask_napari._version import __version__
 
 if TYPE_CHECKING:
     from dask_napari import conventions
+    from dask_napari.batches import save_batch
     from dask_napari.live import Live, ViewerFailed, watch
     from dask_napari.model import Ledger, Tally
     from dask_napari.sink import NapariSink, show
@@ -42,6 +43,7 @@ __all__ = [
     "channels",
     "conventions",
     "mosaic",
+    "save_batch",
     "show",
     "watch",
 ]
@@ -60,6 +62,7 @@ _MODULES = {
     "ViewerGone": "stream",
     "channels": "tap",
     "mosaic": "tap",
+    "save_batch": "batches",
     "show": "sink",
     "watch": "live",
 }

@@ -9,13 +9,18 @@ Each is a :class:`Convention`; they go by constant or by name, where a pattern w
 >>> Tap("read", at="opera-phenix") == tap
 True
 
+A name may be read without a tap, too:
+
+>>> conventions.position("r02c03f01p05-ch2sk1fk1fl1.tiff", "opera-phenix")["well"]
+'B03'
+
 Numbers are those of the microscope, counted from 0 or 1 as it does. Where a name leaves an axis
 out, so does the position.
 """
 
 from __future__ import annotations
 
-from dask_napari.placement import Convention
+from dask_napari.placement import Convention, position
 from dask_napari.placement.microscopes import (
     CELLVOYAGER,
     IMAGEXPRESS,
@@ -40,5 +45,6 @@ __all__ = [
     "Convention",
     "named",
     "names",
+    "position",
     "register",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dask_napari.placement._chunk_grid import ChunkGrid
 from dask_napari.placement._convention import Convention
 from dask_napari.placement._matching import Matcher
+from dask_napari.placement._name_readers import name_reader, position
 from dask_napari.placement._patterns import compiled, names_in, names_of_key, references_in
 from dask_napari.placement._placements import Placement
 from dask_napari.placement._slices import placement_of_slices
@@ -32,9 +33,11 @@ __all__ = [
     "is_dataset",
     "is_labelled",
     "loaded_class",
+    "name_reader",
     "names_in",
     "names_of_key",
     "placement_of_slices",
+    "position",
     "position_of",
     "references_in",
     "title_of",

@@ -12,7 +12,7 @@ from dask_napari.placement import (
     ChunkGrid,
     Matcher,
     Placement,
-    compiled,
+    name_reader,
     names_in,
     names_of_key,
     placement_of_slices,
@@ -41,7 +41,7 @@ class PlacementRule:
     def of(cls, at: object, grid: ChunkGrid | None) -> PlacementRule:
         """Return the rule that ``at`` of a tap describes; refuse what cannot place outputs."""
         if isinstance(at, str):
-            return cls(compiled(at) if "{" in at or "}" in at else _convention(at), grid)
+            return cls(name_reader(at), grid)
         if isinstance(at, Mapping):
             return cls(placement_of_slices(at), grid)
         if at is None or isinstance(at, Matcher) or callable(at):
@@ -85,18 +85,6 @@ class PlacementRule:
             return found
         chunk = self.grid.placement(key)
         return replace(chunk, position={**chunk.position, **found.position})
-
-
-def _convention(name: str) -> Matcher:
-    # Imported late: most taps need no convention, and a worker should start fast.
-    from dask_napari.placement import microscopes
-
-    try:
-        return microscopes.named(name)
-    except ValueError as error:
-        raise ValueError(
-            f"at={name!r} has no axis in braces, as '{{well}}_s{{field:d}}.tif' has, and {error}"
-        ) from None
 
 
 def _read(pattern: Matcher, key: Any, arguments: Any, prefix: str) -> Position:

@@ -155,7 +155,7 @@ class Publisher:
         """Queue several values of one layer, each at its position: all of them, or none.
 
         Never blocks. Values are held, not copied: do not write to them until they are sent.
-        :func:`dask_napari.coerce.coerce` makes an item of anything that can be shown.
+        :func:`dask_napari.save_batch` takes anything that can be shown, and names for positions.
 
         Parameters
         ----------

@@ -40,8 +40,8 @@ def _item(value: Any, position: dict[str, Coordinate], layer: str, kind: Kind, n
         return item
     if not isinstance(value, np.ndarray):
         raise TypeError(
-            f"value {number} is a {type(value).__name__}; give arrays, or items, as"
-            " dask_napari.coerce.coerce makes them of anything that can be shown"
+            f"value {number} is a {type(value).__name__}; give arrays or items;"
+            " dask_napari.save_batch takes anything that can be shown"
         )
     if kind not in PIXEL_KINDS:
         raise TypeError(f"value {number} is a bare array, which {kind!r} cannot be; give an Item")
@@ -50,7 +50,7 @@ def _item(value: Any, position: dict[str, Coordinate], layer: str, kind: Kind, n
     if not (floats or value.dtype.kind in "iu") or value.ndim < 2:
         raise ValueError(
             f"value {number}, of dtype {value.dtype} and shape {value.shape}, is no {kind}; give"
-            " numbers in two axes or more, or what dask_napari.coerce.coerce makes of it"
+            " numbers in two axes or more; dask_napari.save_batch takes anything that can be shown"
         )
     if not value.size:
         raise ValueError(f"value {number} is empty, shape {value.shape}")
