@@ -9,6 +9,7 @@ since others may use the machine.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 
@@ -56,6 +57,7 @@ def ours(count: int) -> list[list[object]]:
     receiver.layers = lambda: {"raw": LayerSpec("raw", "image")}  # type: ignore[method-assign]
     live = LiveViewer(viewer, receiver, board)
     live.pump.stop()
+    gc.freeze()  # as the viewer's own process does
     random = np.random.default_rng(0)
     for well in _wells(count):
         for channel in range(CHANNELS):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 
 import numpy as np
 import pytest
+from napari._vispy.visuals.volume import Volume
+from napari.components import ViewerModel
 from napari.layers import Image
+from napari.utils.events import EmitterGroup
 from qtpy.QtWidgets import QApplication
 
 from dask_napari.model import Item
@@ -102,3 +106,77 @@ def test_a_layer_that_cannot_be_made_does_not_keep_the_others_from_the_screen(
     assert len(viewer.layers) == len(WELLS) - 1
     assert viewer.window._qt_viewer.canvas.native.updatesEnabled()
     assert viewer.window._qt_viewer.layers.updatesEnabled()
+
+
+def test_what_shows_an_image_in_space_is_made_when_that_is_looked_at(
+    viewer, live, plate, put, monkeypatch
+):
+    made, make = [], Volume.__init__
+    monkeypatch.setattr(Volume, "__init__", lambda *a, **k: made.append(a[0]) or make(*a, **k))
+    lay_out(live, "layer")
+    put(Item("mask", "labels", np.ones((8, 8), "u1"), {"well": "A01"}))
+    assert made == []
+    lay_out(live, "slider")
+    viewer.dims.ndisplay = 3
+    viewer.reset_view()
+    QApplication.processEvents()
+    assert len(made) == len(viewer.layers) == 2
+    assert viewer.screenshot(flash=False)[..., :3].any()
+    viewer.dims.ndisplay = 2
+    QApplication.processEvents()
+    assert viewer.screenshot(flash=False)[..., :3].any()
+
+
+def test_the_sliders_are_those_of_the_layers_that_come_go_and_change(viewer, live):
+    def add(shape, name, labels=None, scale=1.0):
+        viewer.add_image(np.zeros(shape, "u1"), name=name, axis_labels=labels, scale=[scale] * 2)
+
+    def set_(name, **values):
+        for attribute, value in values.items():
+            setattr(viewer.layers[name], attribute, value)
+
+    for change in (
+        lambda: add((4, 4), "a", ("p", "q")),
+        lambda: add((4, 4), "b", ("p", "q")),
+        lambda: add((4, 4), "c", ("x", "y")),  # which reaches as far, and has other names
+        lambda: viewer.layers.remove("c"),
+        lambda: add((4, 9), "c", scale=0.5),
+        lambda: set_("b", units=("um", "um")),
+        lambda: set_("a", units=("um", "um")),
+        lambda: set_("c", units=("um", "um"), scale=(3.0, 3.0)),
+        lambda: viewer.layers.remove("c"),
+        lambda: viewer.add_image(np.zeros((3, 4, 4), "u1"), name="d"),
+        # what was set by hand is napari's again with the next change of a layer
+        lambda: setattr(viewer.dims, "range", [(0, 50, 1)] * 3) or viewer.layers.remove("b"),
+        lambda: viewer.layers.remove("d"),
+        lambda: viewer.layers.remove("a"),
+        lambda: add((4, 4), "a"),
+    ):
+        change()
+        found = viewer.dims.model_dump(exclude={"rollable", "last_used"})
+        ViewerModel._on_layers_change.__wrapped__(viewer)  # napari's own
+        assert viewer.dims.model_dump(exclude={"rollable", "last_used"}) == found
+
+
+class _Listener:
+    def with_event(self, event):
+        self.heard = event
+
+    def without(self):
+        self.heard = "nothing"
+
+
+@pytest.mark.parametrize("name", ["with_event", "without"])
+@pytest.mark.parametrize("again", [1, 2])
+def test_callbacks_of_events_get_the_event_if_they_take_it(live, name, again):
+    events, listener, others = EmitterGroup(changed=None, other=None), _Listener(), []
+    events.changed.connect(getattr(listener, name))
+    events.changed.connect(lambda event: others.append(event))
+    events.changed.connect(lambda: others.append("nothing"))
+    events.changed.connect(functools.partial(others.append))
+    events.changed.connect(events.other)
+    events.changed(value=again)
+    assert getattr(listener.heard, "value", listener.heard) in (again, "nothing")
+    assert (listener.heard == "nothing") == (name == "without")
+    assert len(others) == 3
+    assert "nothing" in others

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -65,6 +66,9 @@ def run(
         notifier = _at_hang_up(live.end) if end_watch.parent else None
         if on_ready is not None:
             QTimer.singleShot(0, lambda: on_ready(receiver))
+        # napari collects garbage whenever layers go. Half a million objects of the libraries are
+        # none, and looking through them would freeze the window for a quarter of a second.
+        gc.freeze()
         napari.run()
         del notifier
         live.close()

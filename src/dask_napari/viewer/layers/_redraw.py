@@ -15,7 +15,11 @@ from dask_napari.viewer.layers._arrangement import Arrangement
 from dask_napari.viewer.layers._headings import NAME as HEADINGS
 from dask_napari.viewer.layers._headings import Headings
 from dask_napari.viewer.layers._layer_stream import LayerStream
-from dask_napari.viewer.napari_internals import LayerBatch, make_controls_on_demand
+from dask_napari.viewer.napari_internals import (
+    LayerBatch,
+    make_controls_on_demand,
+    make_layers_cheaper,
+)
 
 if TYPE_CHECKING:
     import napari
@@ -50,6 +54,7 @@ class Redraw:
         """Streams whose napari layers are to be removed."""
         self._retry_at: dict[str, float] = {}
         make_controls_on_demand(viewer)
+        make_layers_cheaper()
         self._batch = LayerBatch(viewer)
         self.headings: Headings = Headings(viewer)
         self._turn = 0
