@@ -7,6 +7,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 STAMP := .venv/.ready
 export LIBGL_ALWAYS_SOFTWARE ?= $(if $(DISPLAY),,1)
+# Images of containers often set it; each of the hundreds of processes that tests and benchmarks start
+# would then compile all of `src` again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Tests of a file share clusters and windows, so a file stays in one process. One process a core, since
 # most wait for clusters of their own half of the time; and four at most: each has up to five processes
