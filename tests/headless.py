@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pytest
 
 from dask_napari.model import Item
 from dask_napari.stream.receive import Board, Receiver
@@ -22,6 +24,17 @@ def eventually(condition: Callable[[], object], what: object = "") -> None:
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {DEADLINE} s: {what() if callable(what) else what}")
         threading.Event().wait(0.02)
+
+
+@contextmanager
+def windowless() -> Iterator[None]:
+    """Have viewers that start meanwhile, in whichever process, do without napari.
+
+    For tests of clients, sinks and processes, where its seconds would prove nothing more.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DASK_NAPARI_TEST_WINDOWLESS", "1")
+        yield
 
 
 class Headless:

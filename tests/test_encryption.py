@@ -18,7 +18,7 @@ from dask_napari.stream import Control, ViewerGone
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import Board, Receiver
 from dask_napari.tap import Tap
-from headless import DEADLINE, eventually
+from headless import DEADLINE, eventually, windowless
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_watch_refuses_by_the_configuration_alone():
 
 
 def test_watch_makes_keys_where_dask_requires_encryption(client):
-    with dask_napari.watch(client) as live:
+    with windowless(), dask_napari.watch(client) as live:
         live.tap("frame")
         wait(client.map(tasks.frame, range(8), pure=False))
         assert live.wait(DEADLINE)["frame"].shown == 8

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from headless import windowless
+
 jupyter_client = pytest.importorskip("jupyter_client")
 pytest.importorskip("ipykernel")
 
@@ -28,7 +30,8 @@ live.tap("frame", layer="raw")
 
 def test_watch_works_cell_by_cell():
     manager = jupyter_client.KernelManager(kernel_name="python3")
-    manager.start_kernel()
+    with windowless():
+        manager.start_kernel()
     try:
         kernel = manager.blocking_client()
         kernel.start_channels()

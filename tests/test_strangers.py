@@ -18,6 +18,7 @@ import dask_napari as dn
 from dask_napari.stream import Control, ViewerGone
 from dask_napari.stream.auth import Security
 from dask_napari.stream.wire import messages as wire
+from headless import windowless
 
 DEADLINE = 60.0
 FLOOD = 400 << 20
@@ -29,6 +30,7 @@ QUIET = 500
 @pytest.fixture(scope="module")
 def live() -> Iterator[dn.Live]:
     with (
+        windowless(),
         LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
         dn.watch(client) as live,

@@ -14,6 +14,7 @@ from faults import leftovers
 from faults.moments import MOMENTS, moments, nothing_left
 from faults.stage import Stage
 from faults.viewers import DEADLINE, Headless, eventually
+from headless import windowless
 
 COUNT = 150
 
@@ -67,7 +68,7 @@ def test_the_scheduler_is_lost(own_folder):
         stage = Stage(own_folder)
         try:
             viewer = Headless(own_folder)
-            with script(own_folder, "watch", str(stage.file)) as client:
+            with windowless(), script(own_folder, "watch", str(stage.file)) as client:
                 line(client, own_folder)
                 stage.streaming(viewer).__enter__()
                 stage.pids()

@@ -1,7 +1,8 @@
-"""`watch` from end to end: a real cluster, a real viewer in its own process, a real screen."""
+"""`watch` from end to end: a real cluster, a viewer in its own process, a real screen for some."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
@@ -22,7 +23,7 @@ import dask_napari as dn
 from dask_napari.live import _dialed_addresses, _live, _watch
 from dask_napari.model import Tally, _polling
 from dask_napari.stream.shm import janitor
-from headless import DEADLINE, eventually
+from headless import DEADLINE, eventually, windowless
 
 SHAPE_OF_PNG = b"\x89PNG"
 
@@ -69,6 +70,13 @@ def _private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def has_window(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Napari's window, for those tests whose subject it is."""
+    with contextlib.nullcontext() if getattr(request, "param", False) else windowless():
+        yield
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     with (
@@ -79,6 +87,7 @@ def client() -> Iterator[Client]:
         yield client
 
 
+@pytest.mark.parametrize("has_window", [True], indirect=True)
 def test_results_of_map_are_shown_while_they_come(client, tmp_path):
     with dn.watch(client) as live:
         live.tap("gated_frame", layer="raw", at=lambda key, value, args: {"n": args[0]})
@@ -104,7 +113,11 @@ def test_results_of_map_are_shown_while_they_come(client, tmp_path):
 
 
 @pytest.mark.drops("viewer-gone")
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("how", "has_window"),
+    [(signal.SIGKILL, False), (signal.SIGTERM, True)],
+    indirect=["has_window"],
+)
 def test_the_computation_goes_on_when_the_viewer_ends(client, how):
     with dn.watch(client) as live:
         live.tap("slow_frame")
@@ -216,8 +229,13 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize(
-    ("end", "code"),
-    [("", 0), ("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", -9)],
+    ("end", "code", "has_window"),
+    [
+        ("", 0, False),
+        ("raise SystemExit(3)", 3, False),
+        ("import os; os.kill(os.getpid(), 9)", -9, True),
+    ],
+    indirect=["has_window"],
 )
 def test_nothing_is_left_however_the_script_ends(client, tmp_path, end, code):
     script = tmp_path / "script.py"

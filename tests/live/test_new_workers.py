@@ -22,7 +22,7 @@ from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.sink import NapariSink, PortableFunction, tapped
 from dask_napari.sink._watched_arrays import stream_chunk
 from dask_napari.tap import Tap
-from headless import Headless, eventually
+from headless import Headless, eventually, windowless
 from joining_workers import WITHOUT_US, joined
 
 PICKLED_AGAIN = """
@@ -180,7 +180,7 @@ def test_a_worker_without_a_module_of_a_tap_counts_its_outputs_and_streams_the_o
 def test_a_worker_that_cannot_choose_outputs_is_named_and_not_waited_for(
     client, known_module, tmp_path
 ):
-    with dn.watch(client) as live:
+    with windowless(), dn.watch(client) as live:
         live.tap(known_module.wanted, layer="chosen")
         (old,) = client.scheduler_info()["workers"]
         with joined(client, tmp_path) as address:
@@ -225,7 +225,7 @@ def test_a_change_that_fails_is_taken_back(client, sinks, monkeypatch):
 
 
 def test_the_window_is_told_of_workers_without_a_stream(client, tmp_path, monkeypatch):
-    with dn.watch(client) as live:
+    with windowless(), dn.watch(client) as live:
         asked: list[tuple[object, ...]] = []
         request = live._control.request
 

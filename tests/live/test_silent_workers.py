@@ -14,7 +14,7 @@ from distributed import Client, LocalCluster, wait
 import cluster_tasks as tasks
 import dask_napari as dn
 from dask_napari.live._cluster_requests import REQUEST_TIMEOUT, ClusterRequests
-from headless import DEADLINE, eventually
+from headless import DEADLINE, eventually, windowless
 
 AT_MOST = 2 * REQUEST_TIMEOUT
 """Seconds; a worker is stopped for the whole test."""
@@ -51,7 +51,8 @@ def sinks(dask_worker: object) -> list[str]:
 
 @pytest.mark.errors("broadcast to")
 def test_no_call_of_the_handle_waits_for_a_worker_that_is_stopped(client, caplog):
-    live = dn.watch(client)
+    with windowless():
+        live = dn.watch(client)
     live.tap("frame")
     wait(client.map(tasks.frame, range(10), pure=False))
     assert live.wait(DEADLINE)["frame"].shown == 10

@@ -183,7 +183,14 @@ class ClusterFeed:
         else:
             self._heard, self._told = True, state
             # Only of a viewer that answers: nobody can dial one that is stopped.
-            self._newcomers.check(self._addresses)
+            self._newcomers.check(self._addresses, self._viewer_answers)
+
+    def _viewer_answers(self) -> bool:
+        try:
+            self._request({"group": self._sinks.group})
+        except (ViewerGone, RuntimeError):
+            return False
+        return True
 
     def _request(self, told: dict[str, Any]) -> None:
         answer = self._control.request("cluster", told, timeout=TURN_TIMEOUT)

@@ -64,8 +64,12 @@ class Newcomers:
     def __repr__(self) -> str:
         return f"<Newcomers: {len(self._asked)} workers asked>"
 
-    def check(self, told: Sequence[str]) -> None:
-        """Ask new workers, every few seconds; report those that cannot dial."""
+    def check(self, told: Sequence[str], viewer_answers: Callable[[], bool]) -> None:
+        """Ask new workers, every few seconds; report those that cannot dial.
+
+        Nobody can dial a viewer that stops meanwhile: unless ``viewer_answers`` then, the workers
+        are asked anew at the next look.
+        """
         tcp = [address for address in told if address.startswith("tcp://")]
         client = self._requests.client
         if not tcp or time.monotonic() < self._next or client.status != "running":
@@ -79,7 +83,11 @@ class Newcomers:
         new, self._asked = present - self._asked, present
         if new:
             answers = _ask(self._requests, tcp, beacon.GREETING, new)
-            for worker in (worker for worker, dialed in answers.items() if not any(dialed)):
+            lost = [worker for worker, dialed in answers.items() if not any(dialed)]
+            if lost and not viewer_answers():
+                self._asked.difference_update(lost)
+                return
+            for worker in lost:
                 text = _advice(self._requests, tcp)
                 self._reports.add(worker, "cannot reach the viewer", text)
 
