@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from dask_napari import conventions
 from dask_napari.conventions import Convention
-from dask_napari.model import Refusal
+from dask_napari.model import Refusal, one_well
 from dask_napari.placement._patterns import Pattern
 from dask_napari.sink import NapariSink
 from dask_napari.tap import Tap
 from headless import Headless
 
+FIRST_SCANR = {"field": 1, "z": 0, "t": 0, "channel": "DAPI"}
 GUID = "836B5662-3526-47FE-A453-0D1775E08D17"
 
 
@@ -112,6 +113,124 @@ GUID = "836B5662-3526-47FE-A453-0D1775E08D17"
             "Stack_2_Channel_1/Cam_Right_00003.h5",
             {"stack": 2, "channel": 1, "camera": "Right", "t": 3},
         ),
+        # Wells in lower case, without padding, or in parts; paths of Windows.
+        (
+            "imagexpress",
+            f"cdp2bioactives_a01_s1_w1{GUID.lower()}.tif",
+            {"plate": "cdp2bioactives", "well": "A01", "field": 1, "channel": 1},
+        ),
+        ("imagexpress", "P_A1_s1_w1.TIF", {"plate": "P", "well": "A01", "field": 1, "channel": 1}),
+        (
+            "cellvoyager",
+            "P_A01.a1_T0001F001L01A01Z01C01.tif",
+            {"plate": "P", "well": "A01", "t": 1, "field": 1, "z": 1, "channel": 1},
+        ),
+        (
+            "opera-phenix",
+            r"D:\x\r02c02f01p01-ch1sk1fk1fl1.tiff",
+            {"well": "B02", "field": 1, "z": 1, "channel": 1, "t": 1},
+        ),
+        (
+            "opera-phenix",
+            "r01c01f01p01-ch1sk1fk1fl1_outlines.png",
+            {"well": "A01", "field": 1, "z": 1, "channel": 1, "t": 1},
+        ),
+        (
+            "cq1",
+            "Image/W0061F0002T0003Z004C1.tif",
+            {"well": 61, "field": 2, "t": 3, "z": 4, "channel": 1},
+        ),
+        (
+            "cellvoyager",
+            "Projection/W0001F0001T0001Z000C1.tif",
+            {"well": 1, "field": 1, "t": 1, "z": 0, "channel": 1},
+        ),
+        (
+            "incell",
+            "A_01_f2_c1_xUV_mDAPI_z3_t2.tif",
+            {"well": "A01", "field": 2, "channel": "1", "z": 3, "t": 2},
+        ),
+        (
+            "scanr",
+            "data/F1--W00061--P00001--Z00000--T00002--FITC.tif",
+            {"well": "F01", "field": 1, "z": 0, "t": 2, "channel": "FITC"},
+        ),
+        (
+            "scanr",
+            "bfa--W00028--P00001--Z00000--T00000--nucleus-dapi.tif",
+            {
+                "plate": "bfa",
+                "well": 28,
+                "field": 1,
+                "z": 0,
+                "t": 0,
+                "channel": "nucleus-dapi",
+            },
+        ),
+        ("scanr", "--W00088--P00001--Z00000--T00000--DAPI.tif", {"well": 88, **FIRST_SCANR}),
+        (
+            "cellomics",
+            "MFGTMP_140206180002_A01f00d0.TIF",
+            {"plate": "MFGTMP_140206180002", "well": "A01", "field": 0, "channel": 0},
+        ),
+        (
+            "cx7",
+            "MFGTMP-PC140320150001_P24f03d2.C01",
+            {"plate": "MFGTMP-PC140320150001", "well": "P24", "field": 3, "channel": 2},
+        ),
+        (
+            "cytation",
+            "A1_02_1_3_Phase Contrast_001.tif",
+            {"well": "A01", "step": 2, "field": 3, "channel": "Phase Contrast", "t": 1},
+        ),
+        (
+            "cytation",
+            "A1_-2_1_1_Tsf[Stitched[Channel1 300,400]]_001.tif",
+            {
+                "well": "A01",
+                "step": -2,
+                "field": 1,
+                "channel": "Tsf[Stitched[Channel1 300,400]]",
+                "t": 1,
+            },
+        ),
+        (
+            "cytation",
+            "B2_02_SP10Z10_C1_Bright Field_T001.tif",
+            {"well": "B02", "step": 2, "field": 10, "z": 10, "channel": "Bright Field", "t": 1},
+        ),
+        (
+            "incucyte",
+            "MiaPaCa2-PhaseOriginal_A2_1_03d06h40m.tif",
+            {"channel": "MiaPaCa2-PhaseOriginal", "well": "A02", "field": 1, "t": "03d06h40m"},
+        ),
+        (
+            "incucyte",
+            "A172_Phase_C7_1_00d00h00m_3.tif",
+            {"channel": "A172_Phase", "well": "C07", "field": 1, "t": "00d00h00m", "tile": 3},
+        ),
+        (
+            "incucyte",
+            "green_H12_4_2023y09m22d_22h30m.tif",
+            {"channel": "green", "well": "H12", "field": 4, "t": "2023y09m22d_22h30m"},
+        ),
+        (
+            "incucyte",
+            "EssenFiles/ScanData/2210/11/1530/1234/A1-2-Ph.tif",
+            {"t": "2210/11/1530", "plate": "1234", "well": "A01", "field": 2, "channel": "Ph"},
+        ),
+        ("cell-tracking-challenge", "01/t003.tif", {"sequence": 1, "t": 3}),
+        (
+            "cell-tracking-challenge",
+            "Fluo-N2DH-SIM+/02_GT/TRA/man_track012.tif",
+            {"sequence": 2, "t": 12},
+        ),
+        (
+            "cell-tracking-challenge",
+            "01_GT/SEG/man_seg_003_017.tif",
+            {"sequence": 1, "t": 3, "z": 17},
+        ),
+        ("cell-tracking-challenge", "01_RES/mask1234.tif", {"sequence": 1, "t": 1234}),
         ("muvi", "Cam_Left_00001.h5", {"camera": "Left", "t": 1}),
         (
             "muvi",
@@ -132,6 +251,7 @@ def test_names_of_microscopes(convention, name, position):
 
 
 number = st.integers(1, 99)
+columns = st.integers(1, 48)
 plates = st.from_regex(r"[A-Za-z0-9#-]{1,8}(_[A-Za-z0-9#-]{1,8}){0,2}", fullmatch=True)
 rows = st.integers(1, 32)
 guids = st.uuids().map(lambda found: str(found).upper())
@@ -143,7 +263,7 @@ def letters(row):
     return names[row - 1]
 
 
-@given(rows, st.integers(1, 48), number, number, st.integers(1, 9), number)
+@given(rows, columns, number, number, st.integers(1, 9), number)
 def test_opera_phenix_reads_what_harmony_writes(row, column, field, plane, channel, t):
     name = f"r{row:02d}c{column:02d}f{field:02d}p{plane:02d}-ch{channel}sk{t}fk1fl1.tiff"
     well = f"{letters(row)}{column:02d}"
@@ -151,7 +271,7 @@ def test_opera_phenix_reads_what_harmony_writes(row, column, field, plane, chann
     assert conventions.OPERA_PHENIX.match(name) == expected
 
 
-@given(plates, rows, number, number, st.integers(1, 9), st.one_of(st.just(""), guids))
+@given(plates, rows, columns, number, st.integers(1, 9), st.one_of(st.just(""), guids))
 def test_imagexpress_reads_what_metaxpress_writes(plate, row, column, site, wavelength, guid):
     well = f"{letters(row)}{column:02d}"
     expected = {"plate": plate, "well": well, "field": site, "channel": wavelength}
@@ -161,7 +281,7 @@ def test_imagexpress_reads_what_metaxpress_writes(plate, row, column, site, wave
     assert conventions.IMAGEXPRESS.match(thumbnail) is None
 
 
-@given(plates, rows, number, st.integers(1, 9999), number, number, number)
+@given(plates, rows, columns, st.integers(1, 9999), number, number, number)
 def test_cellvoyager_reads_what_it_writes(plate, row, column, t, field, plane, channel):
     well = f"{letters(row)}{column:02d}"
     name = f"{plate}_{well}_T{t:04d}F{field:03d}L01A02Z{plane:02d}C{channel:02d}.tif"
@@ -189,6 +309,38 @@ def test_micro_manager_reads_both_versions(channel, position, t, plane, dye):
     assert conventions.MICRO_MANAGER.match(name) == expected
 
 
+@given(rows, columns, st.data())
+def test_a_well_is_one_however_it_is_written(row, column, data):
+    spelled = data.draw(st.sampled_from([letters(row), letters(row).lower()]))
+    spelled += str(column).zfill(data.draw(st.integers(1, 3)))
+    spelled += data.draw(st.sampled_from(["", ".a1"]))
+    well = f"{letters(row)}{column:02d}"
+    names = {
+        "imagexpress": f"P_{spelled}_s1_w1.tif",
+        "cellvoyager": f"P_{spelled}_T0001F001L01A01Z01C01.tif",
+        "cytation": f"{spelled}_01_1_1_DAPI_001.tif",
+        "incucyte": f"Phase_{spelled}_1_00d06h00m.tif",
+        "scanr": f"{spelled}--W00015--P00001--Z00000--T00000--DAPI.tif",
+        "cellomics": f"P_{spelled}f00d0.C01",
+        # A plate may have underscores of its own.
+        "{plate}_{well}_s{field:d}.tif": f"week_1_{spelled}_s1.tif",
+        "{plate}/{well}/{channel}.tif": f"/data/P/{spelled}/DAPI.tif",
+    }
+    for at, name in names.items():
+        assert Tap("read", at=at).place("read-1", None, (name,))["well"] == well
+    assert one_well(spelled) == well
+
+
+def test_a_pattern_reads_other_texts_as_a_well_where_a_name_has_none():
+    tap = Tap("read", at="{plate}_{well}_s{field:d}.tif")
+    assert tap.place("", None, ("P1_control_s1.tif",))["well"] == "control"
+    assert tap.place("", None, ("Week1_22123_b2_s1.tif",)) == {
+        "plate": "Week1_22123",
+        "well": "B02",
+        "field": 1,
+    }
+
+
 @given(st.sampled_from(conventions.names()), st.text())
 def test_any_name_is_read_or_explained(convention, name):
     matcher = conventions.named(convention)
@@ -205,6 +357,13 @@ def test_a_name_cut_short_or_longer_is_explained(convention, example):
         "imagexpress": "P1_A01_s1_w1",
         "cellvoyager": "P1_A01_T0001F001L01A01Z01C01",
         "incell": "A - 01(fld 1 wv UV - DAPI)",
+        "cq1": "W0001F0001T0001Z001C1",
+        "scanr": "B3--W00015--P00001--Z00000--T00000--DAPI",
+        "cellomics": "P1_A01f00d0",
+        "cx7": "P1_A01f00d0",
+        "cytation": "A1_01_1_1_DAPI_001",
+        "incucyte": "Phase_B3_1_00d06h00m",
+        "cell-tracking-challenge": "01_GT/SEG/man_seg000",
         "micro-manager": "img_channel000_position000_time000000000_z000",
         "muvi": "stack_0_channel_0_obj_left/Cam_Left_00000",
     }[convention]

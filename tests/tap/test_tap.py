@@ -3,10 +3,13 @@
 import dataclasses
 import inspect
 import typing
+import warnings
 
 import cloudpickle
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dask_napari.coerce import coerce
 from dask_napari.conventions import named
@@ -258,7 +261,53 @@ def test_check_before_the_computation():
     tap.check(["/data/P1_A01_s2_w1.tif"])
     with pytest.raises(ValueError, match="matches none"):
         tap.check(["/data/A01.tif"])
-    Tap("read").check(["/data/A01.tif"])
+    assert "only when they have run" in str(Tap("read").check(["/data/A01.tif"]))
+
+
+number = st.integers(1, 3)
+
+
+@given(st.lists(st.tuples(number, number, st.booleans()), min_size=1, unique=True))
+def test_check_tells_which_names_share_a_place(fields):
+    names = [f"P_{'Bb'[lower]}02_s{field}_r{round}.tif" for field, round, lower in fields]
+    tap = Tap("read", at="{plate}_{well}_s{field:d}_r{}.tif")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        found = tap.check(names)
+    by_place = {}
+    for name in names:
+        place = frozenset(tap.place("read-1", None, (name,)).items())
+        by_place.setdefault(place, []).append(name)
+    assert {frozenset(at.items()): [*there] for at, there in found.places} == by_place
+    shared = [there for there in by_place.values() if len(there) > 1]
+    assert [[*there] for _, there in found.collisions] == shared
+    assert bool(warned) == bool(shared)
+    if shared:
+        count = sum(map(len, shared))
+        assert f"{count} names fill {len(shared)} place" in str(warned[0].message)
+        assert warned[0].filename == __file__
+    assert f"{len(names)} of {len(names)} names fill {len(by_place)} place" in str(found)
+
+
+def test_check_tells_of_collisions_odd_wells_and_misses():
+    cycles = [f"/d/r02c07f0{f}p01rc{r}-ch1sk1fk1fl1.tiff" for f in (1, 2) for r in (1, 2, 3)]
+    with pytest.warns(UserWarning, match="6 names fill 2 places.*rc1.*rc2.*all at.*'B07'"):
+        Tap("read", at="operetta").check(cycles)
+    plates = [f"/d/{p}/Images/r01c01f01p01-ch1sk1fk1fl1.tiff" for p in ("PlateA", "PlateB")]
+    with pytest.warns(UserWarning, match="2 names fill 1 place,"):
+        Tap("read", at="opera-phenix").check(plates)
+    with pytest.warns(UserWarning, match="read as a well: 'control'"):
+        found = Tap("read", at="{well}_s{field:d}").check(["A1_s1", "control_s1", "notes"])
+    assert found.missed == ("notes",)
+    assert "no position in 'notes'" in str(found)
+    # On a plate, its wells count.
+    tap = Tap("read", at="{well}_s{field:d}", axes=mosaic("well", plate=96))
+    with pytest.warns(UserWarning, match="read as a well: 'P24'"):
+        tap.check(["A1_s1", "P24_s1"])
+    with pytest.warns(UserWarning, match="2 names fill 1 place,"):
+        Tap("read", at={"t": 1}).check(["a.tif", "b.tif"])
+    # An underscore of the plate's name is none of the well's.
+    assert not Tap("read", at=SITE).check(["Week1_22123_B02_s1_w1.tif"]).warning
 
 
 def test_calibration_of_the_tap_reaches_the_item():

@@ -49,7 +49,17 @@ from dask_napari.model._layer import (
 )
 from dask_napari.model._layer_options import LAYER_OPTIONS, permitted
 from dask_napari.model._ledger import REASONS_LIMIT, Counts, Ledger, Tally
-from dask_napari.model._plates import PLATE_GUTTER, PLATES, NoPlace, row_name, well, well_name
+from dask_napari.model._plates import (
+    PLATE_GUTTER,
+    PLATES,
+    WELL,
+    NoPlace,
+    is_well,
+    one_well,
+    row_name,
+    well,
+    well_name,
+)
 from dask_napari.model._polling import poll
 from dask_napari.model._position import ARRIVAL_AXIS, Position, plain_position
 from dask_napari.model._refusal import Refusal, reason_of, shown
@@ -105,6 +115,7 @@ __all__ = [
     "TASK_NAMES_LIMIT",
     "TASK_STATES",
     "TRACEBACK_LIMIT",
+    "WELL",
     "AnyArray",
     "AxisMode",
     "Calibration",
@@ -158,9 +169,11 @@ __all__ = [
     "is_plain",
     "is_small_part",
     "is_strict",
+    "is_well",
     "mapping_of",
     "memory_of",
     "natural_key",
+    "one_well",
     "permitted",
     "plain_coordinate",
     "plain_position",

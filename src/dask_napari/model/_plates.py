@@ -22,7 +22,18 @@ PLATES: Final = {
 PLATE_GUTTER: Final = 0.06
 """Space between wells as a share of a well; enough to tell wells apart at any zoom."""
 
-_WELL = re.compile(r"([A-Za-z]{1,2})([ _-]*)(0*([1-9][0-9]?))")
+_LETTERS: Final = "[A-Za-z]|[Aa][A-Fa-f]"
+_NUMBER: Final = "4[0-8]|[1-3][0-9]|[1-9]"
+_PART: Final = r"(?:\.[A-Za-z][0-9]{1,2})?"
+
+WELL: Final = f"(?:{_LETTERS})0*(?:{_NUMBER}){_PART}"
+"""Regular expression of a well of up to 1536, in any case and padding. Yokogawa names a part of a
+well behind a dot, as in ``A01.a1``."""
+
+_WELL = re.compile(
+    f"(?P<letters>{_LETTERS})(?P<between>[ _-]*)(?P<digits>0*(?P<column>{_NUMBER})){_PART}",
+    re.ASCII,
+)
 
 
 class NoPlace(Refusal):
@@ -40,13 +51,32 @@ def well(name: Coordinate, plate: int) -> tuple[int, int]:
     match = _WELL.fullmatch(str(name).strip())
     if match is not None:
         row = 0
-        for letter in match[1].upper():
+        for letter in match["letters"].upper():
             row = row * 26 + ord(letter) - ord("A") + 1
-        found = row - 1, int(match[4]) - 1
+        found = row - 1, int(match["column"]) - 1
         rows, columns = PLATES[plate]
         if found[0] < rows and found[1] < columns:
             return found
     raise NoPlace(f"no well of a plate with {plate}")
+
+
+def one_well(name: str) -> str:
+    """Return the standard name of a well, however it is written; another text as it is.
+
+    >>> one_well("a1"), one_well("A01.a1"), one_well("af048"), one_well("control")
+    ('A01', 'A01', 'AF48', 'control')
+    """
+    match = _WELL.fullmatch(name.strip())
+    return name if match is None else f"{match['letters'].upper()}{int(match['column']):02d}"
+
+
+def is_well(name: object) -> bool:
+    """Return whether a coordinate names a well of some plate.
+
+    >>> is_well("p24"), is_well("22123_B02"), is_well(3)
+    (True, False, False)
+    """
+    return isinstance(name, str) and _WELL.fullmatch(name.strip()) is not None
 
 
 def row_name(row: int) -> str:
@@ -70,7 +100,7 @@ def well_name(row: int, column: int, like: str = "A01") -> str:
     ('C05', 'c_5', 'C012')
     """
     match = _WELL.fullmatch(like.strip())
-    letters, between, digits = ("A", "", "01") if match is None else match.group(1, 2, 3)
+    letters, between, digits = ("A", "", "01") if match is None else match.groups()[:3]
     name = row_name(row)
     name = name.lower() if letters.islower() else name
     return f"{name}{between}{column + 1:0{len(digits)}d}"

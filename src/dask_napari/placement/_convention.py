@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from dask_napari.model import Coordinate
+from dask_napari.model import Coordinate, one_well
 from dask_napari.placement._matching import Matcher, Mismatch, stem, tail
 
 NamePart = str | tuple[str, str]
@@ -16,14 +16,15 @@ NamePart = str | tuple[str, str]
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 # Text even if all digits: "20220209" is a plate, and so is "P1".
-_TEXT: Final = frozenset({"plate", "well"})
+_TEXT: Final = frozenset({"plate"})
 
 
 class Convention(Matcher):
     r"""Way to name files, in parts, so that a mismatch can be explained.
 
     Groups of the regular expressions are axes. ``row`` and ``column`` become a ``well`` such as
-    ``"B03"``; text that is a whole number becomes one. Suffixes such as ``.tif`` do not matter.
+    ``"B03"``; a ``well`` in another spelling becomes one like it; text that is a whole number
+    becomes one. Suffixes such as ``.tif`` do not matter.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ class Convention(Matcher):
         Ways to write such a name, tried in turn. A part is a regular expression, or one
         with a description. A slash in a form reaches into folders.
     text : sequence of str
-        Axes whose values stay text even where they are digits; ``plate`` and ``well`` do always.
+        Axes whose values stay text even where they are digits; those of ``plate`` do always.
 
     Raises
     ------
@@ -111,8 +112,9 @@ class Convention(Matcher):
             if group == "row":
                 position["well"] = _letters(value) + f"{int(groups['column']):02d}"
             elif group != "column":
-                number = value.isdecimal() and group not in self._text | _TEXT
-                position[group] = int(value) if number else value
+                number = value.removeprefix("-").isdecimal() and group not in self._text | _TEXT
+                text = one_well(value) if group == "well" else value
+                position[group] = int(value) if number else text
         return position
 
 
@@ -180,6 +182,6 @@ def _letters(row: str) -> str:
     ('B', 'AF', 'C')
     """
     if not row.isdecimal():
-        return row
+        return row.upper()
     number = int(row) - 1
     return (_LETTERS[number // 26 - 1] if number >= 26 else "") + _LETTERS[number % 26]

@@ -77,8 +77,12 @@ class Matcher(ABC):
 
 
 def tail(name: str, parts: int) -> str:
-    """Return the last components of a path or URL."""
-    return "/".join(name.split("/")[-parts:])
+    r"""Return the last components of a path, of Windows too, or URL.
+
+    >>> tail("D:\\plates\\P1\\A01.tif", 2)
+    'P1/A01.tif'
+    """
+    return "/".join(name.replace("\\", "/").split("/")[-parts:])
 
 
 def stem(name: str) -> str:

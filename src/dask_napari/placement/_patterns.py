@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import parse  # type: ignore[import-untyped]
 
-from dask_napari.model import Coordinate
+from dask_napari.model import WELL, Coordinate, one_well
 from dask_napari.placement._matching import Matcher, Mismatch, stem, tail
 
 # Arguments of tasks may hold any number of names: the first ones are read.
@@ -24,18 +24,27 @@ _DEEPEST = 4
 _END = "the end of the name"
 
 
+@parse.with_pattern(WELL)  # type: ignore[untyped-decorator]
+def _read_well(text: str) -> str:
+    return text
+
+
 class Pattern(Matcher):
     """Format pattern such as ``"{plate}_{well}_s{field:d}_w{channel:d}.tif"``.
 
     Each named field becomes an axis; ``{}`` stands for text that does not matter. Types are those
     of ``str.format``: ``:d`` makes an integer, ``:f`` and ``:g`` a number, no type text. Case
-    counts. Raises ValueError if the pattern is malformed or has no named field.
+    counts. A field ``well`` is a well such as ``"B02"``, in any case and padding, and other text
+    only where no part of the name is one. Raises ValueError if the pattern is malformed or has no
+    named field.
 
     Examples
     --------
     >>> pattern = Pattern("{plate}/{well}_s{field:d}")
     >>> pattern.match("/screens/P1/A01_s3.tif")
     {'plate': 'P1', 'well': 'A01', 'field': 3}
+    >>> Pattern("{plate}_{well}_s{field:d}").match("week_1_b2_s3.tif")
+    {'plate': 'week_1', 'well': 'B02', 'field': 3}
     >>> pattern.match("notes.txt") is None
     True
     """
@@ -44,10 +53,15 @@ class Pattern(Matcher):
         self.text = text
         self.title = f"pattern {text!r}"
         self.fields = _fields(text)
+        text = text.replace("\\", "/")
         try:
-            self._parser = parse.compile(text, case_sensitive=True)
+            self._parsers = [
+                parse.compile(form, {"well": _read_well}, case_sensitive=True)
+                for form in dict.fromkeys((text.replace("{well}", "{well:well}"), text))
+            ]
         except (ValueError, re.error) as error:
-            raise ValueError(f"pattern {text!r} cannot be read: {error}") from error
+            raise ValueError(f"pattern {self.text!r} cannot be read: {error}") from error
+        self._path = text
         self._slashes = text.count("/")
         self._names_suffix = any(
             "." in literal for literal, *_ in string.Formatter().parse(text.rpartition("/")[2])
@@ -71,10 +85,10 @@ class Pattern(Matcher):
         As many of its last ``/`` components are compared as the pattern has, with and without a
         suffix such as ``.tif`` or ``.ome.tif``.
         """
-        for candidate in self._candidates(name):
-            found = self._parser.parse(candidate)
+        for parser, candidate in itertools.product(self._parsers, self._candidates(name)):
+            found = parser.parse(candidate)
             if found is not None:
-                return {field: _coordinate(value) for field, value in found.named.items()}
+                return {field: _coordinate(field, value) for field, value in found.named.items()}
         return None
 
     def mismatch(self, name: str) -> Mismatch:
@@ -108,7 +122,7 @@ class Pattern(Matcher):
     @functools.cached_property
     def _steps(self) -> list[_Step]:
         steps, text, before = [], "", ""
-        for literal, field, spec, _ in string.Formatter().parse(self.text):
+        for literal, field, spec, _ in string.Formatter().parse(self._path):
             if literal:
                 text += literal.replace("{", "{{").replace("}", "}}")
                 steps.append(_step(text, f"{before}{literal!r}"))
@@ -235,7 +249,9 @@ def _fields(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def _coordinate(value: object) -> Coordinate:
+def _coordinate(field: str, value: object) -> Coordinate:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    return value if isinstance(value, int | float) else str(value)
+    if isinstance(value, int | float):
+        return value
+    return one_well(str(value)) if field == "well" else str(value)

@@ -11,89 +11,19 @@ from typing import Final
 from dask_napari.placement._convention import Convention
 from dask_napari.placement._matching import Matcher
 from dask_napari.placement._patterns import Pattern
-
-_WELL: Final = (r"(?P<well>[A-Z]{1,2}\d{2})", "a well such as 'B03'")
-_GUID: Final = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-
-OPERA_PHENIX: Final = Convention(
-    "opera-phenix",
-    # r01c01f01p01-ch1sk1fk1fl1.tiff, written by Harmony: row, column, field, plane, channel, time.
-    # According to PerkinElmer the other parts are not in use; some versions add "rc1" after the
-    # plane. The same names are read by MoBIE (HCSPattern.java), OpenHCS (opera_phenix.py), and
-    # are those of the JUMP Cell Painting images.
-    [
-        (r"r(?P<row>\d{1,2})", "a row such as 'r02'"),
-        (r"c(?P<column>\d{1,2})", "a column such as 'c03'"),
-        (r"f(?P<field>\d+)", "a field such as 'f01'"),
-        (r"p(?P<z>\d+)(?:rc\d+)?", "a plane such as 'p01'"),
-        (r"-ch(?P<channel>\d+)", "a channel such as '-ch1'"),
-        (r"(?:sk(?P<t>\d+)(?:fk\d+)?(?:fl\d+)?)?", "'sk', 'fk' and 'fl' with numbers"),
-    ],
+from dask_napari.placement._screening_microscopes import (
+    CELLOMICS,
+    CELLVOYAGER,
+    CQ1,
+    CX7,
+    CYTATION,
+    IMAGEXPRESS,
+    INCELL,
+    INCUCYTE,
+    OPERA_PHENIX,
+    OPERETTA,
+    SCANR,
 )
-"""``r02c03f01p01-ch1sk1fk1fl1.tiff`` of Opera Phenix and Operetta (Harmony)."""
-
-OPERETTA: Final = Convention("operetta", *OPERA_PHENIX.forms)
-"""Names of Operetta, which are those of Opera Phenix: both use Harmony."""
-
-IMAGEXPRESS: Final = Convention(
-    "imagexpress",
-    # Plate_A01_s1_w1836B5662-3526-47FE-A453-0D1775E08D17.tif, written by MetaXpress: the GUID
-    # follows without a separator; site and wavelength are left out where there is one only, and
-    # exports leave out the GUID. Thumbnails (_w1_thumb<GUID>) are not images of the plate. Folders
-    # TimePoint_1/ZStep_1 where there are several. Bio-Formats builds the same names
-    # (MetaxpressTiffReader.java); the reader of faim-ipa shows the folders.
-    [
-        (
-            r"(?:[Tt]ime[Pp]oint_(?P<t>\d+)/)?(?:ZStep_(?P<z>\d+)/)?(?:(?P<plate>[^/]+)_)?",
-            "a plate",
-        ),
-        _WELL,
-        (r"(?:_s(?P<field>\d+))?", "a site such as '_s1'"),
-        (rf"(?:_w(?P<channel>\d+))?(?:{_GUID})?", "a wavelength such as '_w1'"),
-    ],
-    # A01_s001_w1_z001_t001.tif: OpenHCS (imagexpress.py) writes planes and times into the name.
-    [
-        (r"(?:(?P<plate>[^/]+)_)?", "a plate"),
-        _WELL,
-        (r"(?:_s(?P<field>\d+))?(?:_w(?P<channel>\d+))?", "a site or wavelength"),
-        (r"_z(?P<z>\d+)(?:_t(?P<t>\d+))?", "a plane such as '_z1'"),
-    ],
-)
-"""``Plate_B03_s1_w2<GUID>.tif`` of ImageXpress (MetaXpress)."""
-
-CELLVOYAGER: Final = Convention(
-    "cellvoyager",
-    # Plate_A01_T0001F001L01A01Z01C01.tif of CV7000 and CV8000: time, field, timeline, action,
-    # plane, channel. A channel belongs to one action and one timeline, so they are no axes. Read
-    # like this by TissueMAPS (cellvoyager.py), CellCognition and fractal-tasks-core.
-    [
-        (r"(?:(?P<plate>[^/]+)_)?", "a plate"),
-        _WELL,
-        (r"_T(?P<t>\d{4})", "a time such as '_T0001'"),
-        (r"F(?P<field>\d{3,4})", "a field such as 'F001'"),
-        (r"L\d{2}A\d{2}", "timeline and action such as 'L01A01'"),
-        (r"Z(?P<z>\d{2,3})", "a plane such as 'Z01'"),
-        (r"C(?P<channel>\d{2})", "a channel such as 'C01'"),
-    ],
-)
-"""``Plate_B03_T0001F001L01A01Z01C01.tif`` of Yokogawa CellVoyager CV7000 and CV8000."""
-
-INCELL: Final = Convention(
-    "incell",
-    # A - 01(fld 1 wv UV - DAPI z 3 time 2 - 2636ms).tif: filters of excitation and emission, then
-    # plane and time where there are several; no filters where there is one channel; exports put
-    # a name before it. Built so by Bio-Formats (InCellReader.java).
-    [
-        (r"(?:(?P<plate>[^/]+)_)?(?P<row>[A-Z]{1,2}) - (?P<column>\d{1,2})", "a well, 'B - 03'"),
-        (r"\(fld (?P<field>\d+)", "a field such as '(fld 1'"),
-        (r"(?: wv (?P<channel>[^/()]+?))?", "a wavelength such as ' wv DAPI - DAPI'"),
-        (r"(?: z (?P<z>\d+))?", "a plane such as ' z 1'"),
-        (r"(?: ?-? time (?P<t>\d+) - \d+ ?ms)?", "a time such as ' time 1 - 0ms'"),
-        (r"\)", "')'"),
-    ],
-    text=("channel",),
-)
-"""``B - 03(fld 1 wv DAPI - DAPI).tif`` of IN Cell Analyzer."""
 
 MICRO_MANAGER: Final = Convention(
     "micro-manager",
@@ -140,6 +70,25 @@ MUVI: Final = Convention(
 )
 """``stack_0_channel_0_obj_left/Cam_Left_00012.lux.h5`` of Luxendo MuVi-SPIM, and what it became."""
 
+CELL_TRACKING_CHALLENGE: Final = Convention(
+    "cell-tracking-challenge",
+    # 01/t000.tif, 01_GT/TRA/man_track000.tif, 01_GT/SEG/man_seg000.tif or man_seg_000_005.tif for
+    # a plane, 01_RES/mask000.tif: "Naming and file content conventions" of the challenge.
+    [
+        (r"(?:(?P<sequence>\d{2})/)?", "a sequence such as '01'"),
+        (r"t(?P<t>\d{3,4})", "a time such as 't000'"),
+    ],
+    [
+        (
+            r"(?:(?P<sequence>\d{2})_[A-Za-z_]+/(?:(?:SEG|TRA)/)?)?",
+            "a sequence such as '01_GT/SEG' or '01_RES'",
+        ),
+        (r"(?:man_seg_?|man_track|mask)", "'man_seg', 'man_track' or 'mask'"),
+        (r"(?P<t>\d{3,4})(?:_(?P<z>\d{3,4}))?", "a time such as '000'"),
+    ],
+)
+"""``01/t000.tif`` and ``01_GT/TRA/man_track000.tif`` of the Cell Tracking Challenge."""
+
 _BUILT_IN: Final = {
     convention.name: convention
     for convention in (
@@ -147,9 +96,16 @@ _BUILT_IN: Final = {
         OPERETTA,
         IMAGEXPRESS,
         CELLVOYAGER,
+        CQ1,
         INCELL,
+        SCANR,
+        CELLOMICS,
+        CX7,
+        CYTATION,
+        INCUCYTE,
         MICRO_MANAGER,
         MUVI,
+        CELL_TRACKING_CHALLENGE,
     )
 }
 _registered: dict[str, Matcher] = dict(_BUILT_IN)

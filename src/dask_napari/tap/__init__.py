@@ -7,6 +7,7 @@ from dask_napari.tap._axis_layouts import Axis, channels, mosaic
 from dask_napari.tap._call_costs import CallCosts
 from dask_napari.tap._compiled_tap import CompiledTap
 from dask_napari.tap._expected_items import expected_items, items_at
+from dask_napari.tap._name_check import NameCheck
 from dask_napari.tap._placement_rule import At
 from dask_napari.tap._selectors import Select
 from dask_napari.tap._tap import Tap
@@ -18,6 +19,7 @@ __all__ = [
     "Axis",
     "CallCosts",
     "CompiledTap",
+    "NameCheck",
     "Policy",
     "Select",
     "ShowOptions",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
@@ -26,6 +27,7 @@ from dask_napari.model import (
 from dask_napari.placement import ChunkGrid, Matcher
 from dask_napari.tap._axis_layouts import Axis, AxisLayouts, axes_by_name
 from dask_napari.tap._compiled_tap import CompiledTap
+from dask_napari.tap._name_check import NameCheck, check_names
 from dask_napari.tap._placement_rule import At, PlacementRule
 from dask_napari.tap._selectors import Select, selector_of
 
@@ -265,22 +267,43 @@ class Tap:
         """Return the declaration of the layer, which a viewer can use before its first item."""
         return self.compile().spec
 
-    def check(self, names: Iterable[str]) -> None:
-        """Check before a computation that the pattern matches some of the names it will meet.
+    def check(self, names: Iterable[str]) -> NameCheck:
+        """Check before a computation where the names that it will meet are placed.
 
         Parameters
         ----------
         names : iterable of str
             File names or keys that the tapped tasks will have.
 
+        Returns
+        -------
+        NameCheck
+            How many places they fill, with examples, names that are not read, names that share a
+            place, and wells that no plate has. Print it.
+
+        Warns
+        -----
+        UserWarning
+            If names share a place, so that their outputs will replace each other, or what is read
+            as a well is none.
+
         Raises
         ------
         ValueError
             If ``at`` is a pattern that matches none of the names.
+
+        Examples
+        --------
+        >>> print(Tap("read", at="{well}_s{field:d}.tif").check(["A01_s1.tif", "b2_s1.tif", "log"]))
+        2 of 3 names fill 2 places
+        'A01_s1.tif' at {'well': 'A01', 'field': 1}
+        'b2_s1.tif' at {'well': 'B02', 'field': 1}
+        no position in 'log'
         """
-        pattern = self.compile().rule.pattern
-        if pattern is not None:
-            pattern.check(names)
+        found = check_names(self.compile().rule, names, self.spec().layouts)
+        if found.warning:
+            warnings.warn(found.warning, stacklevel=2)
+        return found
 
 
 def _check_axes(axes: Mapping[str, Axis], pattern: Matcher) -> None:
