@@ -25,6 +25,26 @@ from dask_napari.placement._screening_microscopes import (
     SCANR,
 )
 
+__all__ = [
+    "CELLOMICS",
+    "CELLVOYAGER",
+    "CELL_TRACKING_CHALLENGE",
+    "CQ1",
+    "CX7",
+    "CYTATION",
+    "IMAGEXPRESS",
+    "INCELL",
+    "INCUCYTE",
+    "MICRO_MANAGER",
+    "MUVI",
+    "OPERA_PHENIX",
+    "OPERETTA",
+    "SCANR",
+    "named",
+    "names",
+    "register",
+]
+
 MICRO_MANAGER: Final = Convention(
     "micro-manager",
     # img_channel000_position000_time000000000_z000.tif: 2.0 writes the axes in the order of the
