@@ -358,7 +358,7 @@ def test_places_in_a_stack_are_features():
         (None, "not shapes"),
         (3, "not shapes"),
         (["text"], "not shapes"),
-        ([{"area": 3}], "not shapes"),
+        ([{"area": 3}], "no coordinates"),
         ([(SQUARE, "blob")], "shape type"),
         (([SQUARE], ["path", "path"]), "shape type"),
         ([([[0, 0], [1, 1], [2, 2]], "rectangle")], "vertices"),

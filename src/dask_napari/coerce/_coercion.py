@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypedDict, Unpack
 
@@ -37,6 +37,7 @@ class CoercionOptions(TypedDict, total=False):
     provenance: Provenance | None
     calibration: Calibration | None
     rgb: bool | None
+    columns: Mapping[str, str]
     on_note: OnNote
 
 
@@ -64,6 +65,8 @@ def coerce(value: object, **options: Unpack[CoercionOptions]) -> Item:
         holds for all axes but those of time and channels.
     rgb : bool, optional
         Whether the last axis is colour; guessed from shape and dtype if not given.
+    columns : mapping, optional
+        Names of a table's columns by what they mean: ``{"y": "row", "x": "col"}``.
     on_note : callable
         Called with the layer, a text and perhaps the text with figures, for each way in which the
         item differs from the output, each time; the log has it if not given.
@@ -99,6 +102,7 @@ def coerce_all(
     provenance: Provenance | None = None,
     calibration: Calibration | None = None,
     rgb: bool | None = None,
+    columns: Mapping[str, str] | None = None,
     on_note: OnNote = _log_note,
 ) -> list[Item | Refusal]:
     """Make the items of a task output, one a layer; a refusal stands for one that cannot be shown.
@@ -117,6 +121,7 @@ def coerce_all(
         provenance or Provenance(),
         calibration or Calibration(),
         rgb,
+        columns or {},
         on_note,
     )
     try:
@@ -201,6 +206,7 @@ class _Coercion:
     provenance: Provenance
     calibration: Calibration
     rgb: bool | None
+    columns: Mapping[str, str]
     on_note: OnNote
 
     def note(self, text: str, latest: str = "") -> None:
@@ -231,6 +237,7 @@ class _Coercion:
             layer.meta,
             frozenset(map(str, position)),
             max(2, len(of_meta.axes), len(of_meta.scale), len(self.calibration.scale)),
+            self.columns if layer.kind == self.kind else {},
             self.note,
         )
         made = OUTPUT_KINDS[layer.kind].make(layer.value, context)

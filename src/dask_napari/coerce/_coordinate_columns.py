@@ -2,144 +2,113 @@
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
+from dask_napari.coerce._column_roles import AXES, AXIS_WORDS, places_in
+from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._features import as_column, column
 from dask_napari.coerce._host_arrays import coordinates
+from dask_napari.coerce._layer_arrays import Note
 from dask_napari.coerce._tables import Table
 from dask_napari.model import AnyArray, Refusal
 
-AXES: Final = ("t", "z", "y", "x")
-"""Axes that a column may be named after, in the order of an array."""
+Places = Mapping[tuple[str, tuple[str, ...]], str]
+"""Columns by their word for an axis, and the rest of their words."""
 
-_WORDS: Final = {
-    "t": ("t", "frame", "timepoint", "time"),
-    "z": ("z", "slice", "plane"),
-    "y": ("y", "row"),
-    "x": ("x", "col", "column"),
-}
-"""Words for each axis at either end of a column's name, the best first, for all kinds."""
-
-_PLANES: Final = (("y", "x"), ("row", "col"), ("row", "column"))
+PLANES: Final = (("y", "x"), ("row", "col"), ("row", "column"))
 """Words that go together."""
 
-_PLACE_WORDS: Final = frozenset(
-    {"position", "pos", "centroid", "center", "centre", "location", "loc", "com"}
-    | {"coord", "coordinate", "coordinates", "axis"}
-)
-"""Words that may stand beside the axis in a name. Others make it something else: ``velocity_x``."""
 
-_OTHER_ORIGIN: Final = frozenset({"local", "relative", "offset"})
-"""Words of coordinates that do not count from the corner of the image."""
-
-_UNITS: Final = frozenset(
-    {
-        "px",
-        "pixel",
-        "pixels",
-        "nm",
-        "um",
-        "\N{MICRO SIGN}m",
-        "\N{GREEK SMALL LETTER MU}m",
-        "mm",
-        "micron",
-    }
-)
-"""Words at the end of a name that tell its unit, and not the axis."""
-
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
-
-
-@functools.lru_cache(4096)  # tables of one task have the same names each time
-def _words(name: str) -> tuple[str, ...]:
-    """Return the words of a column's name in lower case, without its unit.
-
-    >>> _words("AreaShape_Center_X"), _words("Centroid X px"), _words("centroid-0")
-    (('area', 'shape', 'center', 'x'), ('centroid', 'x'), ('centroid', '0'))
-    """
-    found = [word.lower() for word in _WORD.findall(name)]
-    while len(found) > 1 and found[-1] in _UNITS:
-        found.pop()
-    return tuple(found)
-
-
-def _columns_of(table: Table) -> dict[tuple[str, tuple[str, ...]], str]:
-    """Return columns by their word for an axis and the rest of their words, the first of each."""
-    found: dict[tuple[str, tuple[str, ...]], str] = {}
-    known = {word for words in _WORDS.values() for word in words}
-    for name in table:
-        words = _words(name)
-        ends = [(words[-1], words[:-1]), (words[0], words[1:])] if words else []
-        for word, rest in ends:
-            is_place = not rest or (_PLACE_WORDS & {*rest} and not _OTHER_ORIGIN & {*rest})
-            if is_place and (word in known or word.isdigit()):
-                found.setdefault((word, rest), name)
-    return found
-
-
-def find(table: Table, names: Sequence[str]) -> str | None:
-    """Return the first column with one of the names, the best first, whatever its case.
-
-    >>> find({"Track_ID": [1]}, ["id", "track_id"])
-    'Track_ID'
-    """
-    folded = {name.strip().lower(): name for name in reversed(table)}
-    return next((folded[name] for name in names if name in folded), None)
-
-
-def axis_columns(table: Table, excluded: frozenset[str] = frozenset()) -> dict[str, str]:
+def axis_columns(
+    table: Table, excluded: frozenset[str] = frozenset(), named: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the columns of coordinates by their axes, in the order of an array.
+
+    Those that a tap has ``named`` come first; words of ``excluded`` axes make features.
 
     >>> axis_columns({"x": [1], "area": [9], "y": [2]})
     {'y': 'y', 'x': 'x'}
     >>> axis_columns({"centroid-0": [1], "centroid-1": [9]})
     {'0': 'centroid-0', '1': 'centroid-1'}
+    >>> axis_columns({"u": [1], "v": [2], "y": [3], "x": [4]}, named={"y": "v", "x": "u"})
+    {'y': 'v', 'x': 'u'}
     """
-    columns = _columns_of(table)
-    wanted = {axis: words for axis, words in _WORDS.items() if excluded.isdisjoint(words)}
+    chosen = {axis: name for axis, name in (named or {}).items() if axis in AXES}
+    places = {key: name for key, name in places_in(table).items() if name not in chosen.values()}
+    wanted = {a: w for a, w in AXIS_WORDS.items() if a not in chosen and excluded.isdisjoint(w)}
+    if "y" in chosen and "x" in chosen:
+        return _ordered({a: _best(places, words, ()) for a, words in wanted.items()} | chosen)
     # The shortest names are the plainest: y before centroid_y.
-    for rest in sorted({rest for _, rest in columns}, key=lambda words: (len(words), words)):
-        for plane in _PLANES:
-            if all((word, rest) in columns for word in plane):
-                named = {axis: _best(columns, words, rest) for axis, words in wanted.items()}
-                named |= {a: columns[w, rest] for a, w in zip("yx", plane, strict=True)}
-                return {axis: named[axis] for axis in AXES if named.get(axis) is not None}  # type: ignore[misc]
-    return _numbered(columns)
+    for rest in sorted({rest for _, rest in places}, key=lambda words: (len(words), words)):
+        for plane in PLANES:
+            if all((word, rest) in places for word in plane):
+                guessed = {axis: _best(places, words, rest) for axis, words in wanted.items()}
+                guessed |= {a: places[w, rest] for a, w in zip("yx", plane, strict=True)}
+                return _ordered(guessed | chosen)
+    numbered = {} if "y" in chosen or "x" in chosen else _numbered(places)
+    more = {axis: _best(places, wanted[axis], ()) for axis in ("t", "z") if axis in wanted} | chosen
+    if numbered and any(more.values()) and len(numbered) <= 3:
+        # Numbered axes are those of the picture; a column of frames or planes stands beside them.
+        names = dict(zip("zyx"[-len(numbered) :], numbered.values(), strict=True))
+        return _ordered(more | names)
+    return numbered
 
 
-def _best(
-    columns: Mapping[tuple[str, tuple[str, ...]], str], words: Sequence[str], rest: tuple[str, ...]
-) -> str | None:
+def _ordered(columns: Mapping[str, str | None]) -> dict[str, str]:
+    return {axis: name for axis in AXES if (name := columns.get(axis)) is not None}
+
+
+def _best(places: Places, words: Sequence[str], rest: tuple[str, ...]) -> str | None:
     """Return the column of an axis that goes with the rest of the others, or has the word alone."""
-    keys = [(word, each) for each in (rest, ()) for word in words]
-    return next((columns[key] for key in keys if key in columns), None)
+    keys = [(word, each) for word in words for each in (rest, ())]
+    return next((places[key] for key in keys if key in places), None)
 
 
-def _numbered(columns: Mapping[tuple[str, tuple[str, ...]], str]) -> dict[str, str]:
+def _numbered(places: Places) -> dict[str, str]:
     """Return columns such as ``centroid-0`` and ``centroid-1``; refuse those with gaps."""
+    families = numbered_families(places)
+    # Centres before napari's axes, and weighted centres last.
+    for rest in sorted(families, key=lambda words: (len(words), words[0] == "axis", words)):
+        if len(families[rest]) >= 2:
+            return {str(n): name for n, name in enumerate(complete(families[rest]))}
+    return {}
+
+
+def numbered_families(places: Places) -> dict[tuple[str, ...], dict[int, str]]:
+    """Return the columns of each family by their number."""
     families: dict[tuple[str, ...], dict[int, str]] = {}
-    for (word, rest), name in columns.items():
+    for (word, rest), name in places.items():
         if word.isdigit() and rest and len(word) <= 2:
             families.setdefault(rest, {})[int(word)] = name
-    # Centres before napari's axes, and weighted centres last.
-    order = sorted(families, key=lambda words: (len(words), words[0] == "axis", words))
-    for rest in order:
-        family = families[rest]
-        if len(family) < 2:
-            continue
-        if sorted(family) != list(range(len(family))):
-            raise Refusal(
-                "no coordinates",
-                f"columns {', '.join(map(repr, family.values()))} are not all of their axes from 0"
-                " on; return the others, too",
-            )
-        return {str(number): family[number] for number in sorted(family)}
-    return {}
+    return families
+
+
+def complete(family: Mapping[int, str]) -> list[str]:
+    """Return the columns of a family in order; refuse it where one is missing."""
+    if sorted(family) != [*range(len(family))]:
+        raise Refusal(
+            "no coordinates",
+            f"columns {', '.join(map(repr, family.values()))} are not all of their axes from 0"
+            " on; return the others, too",
+        )
+    return [family[number] for number in sorted(family)]
+
+
+def note_unused(
+    table: Table, used: Mapping[str, str], note: Note, excluded: frozenset[str] = frozenset()
+) -> None:
+    """Tell that further columns of coordinates are features, such as a second kind of centre."""
+    expected = {*used.values()}
+    for words in AXIS_WORDS.values():
+        if not excluded.isdisjoint(words):
+            expected |= {name for (word, _), name in places_in(table).items() if word in words}
+    unused = [name for name in dict.fromkeys(places_in(table).values()) if name not in expected]
+    if unused:
+        latest = f"coordinates are {', '.join(used.values())}; features are {', '.join(unused)}"
+        note(Conversion.OTHER_COORDINATES, latest)
 
 
 def axis_names(columns: Mapping[str, str]) -> tuple[str, ...]:
@@ -147,15 +116,23 @@ def axis_names(columns: Mapping[str, str]) -> tuple[str, ...]:
     return () if any(axis.isdigit() for axis in columns) else tuple(columns)
 
 
-def _numbers(values: AnyArray) -> AnyArray:
-    """Return a column of objects as numbers, with NaN for what is none, if it has any."""
-    if values.dtype.kind != "O":
-        return values
-    given = [isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in values]
-    if all(given) or not any(given):
-        return values
-    pairs = zip(values, given, strict=True)
-    return np.array([float(v) if is_number else np.nan for v, is_number in pairs])
+def numbers_in(values: AnyArray) -> AnyArray:
+    """Return a column as numbers, with NaN for text and objects that are none.
+
+    Files of some programs have lines of text below their header, and so text in all columns.
+    """
+    if values.dtype.kind in "OU":
+        return np.array([_number(value) for value in values.tolist()], np.float64)
+    return values
+
+
+def _number(value: object) -> float:
+    try:
+        if isinstance(value, int | float | np.number | str) and not isinstance(value, bool):
+            return float(value)
+    except (OverflowError, TypeError, ValueError):
+        pass
+    return np.nan
 
 
 def take(table: Table, names: Sequence[str], elements: str) -> tuple[AnyArray, Table]:
@@ -163,7 +140,10 @@ def take(table: Table, names: Sequence[str], elements: str) -> tuple[AnyArray, T
     found: list[AnyArray] = []
     for name in names:
         try:
-            values = column(_numbers(as_column(name, table[name], elements)))
+            given = as_column(name, table[name], elements)
+            numbers = numbers_in(given)
+            values = given if numbers.dtype.kind == "f" and np.isnan(numbers).all() else numbers
+            values = column(values)
             # An empty list has no type of its own.
             values = coordinates(values if len(values) else np.empty(0), f"column {name!r}")
         except Refusal as error:

@@ -11,7 +11,7 @@ import numpy as np
 from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._host_arrays import is_array, to_host
 from dask_napari.coerce._layer_arrays import Note, ignore
-from dask_napari.coerce._tables import MAX_COLUMNS, MAX_READ, Table, required_table, unused
+from dask_napari.coerce._tables import MAX_COLUMNS, MAX_READ, required_table, unused
 from dask_napari.model import FEATURE, AnyArray, Refusal
 
 MAX_TEXT: Final = 256
@@ -170,20 +170,3 @@ def _text_array(texts: list[str]) -> AnyArray:
     # numpy ends a text at its last NUL, and has no text of no characters.
     array = np.array(texts, dtype=np.str_)
     return array if array.dtype.itemsize else array.astype("U1")
-
-
-def rows_to_table(rows: Sequence[Mapping[str, Any] | None]) -> Table:
-    """Return the features of each element as columns, with None for missing ones.
-
-    >>> rows_to_table([{"name": "a"}, None, {"name": "b", "z": 3}])
-    {'name': ['a', None, 'b'], 'z': [None, None, 3]}
-    """
-    names: dict[Any, None] = {}
-    for row in rows:
-        names.update(dict.fromkeys(row or ()))
-        if len(names) > MAX_READ:
-            raise Refusal("too many columns", f"more than {MAX_READ} features")
-    table: Table = {}
-    for name in names:
-        table[unused(str(name), table)] = [(row or {}).get(name) for row in rows]
-    return table

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
+from dask_napari.coerce._column_roles import check_named, role_column
 from dask_napari.coerce._conversions import Conversion
-from dask_napari.coerce._coordinate_columns import find
 from dask_napari.coerce._features import as_column, column, features_of
 from dask_napari.coerce._host_arrays import is_array, to_host
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays, Note
@@ -22,9 +22,6 @@ from dask_napari.placement import calibration_of, is_labelled, position_of
 
 _RGB_SIDE: Final = 30
 """Pixels; napari's own rule for guessing colour. A smaller image says rgb=True."""
-
-LABEL_NAMES: Final = ("label", "index", "label_id", "labels")
-"""Columns that tell to which label a row of features belongs."""
 
 
 def image(value: object, context: CoercionContext) -> list[LayerArrays]:
@@ -44,7 +41,7 @@ def labels(value: object, context: CoercionContext) -> list[LayerArrays]:
         raise Refusal("rgb", "rgb=True is for images, not for labels")
     data = _smallest(_numbers(_stacked(value)))
     _check_axes(data, "labels")
-    arrays = label_features(context.features, context.note)
+    arrays = label_features(context.features, context.note, context.columns)
     calibration = _calibration(value, data.ndim)
     return [LayerArrays("labels", data, arrays, data.ndim, calibration=calibration)]
 
@@ -68,11 +65,15 @@ def _are_several(values: Sequence[Any]) -> bool:
 
 IMAGE: Final = OutputKind(image, _are_several, is_single=lambda value: False)
 LABELS: Final = replace(
-    IMAGE, make=labels, is_features=lambda value: is_table(value) or are_regions(value)
+    IMAGE,
+    make=labels,
+    is_features=lambda value: is_table(value) or are_regions(value) or _is_details(value),
 )
 
 
-def label_features(given: object, note: Note) -> dict[str, AnyArray]:
+def label_features(
+    given: object, note: Note, named: Mapping[str, str] | None = None
+) -> dict[str, AnyArray]:
     """Return features of labels; ``feature:index`` tells the label of each row.
 
     A column such as ``label`` or ``index`` names the labels; without one, rows count them from 0,
@@ -80,10 +81,12 @@ def label_features(given: object, note: Note) -> dict[str, AnyArray]:
     """
     if given is None:
         return {}
-    table: Table = measured(regions_of(given)) if are_regions(given) else required_table(given)
+    table: Table = measured(regions_of(given)) if are_regions(given) else _label_table(given)
     if not table:
         return {}
-    name = find(table, LABEL_NAMES)
+    named = named or {}
+    check_named(table, named)
+    name = role_column(table, "label", named)
     if name is None:
         first, values = next(iter(table.items()))
         index: AnyArray = np.arange(len(as_column(first, values, "labels")))
@@ -97,6 +100,19 @@ def label_features(given: object, note: Note) -> dict[str, AnyArray]:
         index = index.astype(np.int64, copy=False)
     table.pop("index", None)
     return {FEATURE + "index": index, **features_of(table, len(index), "labels", note)}
+
+
+def _is_details(value: object) -> bool:
+    """Return whether a value is the details that StarDist returns beside labels."""
+    return isinstance(value, Mapping) and {"points", "prob"} <= value.keys()
+
+
+def _label_table(given: Any) -> Table:
+    if not _is_details(given):
+        return required_table(given)
+    # The first polygon of StarDist has label 1; their outlines are shapes, and no features.
+    count = len(given["prob"])
+    return {"label": np.arange(1, count + 1), "prob": given["prob"], "points": given["points"]}
 
 
 def _stacked(value: object) -> object:

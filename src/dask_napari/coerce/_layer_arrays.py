@@ -30,7 +30,8 @@ class CoercionContext:
 
     ``meta`` are arguments of napari's layer that came with the data; a column named like one of
     ``position_axes`` is a feature, not a coordinate; ``empty_ndim`` is the number of coordinates
-    where there are no elements; ``rgb`` is None to guess it.
+    where there are no elements; ``columns`` are the tap's names for columns of a table; ``rgb`` is
+    None to guess it.
     """
 
     rgb: bool | None = None
@@ -38,6 +39,7 @@ class CoercionContext:
     meta: Mapping[str, Any] = field(default_factory=dict)
     position_axes: frozenset[str] = frozenset()
     empty_ndim: int = 2
+    columns: Mapping[str, str] = field(default_factory=dict)
     note: Note = ignore
 
     def leave_out(self, elements: str, count: int, total: int, why: str, detail: str = "") -> None:

@@ -9,19 +9,23 @@ from typing import Any
 from dask_napari.coerce._coordinate_columns import axis_columns
 from dask_napari.coerce._host_arrays import is_array
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
-from dask_napari.coerce._tables import is_columns, is_frame, table_of
+from dask_napari.coerce._tables import are_records, is_columns, is_frame, is_record, table_of
 
 
 def is_table(value: object) -> bool:
-    """Return whether a value is a data frame or a mapping of names to columns."""
-    return is_frame(value) or is_columns(value)
+    """Return whether a value is a data frame, a mapping of names to columns or rows by name."""
+    return is_frame(value) or is_columns(value) or are_records(value)
 
 
 def has_coordinates(value: Mapping[Any, Any]) -> bool:
     """Return whether a mapping is a table of coordinates, not of layers by name."""
     # Empty lists alone are layers without elements, unless they are named like axes.
     empty = all(isinstance(entry, list | tuple) and not entry for entry in value.values())
-    return (is_columns(value) and not empty) or bool(axis_columns(table_of(value) or {}))
+    return (
+        is_record(value)
+        or (is_columns(value) and not empty)
+        or bool(axis_columns(table_of(value) or {}))
+    )
 
 
 def are_rows(values: Sequence[Any], ndim: int = 2) -> bool:

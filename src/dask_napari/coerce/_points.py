@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._coordinate_columns import axis_columns, axis_names, take
+from dask_napari.coerce._column_roles import check_named
+from dask_napari.coerce._coordinate_columns import axis_columns, axis_names, note_unused, take
 from dask_napari.coerce._features import features_of
 from dask_napari.coerce._host_arrays import coordinates, is_array
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._output_kind import OutputKind
 from dask_napari.coerce._regions import are_regions, centres
-from dask_napari.coerce._tables import Table, column_list, is_frame, table_of
+from dask_napari.coerce._tables import Table, column_list, holds_table, table_of
 from dask_napari.model import AXES_LIMIT, AnyArray, Calibration, Kind, Refusal, reachable
 from dask_napari.placement import column_names
 
@@ -28,7 +28,7 @@ def points(value: object, context: CoercionContext) -> list[LayerArrays]:
     axes: tuple[str, ...] = ()
     if are_regions(value):
         data, table = centres(value)
-    elif is_frame(value) or isinstance(value, Mapping):
+    elif holds_table(value):
         data, axes, table = _from_table(table_of(value) or {}, context)
     elif is_array(value) or isinstance(value, list | tuple):
         data = _from_array(value, context)
@@ -80,13 +80,16 @@ def made_of_rows(
 
 
 def _from_table(table: Table, context: CoercionContext) -> tuple[AnyArray, tuple[str, ...], Table]:
-    columns = axis_columns(table, context.position_axes)
+    check_named(table, context.columns)
+    columns = axis_columns(table, context.position_axes, context.columns)
     if not columns:
         raise Refusal(
             "no coordinates",
             f"a table with {column_list(table)} has no coordinates; name their columns y and x (and"
-            " z, t), row and col, centroid-0, centroid-1 ... or axis-0, axis-1 ...",
+            " z, t), row and col, centroid-0, centroid-1 ... or axis-0, axis-1 ...; or say columns="
+            "{'y': ..., 'x': ...} of the tap",
         )
+    note_unused(table, columns, context.note, context.position_axes)
     data, others = take(table, list(columns.values()), "points")
     return data, axis_names(columns), others
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.coerce import _geometries, _imagej_rois
-from dask_napari.coerce._features import features_of, rows_to_table
+from dask_napari.coerce._features import features_of
 from dask_napari.coerce._host_arrays import coordinates, is_array, to_host
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._outlines import Outlines, not_a_shape
@@ -17,7 +17,15 @@ from dask_napari.coerce._output_kind import OutputKind, has_coordinates
 from dask_napari.coerce._points import made_of_rows
 from dask_napari.coerce._regions import are_regions, common_ndim, measured, outline, regions_of
 from dask_napari.coerce._shape_tables import add_table
-from dask_napari.coerce._tables import Table, is_columns, is_frame, table_of
+from dask_napari.coerce._tables import (
+    Table,
+    are_records,
+    is_columns,
+    is_frame,
+    is_record,
+    rows_to_table,
+    table_of,
+)
 from dask_napari.model import AnyArray, Refusal
 
 
@@ -33,8 +41,8 @@ def shapes(value: object, context: CoercionContext) -> list[LayerArrays]:
     value = _without_hierarchy(value)
     if are_regions(value):
         table = _add_regions(outlines, value)
-    elif is_frame(value) or (is_columns(value) and not _is_shape(value)):
-        table = add_table(outlines, table_of(value) or {})
+    elif _is_table(value):
+        table = add_table(outlines, table_of(value) or {}, context.columns)
     else:
         types = context.meta.get("shape_type", "")
         if _is_typed_list(value):
@@ -52,6 +60,15 @@ def _is_single(value: Mapping[Any, Any]) -> bool:
 
 
 SHAPES: Final = OutputKind(shapes, are_several=lambda values: False, is_single=_is_single)
+
+
+def _is_table(value: Any) -> bool:
+    """Return whether a value is a table, and not a shape or a list of shapes."""
+    if is_frame(value):
+        return True
+    if isinstance(value, list):
+        return are_records(value) and not any(map(_is_shape, value))
+    return (is_columns(value) or is_record(value)) and not _is_shape(value)
 
 
 def _is_shape(value: object) -> bool:

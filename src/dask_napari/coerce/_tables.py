@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date, time, timedelta
 from typing import Any, Final
 
@@ -60,17 +60,60 @@ def _is_column(value: Any) -> bool:
     return is_array(value) and getattr(value, "ndim", 1) == 1
 
 
+def is_record(value: object) -> bool:
+    """Return whether a value is a row of a table: a mapping of names to scalars.
+
+    >>> is_record({"y": 1, "x": 2.5}), is_record({"y": [1], "x": [2]})
+    (True, False)
+    """
+    if not isinstance(value, Mapping) or not value:
+        return False
+    entries = list(value.values())
+    return any(isinstance(entry, _SCALARS) for entry in entries) and all(
+        entry is None or isinstance(entry, _SCALARS) or is_record(entry) for entry in entries
+    )
+
+
+def are_records(value: object) -> bool:
+    """Return whether a value is one row of a table, or a list of rows; rows of None count.
+
+    >>> are_records([{"y": 1, "x": 2}, None]), are_records([[1, 2]])
+    (True, False)
+    """
+    if isinstance(value, list):
+        return any(map(is_record, value)) and all(v is None or is_record(v) for v in value)
+    return is_record(value)
+
+
+def holds_table(value: object) -> bool:
+    """Return whether a value is a data frame, a mapping of columns or a list of records."""
+    return is_frame(value) or isinstance(value, Mapping) or are_records(value)
+
+
 def table_of(value: object) -> Table | None:
-    """Return the columns of a data frame or a mapping, None for other values.
+    """Return the columns of a data frame, a mapping or a list of records, None for other values.
 
     A named index of a data frame is a column, too.
     """
+    if are_records(value):
+        rows: Any = [value] if isinstance(value, Mapping) else value
+        return rows_to_table(rows)
     if is_frame(value):
         refuse_lazy(value)
         return _from_frame(value)
     if isinstance(value, Mapping):
         return _with_unique_names(list(value), list(value.values()).__getitem__)
     return None
+
+
+def find(table: Table, names: Sequence[str]) -> str | None:
+    """Return the first column with one of the names, the best first, whatever its case.
+
+    >>> find({"Shape-Type": [1]}, ["index", "shape-type"])
+    'Shape-Type'
+    """
+    folded = {name.strip().lower(): name for name in reversed(table)}
+    return next((folded[name] for name in names if name in folded), None)
 
 
 def required_table(value: object) -> Table:
@@ -143,3 +186,20 @@ def unused(name: str, names: Container[str]) -> str:
     name = clean(name) or "unnamed"
     candidates = (f"{name} [{number}]" for number in itertools.count(1))
     return name if name not in names else next(c for c in candidates if c not in names)
+
+
+def rows_to_table(rows: Sequence[Mapping[str, Any] | None]) -> Table:
+    """Return the features of each element as columns, with None for missing ones.
+
+    >>> rows_to_table([{"name": "a"}, None, {"name": "b", "z": 3}])
+    {'name': ['a', None, 'b'], 'z': [None, None, 3]}
+    """
+    names: dict[Any, None] = {}
+    for row in rows:
+        names.update(dict.fromkeys(row or ()))
+        if len(names) > MAX_READ:
+            raise Refusal("too many columns", f"more than {MAX_READ} features")
+    table: Table = {}
+    for name in names:
+        table[unused(str(name), table)] = [(row or {}).get(name) for row in rows]
+    return table

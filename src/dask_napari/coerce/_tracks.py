@@ -7,19 +7,22 @@ from typing import Any, Final
 
 import numpy as np
 
+from dask_napari.coerce._column_roles import check_named, role_column, words_of
 from dask_napari.coerce._conversions import Conversion
-from dask_napari.coerce._coordinate_columns import axis_columns, axis_names, find, take
+from dask_napari.coerce._coordinate_columns import (
+    axis_columns,
+    axis_names,
+    note_unused,
+    numbers_in,
+    take,
+)
 from dask_napari.coerce._features import as_column, column
 from dask_napari.coerce._host_arrays import coordinates, is_array
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._output_kind import OutputKind, are_rows
 from dask_napari.coerce._points import element_rows, made_of_rows
-from dask_napari.coerce._tables import Table, column_list, is_frame, table_of, unused
+from dask_napari.coerce._tables import Table, column_list, holds_table, is_frame, table_of, unused
 from dask_napari.model import FARTHEST, AnyArray, Refusal
-
-_ID: Final = ("track_id", "trackid", "track", "particle", "id", "track id")
-_TIME: Final = ("frame", "t", "time", "position_t", "timepoint", "frame_y")
-_PARENT: Final = ("parent_track_id", "parent_id", "parent", "parent_track")
 
 
 def tracks(value: object, context: CoercionContext) -> list[LayerArrays]:
@@ -31,9 +34,9 @@ def tracks(value: object, context: CoercionContext) -> list[LayerArrays]:
     value, features, graph = _fields(value, context.meta.get("graph"))
     table: Table = {}
     axes: tuple[str, ...] = ()
-    if is_frame(value) or isinstance(value, Mapping):
-        data, axes, table = _from_table(table_of(value) or {})
-        graph = _parents(data, table) if graph is None else graph
+    if holds_table(value):
+        data, axes, table = _from_table(table_of(value) or {}, context)
+        graph = _parents(data, table, context.columns) if graph is None else graph
     elif is_array(value) or isinstance(value, list | tuple):
         data = element_rows(value, "tracks").astype(np.float64, copy=False)
         if data.ndim == 1 and len(data) in (4, 5):
@@ -87,19 +90,24 @@ def _is_integer(key: object) -> bool:
     return isinstance(key, int | np.integer) and not isinstance(key, bool)
 
 
-def _from_table(table: Table) -> tuple[AnyArray, tuple[str, ...], Table]:
-    track, time = find(table, _ID), find(table, _TIME)
-    columns = axis_columns(table, frozenset("t"))
-    if track is not None and track.strip().lower() == "id" and _never_repeats(table[track]):
-        track = None  # numbers of rows
+def _from_table(table: Table, context: CoercionContext) -> tuple[AnyArray, tuple[str, ...], Table]:
+    named = context.columns
+    check_named(table, named)
+    columns = axis_columns(table, named=named)
+    time = columns.pop("t", None)
+    track = role_column(table, "track", named)
+    if track is not None and "track" not in named and words_of(track) == ("id",):
+        track = None if _never_repeats(table[track]) else track  # numbers of rows
     if track is None or time is None or not columns:
         raise Refusal(
             "no coordinates",
             "a table of tracks needs columns track_id, frame (or t), y and x; this one has"
-            f" {column_list(table)}; ids that never repeat are no tracks",
+            f" {column_list(table)}; ids that never repeat are no tracks; or say"
+            " columns={'track': ..., 't': ..., 'y': ..., 'x': ...} of the tap",
         )
-    table = _with_numbers(table, track)
+    table = _with_numbers(table, track, time, named)
     data, others = take(table, [track, time, *columns.values()], "tracks")
+    note_unused(others, {"track": track, "t": time, **columns}, context.note)
     axes = axis_names(columns)
     return data.astype(np.float64, copy=False), ("t", *axes) if axes else (), others
 
@@ -122,12 +130,20 @@ _NO_TRACK: Final = frozenset({"", "none", "nan", "na", "n/a", "null"})
 """Texts in a column of tracks, in lower case, for rows that are in none."""
 
 
-def _with_numbers(table: Table, track: str) -> Table:
+def _with_numbers(table: Table, track: str, time: str, named: Mapping[str, str]) -> Table:
     """Return a table with numbers for the names of tracks, which become a feature."""
     texts = column(as_column(track, table[track], "tracks"))
     if texts.dtype.kind != "U" or not len(texts):
         return table
-    names = [None if name.strip().lower() in _NO_TRACK else name.strip() for name in texts.tolist()]
+    # A row without a time is none: some files have lines of text below their header.
+    times = numbers_in(as_column(time, table[time], "tracks"))
+    timed = np.isfinite(times) if times.dtype.kind in "iuf" else np.ones(len(times), np.bool_)
+    if timed.shape != texts.shape:
+        return table  # refused for it
+    names = [
+        name.strip() if at and name.strip().lower() not in _NO_TRACK else None
+        for name, at in zip(texts.tolist(), timed, strict=True)
+    ]
     try:
         numbers = {name: float(name) for name in names if name is not None}
         found = dict(table)
@@ -136,7 +152,7 @@ def _with_numbers(table: Table, track: str) -> Table:
         for name in filter(None, names):
             numbers.setdefault(name, float(len(numbers)))
         found = {**table, unused("track name", table): texts}
-    for each in filter(None, (track, find(table, _PARENT))):
+    for each in filter(None, (track, role_column(table, "parent", named))):
         given = column(as_column(each, table[each], "tracks"))
         if given.dtype.kind == "U":
             found[each] = np.array([numbers.get(name.strip(), np.nan) for name in given.tolist()])
@@ -172,9 +188,9 @@ def _in_tracks(data: AnyArray, context: CoercionContext) -> AnyArray:
     return usable
 
 
-def _parents(data: AnyArray, table: Table) -> dict[int, Any] | None:
+def _parents(data: AnyArray, table: Table, named: Mapping[str, str]) -> dict[int, Any] | None:
     """Return the graph that a column of parents makes, None without such a column."""
-    name = find(table, _PARENT)
+    name = role_column(table, "parent", named)
     if name is None:
         return None
     try:

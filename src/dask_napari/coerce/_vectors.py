@@ -8,17 +8,21 @@ from typing import Final
 
 import numpy as np
 
-from dask_napari.coerce._coordinate_columns import axis_columns, axis_names, find, take
+from dask_napari.coerce._column_roles import check_named, words_of
+from dask_napari.coerce._coordinate_columns import axis_columns, axis_names, note_unused, take
 from dask_napari.coerce._host_arrays import is_array
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._output_kind import OutputKind, are_rows
 from dask_napari.coerce._points import element_rows, made_of_rows
-from dask_napari.coerce._tables import Table, column_list, is_frame, table_of
+from dask_napari.coerce._tables import Table, column_list, holds_table, table_of, unused
 from dask_napari.model import AXES_LIMIT, AnyArray, Refusal
 from dask_napari.placement import column_names
 
-_PROJECTIONS: Final = ("d{}", "v{}", "v_{}", "d_{}", "{}_projection", "velocity_{}", "direction_{}")
-"""Names of the column of the projection along an axis."""
+_PROJECTIONS: Final = (
+    *("d{}", "v{}", "{}projection", "velocity{}", "{}velocity"),
+    *("direction{}", "displacement{}", "flow{}"),
+)
+"""Names of the column of the projection along an axis, without separators."""
 
 
 def vectors(value: object, context: CoercionContext) -> list[LayerArrays]:
@@ -28,7 +32,7 @@ def vectors(value: object, context: CoercionContext) -> list[LayerArrays]:
     has columns such as ``y``, ``x``, ``dy`` and ``dx``.
     """
     table: Table | None = None
-    if is_frame(value) or isinstance(value, Mapping):
+    if holds_table(value):
         data, axes, table = _from_table(table_of(value) or {}, context)
     elif is_array(value) or isinstance(value, list | tuple):
         data = _from_array(element_rows(value, "vectors"), context)
@@ -71,24 +75,36 @@ def _from_field(field: AnyArray) -> AnyArray:
 
 
 def _from_table(table: Table, context: CoercionContext) -> tuple[AnyArray, tuple[str, ...], Table]:
-    starts = axis_columns(table, context.position_axes)
-    projections = _projections(table, list(starts))
+    check_named(table, context.columns)
+    starts = axis_columns(table, context.position_axes, context.columns)
+    projections = _projections(table, list(starts), context.columns)
     if not projections:
         raise Refusal(
             "no coordinates",
             "a table of vectors needs columns y and x and their projections dy and dx (or vy, vx,"
-            f" or v and u); this one has {column_list(table)}",
+            f" or v and u), one for each axis of {', '.join(starts) or 'y and x'}; this one has"
+            f" {column_list(table)}; or say columns={{'dy': ..., 'dx': ...}} of the tap",
         )
+    if len(projections) < len(starts):  # arrows lie in their frame
+        none = unused("dt", table)
+        table = {**table, none: np.zeros(len(next(iter(table.values()))))}
+        projections = [none, *projections]
     data, others = take(table, [*starts.values(), *projections], "vectors")
+    note_unused(others, starts, context.note, context.position_axes)
     return data.reshape(-1, 2, len(starts)), axis_names(starts), others
 
 
-def _projections(table: Table, axes: list[str]) -> list[str]:
-    forms = [[form.format(axis) for axis in axes] for form in _PROJECTIONS]
-    if axes == ["y", "x"]:
-        forms.append(["v", "u"])
-    for names in forms:
-        columns = [name for name in (find(table, [name]) for name in names) if name is not None]
-        if columns and len(columns) == len(axes):
-            return columns
+def _projections(table: Table, axes: list[str], named: Mapping[str, str]) -> list[str]:
+    """Return the columns of projections along the axes, or all axes but time, all by one form."""
+    known = [named[f"d{axis}"] for axis in axes if f"d{axis}" in named]
+    if known:
+        return known if len(known) in (len(axes), len(axes) - (axes[0] == "t")) else []
+    by_words = {"".join(words_of(name)): name for name in reversed(table)}
+    for wanted in (axes, axes[1:] if axes[:1] == ["t"] else []):
+        forms = [[form.format(axis) for axis in wanted] for form in _PROJECTIONS]
+        if wanted == ["y", "x"]:
+            forms.append(["v", "u"])
+        for names in forms:
+            if names and all(name in by_words for name in names):
+                return [by_words[name] for name in names]
     return []

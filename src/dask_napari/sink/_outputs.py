@@ -116,6 +116,7 @@ class Output:
                     provenance=self.provenance(),
                     calibration=tap.calibration,
                     rgb=tap.rgb,
+                    columns=tap.columns,
                     on_note=self._context.reports.note,
                 ):
                     if isinstance(part, Item):

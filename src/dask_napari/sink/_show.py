@@ -41,8 +41,8 @@ def show(
         later replaces what it showed before. In threads of your own, say where.
     **options
         ``kind``, ``axes``, ``scale``, ``units``, ``translate``, ``policy``, ``rgb``, ``options``,
-        ``sizes``, ``fill`` and ``contrast`` of :class:`~dask_napari.Tap`. Of ``axes``, ``options``,
-        ``sizes``, ``fill`` and ``contrast`` the first call on a worker counts.
+        ``sizes``, ``fill``, ``contrast`` and ``columns`` of :class:`~dask_napari.Tap`. Of ``axes``,
+        ``options``, ``sizes``, ``fill`` and ``contrast`` the first call on a worker counts.
 
     Returns
     -------

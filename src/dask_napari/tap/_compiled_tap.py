@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dask_napari.coerce import ValueOf
@@ -18,7 +19,8 @@ class CompiledTap:
     """Tap in its final form; :meth:`Tap.compile` makes it.
 
     ``spec`` is declared before the first item; ``rgb`` is None to guess it for each output;
-    ``value`` is the part of an output that is shown, None for all of it.
+    ``value`` is the part of an output that is shown, None for all of it;
+    ``columns`` are the names that the user gives for columns of a table.
     """
 
     selector: Selector
@@ -29,6 +31,7 @@ class CompiledTap:
     copy: Literal["lazy", "eager"]
     rgb: bool | None
     value: ValueOf | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def layer(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
-from dask_napari.coerce import ValueOf
+from dask_napari.coerce import ValueOf, checked_columns
 from dask_napari.model import (
     CONTRAST_MODES,
     KINDS,
@@ -77,6 +77,9 @@ class Tap:
     value : int, str or callable, optional
         Which part of an output to show: an index, a key or the name of an attribute, or a function
         of the output, which runs on the publisher's thread. All of the output if not given.
+    columns : mapping, optional
+        Which columns of a table are its coordinates, where their names do not tell:
+        ``{"y": "row", "x": "col"}``. The page "Kinds of output" lists the names on the left.
     dims : sequence of str, optional
         Names of the axes of a dask array.
     sizes : {"pad", "separate"}
@@ -114,6 +117,7 @@ class Tap:
     rgb: bool | None = None
     options: Mapping[str, Any] | None = None
     value: ValueOf | None = None
+    columns: Mapping[str, str] | None = None
     dims: Sequence[str] | None = None
     sizes: Sizes = "pad"
     fill: float = 0.0
@@ -156,6 +160,7 @@ class Tap:
             self.copy,
             self.rgb if grid is None else grid.rgb,
             self._value(grid),
+            checked_columns(self.kind, self.columns),
         )
 
     def _value(self, grid: ChunkGrid | None) -> ValueOf | None:

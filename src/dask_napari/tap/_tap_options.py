@@ -25,6 +25,7 @@ class ShowOptions(TypedDict, total=False):
     sizes: Sizes
     fill: float
     contrast: ContrastMode
+    columns: Mapping[str, str] | None
 
 
 class TapOptions(ShowOptions, total=False):
