@@ -59,6 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "stream.send",
         "stream.receive",
         "stream.shm",
+        "system",
     },
     "canvas": {"model", "catalog"},
     "canvas.pixels": {"model", "catalog", "canvas"},

@@ -6,7 +6,8 @@ records sees them all and changes nothing: a handler would keep warnings from ``
 program has configured no logging.
 
 ``DASK_NAPARI_TEST_FOLDER`` names the folder in which these processes, and no others, find each
-other. Processes without the other variable tell of nothing.
+other. Processes without the other variable tell of nothing. ``DASK_NAPARI_TEST_SYSTEM=windows``
+makes them take this host for Windows.
 """
 
 import functools
@@ -123,3 +124,7 @@ def change_modules() -> None:
 if "DASK_NAPARI_TEST_FOLDER" in os.environ:
     install()
     change_modules()
+    if os.environ.get("DASK_NAPARI_TEST_SYSTEM") == "windows":
+        import pretended_windows
+
+        pretended_windows.install()

@@ -11,14 +11,14 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "dask_napari"
 
 # Calls, modules and flags that other systems do not have, or have otherwise.
-NAMES = {"fcntl", "ctypes", "resource", "getuid", "pwrite", "preadv", "statvfs", "fstatvfs"} | {
-    "posix_fallocate",
-    "O_TMPFILE",
-    "disk_partitions",
-    "st_uid",
-    "st_blocks",
+NAMES = {
+    *("fcntl", "ctypes", "msvcrt", "resource"),
+    *("getuid", "pread", "preadv", "pwrite", "statvfs", "fstatvfs", "posix_fallocate"),
+    *("memfd_create", "register_at_fork", "fork", "disk_partitions", "st_uid", "st_blocks"),
+    *("pass_fds", "preexec_fn", "start_new_session", "creationflags", "AF_UNIX"),
+    *("O_CLOEXEC", "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "O_TMPFILE", "O_BINARY"),
 }
-FLAGS = re.compile(r"(MAP|PROT|MADV|LOCK)_[A-Z_]+")
+FLAGS = re.compile(r"(MAP|PROT|MADV|LOCK|RLIMIT)_[A-Z_]+")
 PLACES = re.compile(r"/(proc|dev/shm|run/user)\b")
 
 
@@ -37,7 +37,7 @@ def named(path: Path) -> set[str]:
                 found |= {alias.name for alias in names}
             case ast.ImportFrom(module=module, names=names):
                 found |= {str(module), *(alias.name for alias in names)}
-            case ast.Attribute(attr=name) | ast.Name(id=name):
+            case ast.Attribute(attr=name) | ast.Name(id=name) | ast.keyword(arg=str(name)):
                 found.add(name)
             case ast.Constant(value=str(text)) if id(node) not in documents:
                 found |= {place[0] for place in PLACES.finditer(text)}
@@ -55,4 +55,4 @@ def test_what_differs_between_systems_is_named_in_one_room(path):
 
 def test_the_room_names_them():
     found = set().union(*(named(path) for path in (SOURCE / "system").glob("*.py")))
-    assert found >= {"fcntl", "getuid", "ctypes", "MADV_HUGEPAGE", "/dev/shm", "pwrite"}
+    assert found >= {"fcntl", "getuid", "ctypes", "MADV_HUGEPAGE", "/dev/shm", "pwrite", "msvcrt"}

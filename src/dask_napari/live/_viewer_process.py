@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import subprocess
 import sys
 import tempfile
-import time
+import threading
 import weakref
 from collections.abc import Sequence
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from dask_napari.stream.auth import Security
 from dask_napari.stream.shm import janitor
+from dask_napari.system import APART, after_fork, read_bytes
 
 QUIT_TIMEOUT: Final = 10.0
 """Seconds for a window to close."""
@@ -51,36 +52,26 @@ class ViewerProcess:
         insecure: bool = False,
     ) -> None:
         _viewers.add(self)
-        read, write = os.pipe()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - can be read after the viewer's end
         weakref.finalize(self, self._log.close)
         command = [sys.executable, "-m", "dask_napari.viewer", "--watch-parent", "--security-stdin"]
-        command += [f"--ready-fd={write}", f"--title={title}"]
+        command += ["--ready-stdout", f"--title={title}"]
         command += [f"--listen={address}" for address in listen]
         command += ["--insecure"] if insecure else []
         command += [] if memory is None else [f"--memory={memory}"]
+        self.process: subprocess.Popen[bytes] = subprocess.Popen(
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            **APART,  # Ctrl-C in the terminal is for the script, whose end is the viewer's
+        )
         try:
-            self.process: subprocess.Popen[bytes] = subprocess.Popen(
-                command,
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=self._log,
-                stderr=self._log,
-                pass_fds=(write,),
-                # Ctrl-C in the terminal is for the script, whose end is the viewer's.
-                start_new_session=True,
-            )
-        except BaseException:
-            os.close(read)
-            raise
-        finally:
-            os.close(write)
-        try:
-            with os.fdopen(read, "rb") as pipe:
-                assert self.process.stdin is not None
-                self.process.stdin.write(security.dumps().encode() + b"\n")
-                self.process.stdin.flush()
-                ready = self._read_line(pipe.fileno(), time.monotonic() + timeout)
+            assert self.process.stdin is not None
+            self.process.stdin.write(security.dumps().encode() + b"\n")
+            self.process.stdin.flush()
+            ready = self._read_line(timeout)
             self.addresses: tuple[str, ...] = tuple(json.loads(ready)["addresses"])
         except (OSError, EOFError, ValueError, KeyError) as error:
             self.close(timeout=0)
@@ -97,16 +88,24 @@ class ViewerProcess:
         state = "running" if self.running else f"ended with {self.process.returncode}"
         return f"<ViewerProcess {self.process.pid}: {state}>"
 
-    def _read_line(self, pipe: int, deadline: float) -> bytes:
-        line = b""
-        while not line.endswith(b"\n"):
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([pipe], [], [], left)[0]:
-                raise TimeoutError("nothing heard from the viewer's process")
-            part = os.read(pipe, 4096)
-            if not part:
-                raise EOFError("the viewer's process ended")
-            line += part
+    def _read_line(self, timeout: float) -> bytes:
+        """Return what the viewer says when it listens; it says no more."""
+        pipe = self.process.stdout
+        assert pipe is not None
+        lines: SimpleQueue[bytes] = SimpleQueue()
+
+        def read() -> None:
+            with pipe:
+                lines.put(pipe.readline())
+
+        # A thread, since Windows polls no pipes; it ends with the viewer's process if not before.
+        threading.Thread(target=read, name="dask-napari-viewer-ready", daemon=True).start()
+        try:
+            line = lines.get(timeout=timeout)
+        except Empty:
+            raise TimeoutError("nothing heard from the viewer's process") from None
+        if not line.endswith(b"\n"):
+            raise EOFError("the viewer's process ended")
         return line
 
     @property
@@ -125,8 +124,11 @@ class ViewerProcess:
     def log(self, last: int = 4000) -> str:
         """Return the end of the viewer's output."""
         size = os.fstat(self._log.fileno()).st_size
-        start = max(0, size - last)
-        return os.pread(self._log.fileno(), last, start).decode(errors="replace").strip()
+        return (
+            read_bytes(self._log.fileno(), max(0, size - last), size)
+            .decode(errors="replace")
+            .strip()
+        )
 
     def hang_up(self) -> None:
         """Close the viewer's standard input, upon which its window closes."""
@@ -159,4 +161,4 @@ def _hang_up_in_child() -> None:
                 process.stdin.close()
 
 
-os.register_at_fork(after_in_child=_hang_up_in_child)
+after_fork(_hang_up_in_child)

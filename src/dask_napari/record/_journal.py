@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from dask_napari.model import Item, ItemMeta, PlaceKey, PlainValue, Refusal
 from dask_napari.record._files import open_inside, part_of, remove, write_all
-from dask_napari.system import lock, open_regular
+from dask_napari.system import lock, open_regular, read_bytes
 
 NAME: Final = "items.jsonl"
 
@@ -181,7 +181,7 @@ class Journal:
             self.close()
             raise OSError(errno.EBUSY, f"{path.parent} is being recorded by another process")
         self._size = os.fstat(self._descriptor).st_size
-        if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
+        if self._size and read_bytes(self._descriptor, self._size - 1, self._size) != b"\n":
             self._write(b"\n")  # after a line that a kill cut off
 
     def __repr__(self) -> str:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dask_napari.system._child_process import start_child
 from dask_napari.system._disk import (
-    allocated_bytes,
     file_system,
-    free_bytes,
     punch_hole,
     read_at,
+    read_bytes,
     unnamed_file,
     write_at,
 )
 from dask_napari.system._end_watch import EndWatch
 from dask_napari.system._mapped_copy import copy_mapped
-from dask_napari.system._memory import (
-    PAGE_BYTES,
-    SHARED_MEMORY,
+from dask_napari.system._memory import PAGE_BYTES, SHARED_MEMORY
+from dask_napari.system._platform import (
+    APART,
+    HAS_IPC,
+    after_fork,
+    allocated_bytes,
+    answers,
+    free_bytes,
+    is_closed,
+    is_own,
     map_file,
     private_memory,
     reserve,
@@ -31,7 +37,7 @@ from dask_napari.system._private_directories import (
 from dask_napari.system._screen import screen_fault
 from dask_napari.system._user_files import (
     UntrustedFileError,
-    is_own,
+    create_own,
     is_own_alone,
     lock,
     open_own,
@@ -44,6 +50,8 @@ from dask_napari.system._user_files import (
 from dask_napari.system._wakeup import Wakeup
 
 __all__ = [
+    "APART",
+    "HAS_IPC",
     "IPC_LIMIT",
     "PAGE_BYTES",
     "SHARED_MEMORY",
@@ -51,11 +59,15 @@ __all__ = [
     "RuntimeDirectory",
     "UntrustedFileError",
     "Wakeup",
+    "after_fork",
     "allocated_bytes",
+    "answers",
     "bases",
     "copy_mapped",
+    "create_own",
     "file_system",
     "free_bytes",
+    "is_closed",
     "is_own",
     "is_own_alone",
     "lock",
@@ -70,6 +82,7 @@ __all__ = [
     "private_memory",
     "punch_hole",
     "read_at",
+    "read_bytes",
     "reserve",
     "screen_fault",
     "start_child",

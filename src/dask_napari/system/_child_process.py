@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import IO, Final
 
+from dask_napari.system._platform import APART
+
 _PR_SET_PDEATHSIG: Final = 1
 """From ``sys/prctl.h``."""
 
@@ -41,5 +43,5 @@ def start_child(
         env=dict(environment),
         pass_fds=keep,
         preexec_fn=end_with_parent,
-        start_new_session=True,  # Ctrl-C in the terminal is for the window, which goes first
+        **APART,  # Ctrl-C in the terminal is for the window, which goes first
     )

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
+from dask_napari.system._platform import read_some, write_some
+
 _PUNCH_HOLE: Final = 0x02 | 0x01
 """Mode of fallocate(2): the file keeps its length, and the range becomes a hole."""
 
@@ -26,17 +28,6 @@ def file_system(path: Path) -> str:
     over = [mount for mount in mounts if path.is_relative_to(mount.mountpoint)]
     # The last of those with the longest path: mounts may lie on top of each other.
     return max(over, key=lambda mount: len(mount.mountpoint)).fstype if over else ""
-
-
-def free_bytes(where: int | Path) -> int:
-    """Return the bytes that can still be written to the disk of an open file or a path."""
-    disk = os.statvfs(where)
-    return disk.f_bavail * disk.f_frsize
-
-
-def allocated_bytes(descriptor: int) -> int:
-    """Return the bytes that an open file takes on the disk, without its holes."""
-    return os.fstat(descriptor).st_blocks * 512
 
 
 def unnamed_file(folder: Path) -> IO[bytes]:
@@ -52,17 +43,24 @@ def write_at(descriptor: int, data: npt.NDArray[np.uint8], offset: int) -> None:
     """Write all bytes at an offset of an open file."""
     done = 0
     while done < data.nbytes:
-        done += os.pwrite(descriptor, data[done:].data, offset + done)
+        done += write_some(descriptor, data[done:], offset + done)
 
 
 def read_at(descriptor: int, into: npt.NDArray[np.uint8], offset: int) -> None:
     """Fill an array from an offset of an open file. Raises OSError if the file ends before."""
     done = 0
     while done < into.nbytes:
-        count = os.preadv(descriptor, [into[done:].data], offset + done)
+        count = read_some(descriptor, into[done:], offset + done)
         if not count:
             raise OSError(errno.EIO, "the file is too short")
         done += count
+
+
+def read_bytes(descriptor: int, start: int, end: int) -> bytes:
+    """Return a range of an open file. Raises OSError if the file ends before."""
+    found = np.empty(end - start, np.uint8)
+    read_at(descriptor, found, start)
+    return found.tobytes()
 
 
 def punch_hole(descriptor: int, offset: int, nbytes: int) -> None:
@@ -73,7 +71,7 @@ def punch_hole(descriptor: int, offset: int, nbytes: int) -> None:
 @functools.cache
 def _fallocate() -> Callable[..., Any]:
     # Python has it without modes. A file system that cannot says so by the result.
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
     function = getattr(libc, "fallocate64", None) or getattr(libc, "fallocate", None)
     if function is None:
         return lambda *arguments: -1

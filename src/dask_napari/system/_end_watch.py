@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import select
 import signal
 import socket
 import sys
@@ -25,12 +24,16 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 """Signals of a terminal, a service manager or a container's engine; some kill seconds later."""
 
 
+HUNG_UP: Final = 255
+"""Byte that tells of the parent's end, where those of signals have their numbers."""
+
+
 class EndWatch:
     """End this process some seconds after it was told to end.
 
     It is told by its standard input, which is hung up when the process at the other end is gone,
-    if ``parent`` is given; and by signals, once :meth:`heed_signals` has been called. A thread
-    waits for both, so that it works before there is an event loop and while that is busy.
+    if ``parent`` is given; and by signals, once :meth:`heed_signals` has been called. Threads
+    wait for both, so that it works before there is an event loop and while that is busy.
     ``cleanups`` are called before the end, the last first, from another thread.
     """
 
@@ -39,8 +42,11 @@ class EndWatch:
         self.cleanups: list[Callable[[], None]] = []
         self._told, self._wakeup = socket.socketpair()
         self._wakeup.setblocking(False)  # as signal.set_wakeup_fd asks
-        thread = threading.Thread(target=self._wait, name="dask-napari-end-watch", daemon=True)
-        thread.start()
+        self._hung_up = threading.Event()
+        self._at_hang_up: Callable[[], None] = _nothing
+        targets = (self._wait, self._listen) if parent else (self._wait,)
+        for target in targets:
+            threading.Thread(target=target, name="dask-napari-end-watch", daemon=True).start()
 
     def __repr__(self) -> str:
         return f"<EndWatch{' of the parent' if self.parent else ''}>"
@@ -51,6 +57,12 @@ class EndWatch:
             signal.signal(number, lambda *_: end())
         # Written to from the signal itself: the main thread may be deep in a draw.
         signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
+
+    def heed_parent(self, end: Callable[[], None]) -> None:
+        """Call ``end`` when standard input is hung up, from a thread of this watch."""
+        self._at_hang_up = end
+        if self._hung_up.is_set():
+            end()
 
     def end(self) -> NoReturn:
         """End this process after an orderly close.
@@ -65,13 +77,7 @@ class EndWatch:
         os._exit(0)
 
     def _wait(self) -> None:
-        poll = select.poll()
-        poll.register(self._told, select.POLLIN)
-        if self.parent:
-            poll.register(sys.stdin.fileno(), 0)  # only hang-ups and errors
-        while not any(
-            fd != self._told.fileno() or self._told.recv(1)[0] in SIGNALS for fd, _ in poll.poll()
-        ):
+        while self._told.recv(1)[0] not in (*SIGNALS, HUNG_UP):
             pass
         threading.Event().wait(GRACE)
         cleaning = threading.Thread(target=self._clean, daemon=True)
@@ -80,6 +86,19 @@ class EndWatch:
         # Not by an exception or a signal: the main thread may be deep in drawing.
         os._exit(0)
 
+    def _listen(self) -> None:
+        # No poll: Windows has it for sockets alone.
+        with contextlib.suppress(OSError):
+            while os.read(sys.stdin.fileno(), 4096):
+                pass
+        self._hung_up.set()
+        self._wakeup.send(bytes([HUNG_UP]))
+        self._at_hang_up()
+
     def _clean(self) -> None:
         for cleanup in reversed(self.cleanups):
             cleanup()
+
+
+def _nothing() -> None:
+    """Do nothing: nobody has asked to be told yet."""

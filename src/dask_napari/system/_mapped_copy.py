@@ -6,6 +6,7 @@ import errno
 import math
 import mmap
 import os
+import sys
 import tempfile
 from typing import Any, Final
 
@@ -54,8 +55,8 @@ def _size(mapping: mmap.mmap) -> float:
 
 
 def _scratch() -> int:
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("dask-napari-copy", os.MFD_CLOEXEC)
+    if sys.platform == "linux":
+        return os.memfd_create("dask-napari-copy")
     with tempfile.TemporaryFile(buffering=0) as file:
         return os.dup(file.fileno())
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from dask_napari.system._platform import is_own, open_directory, run_folders
 from dask_napari.system._user_files import (
     UntrustedFileError,
-    is_own,
     lock,
     own_folder,
     own_paths,
@@ -61,7 +61,7 @@ def meeting_places() -> list[Path]:
     They do not depend on the environment: a worker that ssh or a batch system started may have
     another ``TMPDIR``, and know nothing of the session's directory.
     """
-    return [Path(f"/run/user/{os.getuid()}"), Path("/tmp")]
+    return run_folders()
 
 
 def private_directories() -> list[Path]:
@@ -109,7 +109,7 @@ class RuntimeDirectory:
     def _hold(self) -> int:
         """Open and lock the directory; return -1 if a janitor came before the lock."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            descriptor = open_directory(self.path)
         except FileNotFoundError:
             return -1
         held = False
@@ -138,6 +138,7 @@ class RuntimeDirectory:
             return
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._descriptor)
+        shutil.rmtree(self.path, ignore_errors=True)  # the file that was open, on Windows
         self._descriptor = -1
 
     def __enter__(self) -> RuntimeDirectory:

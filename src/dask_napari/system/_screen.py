@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from dask_napari.system._platform import answers
 
 
 def screen_fault(
@@ -21,7 +22,9 @@ def screen_fault(
     ''
     """
     platform = environment.get("QT_QPA_PLATFORM", "xcb").partition(":")[0]
-    if sys.platform in ("darwin", "win32") or platform != "xcb" or _wayland_answers(environment):
+    if sys.platform == "darwin" or sys.platform == "win32":
+        return ""
+    if platform != "xcb" or _wayland_answers(environment):
         return ""
     display = environment.get("DISPLAY")
     if not display:
@@ -51,11 +54,4 @@ def _x_answers(display: str) -> bool:
 
 def _wayland_answers(environment: Mapping[str, str]) -> bool:
     name = environment.get("WAYLAND_DISPLAY")
-    if not name:
-        return False
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(Path(environment.get("XDG_RUNTIME_DIR", "/")) / name))
-        except OSError:
-            return False
-    return True
+    return name is not None and answers(f"{environment.get('XDG_RUNTIME_DIR', '/')}/{name}")

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import stat
 from pathlib import Path
+
+from dask_napari.system._platform import (
+    OWN_FILE,
+    is_closed,
+    is_own,
+    lock_path,
+    open_directory,
+    open_within,
+    take_lock,
+    user_number,
+)
 
 
 class UntrustedFileError(OSError):
@@ -17,7 +27,7 @@ class UntrustedFileError(OSError):
 
 def prefix() -> str:
     """Return the beginning of the names of this user's segments and directories."""
-    return f"dask-napari-{os.getuid()}-"
+    return f"dask-napari-{user_number()}-"
 
 
 def own_folder(folder: Path, *, create: bool = False) -> Path:
@@ -60,23 +70,14 @@ def own_paths(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
     return [folder / n for n in names if n.startswith(prefix()) and pattern.fullmatch(n)]
 
 
-def is_own(status: os.stat_result) -> bool:
-    """Return whether a file belongs to this user."""
-    return status.st_uid == os.getuid()
-
-
 def is_own_alone(status: os.stat_result) -> bool:
     """Return whether a file belongs to this user and is closed to all others."""
-    return is_own(status) and not stat.S_IMODE(status.st_mode) & 0o077
+    return is_own(status) and is_closed(status)
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
-    """Open a file and return its descriptor. Raises OSError for a link, a pipe or a device.
-
-    A pipe would keep the caller waiting, and a link leads where nobody has looked.
-    """
-    flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    descriptor = os.open(path, flags, 0o666)
+    """Open a file and return its descriptor. Raises OSError for a link, a pipe or a device."""
+    descriptor = os.open(path, flags | OWN_FILE, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a file", str(path))
@@ -88,12 +89,16 @@ def open_own(
 ) -> int:
     """Open a file or directory of this user for reading; return its descriptor.
 
-    A relative path begins in the open directory ``parent``; with ``alone``, others must have no
-    access. Raises :class:`UntrustedFileError`, or OSError for a link or what cannot be opened.
+    ``parent`` is the descriptor of the directory in which the file lies, in place of which there
+    may be another by now; with ``alone``, others must have no access. Raises
+    :class:`UntrustedFileError`, or OSError for a link or what cannot be opened.
     """
-    # Not to be kept waiting by a pipe of that name.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    descriptor = os.open(path, flags | (os.O_DIRECTORY if directory else 0), dir_fd=parent)
+    if directory:
+        descriptor = open_directory(path)
+    elif parent is not None:
+        descriptor = open_within(parent, Path(path), os.O_RDONLY | OWN_FILE)
+    else:
+        descriptor = os.open(path, os.O_RDONLY | OWN_FILE)
     status = os.fstat(descriptor)
     wrong = ""
     if not directory and not stat.S_ISREG(status.st_mode):
@@ -108,6 +113,15 @@ def open_own(
     return descriptor
 
 
+def create_own(path: Path, *, readable: bool = False) -> int:
+    """Make a file that only this user can open; return a descriptor to write, and to read.
+
+    Raises FileExistsError if the name is taken, by a link too.
+    """
+    access = os.O_RDWR if readable else os.O_WRONLY
+    return os.open(path, access | os.O_CREAT | os.O_EXCL | OWN_FILE, 0o600)
+
+
 def lock(descriptor: int, *, shared: bool = False) -> bool:
     """Lock an open file or directory for as long as it is open; return false if another holds it.
 
@@ -115,17 +129,12 @@ def lock(descriptor: int, *, shared: bool = False) -> bool:
     tells what a crash has left from what is in use. A shared lock only looks: any number may
     have it, none while the owner lives.
     """
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return take_lock(descriptor, shared=shared)
 
 
 def still_named(descriptor: int, path: Path) -> bool:
     """Return whether ``path`` still is the open file; not if a janitor came before the lock."""
     try:
-        return os.path.samestat(os.fstat(descriptor), path.lstat())
+        return os.path.samestat(os.fstat(descriptor), lock_path(path).lstat())
     except FileNotFoundError:
         return False

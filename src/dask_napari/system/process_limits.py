@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import mmap
 import os
-import resource
 import threading
 from typing import Final
+
+from dask_napari.system import _platform
 
 DESCRIPTORS: Final = 32
 """Descriptors that a context with one socket, its connection and an arena take, twice over."""
@@ -44,13 +43,13 @@ def require(*, threads: int = 0) -> None:
 def _require_descriptors() -> None:
     taken: list[int] = []
     try:
-        first = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        first = os.open(os.devnull, os.O_RDONLY)
         taken.append(first)
         taken += (os.dup(first) for _ in range(DESCRIPTORS - 1))
     except OSError as error:
         if error.errno not in (errno.EMFILE, errno.ENFILE):
             raise
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        limit = _platform.descriptor_limit()
         raise ResourceShortage(
             errno.EMFILE,
             "file descriptors",
@@ -63,7 +62,7 @@ def _require_descriptors() -> None:
 
 def _require_address_space() -> None:
     try:
-        mmap.mmap(-1, ADDRESS_SPACE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+        _platform.private_memory(ADDRESS_SPACE).close()
     except OSError as error:
         raise ResourceShortage(
             errno.ENOMEM,
@@ -97,8 +96,4 @@ def _require_threads(number: int) -> None:
 
 def raise_descriptor_limit() -> None:
     """Allow this process as many descriptors as it may have, within reason."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, WANTED_DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    _platform.raise_descriptor_limit(WANTED_DESCRIPTORS)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import socket
 import stat
 from pathlib import Path
 
-from dask_napari.system import is_own, is_own_alone
+from dask_napari.system import answers, is_own, is_own_alone
 
 
 def reachable(address: str) -> bool:
@@ -31,15 +30,7 @@ def taken(address: str) -> bool:
     """Return whether somebody listens on an ``ipc://`` address; ZeroMQ would take it over."""
     if not address.startswith("ipc://"):
         return False
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(address.removeprefix("ipc://"))
-        except TimeoutError:
-            return True  # one that is stopped does not accept
-        except OSError:
-            return False
-    return True
+    return answers(address.removeprefix("ipc://"))
 
 
 _TCP = re.compile(r"tcp://(\[[^\]\s]+\]|[^:/\[\]\s]+):([0-9]{1,5}|\*)")

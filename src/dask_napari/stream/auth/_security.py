@@ -16,7 +16,7 @@ from typing import Any
 import zmq
 
 from dask_napari.stream.auth._addresses import check_tcp, is_local, is_private
-from dask_napari.system import IPC_LIMIT
+from dask_napari.system import HAS_IPC, IPC_LIMIT, create_own, is_closed
 
 _Z85_KEY = re.compile(r"[0-9A-Za-z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
 
@@ -136,7 +136,7 @@ class Security:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        descriptor = create_own(part)
         try:
             with os.fdopen(descriptor, "w") as file:
                 file.write(self.dumps() + "\n")
@@ -157,7 +157,7 @@ class Security:
             If it holds something else.
         """
         with open(path) as file:
-            if os.fstat(file.fileno()).st_mode & 0o077:
+            if not is_closed(os.fstat(file.fileno())):
                 raise PermissionError(
                     errno.EPERM, f"others can read {path}; run chmod 600 on it, or make new keys"
                 )
@@ -196,6 +196,10 @@ def check_address(address: str, *, security: Security | None, insecure: bool) ->
     Without ``security``, a receiver makes keys that only its own user on its own host can find.
     """
     if address.startswith("ipc://"):
+        if not HAS_IPC:
+            raise ValueError(
+                f"address {address!r}: this system has no such sockets; use tcp://127.0.0.1:5577"
+            )
         path = address.removeprefix("ipc://")
         if not path.startswith("/"):
             raise ValueError(

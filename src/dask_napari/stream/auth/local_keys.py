@@ -18,6 +18,7 @@ from dask_napari.stream.auth._security import Security
 from dask_napari.system import (
     RuntimeDirectory,
     bases,
+    create_own,
     lock,
     meeting_places,
     open_own,
@@ -37,8 +38,7 @@ def leave(addresses: Sequence[str], security: Security) -> RuntimeDirectory:
     """
     directory = RuntimeDirectory(*meeting_places(), *bases())
     text = json.dumps({"addresses": list(addresses), "keys": security.client().dumps()})
-    descriptor = os.open(directory.path / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(create_own(directory.path / FILE), "w") as file:
         file.write(text)
     return directory
 
@@ -67,7 +67,7 @@ def _read(directory: Path) -> bytes:
     try:
         if lock(descriptor, shared=True):
             raise ValueError("its viewer has ended")
-        file = open_own(FILE, alone=True, parent=descriptor)
+        file = open_own(directory / FILE, alone=True, parent=descriptor)
         try:
             return os.read(file, SIZE_LIMIT)
         finally:

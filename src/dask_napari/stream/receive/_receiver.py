@@ -24,11 +24,14 @@ from dask_napari.stream.receive._protocol import ReceiverProtocol
 from dask_napari.stream.shm import janitor
 from dask_napari.stream.wire import MESSAGE, Limits, keep_alive, open_context
 from dask_napari.stream.wire import messages as wire
-from dask_napari.system import RuntimeDirectory, Wakeup
+from dask_napari.system import HAS_IPC, RuntimeDirectory, Wakeup
 
 logger = logging.getLogger(__name__)
 
 ANY_IPC: Final = "ipc://*"
+
+ANY_LOOPBACK: Final = "tcp://127.0.0.1:*"
+"""Stands in for ``ipc://*``, if nothing else is wanted, where there are no such sockets."""
 
 ROUND: Final = 64
 """Messages handled before replies and time-outs get their turn."""
@@ -54,7 +57,7 @@ class Receiver:
     ----------
     addresses : str or sequence of str
         ``ipc://`` and ``tcp://`` addresses to bind. ``ipc://*`` makes a socket in a private
-        directory of this user; port ``*`` or ``0`` takes any free one.
+        directory of this user, and is left out on Windows; port ``*`` or ``0`` takes any free one.
     board : Board
         Where items are put.
     security : Security, optional
@@ -90,6 +93,8 @@ class Receiver:
         share_keys: bool = False,
     ) -> None:
         wanted = (addresses,) if isinstance(addresses, str) else tuple(addresses)
+        if not HAS_IPC:
+            wanted = tuple(a for a in wanted if a != ANY_IPC) or (wanted and (ANY_LOOPBACK,))
         if not wanted:
             raise ValueError("addresses is empty; give at least one, tcp://127.0.0.1:5577")
         for address in wanted:

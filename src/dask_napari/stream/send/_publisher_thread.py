@@ -7,7 +7,6 @@ import dataclasses
 import itertools
 import logging
 import math
-import os
 import threading
 import time
 import weakref
@@ -28,7 +27,7 @@ from dask_napari.stream.send._task_notices import TaskNotices
 from dask_napari.stream.send._undelivered import RetriedEntry, Undelivered
 from dask_napari.stream.shm import janitor
 from dask_napari.stream.wire import open_context
-from dask_napari.system import Wakeup, process_limits
+from dask_napari.system import Wakeup, after_fork, process_limits
 
 logger = logging.getLogger(__name__)
 
@@ -263,4 +262,4 @@ def _close_running() -> None:
 
 
 atexit.register(_close_running)
-os.register_at_fork(after_in_child=_running.clear)  # the threads are the parent's
+after_fork(_running.clear)  # the threads are the parent's

@@ -24,6 +24,7 @@ from dask_napari.system import (
     PAGE_BYTES,
     SHARED_MEMORY,
     UntrustedFileError,
+    create_own,
     lock,
     map_file,
     open_own,
@@ -133,9 +134,8 @@ class Arena:
             path = directory / f"{prefix()}{owner}-{secrets.token_hex(4)}"
             if not NAME.fullmatch(path.name):
                 raise ValueError(f"owner={owner!r} is not usable in a name; use A-Z, a-z, 0-9, -")
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
             try:
-                descriptor = os.open(path, flags, 0o600)
+                descriptor = create_own(path, readable=True)
             except OSError as error:
                 raise _unavailable(directory, nbytes, error) from error
             try:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import gc
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 
 import napari
-from qtpy.QtCore import QSocketNotifier, QTimer
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import Receiver
@@ -63,30 +62,24 @@ def run(
 
         heed_signals()
         QTimer.singleShot(0, heed_signals)  # napari.run takes SIGINT and the wake-up for itself
-        notifier = _at_hang_up(live.end) if end_watch.parent else None
+        parent = _Parent()
+        parent.ended.connect(live.end)
+        end_watch.heed_parent(parent.ended.emit)
         if on_ready is not None:
             QTimer.singleShot(0, lambda: on_ready(receiver))
         # napari collects garbage whenever layers go. Half a million objects of the libraries are
         # none, and looking through them would freeze the window for a quarter of a second.
         gc.freeze()
         napari.run()
-        del notifier
         live.close()
     finally:
         receiver.close()
 
 
-def _at_hang_up(end: Callable[[], None]) -> QSocketNotifier:
-    """Call ``end`` when standard input closes: whoever started this has ended."""
-    notifier = QSocketNotifier(sys.stdin.fileno(), QSocketNotifier.Type.Read)
+class _Parent(QObject):
+    """Whoever started this program; the signal comes from another thread."""
 
-    def read() -> None:
-        if not os.read(sys.stdin.fileno(), 4096):
-            notifier.setEnabled(False)
-            end()
-
-    notifier.activated.connect(read)
-    return notifier
+    ended = Signal()
 
 
 def announce(descriptor: int) -> Callable[[Receiver], None]:

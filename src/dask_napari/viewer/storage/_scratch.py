@@ -128,7 +128,7 @@ class Scratch:
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         number, segment = self._segment()
         descriptor = segment.file.fileno()
-        free = free_bytes(descriptor)
+        free = free_bytes(self.folder)
         if free - data.nbytes < self._reserve:
             raise OSError(
                 errno.ENOSPC,

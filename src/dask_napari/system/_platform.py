@@ -1,0 +1,81 @@
+"""Calls of this operating system, each with one meaning on all of them."""
+
+from __future__ import annotations
+
+import sys
+
+if sys.platform == "win32":
+    from dask_napari.system._windows import (
+        APART,
+        HAS_IPC,
+        OWN_FILE,
+        after_fork,
+        allocated_bytes,
+        answers,
+        descriptor_limit,
+        free_bytes,
+        is_closed,
+        is_own,
+        lock_path,
+        map_file,
+        open_directory,
+        open_within,
+        private_memory,
+        raise_descriptor_limit,
+        read_some,
+        reserve,
+        run_folders,
+        take_lock,
+        user_number,
+        write_some,
+    )
+else:
+    from dask_napari.system._posix import (
+        APART,
+        HAS_IPC,
+        OWN_FILE,
+        after_fork,
+        allocated_bytes,
+        answers,
+        descriptor_limit,
+        free_bytes,
+        is_closed,
+        is_own,
+        lock_path,
+        map_file,
+        open_directory,
+        open_within,
+        private_memory,
+        raise_descriptor_limit,
+        read_some,
+        reserve,
+        run_folders,
+        take_lock,
+        user_number,
+        write_some,
+    )
+
+__all__ = [
+    "APART",
+    "HAS_IPC",
+    "OWN_FILE",
+    "after_fork",
+    "allocated_bytes",
+    "answers",
+    "descriptor_limit",
+    "free_bytes",
+    "is_closed",
+    "is_own",
+    "lock_path",
+    "map_file",
+    "open_directory",
+    "open_within",
+    "private_memory",
+    "raise_descriptor_limit",
+    "read_some",
+    "reserve",
+    "run_folders",
+    "take_lock",
+    "user_number",
+    "write_some",
+]
