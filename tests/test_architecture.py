@@ -100,6 +100,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "record": {"model", "catalog", "system", "stream.send", "stream.receive"},
     "relay": {"model", "system", "stream.send", "stream.receive"},
     "cli": {
+        "model",
         "stream",
         "config",
         "system",

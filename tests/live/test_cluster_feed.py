@@ -16,80 +16,41 @@ import dask.array as da
 import numpy as np
 import pytest
 from distributed import Client, Event, wait
+from watched import Watched
 
 import cluster_tasks as tasks
 from dask_napari.live import ClusterAttachment
-from dask_napari.live._cluster_feed import ClusterFeed
-from dask_napari.live._cluster_sinks import ClusterSinks
-from dask_napari.model import Command, TapProgress, TaskCounts, TaskGroup, TaskStatus
-from dask_napari.sink import NapariSink
-from dask_napari.stream import Board, Control, Receiver, ViewerGone
+from dask_napari.model import Command, TapProgress, TaskCounts, TaskStatus
+from dask_napari.stream import Board, Receiver, ViewerGone
 from dask_napari.tap import Tap
 from headless import Headless, eventually
 
 
-class Watched:
-    """Sinks, a feed, and the viewer that hears both."""
-
-    def __init__(self, client: Client, viewer: Headless) -> None:
-        self.viewer = viewer
-        self.statuses: list[TaskStatus] = []
-        name = f"dask-napari-{uuid.uuid4().hex[:8]}"
-        self.sinks = ClusterSinks(client, NapariSink(viewer.receiver.addresses, name=name))
-        self.sinks.register()
-        self.control = Control(viewer.receiver.addresses)
-        self.feed = ClusterFeed(self.sinks, self.control, viewer.receiver.addresses)
-        self.feed.start()
-
-    def close(self) -> None:
-        self.feed.close(2.0)
-        self.sinks.close()
-        self.control.close()
-
-    def tap(self, tap: Tap) -> None:
-        self.sinks.change(lambda taps: taps.added([tap]))
-
-    def group(self, name: str) -> TaskGroup | None:
-        state = self.viewer.receiver.cluster.state()
-        return (
-            next((group for group in state.groups if group.name == name), None) if state else None
-        )
-
-    def progress(self, layer: str) -> TapProgress | None:
-        state = self.viewer.receiver.cluster.state()
-        return next((tap for tap in state.taps if tap.layer == layer), None) if state else None
-
-    def counts(self, layer: str) -> TaskCounts | None:
-        progress = self.progress(layer)
-        return progress and progress.counts
-
-
 @pytest.fixture
 def watched(client) -> Iterator[Watched]:
-    with Headless() as viewer:
-        watched = Watched(client, viewer)
+    with Headless() as viewer, Watched(client, viewer.receiver) as watched:
         yield watched
-        watched.close()
 
 
 def on_scheduler(dask_scheduler: object) -> list[str]:
     names = {*dask_scheduler.plugins, *dask_scheduler.handlers}
-    return [name for name in names if name.endswith("-tasks")]
+    return [name for name in names if name.startswith("dask-napari-") and "-tasks" in name]
 
 
 def test_groups_are_told_with_counts_types_and_durations(client, watched):
     gate = f"gate-{uuid.uuid4().hex}"
     futures = client.map(tasks.gated_frame, range(12), gate=gate, free=3, pure=False)
     eventually(lambda: (group := watched.group("gated_frame")) and group.counts.computed == 3)
+    eventually(lambda: watched.group("gated_frame").shape == "64 x 64 uint16")
     group = watched.group("gated_frame")
     assert group.counts.total == 12
     assert group.types == ("numpy.ndarray",)
     assert group.nbytes == 3 * 64 * 64 * 2
     assert group.seconds > 0
-    state = watched.viewer.receiver.cluster.state()
+    state = watched.receiver.cluster.state()
     assert state.scheduler == client.scheduler.address
     assert state.workers == 1
-    assert watched.viewer.receiver.cluster.attached
+    assert watched.receiver.cluster.attached
     Event(gate, client=client).set()
     eventually(lambda: watched.group("gated_frame").counts == TaskCounts(computed=12))
     del futures
@@ -106,7 +67,7 @@ def test_a_tap_is_told_from_the_first_moment_and_counts_its_tasks(client, watche
     wait([*futures, *failing])
     eventually(lambda: watched.counts("bad") == TaskCounts(failed=2))
     eventually(lambda: watched.counts("raw") == TaskCounts(computed=7))
-    eventually(lambda: watched.viewer.receiver.known() == {"raw": 7, "bad": 2})
+    eventually(lambda: watched.receiver.known() == {"raw": 7, "bad": 2})
     assert watched.progress("raw").groups == ("frame",)
 
 
@@ -140,19 +101,21 @@ def test_cancelled_tasks_are_not_computed(client, watched):
 
 
 def test_the_scheduler_is_left_as_it_was(client, watched):
-    eventually(lambda: watched.viewer.receiver.cluster.state())
-    assert len(client.run_on_scheduler(on_scheduler)) == 1
+    eventually(lambda: watched.receiver.cluster.state())
+    assert client.run_on_scheduler(on_scheduler)
     watched.feed.close(2.0)
     assert client.run_on_scheduler(on_scheduler) == []
 
 
 def test_the_plugin_goes_with_its_client(client):
-    with Headless() as viewer, Client(client.scheduler.address) as other:
-        watched = Watched(other, viewer)
+    with (
+        Headless() as viewer,
+        Client(client.scheduler.address) as other,
+        Watched(other, viewer.receiver),
+    ):
         eventually(lambda: viewer.receiver.cluster.state())
         other.close()
         eventually(lambda: client.run_on_scheduler(on_scheduler) == [])
-        watched.close()
 
 
 # -- tasks at their places ---------------------------------------------------------------------
@@ -160,7 +123,7 @@ def test_the_plugin_goes_with_its_client(client):
 
 def states(watched: Watched, layer: str) -> dict[object, str]:
     """The last state of each place of a layer that the feed tells; running is the sinks' word."""
-    for _, status in watched.viewer.receiver.cluster.take_statuses():
+    for _, status in watched.receiver.cluster.take_statuses():
         watched.statuses.append(status)
     found = {}
     for status in watched.statuses:
@@ -226,13 +189,13 @@ def test_failed_tasks_are_told_with_their_error_and_retried_by_a_command(client,
     (dependent,) = failures(watched, "mask")
     assert dependent.error == f"{failed.error} (of {pictures[1].key})"
     flags[1].touch()
-    watched.viewer.receiver.cluster.command(Command("retry", {"keys": [pictures[1].key]}))
+    watched.receiver.cluster.command(Command("retry", {"keys": [pictures[1].key]}))
     eventually(lambda: masks[1].status == "finished")
     assert client.gather(pictures[1])[0, 0] == 2
 
 
 def test_commands_change_the_taps_and_pause_the_stream(client, watched):
-    link, viewer = watched.viewer.receiver.cluster, watched.viewer
+    link, receiver = watched.receiver.cluster, watched.receiver
     eventually(lambda: link.attached)
     link.command(Command("tap", {"select": "frame", "kind": "image", "layer": "raw"}))
     eventually(lambda: watched.progress("raw"))
@@ -241,19 +204,19 @@ def test_commands_change_the_taps_and_pause_the_stream(client, watched):
     futures = client.map(tasks.frame, range(4), pure=False)
     wait(futures)
     eventually(lambda: watched.counts("raw") == TaskCounts(computed=4))
-    assert not viewer.receiver.ledger().total.selected
+    assert not receiver.ledger().total.selected
     link.command(Command("resume"))
-    viewer.until_shown("raw", 4)
+    eventually(lambda: receiver.sums().total.selected == 4)
     eventually(lambda: not link.state().paused)
     link.command(Command("untap", {"layer": "raw"}))
     eventually(lambda: watched.progress("raw") is None)
     link.command(Command("tap", {"select": "frame", "kind": "picture"}))
-    eventually(lambda: any("picture" in report.text for _, report in viewer.receiver.reports()))
+    eventually(lambda: any("picture" in report.text for _, report in receiver.reports()))
 
 
 def test_a_tap_that_matched_nothing_takes_other_tasks_and_keeps_its_options(client, watched):
     watched.tap(Tap("fram", layer="raw", at="{n:d}", options={"opacity": 0.5}))
-    link = watched.viewer.receiver.cluster
+    link = watched.receiver.cluster
     eventually(lambda: watched.progress("raw") and link.attached)
     link.command(Command("tap", {"select": "frame", "replaces": "raw"}))
     eventually(lambda: watched.progress("raw").select == "frame")
@@ -271,7 +234,7 @@ def test_a_predicate_of_the_user_is_not_asked_of_other_tasks(client, watched):
 
 def test_a_viewer_that_was_silent_is_told_what_it_missed(client, watched, monkeypatch):
     gate = f"gate-{uuid.uuid4().hex}"
-    eventually(lambda: watched.viewer.receiver.cluster.attached)
+    eventually(lambda: watched.receiver.cluster.attached)
     asked = watched.control.request
     monkeypatch.setattr(watched.control, "request", silent)
     watched.tap(Tap("gated_read", layer="cells", at="{well}.tif"))
@@ -320,18 +283,20 @@ def scheduler_process(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], C
 @contextmanager
 def silent_scheduler(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Watched]]:
     """A scheduler that was stopped after the feed had heard of it."""
-    with scheduler_process(folder) as (process, client), Headless() as viewer:
-        watched = Watched(client, viewer)
+    with (
+        scheduler_process(folder) as (process, client),
+        Headless() as viewer,
+        Watched(client, viewer.receiver) as watched,
+    ):
         eventually(lambda: viewer.receiver.cluster.state())
         os.kill(process.pid, signal.SIGSTOP)
         eventually(lambda: watched.feed._silent_since)
         yield process, watched
-        watched.close()
 
 
 def test_a_scheduler_that_is_stopped_is_asked_again_when_it_wakes(tmp_path):
     with silent_scheduler(tmp_path) as (process, watched):
-        assert watched.viewer.receiver.cluster.attached
+        assert watched.receiver.cluster.attached
         os.kill(process.pid, signal.SIGCONT)
         futures = watched.sinks.client.map(abs, range(3), pure=False)
         eventually(lambda: watched.group("abs") is not None)

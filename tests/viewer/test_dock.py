@@ -150,9 +150,10 @@ def test_a_row_is_folded_by_a_click_and_by_keys(docked, tell):
 
 def test_a_group_of_tasks_is_tapped_and_a_tap_is_stopped_by_clicks(docked, tell):
     groups = [group("segment", 3, 0, 1, 0, types=["numpy.ndarray"], seconds=3.2)]
+    groups[0]["shape"] = "64 x 64 uint16"
     assert tell(groups=groups) == []
     line = docked.groups.lines["segment"]
-    assert line.facts.text() == "1 / 4 · ndarray · 3 s each"
+    assert line.facts.text() == "1 / 4 · 64 x 64 uint16 · 3.2 s each"
     click(line.title)
     form = docked.groups.form
     assert (form.layer.text(), form.kind.currentData()) == ("segment", "labels")

@@ -11,12 +11,9 @@ from distributed import Client, Event, LocalCluster, wait
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
+from watched import Watched
 
 import cluster_tasks as tasks
-from dask_napari.live._cluster_feed import ClusterFeed
-from dask_napari.live._cluster_sinks import ClusterSinks
-from dask_napari.sink import NapariSink
-from dask_napari.stream import Control
 from dask_napari.stream.receive import ANY_IPC, Board, Receiver
 from dask_napari.viewer.app._live_viewer import LiveViewer
 
@@ -37,15 +34,8 @@ def live(viewer, client) -> Iterator[LiveViewer]:
     with Receiver([ANY_IPC], board) as receiver:
         live = LiveViewer(viewer, receiver, board)
         widget = viewer.window.add_dock_widget(live.dock, name="Dask live", area="right")
-        sink = NapariSink(receiver.addresses, name=f"dask-napari-{uuid.uuid4().hex[:8]}")
-        sinks, control = ClusterSinks(client, sink), Control(receiver.addresses)
-        sinks.register()
-        feed = ClusterFeed(sinks, control, receiver.addresses)
-        feed.start()
-        yield live
-        feed.close(2.0)
-        sinks.close()
-        control.close()
+        with Watched(client, receiver):
+            yield live
         live.close()
         viewer.window._qt_window.removeDockWidget(widget)
         live.dock.setParent(None)

@@ -9,6 +9,7 @@ import click
 
 from dask_napari.cli._listening import DEFAULT_LISTEN
 from dask_napari.cli._output import failing, printable
+from dask_napari.model import rate_text
 from dask_napari.stream import Control
 from dask_napari.stream.auth import Security
 
@@ -38,12 +39,25 @@ def status(address: str, security_file: Path | None, insecure: bool, timeout: fl
         control = Control([address], security=security, insecure=insecure, timeout=timeout)
         try:
             ledger = control.ledger(timeout=timeout)
+            rates = _rates(control, timeout)
             if not insecure:
                 click.echo(_workers(control.request("peers", timeout=timeout)["peers"]))
                 control.request("layers", timeout=timeout)  # the window answers that itself
         finally:
             control.close()
     click.echo(printable(ledger))
+    for layer, rate in rates.items():
+        click.echo(printable(f"{layer}: {rate}"))
+
+
+def _rates(control: Control, timeout: float) -> dict[str, str]:
+    """Return the rates of the layers that move, of a viewer that tells them."""
+    try:
+        rates = control.sums(timeout=timeout)[1]
+    except RuntimeError:  # of an older version
+        return {}
+    texts = {layer: rate_text(rate) for layer, rate in rates.items()}
+    return {layer: f"{text.replace('/', ' items/')}" for layer, text in texts.items() if text}
 
 
 def _workers(peers: list[tuple[str, str, bool]]) -> str:

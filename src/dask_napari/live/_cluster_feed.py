@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,10 +16,10 @@ from dask_napari.live._active_taps import ActiveTaps
 from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.live._cluster_view import ClusterView
 from dask_napari.live._dialed_addresses import Newcomers
-from dask_napari.live._task_statuses import TaskStatuses, tasks_of
+from dask_napari.live._task_statuses import TaskStatuses, keys_of, tasks_of
 from dask_napari.live._user_commands import UserCommands
-from dask_napari.model import ClusterState, Reports, TapProgress, contained
-from dask_napari.sink import TaskChange, TaskWatch, dask_internals
+from dask_napari.model import ClusterState, Reports, TapProgress, contained, rate_text
+from dask_napari.sink import TaskChange, TaskWatch, dask_internals, output_shapes
 from dask_napari.stream import Control, ViewerGone
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,12 @@ PATIENCE: Final = 30.0
 
 SHORTEST_INTERVAL: Final = 0.05
 """Seconds between turns while there is more to tell: the scheduler works for 3 ms in each."""
+
+KEYS_TOLD: Final = 5000
+"""Keys of a tap that the scheduler is told at once, which takes it some 3 ms."""
+
+SHAPES_TIMEOUT: Final = 1.0
+"""Seconds for workers to tell the shapes of outputs, which take them microseconds."""
 
 LONGEST_INTERVAL: Final = 2.5
 """Seconds between turns to a scheduler that does not answer, twice as many after each of them. The
@@ -58,6 +66,9 @@ class ClusterFeed:
         self._watch = TaskWatch(f"{sinks.name}-tasks", sinks.client.id)
         self._connection: object = None  # to the scheduler that has the plugin
         self._taps: ActiveTaps | None = None  # as the scheduler was told
+        self._keyed: set[str] = set()  # names of taps whose keys it was told
+        self._page: dict[str, Any] | None = None  # rates and counts, if somebody looks at them
+        self._examples: dict[str, tuple[Any, str]] = {}  # outputs by group, with their workers
         self._view = ClusterView()
         self._statuses = TaskStatuses()
         self._changes: list[TaskChange] = []
@@ -77,6 +88,10 @@ class ClusterFeed:
         state = self._view.state()
         return state.taps if state is not None else []
 
+    def rates(self) -> dict[str, float]:
+        """Return how many tasks end in a second, by layer."""
+        return self._view.rates()
+
     def start(self) -> None:
         """Begin."""
         self._thread.start()
@@ -92,6 +107,7 @@ class ClusterFeed:
         if self._thread.ident is not None:
             # It may be in a last request to a scheduler that is gone, and ends with the process.
             self._thread.join(max(0.0, timeout / 2))
+        self._commands.close(0.0)
 
     # -- the thread ------------------------------------------------------------------------
 
@@ -122,8 +138,12 @@ class ClusterFeed:
             taps = self._sinks.taps
             news: dict[str, Any] = {}
             if taps is not self._taps:
-                news = {"taps": [*map(tuple, map(tasks_of, taps))], "anew": self._taps is None}
-            answer = self._sinks.requests.call(lambda: self._ask(**news), TURN_TIMEOUT)
+                told = [tuple(tasks_of(name, tap)) for name, tap in taps.named.items()]
+                news = {"taps": told, "anew": self._taps is None}
+            asked = {**news, "page": self._page}
+            answer = self._sinks.requests.call(lambda: self._ask(**asked), TURN_TIMEOUT)
+            if news:
+                self._tell_keys(taps)
         except Exception as error:  # of a scheduler that is slow or gone, or allows no plugins
             self._connection = None
             now = time.monotonic()
@@ -141,7 +161,47 @@ class ClusterFeed:
         self._taps = taps
         self._changes = [TaskChange(*change) for change in answer["changes"]]
         self._view.hear(answer, taps, anew=bool(news))
+        self._examples = answer["examples"]
+        self._page = self._page_counts() if answer["page"] else None
         return answer
+
+    def _tell_keys(self, taps: ActiveTaps) -> None:
+        """Tell the scheduler the keys of new taps, in parts, between which it does other things."""
+        known = set() if self._taps is None else self._keyed
+        self._keyed = known & taps.named.keys()
+        for name, tap in taps.named.items():
+            keys = () if name in self._keyed else keys_of(tap)
+            for first in range(0, len(keys), KEYS_TOLD):
+                part = {"name": name, "keys": keys[first : first + KEYS_TOLD]}
+                self._sinks.requests.call(
+                    functools.partial(self._ask, "-keys", **part), TURN_TIMEOUT
+                )
+            self._keyed.add(name)
+
+    def _page_counts(self) -> dict[str, Any]:
+        """Return rates and the ledger of the layers, for the page of the dashboard."""
+        rates = self.rates()
+        page: dict[str, Any] = {n: {"rate": rate_text(rate)} for n, rate in rates.items()}
+        with contextlib.suppress(ViewerGone, RuntimeError):
+            for layer, tally in self._control.sums(timeout=TURN_TIMEOUT)[0].layers.items():
+                counts = {
+                    "selected": tally.selected,
+                    "shown": tally.shown,
+                    "coalesced": tally.coalesced,
+                    "pending": tally.pending,
+                    "dropped": dict(tally.dropped),
+                }
+                page[layer] = {**page.get(layer, {}), **counts}
+        return page
+
+    def _look_at(self, examples: Mapping[str, tuple[Any, str]]) -> None:
+        """Ask workers for the shapes of outputs."""
+        keys = {group: key for group, (key, _) in examples.items()}
+        workers = {worker for _, worker in examples.values()}
+        ask = functools.partial(output_shapes, [*keys.values()])
+        found = self._sinks.requests.workers(ask, SHAPES_TIMEOUT, workers)
+        shapes = {key: shape for answer in found.values() for key, shape in answer.items()}
+        self._view.learn_shapes({n: shapes[key] for n, key in keys.items() if key in shapes})
 
     def _register(self) -> None:
         connection = dask_internals.scheduler_connection(self._client)
@@ -151,24 +211,29 @@ class ClusterFeed:
         self._connection, self._taps = connection, None
         self._view.begin(self._client)
 
-    async def _ask(self, **arguments: Any) -> dict[str, Any] | None:
+    async def _ask(self, request: str = "", **arguments: Any) -> dict[str, Any] | None:
         answer: dict[str, Any] | None = await dask_internals.ask_scheduler(
-            self._client, self._watch.name, **arguments
+            self._client, f"{self._watch.name}{request}", **arguments
         )
         return answer
 
     def _tell(self) -> None:
         """Tell the viewer of what has changed, if only that the client is there."""
+        examples, self._examples = self._examples, {}
+        if examples and self._heard:
+            self._look_at(examples)
         self._view.paused = self._sinks.paused
         state = self._view.state()
         told: dict[str, Any] = {"group": self._sinks.group}
+        if arguments := self._commands.take_arguments():
+            told["arguments"] = arguments
         if state not in (None, self._told):
             told["cluster"] = msgspec.to_builtins(state)
         changes, self._changes = self._changes, []
         try:
             for page in self._statuses.pages(changes):
                 self._request({**told, "tasks": page})
-                told.pop("cluster", None)
+                told = {"group": self._sinks.group}
             self._request(told)
             if reports := self._sinks.reports.changed():
                 self._control.request("reports", {"reports": reports}, timeout=TURN_TIMEOUT)
@@ -193,6 +258,6 @@ class ClusterFeed:
         return True
 
     def _request(self, told: dict[str, Any]) -> None:
+        told = {**told, "taken": self._commands.taken}
         answer = self._control.request("cluster", told, timeout=TURN_TIMEOUT)
-        for command in answer["commands"]:
-            self._commands.run(command)
+        self._commands.take(answer["commands"])

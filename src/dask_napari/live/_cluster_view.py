@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ from dask_napari.model import (
     GROUPS_LIMIT,
     NAME_LIMIT,
     ClusterState,
+    Pace,
     TapProgress,
     TaskCounts,
     TaskGroup,
@@ -34,6 +36,8 @@ class ClusterView:
         self._workers = 0
         self._groups: dict[str, TaskGroup] = {}
         self._taps: list[TapProgress] = []
+        self._shapes: dict[str, str] = {}
+        self._paces: dict[str, Pace] = {}
         self.paused = False
 
     def __repr__(self) -> str:
@@ -51,9 +55,11 @@ class ClusterView:
             self._groups = {}
         for name in answer["gone"]:
             self._groups.pop(name, None)
+            self._shapes.pop(name, None)
         for name, counts, types, nbytes, seconds in answer["groups"]:
             types = tuple(map(_fitting, types))
-            found = TaskGroup(_fitting(name), TaskCounts(*counts), types, nbytes, seconds)
+            shape = self._shapes.get(name, "")
+            found = TaskGroup(_fitting(name), TaskCounts(*counts), types, nbytes, seconds, shape)
             self._groups[name] = found
         while len(self._groups) > GROUPS_LIMIT:
             del self._groups[next(iter(self._groups))]
@@ -61,6 +67,28 @@ class ClusterView:
             _progress(tap, TaskCounts(*counts), groups)
             for tap, (counts, groups) in zip(taps, answer["taps"], strict=True)
         ][:GROUPS_LIMIT]
+        self._take_paces()
+
+    def _take_paces(self) -> None:
+        ended: dict[str, int] = {}
+        for tap in self._taps:
+            number = tap.counts.computed + tap.counts.failed
+            ended[tap.layer] = ended.get(tap.layer, 0) + number
+        self._paces = {layer: self._paces.get(layer) or Pace() for layer in ended}
+        now = time.monotonic()
+        for layer, pace in self._paces.items():
+            pace.take(ended[layer], now)
+
+    def rates(self) -> dict[str, float]:
+        """Return how many tasks end in a second, by layer."""
+        return {layer: pace.rate for layer, pace in self._paces.items()}
+
+    def learn_shapes(self, shapes: Mapping[str, str]) -> None:
+        """Take over shapes of outputs, by task group."""
+        self._shapes |= shapes
+        for name, shape in shapes.items():
+            if (group := self._groups.get(name)) is not None:
+                self._groups[name] = msgspec.structs.replace(group, shape=_fitting(shape))
 
     def totals(self, names: Iterable[str]) -> dict[str, int]:
         """Return the number of tasks of each name that the scheduler knows."""

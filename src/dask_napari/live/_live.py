@@ -460,7 +460,7 @@ class Live:
             self.close()
 
     def _progress(self) -> WatchProgress:
-        return WatchProgress(self._feed.taps(), self._ledger.joined())
+        return WatchProgress(self._feed.taps(), self._ledger.joined(), self._feed.rates())
 
     def _progress_line(self) -> str:
         return self._progress().line()

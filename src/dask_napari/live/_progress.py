@@ -5,15 +5,26 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from dask_napari.model import Ledger, Tally, TapProgress, TaskCounts, html_table
+from dask_napari.model import (
+    Ledger,
+    Tally,
+    TapProgress,
+    TaskCounts,
+    duration_text,
+    html_table,
+    rate_text,
+)
 
 INTERVAL: Final = 0.5
 """Seconds between changes of the line."""
 
-TITLES: Final = ("layer", "tasks", "computed", "failed", "shown", "pending", "dropped")
+TITLES: Final = (
+    *("layer", "tasks", "computed", "failed", "rate", "time left"),
+    *("shown", "pending", "dropped"),
+)
 
 
 class ProgressLine:
@@ -55,15 +66,19 @@ class WatchProgress:
     """How far the layers of a watch are: the tasks of their taps, and what became of outputs.
 
     >>> taps = [TapProgress("cells", counts=TaskCounts(waiting=1, computed=2))]
-    >>> progress = WatchProgress(taps, Ledger({("w", "cells"): Tally(2, shown=2)}))
+    >>> ledger = Ledger({("w", "cells"): Tally(2, shown=2)})
+    >>> progress = WatchProgress(taps, ledger, rates={"cells": 0.25})
     >>> progress.line()
-    'cells 2/3, 2 shown'
+    'cells 2/3, 0.2/s, 4 s left, 2 shown'
     >>> print(progress)
-    cells: 2 of 3 tasks computed, 0 failed; 2 shown, 0 pending, 0 dropped
+    cells: 2 of 3 tasks computed, 0 failed, 0.2/s, 4 s left; 2 shown, 0 pending, 0 dropped
     """
 
-    def __init__(self, taps: Sequence[TapProgress], ledger: Ledger) -> None:
+    def __init__(
+        self, taps: Sequence[TapProgress], ledger: Ledger, rates: Mapping[str, float]
+    ) -> None:
         self._ledger = ledger
+        self._rates = rates
         counts: dict[str, list[TaskCounts]] = {}
         for tap in taps:
             counts.setdefault(tap.layer, []).append(tap.counts)
@@ -81,10 +96,21 @@ class WatchProgress:
     def __repr__(self) -> str:
         return f"<WatchProgress of {len(self._rows)} layers>"
 
+    def _pace(self, layer: str, left: int) -> tuple[str, str]:
+        """Return the rate of the tasks of a layer and the time for those that are left."""
+        rate = self._rates.get(layer, 0.0) if left else 0.0
+        text = rate_text(rate)
+        return text, duration_text(max(1.0, left / rate)) if text else ""
+
+    def _pace_text(self, layer: str, left: int) -> str:
+        rate, duration = self._pace(layer, left)
+        return f", {rate}, {duration} left" if rate else ""
+
     def line(self) -> str:
         """Return all layers on one line."""
         return "; ".join(
-            f"{layer} {computed}/{total}, {tally.shown} shown"
+            f"{layer} {computed}/{total}{self._pace_text(layer, total - computed - failed)}"
+            f", {tally.shown} shown"
             + (f", {failed} failed" if failed else "")
             + (f", {tally.dropped.total()} dropped" if tally.dropped else "")
             for layer, total, computed, failed, tally in self._rows
@@ -92,7 +118,8 @@ class WatchProgress:
 
     def __str__(self) -> str:
         lines = [
-            f"{layer}: {computed} of {total} tasks computed, {failed} failed; {tally.shown} shown,"
+            f"{layer}: {computed} of {total} tasks computed, {failed} failed"
+            f"{self._pace_text(layer, total - computed - failed)}; {tally.shown} shown,"
             f" {tally.pending} pending, {tally.dropped.total()} dropped"
             for layer, total, computed, failed, tally in self._rows
         ]
@@ -101,7 +128,10 @@ class WatchProgress:
     def html(self) -> str:
         """Return the rows as a table."""
         rows = (
-            (layer, total, computed, failed, t.shown, t.pending, t.dropped.total())
+            (
+                *(layer, total, computed, failed, *self._pace(layer, total - computed - failed)),
+                *(t.shown, t.pending, t.dropped.total()),
+            )
             for layer, total, computed, failed, t in self._rows
         )
         return html_table(TITLES, rows, self._ledger.notes)

@@ -37,7 +37,7 @@ class TaskStatuses:
     """
 
     def __init__(self, taps: Iterable[Tap] = ()) -> None:
-        self._taps = TapSet(tap for tap in taps if tasks_of(tap).told)
+        self._taps = TapSet(tap for tap in taps if tasks_of("", tap).told)
 
     def __repr__(self) -> str:
         return f"<TaskStatuses of {self._taps}>"
@@ -75,8 +75,21 @@ def _skip(error: BaseException) -> None:
     pass
 
 
-def tasks_of(tap: Tap) -> TapTasks:
-    """Return how the scheduler finds the tasks of a tap, and what it is to tell of them."""
+def tasks_of(name: str, tap: Tap) -> TapTasks:
+    """Return how the scheduler finds the tasks of a tap, and what it is to tell of them.
+
+    Keys have the name of the tap.
+    """
+    return _tasks_of(name, tap)._replace(layer=tap.compile().layer)
+
+
+def keys_of(tap: Tap) -> list[Any]:
+    """Return the keys that a tap selects, empty of one that selects tasks otherwise."""
+    selector = tap.compile().selector
+    return [*selector] if isinstance(selector, frozenset) else []
+
+
+def _tasks_of(name: str, tap: Tap) -> TapTasks:
     compiled = tap.compile()
     selector, rule = compiled.selector, compiled.rule
     if isinstance(selector, type):
@@ -92,7 +105,7 @@ def tasks_of(tap: Tap) -> TapTasks:
         return TapTasks("name", selector, told)
     if isinstance(selector, ChunkGrid):
         return TapTasks("group", selector.name, told)
-    return TapTasks("keys", [*selector], told)
+    return TapTasks("keys", name, told)
 
 
 def _placement(tap: CompiledTap, change: TaskChange) -> Placement | None:

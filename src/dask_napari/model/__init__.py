@@ -49,6 +49,7 @@ from dask_napari.model._layer import (
 )
 from dask_napari.model._layer_options import LAYER_OPTIONS, permitted
 from dask_napari.model._ledger import REASONS_LIMIT, Counts, Ledger, Tally
+from dask_napari.model._pace import Pace, duration_text, rate_text
 from dask_napari.model._plates import (
     PLATE_GUTTER,
     PLATES,
@@ -73,6 +74,7 @@ from dask_napari.model._tasks import (
     TRACEBACK_LIMIT,
     ClusterState,
     Command,
+    CommandName,
     TapProgress,
     TaskCounts,
     TaskGroup,
@@ -121,6 +123,7 @@ __all__ = [
     "Calibration",
     "ClusterState",
     "Command",
+    "CommandName",
     "ContrastMode",
     "Coordinate",
     "Counts",
@@ -136,6 +139,7 @@ __all__ = [
     "Natural",
     "NoPlace",
     "Order",
+    "Pace",
     "PlaceKey",
     "PlainValue",
     "Policy",
@@ -159,6 +163,7 @@ __all__ = [
     "contain",
     "contained",
     "described",
+    "duration_text",
     "element_rows",
     "exception_line",
     "filled",
@@ -179,6 +184,7 @@ __all__ = [
     "plain_position",
     "plain_size",
     "poll",
+    "rate_text",
     "reachable",
     "reason_of",
     "row_name",

@@ -55,7 +55,8 @@ class Provenance(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     worker : str
         Address of the Dask worker that ran it.
     run_id : int
-        Dask's run id; it tells a recomputation from the first run.
+        Dask's number of the attempt to run the task, from 1; it tells a recomputation from the
+        first run. 0 if it has not run.
     start, stop : float
         Seconds since the epoch at which the task began and ended, 0.0 if unknown.
     """

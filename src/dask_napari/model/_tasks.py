@@ -34,6 +34,8 @@ GROUPS_LIMIT: Final = 1000
 COMMANDS_LIMIT: Final = 1000
 """Commands that wait for a client."""
 
+CommandName = Literal["retry", "tap", "untap", "pause", "resume", "arguments"]
+
 
 class TaskStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """State of a task whose output a tap selects.
@@ -154,6 +156,8 @@ class TaskGroup(msgspec.Struct, frozen=True, omit_defaults=True):
         Bytes of all their outputs, released ones included.
     seconds : float
         Mean duration of a task, 0 if none has ended.
+    shape : str
+        Shape of one output, ``"512 x 512 uint16"``, empty if it is not known.
     """
 
     name: Name
@@ -161,6 +165,7 @@ class TaskGroup(msgspec.Struct, frozen=True, omit_defaults=True):
     types: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
     nbytes: Natural = 0
     seconds: float = 0.0
+    shape: Name = ""
 
 
 class TapProgress(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -218,10 +223,14 @@ class Command(msgspec.Struct, frozen=True):
     name : str
         ``retry`` (``keys``: task keys as text), ``tap`` (``select`` and options of a
         :class:`~dask_napari.Tap`; with ``replaces``, those of the tap of that layer), ``untap``
-        (``layer``), ``pause``, ``resume``.
+        (``layer``), ``pause``, ``resume``; or ``arguments`` (``key``), which asks for those of a
+        task.
     arguments : dict
         Its arguments.
+    number : int
+        Tells a command from one that is handed over once more; 0 if that never happens.
     """
 
-    name: Literal["retry", "tap", "untap", "pause", "resume"]
+    name: CommandName
     arguments: dict[Name, PlainValue] = {}
+    number: Natural = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dask_napari.sink._lifetime import SinkLifetime
 from dask_napari.sink._napari_sink import SINK_NAME, NapariSink, memory_of_sinks
+from dask_napari.sink._output_shapes import output_shapes
 from dask_napari.sink._portable import PortableFunction
 from dask_napari.sink._sent_taps import SentTap, unusable
 from dask_napari.sink._show import show
@@ -28,6 +29,7 @@ __all__ = [
     "TaskWatch",
     "current_sinks",
     "memory_of_sinks",
+    "output_shapes",
     "show",
     "show_in_sinks",
     "tapped",

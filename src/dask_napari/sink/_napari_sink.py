@@ -12,6 +12,7 @@ from dask_napari import config
 from dask_napari.model import Refusal, Reports, Tally, TapMatches, described
 from dask_napari.sink import _sent_taps, dask_internals
 from dask_napari.sink._portable import PortablePlugin
+from dask_napari.sink._prometheus import prometheus
 from dask_napari.sink._session import Session
 from dask_napari.sink._task_values import TaskValues
 from dask_napari.stream.auth import Security, check_dialed, check_encrypted
@@ -140,6 +141,7 @@ class NapariSink(PortablePlugin):
                 check_encrypted(self.addresses, self.security)
             dask_internals.set_metric(worker, SINK_NAME, memory_of_sinks)
             dask_internals.set_metric(worker, OUTPUTS_METRIC, outputs_of_sinks)
+            prometheus.add(self, self.tallies)
             self._report(self._refusals)
             self._open(worker)
         except Exception as error:
@@ -183,6 +185,7 @@ class NapariSink(PortablePlugin):
         if not any(sink is not self for sink in sinks_of(worker)):
             dask_internals.set_metric(worker, SINK_NAME, None)
             dask_internals.set_metric(worker, OUTPUTS_METRIC, None)
+        prometheus.discard(self)
         return session.close() if session is not None else None
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: object) -> None:

@@ -110,8 +110,8 @@ class TaskStates:
             self._end(key)
         begun = time.time() - SHORT
         for key, task in running.items():
-            told = self._told.get(key)
-            is_known = told is not None and all(each.run_id == task.run_id for each in told)
+            told, attempt = self._told.get(key), dask_internals.attempt_of(task)
+            is_known = told is not None and all(each.run_id == attempt for each in told)
             if not is_known and dask_internals.began_at(task) <= begun:
                 self._told[key] = tasks = self._selected(task, "running")
                 self._tell(*tasks)

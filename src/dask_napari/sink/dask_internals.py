@@ -74,7 +74,7 @@ def computed_task(task: TaskState) -> ComputedTask:
     return ComputedTask(
         name=task.prefix,
         nbytes=task.nbytes or 0,
-        run_id=task.run_id,
+        run_id=attempt_of(task),
         start=run.get("start", 0.0),
         stop=run.get("stop", 0.0),
     )
@@ -86,6 +86,14 @@ def attempted_task(task: TaskState) -> ComputedTask:
     if task.state in COMPUTING:
         known.start, known.stop = began_at(task), 0.0
     return known
+
+
+def attempt_of(task: TaskState) -> int:
+    """Return Dask's number of the attempt to run a task, ``run_id``, from 1; 0 without any.
+
+    Dask counts from 0, and -1 stands for none.
+    """
+    return int(task.run_id) + 1
 
 
 def began_at(task: TaskState) -> float:
@@ -231,6 +239,13 @@ def read_output(worker: Worker, key: Any) -> object:
     return fast[key]
 
 
+def output_in_memory(worker: Worker, key: Any) -> object:
+    """Return an output from Dask's own buffer; None if it is spilled, released, or elsewhere."""
+    data: Any = worker.data
+    fast = getattr(getattr(data, "fast", None), "d", data)
+    return fast.get(key) if isinstance(fast, dict) else None
+
+
 async def holders_of(worker: Worker, keys: Sequence[Any]) -> dict[Any, list[str]]:
     """Return the addresses of all workers that have each output: ``scheduler.who_has``."""
     return {**await worker.scheduler.who_has(keys=[*keys])}
@@ -285,7 +300,7 @@ def calling_task(worker: Worker) -> tuple[Any, Provenance]:
             key = next((k for k in list(worker.active_keys) if name == f"execute({k!r})"), "")
     task = task_of(worker, key)
     start = getattr(task, "start_time", None) or 0.0
-    run_id = getattr(task, "run_id", 0)
+    run_id = attempt_of(task) if task is not None else 0
     return key, Provenance(str(key), worker.address, run_id, start, time.time())
 
 

@@ -167,6 +167,15 @@ class Control:
             }
         )
 
+    def sums(self, *, timeout: float = 10.0) -> tuple[Ledger, dict[str, float]]:
+        """Return the viewer's ledger by layer, and the items of each that end in a second.
+
+        Raises RuntimeError if the viewer is of a version that does not tell.
+        """
+        answer = self.request("sums", timeout=timeout)
+        layers = msgspec.convert(answer["sums"], dict[str, Tally])
+        return Ledger(layers=layers), msgspec.convert(answer["rates"], dict[str, float])
+
     def counts(self, *, timeout: float = 10.0) -> dict[str, Counts]:
         """Return both sides of the viewer's ledger, by publisher.
 

@@ -73,3 +73,49 @@ def test_statuses_that_nobody_takes_are_bounded(monkeypatch):
     assert len(link.take_statuses()) == 16
     link.tell([told("x")], 1, 900)
     assert link.left_out == 40
+
+
+def numbers(commands: list[dict[str, object]]) -> list[object]:
+    return [command["number"] for command in commands]
+
+
+def test_a_command_is_handed_over_until_its_client_says_that_it_came():
+    link = ClusterLink()
+    link.hear({"group": "a", "taken": []})
+    assert link.command(Command("pause"))
+    first = link.hear({"group": "a", "taken": []})  # an answer that is lost on its way
+    assert numbers(link.hear({"group": "a", "taken": []})) == numbers(first)
+    assert link.hear({"group": "b", "taken": []}) == [], "another client does not do it as well"
+    assert link.hear({"group": "a", "taken": numbers(first)}) == []
+    assert link.take_lost() == []
+
+
+def test_a_command_that_never_comes_is_lost_and_holds_up_no_other(monkeypatch):
+    link = ClusterLink()
+    link.hear({"group": "a", "taken": []})
+    link.command(Command("retry", {"keys": ["too long"]}))
+    for _ in range(module.HANDED_OVER):
+        assert len(link.hear({"group": "a", "taken": []})) == 1
+    assert link.hear({"group": "a", "taken": []}) == []
+    assert [command.name for command in link.take_lost()] == ["retry"]
+    assert link.take_lost() == []
+    link.command(Command("pause"))
+    link.command(Command("arguments", {"key": "a"}))  # nobody misses them
+    link.hear({"group": "a", "taken": []})
+    link.command(Command("untap", {"layer": "raw"}))
+    monkeypatch.setattr(module, "ATTACHED", 0.0)
+    assert [command.name for command in link.take_lost()] == ["untap", "pause"]
+
+
+def test_arguments_are_asked_of_clients_that_tell_them_and_few_are_kept(monkeypatch):
+    monkeypatch.setattr(module, "ARGUMENTS_KEPT", 2)
+    link = ClusterLink()
+    link.hear({})
+    link.ask_arguments("a")
+    assert link.hear({}) == [], "a client of an older version would complain"
+    link.hear({"taken": []})
+    link.ask_arguments("a")
+    assert [each["arguments"] for each in link.hear({"taken": []})] == [{"key": "a"}]
+    for key in "abc":
+        link.hear({"taken": [], "arguments": {key: f"of {key}"}})
+    assert [link.arguments_of(key) for key in "abc"] == ["", "of b", "of c"]

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from dask_napari.model import REPORTS_LIMIT, Ledger, Report
 from dask_napari.stream.receive._cluster_link import ClusterLink
+from dask_napari.stream.receive._item_rates import ItemRates
 from dask_napari.stream.receive._publishers import Publishers
 from dask_napari.stream.wire import Limits, Rejected
 from dask_napari.stream.wire import messages as wire
@@ -72,6 +73,7 @@ class Clients:
         self._identities: dict[bytes, None] = {}  # in the order in which they last spoke
         self.requests: queue.Queue[Request] = queue.Queue(limits.requests)
         self.cluster: ClusterLink = ClusterLink(publishers.run_of)
+        self.rates: ItemRates = ItemRates(publishers.sums)
         self.known: dict[str, int] = {}
         """Tasks that will fill each layer; replaced, never changed."""
         self.reports: list[tuple[str, Report]] = []
@@ -112,6 +114,8 @@ class Clients:
             raise Rejected("request that is too large")
         if request.name == "ledger":
             answer({"ledger": plain(self._publishers.ledger())}, "")
+        elif request.name == "sums":
+            answer({"sums": self._publishers.sums().layers, "rates": self.rates.rates()}, "")
         elif request.name == "counts":
             answer({"counts": self._publishers.counts()}, "")
         elif request.name == "settled":

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
-from dask_napari.model import COMMANDS_LIMIT, ClusterState, Command, Name, TaskStatus
+from dask_napari.model import (
+    COMMANDS_LIMIT,
+    TASK_KEY_LIMIT,
+    ClusterState,
+    Command,
+    Name,
+    Natural,
+    TaskStatus,
+)
 from dask_napari.stream.wire import Rejected
 
 ATTACHED: Final = 5.0
@@ -25,16 +35,29 @@ messages: those of some 200 000 tasks. The oldest go."""
 UNREAD_LIMIT: Final = 1 << 20
 """Bytes of statuses that wait before anybody has taken any: a recorder never does."""
 
+HANDED_OVER: Final = 10
+"""Times that a command is handed over until somebody says that it came: what never arrives, since
+it is too long perhaps, holds up no others."""
+
+ARGUMENTS_KEPT: Final = 100
+"""Tasks whose arguments are kept: a person looks at one after another."""
+
 
 class _Told(msgspec.Struct):
     """Arguments of a request: statuses of tasks, and the state of the cluster if it changed.
 
-    The group is that of the sinks whose items the tasks make, and tells their run.
+    The group is that of the sinks whose items the tasks make, and tells their run. ``taken`` are
+    the numbers of commands that have come; None of a client that does not say. ``arguments`` are
+    those of tasks that were asked for, by key.
     """
 
     tasks: Annotated[list[TaskStatus], Meta(max_length=10_000)] = []
     cluster: ClusterState | None = None
     group: Name = ""
+    taken: Annotated[list[Natural], Meta(max_length=COMMANDS_LIMIT)] | None = None
+    arguments: Annotated[
+        dict[Annotated[str, Meta(max_length=TASK_KEY_LIMIT)], Name], Meta(max_length=ARGUMENTS_KEPT)
+    ] = {}
 
 
 class ClusterLink:
@@ -61,8 +84,8 @@ class ClusterLink:
     []
     >>> link.command(Command("pause")), link.state().scheduler
     (True, 'tcp://10.0.0.1:8786')
-    >>> link.hear({})
-    [{'name': 'pause', 'arguments': {}}]
+    >>> [command["name"] for command in link.hear({})]
+    ['pause']
     """
 
     def __init__(self, run_of: Callable[[str], int] = lambda group: 0) -> None:
@@ -71,7 +94,13 @@ class ClusterLink:
         self._lock = threading.Lock()
         self._cluster: ClusterState | None = None
         self._heard = float("-inf")
-        self._commands: deque[Command] = deque(maxlen=COMMANDS_LIMIT)
+        self._commands: list[Command] = []
+        # Commands by the group of the client that has not yet said that they came, and by number,
+        # with the times that they were handed over.
+        self._handed: dict[str, dict[int, tuple[Command, int]]] = {}
+        self._lost: list[Command] = []
+        self._arguments: dict[str, str] = {}
+        self._answers = False  # whether the client tells of arguments
         self._statuses: deque[tuple[int, Sequence[TaskStatus], int]] = deque()
         self.nbytes: int = 0
         self._limit = UNREAD_LIMIT
@@ -93,10 +122,33 @@ class ClusterLink:
             self._heard = time.monotonic()
             if told.cluster is not None:
                 self._cluster = told.cluster
-            commands = [msgspec.to_builtins(command) for command in self._commands]
-            self._commands.clear()
+            commands = self._hand_over(told.group, told.taken)
+            self._answers = told.taken is not None
+            for key, text in told.arguments.items():
+                self._arguments.pop(key, None)
+                self._arguments[key] = text
+            while len(self._arguments) > ARGUMENTS_KEPT:
+                del self._arguments[next(iter(self._arguments))]
         self.tell(told.tasks, self._run_of(told.group) if told.group else 0, size)
         return commands
+
+    def _hand_over(self, group: str, taken: Collection[int] | None) -> list[dict[str, Any]]:
+        """Return the commands for a client: new ones, and those that may not have come."""
+        new, self._commands = self._commands, []
+        if taken is None:  # it never says
+            return [{"name": each.name, "arguments": each.arguments} for each in new]
+        known = self._handed.pop(group, {}) | {each.number: (each, 0) for each in new}
+        given = {}
+        for number, (command, times) in known.items():
+            if number in taken:
+                continue
+            if times < HANDED_OVER:
+                given[number] = command, times + 1
+            else:
+                self._lost.append(command)
+        if given:
+            self._handed[group] = given
+        return [msgspec.to_builtins(command) for command, _ in given.values()]
 
     def tell(self, tasks: Sequence[TaskStatus], run: int, size: int) -> None:
         """Keep statuses for the viewer, which came in so many bytes.
@@ -128,8 +180,30 @@ class ClusterLink:
         if not self.attached:
             return False
         with self._lock:
-            self._commands.append(command)
+            if len(self._commands) + sum(map(len, self._handed.values())) >= COMMANDS_LIMIT:
+                return False
+            # A number that none of another viewer, or of this one before, has had.
+            self._commands.append(replace(command, number=secrets.randbits(52) + 1))
         return True
+
+    def take_lost(self) -> list[Command]:
+        """Return each command once that may not have reached any client."""
+        with self._lock:
+            if not self.attached:
+                handed = [command for each in self._handed.values() for command, _ in each.values()]
+                self._lost += [*self._commands, *handed]
+                self._commands, self._handed = [], {}
+            lost, self._lost = self._lost, []
+        return [command for command in lost if command.name != "arguments"]
+
+    def ask_arguments(self, key: str) -> None:
+        """Ask the client for the arguments of a task, if it tells of them."""
+        if self._answers:
+            self.command(Command("arguments", {"key": key}))
+
+    def arguments_of(self, key: str) -> str:
+        """Return the arguments of a task as text; empty if they are not known."""
+        return self._arguments.get(key, "")
 
     def take_statuses(self, most: int = 1 << 60) -> list[tuple[int, TaskStatus]]:
         """Return statuses that came since the last call with their runs, in order.

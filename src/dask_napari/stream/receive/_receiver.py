@@ -271,6 +271,7 @@ class Receiver:
                 if (now := time.monotonic()) >= self._sweep_at:
                     self._sweep_at = now + SWEEP_INTERVAL
                     janitor.sweep()
+                    self.protocol.clients.rates.look(now)
         except Exception:
             logger.exception("the receiver ended by an error")
         finally:

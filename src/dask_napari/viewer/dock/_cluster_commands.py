@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from dask_napari.model import Command, PlainValue, Reports
+from dask_napari.model import Command, CommandName, PlainValue, Reports
 
 if TYPE_CHECKING:
     from dask_napari.stream.receive import Receiver
@@ -25,9 +25,16 @@ class ClusterCommands:
         """Return whether a client takes commands."""
         return self._receiver.cluster.attached
 
-    def send(
-        self, name: Literal["retry", "tap", "untap", "pause", "resume"], **arguments: PlainValue
-    ) -> bool:
+    def refresh(self) -> None:
+        """Say which commands may not have reached the client."""
+        for command in self._receiver.cluster.take_lost():
+            self._reports.error(
+                f"{command.name} may not be done",
+                "the client of the cluster has not said that it heard of it; look at the tasks, "
+                "and click again",
+            )
+
+    def send(self, name: CommandName, **arguments: PlainValue) -> bool:
         """Send a command; return whether somebody takes it."""
         sent = self._receiver.cluster.command(Command(name, arguments))
         if not sent:

@@ -67,7 +67,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         self._then = time.monotonic(), 0, 0
         self._rates = 0.0, 0.0
         viewer = layers.viewer
-        commands = ClusterCommands(receiver, layers.reports)
+        self._commands = commands = ClusterCommands(receiver, layers.reports)
         self._failures = TaskFailures(layers.catalogue)
         self._context = context = DockContext(
             layers,
@@ -202,6 +202,7 @@ class LiveDock(QWidget):  # type: ignore[misc]
         """Read the receiver and show it."""
         cluster = self._receiver.cluster.state()
         ledger = self._receiver.sums()
+        self._commands.refresh()
         self._failures.refresh()
         figures = figures_of_taps(
             cluster, ledger, self._receiver.known(), self._layers.catalogue, self._failures

@@ -8,8 +8,8 @@ from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
+from dask_napari.model import duration_text
 from dask_napari.viewer.dock._dock_buttons import DockButton
-from dask_napari.viewer.dock._pace import duration
 from dask_napari.viewer.dock._plain_label import ElidedLabel, set_plain_tooltip
 from dask_napari.viewer.dock._runs_control import RunsControl
 
@@ -129,7 +129,7 @@ class DockHeader(QWidget):  # type: ignore[misc]
             return
         done = sum(each.done for each in figures)
         text = f"{done:,} / {total:,} tasks"
-        if seconds_left and (left := duration(max(1.0, seconds_left))):
+        if seconds_left and (left := duration_text(max(1.0, seconds_left))):
             text += f" · {left} left"
         self.progress.setText(text)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from dask_napari.model import duration_text
 from dask_napari.viewer.dock._dock_buttons import DockButton
-from dask_napari.viewer.dock._pace import duration
 from dask_napari.viewer.dock._plain_label import ElidedLabel, TitleLabel, set_plain_tooltip
 from dask_napari.viewer.dock._tap_form import TapForm
 
@@ -45,11 +45,13 @@ class GroupLine(QWidget):  # type: ignore[misc]
 
     def show_group(self, group: TaskGroup) -> None:
         """Show the numbers of the group."""
-        types = [name.rpartition(".")[2] for name in group.types]
+        types = ", ".join(name.rpartition(".")[2] for name in group.types)
+        # Of an array, shape and dtype say it all.
+        output = group.shape if types == "ndarray" and group.shape else f"{types} {group.shape}"
         counts = group.counts
         number = f"{counts.computed:,} / {counts.total:,}"
         parts = [f"{counts.total:,}" if counts.computed == counts.total else number]
-        parts += [", ".join(types), f"{duration(group.seconds)} each" if group.seconds else ""]
+        parts += [output.strip(), f"{duration_text(group.seconds)} each" if group.seconds else ""]
         text = " · ".join(filter(None, parts))
         if text != self.facts.text():
             self.facts.setText(text)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout
 
+from dask_napari.model import Pace, duration_text, rate_text
 from dask_napari.viewer.dock._dock_buttons import DockButton
 from dask_napari.viewer.dock._dock_context import DockContext
-from dask_napari.viewer.dock._pace import Pace, duration, rate_text
 from dask_napari.viewer.dock._plain_label import ElidedLabel, TitleLabel, set_plain_tooltip
 from dask_napari.viewer.dock._tap_details import TapDetails
 from dask_napari.viewer.dock._tap_figures import TapFigures
@@ -154,7 +154,7 @@ class TapRow(QFrame):  # type: ignore[misc]
         figures = self.figures
         parts = []
         if figures.unfinished and (rate := rate_text(self.pace.rate)):
-            left = duration(max(1.0, self.pace.time_left(figures.unfinished)))
+            left = duration_text(max(1.0, self.pace.time_left(figures.unfinished)))
             parts = [rate, f"{left} left" if left else ""]
         elif figures.total and not figures.done and not figures.running:
             parts = ["waiting"]

@@ -11,10 +11,10 @@ from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices, QGuiApplication
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
-from dask_napari.model import PIXEL_KINDS
+from dask_napari.model import PIXEL_KINDS, duration_text
 from dask_napari.viewer.dock._dock_buttons import DockButton
 from dask_napari.viewer.dock._plain_label import ElidedLabel, WrappedLabel, set_plain_tooltip
-from dask_napari.viewer.layers import duration_text, place_text, state_text, worker_text
+from dask_napari.viewer.layers import place_text, shortened, state_text, worker_text
 
 if TYPE_CHECKING:
     from dask_napari.catalog import CatalogueEntry
@@ -30,6 +30,9 @@ RETRIED: Final = frozenset({"failed", "computed", "shown", "hidden", "dropped"})
 
 TRACEBACK_LINES: Final = 8
 """Last lines of a traceback that are shown; the tooltip has all of them."""
+
+ARGUMENTS_SHOWN: Final = 160
+"""Characters of a task's arguments, some two lines; the tooltip has all of them."""
 
 STATUS_PAGE: Final = "/status"
 """End of the address of a dashboard's status page."""
@@ -53,6 +56,7 @@ class UnderCursor(QWidget):  # type: ignore[misc]
         self.heading.setProperty("role", "heading")
         self.place: WrappedLabel = WrappedLabel()
         self.task: WrappedLabel = WrappedLabel()
+        self.arguments: WrappedLabel = WrappedLabel(role="faint")
         self.times: WrappedLabel = WrappedLabel(role="faint")
         self.state: WrappedLabel = WrappedLabel(role="error")
         self.copy: DockButton = DockButton("Copy the key of the task", text="copy", role="link")
@@ -84,7 +88,7 @@ class UnderCursor(QWidget):  # type: ignore[misc]
         top.addWidget(self.heading, 1)
         top.addWidget(self.close_panel)
         column.addLayout(top)
-        for label in (self.place, self.task, self.times, self.state):
+        for label in (self.place, self.task, self.arguments, self.times, self.state):
             column.addWidget(label)
         line = QHBoxLayout()
         line.setSpacing(2)
@@ -102,6 +106,8 @@ class UnderCursor(QWidget):  # type: ignore[misc]
         """Show what was clicked; nothing, with None."""
         self._pointed = pointed
         self.setVisible(pointed is not None)
+        if pointed is not None and (key := pointed.entry.meta.provenance.key):
+            self._receiver.cluster.ask_arguments(key)
         self.refresh()
 
     def refresh(self) -> None:
@@ -115,6 +121,9 @@ class UnderCursor(QWidget):  # type: ignore[misc]
         show(self.place, f"{place}    value {value}" if value else place)
         parts = [task.key, worker_text(task.worker), f"run {entry.run}"]
         show(self.task, "\n".join(filter(None, (parts[0], " · ".join(filter(None, parts[1:]))))))
+        arguments = self._receiver.cluster.arguments_of(task.key)
+        show(self.arguments, f"of {shortened(arguments, ARGUMENTS_SHOWN)}" if arguments else "")
+        set_plain_tooltip(self.arguments, arguments)
         show(self.times, "\n".join(times(entry)))
         is_said = entry.item is None or status is not None
         lines = [state_text(entry, status)] if is_said else []

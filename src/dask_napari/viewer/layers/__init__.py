@@ -7,8 +7,8 @@ from dask_napari.viewer.layers._layers import Layers
 from dask_napari.viewer.layers._pointed_entries import PointedEntry
 from dask_napari.viewer.layers._pointed_place import Pointer
 from dask_napari.viewer.layers._task_sentence import (
-    duration_text,
     place_text,
+    shortened,
     state_text,
     worker_text,
 )
@@ -18,8 +18,8 @@ __all__ = [
     "Layers",
     "PointedEntry",
     "Pointer",
-    "duration_text",
     "place_text",
+    "shortened",
     "state_text",
     "worker_text",
 ]

@@ -8,7 +8,14 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.catalog import CatalogueEntry
-from dask_napari.model import ARRIVAL_AXIS, Coordinate, ItemMeta, LayerSpec, TaskStatus
+from dask_napari.model import (
+    ARRIVAL_AXIS,
+    Coordinate,
+    ItemMeta,
+    LayerSpec,
+    TaskStatus,
+    duration_text,
+)
 
 KEY_LENGTH: Final = 48
 """Characters of a key in the status bar, whose beginning and end tell most."""
@@ -93,20 +100,6 @@ def worker_text(address: str) -> str:
     ('10.0.0.1:34567', 'gpu-3')
     """
     return address.partition("://")[2] or address
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration in two or three digits.
-
-    >>> [duration_text(each) for each in (0.0456, 3.21, 150, 9000)]
-    ['46 ms', '3.2 s', '2.5 min', '2.5 h']
-    """
-    if seconds < 1:
-        return f"{1e3 * seconds:.0f} ms"
-    for limit, size, unit in ((60, 1, "s"), (3600, 60, "min")):
-        if seconds < limit:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds / 3600:.1f} h"
 
 
 def shortened(text: str, length: int = KEY_LENGTH) -> str:

@@ -15,7 +15,7 @@ class Pace:
     >>> pace = Pace()
     >>> for second in range(60):
     ...     pace.take(2 * second, float(second))
-    >>> round(pace.rate, 2), duration(pace.time_left(240))
+    >>> round(pace.rate, 2), duration_text(pace.time_left(240))
     (2.0, '2 min')
     """
 
@@ -51,11 +51,13 @@ class Pace:
         return number / rate if rate > 1e-4 else math.inf
 
 
-def duration(seconds: float) -> str:
-    """Return a duration as people say it; an empty text if it is not known.
+def duration_text(seconds: float) -> str:
+    """Return a duration in two digits, as people say it; an empty text if it is not known.
 
-    >>> [duration(s) for s in (0.2, 42, 125, 7300, 400_000, float("inf"))]
-    ['200 ms', '42 s', '2 min', '2 h 2 min', '5 days', '']
+    >>> [duration_text(seconds) for seconds in (0.0002, 0.046, 3.21, 42, 125, 1260)]
+    ['< 1 ms', '46 ms', '3.2 s', '42 s', '2.1 min', '21 min']
+    >>> [duration_text(seconds) for seconds in (3.0, 7300, 400_000, float("inf"))]
+    ['3 s', '2 h 2 min', '5 days', '']
     """
     if seconds > 1e9:
         return ""
@@ -63,12 +65,13 @@ def duration(seconds: float) -> str:
         return "< 1 ms"
     if seconds < 1:
         return f"{round(1000 * seconds)} ms"
-    if seconds < 60:
-        return f"{round(seconds)} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
+    for unit, size in (("s", 1), ("min", 60)):
+        number = seconds / size
+        if number < 9.95:
+            return f"{number:.1f} {unit}".replace(".0 ", " ")
+        if number < 59.5:
+            return f"{round(number)} {unit}"
+    hours, minutes = divmod(round(seconds / 60), 60)
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{round(hours / 24)} days"
