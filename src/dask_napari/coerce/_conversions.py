@@ -23,10 +23,11 @@ class Conversion(StrEnum):
     SURFACE_FEATURES = "features of surfaces are left out"
     FEATURES = "some features are left out: at most {columns} columns of {mebibytes} MiB are shown"
     LONG_TEXT = "text of features is cut after {characters} characters"
-    OBJECTS = "objects among the features are shown as text"
+    OBJECTS = "lists and objects among the features are shown as text"
     OTHER_COORDINATES = (
         "of several columns of coordinates the plainest are used, the others are features"
     )
+    NORMALS = "normals of a surface are left out; napari computes its own"
     GRAPH = "parents and children that have no track are left out"
     ARGUMENT = "the argument {name!r} of a {kind} layer is left out"
     ARGUMENT_VALUE = "the argument {name!r} is left out: {why}"

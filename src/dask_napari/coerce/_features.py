@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -11,7 +12,14 @@ import numpy as np
 from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._host_arrays import is_array, to_host
 from dask_napari.coerce._layer_arrays import Note, ignore
-from dask_napari.coerce._tables import MAX_COLUMNS, MAX_READ, required_table, unused
+from dask_napari.coerce._tables import (
+    MAX_COLUMNS,
+    MAX_READ,
+    Table,
+    required_table,
+    rows_to_table,
+    unused,
+)
 from dask_napari.model import FEATURE, AnyArray, Refusal
 
 MAX_TEXT: Final = 256
@@ -19,6 +27,9 @@ MAX_TEXT: Final = 256
 
 MAX_BYTES: Final = 64 << 20
 """Bytes of all columns of one item: a million rows of eight numbers."""
+
+MAX_DEPTH: Final = 4
+"""Mappings within mappings that become columns; deeper ones are text."""
 
 _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 
@@ -37,19 +48,25 @@ def features_of(
     found: dict[str, AnyArray] = {}
     nbytes = left_out = 0
     for name, values in required_table(table).items():
-        for full_name, column in _columns(name, values, count, elements):
+        for full_name, column in _columns(name, values, count, elements, note):
             if len(found) >= MAX_COLUMNS or nbytes + column.nbytes > MAX_BYTES:
                 left_out += 1
                 continue
             nbytes += column.nbytes
             found[unused(full_name, found)] = column
+            if column.itemsize == MAX_TEXT * 4 and any(
+                t.endswith(_ELLIPSIS) for t in column.tolist()
+            ):
+                note(Conversion.LONG_TEXT.format(characters=MAX_TEXT))
     if left_out:
         text = Conversion.FEATURES.format(columns=MAX_COLUMNS, mebibytes=MAX_BYTES >> 20)
         note(text, text.replace("some", str(left_out), 1))
     return {FEATURE + name: column for name, column in found.items()}
 
 
-def _columns(name: str, values: Any, count: int, elements: str) -> Iterable[tuple[str, AnyArray]]:
+def _columns(
+    name: str, values: Any, count: int, elements: str, note: Note, depth: int = 0
+) -> Iterable[tuple[str, AnyArray]]:
     array = as_column(name, values, elements, count)
     if len(array) != count:
         raise Refusal(
@@ -57,11 +74,51 @@ def _columns(name: str, values: Any, count: int, elements: str) -> Iterable[tupl
             f"feature {name!r} has {len(array)} values for {count} {elements}; give one each",
         )
     if array.ndim == 1:
-        yield name, column(array)
+        nested = _nested(array) if depth < MAX_DEPTH else None
+        if nested is None:
+            if _holds_objects(array):
+                note(Conversion.OBJECTS)
+            yield name, column(array)
+            return
+        for key, entries in nested.items():
+            yield from _columns(f"{name}.{key}", entries, count, elements, note, depth + 1)
         return
     flat = array.reshape(count, -1 if count else 0)
     for number in range(min(flat.shape[1], MAX_READ)):
         yield f"{name}-{number}", column(flat[:, number])
+
+
+def _nested(values: AnyArray) -> Table | None:
+    """Return the columns of a column of mappings, as QuPath's properties are; None for others.
+
+    They may be JSON text, which files with a fixed set of columns make of them.
+    """
+    if values.dtype.kind not in "OU":
+        return None
+    rows = [None if is_missing(value) else value for value in values.tolist()]
+    first = next((row for row in rows if row is not None), None)
+    if isinstance(first, str) and first.startswith(("{", "[{")):
+        rows = list(map(_from_json, rows))
+    rows = list(map(_as_mapping, rows))
+    if not any(isinstance(row, Mapping) for row in rows):
+        return None
+    return rows_to_table(rows) if all(isinstance(row, Mapping | None) for row in rows) else None
+
+
+def _from_json(text: Any) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except (TypeError, ValueError, RecursionError):
+        return text
+
+
+def _as_mapping(row: Any) -> Any:
+    """Return a list of names and values, as older QuPath writes measurements, as a mapping."""
+    if not isinstance(row, list) or not row:
+        return row
+    if all(isinstance(entry, Mapping) and {"name", "value"} <= entry.keys() for entry in row):
+        return {str(entry["name"]): entry["value"] for entry in row}
+    return row
 
 
 def as_column(name: str, values: Any, elements: str, count: int | None = None) -> AnyArray:
@@ -100,6 +157,13 @@ def _nullable(values: Any) -> AnyArray:
         return to_host(values)
     except Refusal:
         return np.asarray(values, object)
+
+
+def _holds_objects(values: AnyArray) -> bool:
+    """Return whether a column has lists or other objects, which are no more than text here."""
+    return values.dtype.kind == "O" and any(
+        isinstance(value, list | tuple | set | Mapping | np.ndarray) for value in values.tolist()
+    )
 
 
 def column(values: AnyArray) -> AnyArray:

@@ -72,9 +72,9 @@ def add_outlines(outlines: Outlines, value: Any, depth: int = 0) -> None:
             add_outlines(outlines, part, depth + 1)
     elif kind in ("Point", "LineString", "LinearRing", "Polygon"):
         rings = _rings(value, kind)
-        if len(rings) > 1:
-            outlines.context.note("polygons are shown without their holes")
-        if rings and len(rings[0]):
+        if len(rings) > 1 and len(rings[0]) >= 3:
+            outlines.add_rings(rings)
+        elif rings and len(rings[0]):
             names = {"Point": "point", "LineString": "path"}
             name = (
                 "line"

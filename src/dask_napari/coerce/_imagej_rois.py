@@ -34,6 +34,12 @@ def add_roi(outlines: Outlines, roi: Any) -> None:
         found = [np.asarray(c, np.float64)[:, ::-1] for c in roi.coordinates(multi=True)]
     except (NotImplementedError, RuntimeError, IndexError) as error:
         raise Refusal("roi", f"ROI {roi.name!r} cannot be read: {error}") from error
+    if roi.composite:  # ImageJ fills where an odd number of paths are around, as napari does
+        if rings := [vertices - _CORNER for vertices in found if len(vertices) >= 3]:
+            outlines.add_rings(rings)
+        else:
+            outlines.leave_out("no vertices")
+        return
     for vertices in filter(len, found):
         if name == "POINT":
             outlines.add(vertices, "point")

@@ -28,6 +28,7 @@ def image(value: object, context: CoercionContext) -> list[LayerArrays]:
     """Make an image of numbers or flags; it is copied only where its dtype must change."""
     if context.features is not None:
         context.note(Conversion.IMAGE_FEATURES)
+    _note_masked(value, context.note)
     data = _numbers(_stacked(value))
     rgb = _is_rgb(data, context.rgb)
     data = _drawable(data, context)
@@ -39,6 +40,7 @@ def labels(value: object, context: CoercionContext) -> list[LayerArrays]:
     """Make labels in the smallest dtype that holds them; napari is fastest with those."""
     if context.rgb:
         raise Refusal("rgb", "rgb=True is for images, not for labels")
+    _note_masked(value, context.note)
     data = _smallest(_numbers(_stacked(value)))
     _check_axes(data, "labels")
     arrays = label_features(context.features, context.note, context.columns)
@@ -129,6 +131,12 @@ def _stacked(value: object) -> object:
     return np.stack(arrays)
 
 
+def _note_masked(value: object, note: Note) -> None:
+    """Tell that pixels outside of a mask have a value; see :func:`to_host` for which."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        note(Conversion.MASKED.format(fill="0" if value.dtype.kind in "biuc" else "NaN"))
+
+
 def _numbers(value: object) -> AnyArray:
     data = to_host(value)
     if data.dtype.kind not in "biufc":
@@ -150,6 +158,8 @@ def _drawable(data: AnyArray, context: CoercionContext) -> AnyArray:
         context.note(Conversion.COMPLEX)
         data = np.abs(data)
     if data.dtype.kind == "f" and data.dtype.itemsize not in (4, 8):
+        if data.dtype.itemsize > 8:
+            context.note(Conversion.EXTENDED)
         return data.astype(np.float32 if data.dtype.itemsize < 4 else np.float64)
     return data
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import compress
 from typing import Any, Final
 
@@ -90,6 +91,25 @@ class Outlines:
         """Give the present element its features."""
         self.rows[-1] = row
 
+    def add_rings(self, rings: Sequence[AnyArray]) -> None:
+        """Add a polygon with holes, or in pieces, to the present element; the exterior comes first.
+
+        napari fills where an odd number of rings are around, and draws no edge that runs to and
+        fro, as those between rings do here.
+        """
+        first, *others = map(_open_ring, rings)
+        others = [ring for ring in others if len(ring) >= 3 and ring.shape[1] == first.shape[1]]
+        if not others:
+            self.add(first, "polygon")
+            return
+        start = first[:1]
+        path = np.concatenate(
+            [first, *(part for ring in others for part in (start, ring, ring[:1]))]
+        )
+        path = np.concatenate([path, start])
+        repeated = (path[1:] == path[:-1]).all(axis=1)
+        self.add(path[np.concatenate([[True], ~repeated])], "polygon")
+
     def add(self, vertices: object, shape_type: str = "") -> None:
         """Add vertices ``(v, D)`` to the present element; without a type, it is guessed."""
         data = coordinates(vertices, "vertices")
@@ -115,6 +135,18 @@ class Outlines:
             self.vertices.append(data)
             self.types.append(SHAPE_TYPES.index(shape_type))
             self.sources.append(len(self.rows) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Rings:
+    """Rings of one polygon, the exterior first."""
+
+    rings: list[AnyArray]
+
+
+def _open_ring(ring: AnyArray) -> AnyArray:
+    """Return the vertices of a ring, the first one once."""
+    return ring[:-1] if len(ring) > 1 and np.array_equal(ring[0], ring[-1]) else ring
 
 
 def _type_name(given: object) -> str:

@@ -202,6 +202,8 @@ def _from_dataset(dataset: Any, kind: Kind, note: Note) -> list[OutputLayer]:
     names = [name for name in dataset.data_vars if dataset[name].ndim >= 2]
     if not names:
         raise Refusal("empty", "a dataset without a variable of two axes or more")
+    if len(names) < len(dataset.data_vars):
+        note(Conversion.VARIABLES)
     return [_single(dataset[name], kind, "", note, str(name)) for name in names]
 
 

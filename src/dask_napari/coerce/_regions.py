@@ -91,21 +91,17 @@ def measured(regions: list[Any]) -> Table:
     return table
 
 
-def outline(region: Any) -> AnyArray | None:
-    """Return the outer outline of a region as a polygon, y and x; None if it has none.
+def outline(region: Any) -> list[AnyArray]:
+    """Return the rings of a region, y and x: of all its pieces and holes; empty if it has none.
 
-    It runs half a pixel outside of the centres of the outermost pixels, along the edge that a
-    viewer draws. Of a region in several pieces it is that of the largest.
+    They run half a pixel outside of the centres of the outermost pixels, along the edge that a
+    viewer draws.
     """
     find_contours = getattr(sys.modules.get("skimage.measure"), "find_contours", None)
     image = region.image
     if find_contours is None or image.ndim != 2:
-        return None
+        return []
     found = find_contours(np.pad(image, 1).astype(np.float32), 0.5)
-    if not found:
-        return None
-    longest: AnyArray = max(found, key=len)[:-1]
     corner = [part.start - 1 for part in region.slice]
-    offset = np.asarray(getattr(region, "_offset", 0))
-    moved: AnyArray = longest + corner + offset
-    return moved
+    moved = np.asarray(getattr(region, "_offset", 0)) + corner
+    return [ring + moved for ring in sorted(found, key=len, reverse=True)]

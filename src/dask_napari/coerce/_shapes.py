@@ -12,7 +12,7 @@ from dask_napari.coerce import _geometries, _imagej_rois
 from dask_napari.coerce._features import features_of
 from dask_napari.coerce._host_arrays import coordinates, is_array, to_host
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
-from dask_napari.coerce._outlines import Outlines, not_a_shape
+from dask_napari.coerce._outlines import Outlines, Rings, not_a_shape
 from dask_napari.coerce._output_kind import OutputKind, has_coordinates
 from dask_napari.coerce._points import made_of_rows
 from dask_napari.coerce._regions import are_regions, common_ndim, measured, outline, regions_of
@@ -38,7 +38,7 @@ def shapes(value: object, context: CoercionContext) -> list[LayerArrays]:
     """
     outlines = Outlines(context)
     table: Table | None = None
-    value = _without_hierarchy(value)
+    value = _by_hierarchy(value)
     if are_regions(value):
         table = _add_regions(outlines, value)
     elif _is_table(value):
@@ -138,7 +138,9 @@ def _vertices_key(value: Mapping[str, Any]) -> str | None:
 
 
 def _add(outlines: Outlines, value: Any, shape_type: str) -> None:
-    if _geometries.is_geometry(value):
+    if isinstance(value, Rings):
+        outlines.add_rings(value.rings)
+    elif _geometries.is_geometry(value):
         _geometries.add_geometry(outlines, value)
     elif _imagej_rois.is_roi(value):
         _imagej_rois.add_roi(outlines, value)
@@ -166,11 +168,11 @@ def _is_opencv_contour(value: object) -> bool:
     return tuple(shape)[1:] == (1, 2) and getattr(dtype, "kind", "") in ("i", "f")
 
 
-def _without_hierarchy(value: Any) -> Any:
-    """Return the contours of what ``cv2.findContours`` returns, of version 3 or later.
+def _by_hierarchy(value: Any) -> Any:
+    """Return the contours of what ``cv2.findContours`` returns, with their holes.
 
     That is ``(contours, hierarchy)`` or ``(image, contours, hierarchy)``; the hierarchy has four
-    whole numbers a contour.
+    whole numbers a contour, the last one that of the contour around it, or -1.
     """
     if not isinstance(value, tuple) or len(value) not in (2, 3):
         return value
@@ -180,7 +182,30 @@ def _without_hierarchy(value: Any) -> Any:
     if hierarchy is None:
         return contours
     shape = tuple(getattr(hierarchy, "shape", ()))
-    return contours if is_array(hierarchy) and shape == (1, len(contours), 4) else value
+    if not is_array(hierarchy) or shape != (1, len(contours), 4):
+        return value
+    around = to_host(hierarchy)[0, :, 3].tolist()
+    if any(outer == number for number, outer in enumerate(around)):
+        return contours  # no hierarchy of OpenCV's
+    holes: dict[int, list[Any]] = {}
+    for number, outer in enumerate(around):
+        if _depth(around, number) % 2:
+            holes.setdefault(outer, []).append(contours[number])
+    return [
+        Rings([_contour(ring, "")[0] for ring in (contour, *holes[number])])
+        if number in holes
+        else contour
+        for number, contour in enumerate(contours)
+        if _depth(around, number) % 2 == 0
+    ]
+
+
+def _depth(around: list[int], number: int) -> int:
+    """Return how many contours are around one, as a hierarchy of OpenCV tells."""
+    depth = 0
+    while 0 <= (number := around[number]) < len(around) and depth < len(around):
+        depth += 1
+    return depth
 
 
 def _contour(value: Any, shape_type: str) -> tuple[Any, str]:
@@ -202,10 +227,10 @@ def _add_regions(outlines: Outlines, value: Any) -> Table:
     for region in regions:
         found = outline(region)
         with outlines.element():
-            if found is None:
-                outlines.leave_out("no outline")
+            if found:
+                outlines.add_rings(found)
             else:
-                outlines.add(found, "polygon")
+                outlines.leave_out("no outline")
     return measured(regions)
 
 

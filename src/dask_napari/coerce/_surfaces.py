@@ -21,6 +21,8 @@ def surface(value: object, context: CoercionContext) -> list[LayerArrays]:
     the tuple that ``skimage.measure.marching_cubes`` returns. Quadrangles become two triangles.
     """
     given_vertices, given_faces, given_values = _fields(value)
+    if isinstance(value, tuple) and len(value) == 4:
+        context.note(Conversion.NORMALS)
     vertices = coordinates(given_vertices, "vertices")
     if not vertices.size:
         vertices = vertices.reshape(0, vertices.shape[1] if vertices.ndim == 2 else 3)

@@ -14,6 +14,9 @@ circle of as many."""
 PAIRS_EACH: Final = 64
 """Pairs of edges to compare for each edge; a contour has some 20 where it winds a lot."""
 
+RINGS_LEAST: Final = 8
+"""Vertices of a triangle with a hole, and the edges that lead to it."""
+
 MAX_PAIRS: Final = 1 << 20
 """Pairs of edges to compare for one polygon, which take 100 ms."""
 
@@ -33,11 +36,10 @@ def fills_quickly(vertices: npt.NDArray[np.float64]) -> bool:
     """
     if len(vertices) <= ALWAYS_FILLED:
         return True
-    starts = vertices[(vertices != np.roll(vertices, 1, 0)).any(1)]
+    starts, stops = edges_of(vertices[(vertices != np.roll(vertices, 1, 0)).any(1)])
     count = len(starts)
     if count <= ALWAYS_FILLED:
         return True
-    stops = np.roll(starts, -1, 0)
     low, high = np.minimum(starts, stops), np.maximum(starts, stops)
     partners = [_partners(low[:, axis], high[:, axis]) for axis in (0, 1)]
     if max(int(each[1].sum()) for each in partners) > min(PAIRS_EACH * count, MAX_PAIRS):
@@ -53,6 +55,33 @@ def fills_quickly(vertices: npt.NDArray[np.float64]) -> bool:
     crossing = _split(starts[first], stops[first], starts[second], stops[second])
     crossing &= _split(starts[second], stops[second], starts[first], stops[first])
     return int(crossing.sum()) <= count
+
+
+def edges_of(
+    vertices: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the starts and stops of a polygon's edges, without those that run to and fro.
+
+    Such edges lead to the rings of holes; napari does not draw them.
+
+    >>> square, hole = [(0, 0), (0, 9), (9, 9), (9, 0)], [(3, 3), (3, 5), (5, 5), (3, 3)]
+    >>> len(edges_of(np.array([*square, square[0], *hole], float))[0])
+    7
+    """
+    starts, stops = vertices, np.roll(vertices, -1, 0)
+    if not has_rings(vertices):
+        return starts, stops
+    swapped = [tuple(start) > tuple(stop) for start, stop in zip(starts, stops, strict=True)]
+    edges = np.concatenate([starts, stops], 1)
+    edges[swapped] = np.concatenate([stops, starts], 1)[swapped]
+    _, first, counts = np.unique(edges, axis=0, return_index=True, return_counts=True)
+    kept = np.sort(first[counts % 2 == 1])
+    return (starts[kept], stops[kept]) if len(kept) else (starts, stops)
+
+
+def has_rings(vertices: npt.NDArray[np.float64]) -> bool:
+    """Return whether a polygon comes back to its first vertex, as those with holes do."""
+    return len(vertices) >= RINGS_LEAST and bool((vertices[1:-1] == vertices[0]).all(1).any())
 
 
 def _partners(

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from skimage import draw
 
+from dask_napari.viewer.layers._polygon_crossings import edges_of, has_rings
+
 Floats = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.int32]
 
@@ -44,13 +46,13 @@ def draw_shape(pixels: Pixels, vertices: Floats, kind: str, number: int) -> Iter
         angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)[:, np.newaxis]
         vertices = middle + np.cos(angles) * across[0] + np.sin(angles) * across[1]
     low, high = np.floor(vertices.min(0)), np.ceil(vertices.max(0))
-    if np.prod(high - low + 1) * len(vertices) > SMALL:
+    if np.prod(high - low + 1) * len(vertices) > SMALL or has_rings(vertices):
         yield from _fill(pixels, vertices, number)
     else:
-        inside = draw.polygon(vertices[:, 0], vertices[:, 1], pixels.shape)
-        pixels[inside] = number
-        if inside[0].size:
-            return
+        pixels[draw.polygon(vertices[:, 0], vertices[:, 1], pixels.shape)] = number
+    box = tuple(slice(max(0, int(a)), max(0, int(b) + 1)) for a, b in zip(low, high, strict=True))
+    if (pixels[box] == number).any():
+        return
     # What is smaller than a pixel is not lost.
     at = np.rint(vertices.mean(0) if np.prod(high - low + 1) < SMALL else vertices[0]).astype(int)
     _write(pixels, at[:1], at[1:], number)
@@ -76,7 +78,7 @@ def _fill(pixels: Pixels, vertices: Floats, number: int) -> Iterator[None]:
 
     Pixels on the outline belong to it.
     """
-    starts, stops = vertices, np.roll(vertices, -1, 0)
+    starts, stops = edges_of(vertices)
     low, high = np.minimum(starts[:, 0], stops[:, 0]), np.maximum(starts[:, 0], stops[:, 0])
     top, bottom = max(0, int(np.ceil(low.min()))), min(len(pixels) - 1, int(high.max()))
     rows = max(1, STEP // max(pixels.shape[1], EDGE * len(vertices)))
