@@ -167,7 +167,7 @@ def test_what_is_left_of_the_coordinates_is_said():
     table = {"y": [1.0], "x": [2.0], "centroid_y": [3.0], "centroid_x": [4.0], "area": [5.0]}
     item, (note,) = read(table, "points")
     assert item.data.tolist() == [[1, 2]]
-    assert "coordinates are y, x; features are centroid_y, centroid_x" in note
+    assert "are features: y, x are used, and not centroid_y, centroid_x" in note
     _, notes = read({"y": [1.0], "x": [2.0], "area": [5.0]}, "points")
     assert not notes
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final, TypedDict, Unpack
 
 from dask_napari.coerce._calibrations import calibration_in, merged
-from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._option_values import options_of
 from dask_napari.coerce._output_layers import (
@@ -19,7 +18,7 @@ from dask_napari.coerce._output_layers import (
     position_in,
 )
 from dask_napari.coerce._tables import clean
-from dask_napari.model import Calibration, Item, Kind, Position, Provenance, Refusal
+from dask_napari.model import Calibration, Conversion, Item, Kind, Position, Provenance, Refusal
 from dask_napari.placement import position_of
 
 logger = logging.getLogger(__name__)

@@ -8,12 +8,11 @@ from typing import Final
 import numpy as np
 
 from dask_napari.coerce._column_roles import AXES, AXIS_WORDS, places_in
-from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._features import as_column, column
 from dask_napari.coerce._host_arrays import coordinates
 from dask_napari.coerce._layer_arrays import Note
 from dask_napari.coerce._tables import Table
-from dask_napari.model import AnyArray, Refusal
+from dask_napari.model import AnyArray, Conversion, Refusal
 
 Places = Mapping[tuple[str, tuple[str, ...]], str]
 """Columns by their word for an axis, and the rest of their words."""
@@ -107,8 +106,8 @@ def note_unused(
             expected |= {name for (word, _), name in places_in(table).items() if word in words}
     unused = [name for name in dict.fromkeys(places_in(table).values()) if name not in expected]
     if unused:
-        latest = f"coordinates are {', '.join(used.values())}; features are {', '.join(unused)}"
-        note(Conversion.OTHER_COORDINATES, latest)
+        text = Conversion.OTHER_COORDINATES
+        note(text, f"{text}: {', '.join(used.values())} are used, and not {', '.join(unused)}")
 
 
 def axis_names(columns: Mapping[str, str]) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._host_arrays import is_array, to_host
 from dask_napari.coerce._layer_arrays import Note, ignore
 from dask_napari.coerce._tables import (
@@ -20,7 +19,7 @@ from dask_napari.coerce._tables import (
     rows_to_table,
     unused,
 )
-from dask_napari.model import FEATURE, AnyArray, Refusal
+from dask_napari.model import FEATURE, AnyArray, Conversion, Refusal
 
 MAX_TEXT: Final = 256
 """Characters of one text; numpy gives every row the length of the longest."""

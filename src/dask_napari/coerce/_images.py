@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.coerce._column_roles import check_named, role_column
-from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._features import as_column, column, features_of
 from dask_napari.coerce._host_arrays import is_array, to_host
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays, Note
@@ -17,7 +16,7 @@ from dask_napari.coerce._ome_metadata import sizes_of
 from dask_napari.coerce._output_kind import OutputKind, is_table
 from dask_napari.coerce._regions import are_regions, measured, regions_of
 from dask_napari.coerce._tables import Table, required_table
-from dask_napari.model import FEATURE, AnyArray, Calibration, Kind, Refusal
+from dask_napari.model import FEATURE, AnyArray, Calibration, Conversion, Kind, Refusal
 from dask_napari.placement import calibration_of, is_labelled, position_of
 
 _RGB_SIDE: Final = 30

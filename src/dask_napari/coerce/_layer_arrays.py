@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from dask_napari.coerce._conversions import Conversion
-from dask_napari.model import AnyArray, Calibration, Kind
+from dask_napari.model import AnyArray, Calibration, Conversion, Kind
 
 
 class Note(Protocol):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._features import features_of
 from dask_napari.coerce._layer_arrays import LayerArrays, Note
 from dask_napari.coerce._output_layers import META
-from dask_napari.model import LAYER_OPTIONS, Refusal, arguments
+from dask_napari.model import LAYER_OPTIONS, Conversion, Refusal, arguments
 
 MAX_LEAVES: Final = 1000
 """Numbers and texts in all options of an item: they travel in the header of its message, where

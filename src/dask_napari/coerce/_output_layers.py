@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._coordinate_columns import axis_columns
 from dask_napari.coerce._host_arrays import is_array
 from dask_napari.coerce._images import IMAGE, LABELS, positions_differ
@@ -22,6 +21,7 @@ from dask_napari.coerce._vectors import VECTORS
 from dask_napari.model import (
     KINDS,
     PIXEL_KINDS,
+    Conversion,
     Coordinate,
     Kind,
     Position,

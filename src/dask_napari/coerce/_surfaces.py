@@ -7,11 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._host_arrays import coordinates, from_lists, is_array, to_host
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._output_kind import OutputKind
-from dask_napari.model import AXES_LIMIT, AnyArray, Refusal, reachable
+from dask_napari.model import AXES_LIMIT, AnyArray, Conversion, Refusal, reachable
 
 
 def surface(value: object, context: CoercionContext) -> list[LayerArrays]:

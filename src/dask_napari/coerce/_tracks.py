@@ -8,7 +8,6 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.coerce._column_roles import check_named, role_column, words_of
-from dask_napari.coerce._conversions import Conversion
 from dask_napari.coerce._coordinate_columns import (
     axis_columns,
     axis_names,
@@ -22,7 +21,7 @@ from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._output_kind import OutputKind, are_rows
 from dask_napari.coerce._points import element_rows, made_of_rows
 from dask_napari.coerce._tables import Table, column_list, holds_table, is_frame, table_of, unused
-from dask_napari.model import FARTHEST, AnyArray, Refusal
+from dask_napari.model import FARTHEST, AnyArray, Conversion, Refusal
 
 
 def tracks(value: object, context: CoercionContext) -> list[LayerArrays]:

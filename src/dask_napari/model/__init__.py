@@ -12,6 +12,7 @@ from dask_napari.model._bounds import (
     Shape,
 )
 from dask_napari.model._containment import contain, contained, foreign_code, is_strict
+from dask_napari.model._conversions import Conversion
 from dask_napari.model._coordinates import SPATIAL, Coordinate, natural_key, plain_coordinate
 from dask_napari.model._element_rows import TABLE_KINDS, element_rows
 from dask_napari.model._filled import filled
@@ -125,6 +126,7 @@ __all__ = [
     "Command",
     "CommandName",
     "ContrastMode",
+    "Conversion",
     "Coordinate",
     "Counts",
     "Held",

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from dask_napari.canvas import Cell, PositionKey, WorldSpan
 from dask_napari.canvas.elements import Block, RaggedCanvas, Rows, Shift
-from dask_napari.model import Item
+from dask_napari.model import Conversion, Item
 from dask_napari.viewer.camera import viewpoint
 from dask_napari.viewer.layers._feature_limits import FeatureLimits
 from dask_napari.viewer.layers._hand_edits import (
@@ -307,9 +307,7 @@ class ElementStream(LayerStream):
         began = time.monotonic()
         drawn = super().update(now, force=force)
         if getattr(self.layer, "elided", False):
-            self.reports.note(
-                self.name, "the texts in view are too many, and are shortened or left out"
-            )
+            self.reports.note(self.name, Conversion.MANY_TEXTS)
         if drawn and not first:
             took = time.monotonic() - began
             self._not_before = now + min(PATIENCE * took, MAX_REST)

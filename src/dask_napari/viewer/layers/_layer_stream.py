@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dask_napari.canvas import CanvasAxes, Mosaic, World, WorldSpan, check_pixels
 from dask_napari.canvas.pixels import StoreArray
-from dask_napari.model import Calibration, Item, LayerSpec, Reports
+from dask_napari.model import Calibration, Conversion, Item, LayerSpec, Reports
 from dask_napari.viewer.layers._contrast import Contrast
 from dask_napari.viewer.layers._creation import make_layer
 from dask_napari.viewer.layers._pointed_place import PointedPlaces, Pointer
@@ -136,7 +136,7 @@ class LayerStream:
         """Make a napari layer with the options that napari takes, and note the others."""
         layer, refused = make_layer(partial(self._drawable, make), self.options)
         for name, error in refused.items():
-            self.reports.note(self.name, f"shown without the option {name!r}: {error}")
+            self.reports.note(self.name, Conversion.OPTION.format(name=name, why=error))
         self.options = {name: v for name, v in self.options.items() if name not in refused}
         return layer
 
@@ -305,7 +305,7 @@ class LayerStream:
         units = self.calibration.units
         for unit in units:
             if not is_unit(unit):
-                self.reports.note(self.name, f"shown without the unit {unit[:40]!r}")
+                self.reports.note(self.name, Conversion.UNIT.format(unit=unit[:40]))
         known = tuple(unit if is_unit(unit) else "pixel" for unit in units)
         return self.spread(known, "pixel")
 

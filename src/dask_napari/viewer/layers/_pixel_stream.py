@@ -13,7 +13,7 @@ from napari.layers import Image, Labels
 from dask_napari.canvas import CanvasAxes, PutResult, WorldSpan
 from dask_napari.canvas.pixels import Canvas, LazyArray
 from dask_napari.catalog import HeldItem, ValueRange
-from dask_napari.model import Item, Refusal
+from dask_napari.model import Conversion, Item, Refusal
 from dask_napari.viewer.layers._contrast import Contrast
 from dask_napari.viewer.layers._label_features import LabelFeatures
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream, StreamStart
@@ -307,11 +307,7 @@ class PixelStream(LayerStream):
         if self.layer is not None and self.features is not None:
             self.features.apply(self.layer)
             if self.features.ambiguous:
-                self.reports.note(
-                    self.name,
-                    "no features are shown where labels side by side have the same numbers; number"
-                    " them through, or show the axis as a slider",
-                )
+                self.reports.note(self.name, Conversion.AMBIGUOUS_LABELS)
         return drawn
 
     def _mark_paint(self) -> None:

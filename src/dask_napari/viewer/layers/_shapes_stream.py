@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dask_napari import config
 from dask_napari.canvas.elements import Block, Rows
-from dask_napari.model import SHAPE_TYPES, Item
+from dask_napari.model import SHAPE_TYPES, Conversion, Item
 from dask_napari.viewer.layers._element_stream import ElementStream, features
 from dask_napari.viewer.layers._layer_stream import LayerContext, StreamStart
 from dask_napari.viewer.layers._pointed_place import PointedPlaces, Pointer
@@ -64,9 +64,7 @@ class ShapesStream(ElementStream):
             vertices[turn] = inside[start:stop]
             if types[turn] == POLYGON and not fills_quickly(inside[start:stop, -2:]):
                 self._crossing.add(vertices[turn].tobytes())
-                self.reports.note(
-                    self.name, "polygons that cross themselves too often are drawn as outlines"
-                )
+                self.reports.note(self.name, Conversion.TANGLED)
         columns = {**item.features, TYPE: types, VERTICES: vertices}
         return Block(item.data[firsts], axes, columns)
 
@@ -210,11 +208,7 @@ class ShapesStream(ElementStream):
                 self._crossing.add(key)
         if len(self._crossing) == known:
             return False
-        self.reports.note(
-            self.name,
-            "polygons that cross themselves are drawn as outlines; the package bermuda lets"
-            " napari fill them",
-        )
+        self.reports.note(self.name, Conversion.CROSSING)
         return True
 
     # -- too many of them --------------------------------------------------------------------
@@ -224,11 +218,7 @@ class ShapesStream(ElementStream):
         many = self.large and len(rows) > self.max_shapes
         if many and self.raster is None:
             self.raster = Raster(f"{self.name} (rasterised)", self.viewer)
-            self.reports.note(
-                self.name,
-                f"more than {self.max_shapes:,} shapes in one view are shown as labels; the"
-                " configuration's max-shapes or the tap's option max_shapes raises the limit",
-            )
+            self.reports.note(self.name, Conversion.MANY_SHAPES.format(limit=self.max_shapes))
         if self.raster is not None:
             if many:
                 self.raster.show(rows, features(rows), self, self._crossing)

@@ -8,8 +8,8 @@ from enum import StrEnum
 class Conversion(StrEnum):
     """Text on how a layer differs from the output; the dock shows it as a note.
 
-    It has no figures, since equal texts are reported once. All of them are listed on the page
-    "Kinds of output".
+    It has no figures, since equal texts are reported once. The page "Kinds of output" lists all.
+    Those from ``MANY_SHAPES`` on are the viewer's.
     """
 
     ELEMENTS = "some {elements} are left out: {why}"
@@ -32,3 +32,19 @@ class Conversion(StrEnum):
     ARGUMENT = "the argument {name!r} of a {kind} layer is left out"
     ARGUMENT_VALUE = "the argument {name!r} is left out: {why}"
     PER_ELEMENT = "{name!r} of each of the {kind} is kept as a feature"
+    MANY_SHAPES = (
+        "more than {limit:,} shapes in one view are shown as labels; the configuration's max-shapes"
+        " or the tap's option max_shapes raises the limit"
+    )
+    TANGLED = "polygons that cross themselves too often are drawn as outlines"
+    CROSSING = (
+        "polygons that cross themselves are drawn as outlines; the package bermuda lets napari"
+        " fill them"
+    )
+    AMBIGUOUS_LABELS = (
+        "no features are shown where labels side by side have the same numbers; number them"
+        " through, or show the axis as a slider"
+    )
+    MANY_TEXTS = "the texts in view are too many, and are shortened or left out"
+    OPTION = "shown without the option {name!r}: {why}"
+    UNIT = "shown without the unit {unit!r}"
