@@ -109,6 +109,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "stream.auth",
         "stream.receive",
         "stream.shm",
+        "viewer",
         "viewer.app",
         "viewer.web",
     },

@@ -16,6 +16,7 @@ from dask_napari.cli._scheduler_option import attach_cluster
 from dask_napari.stream.auth import Security
 from dask_napari.stream.receive import Receiver
 from dask_napari.system import EndWatch
+from dask_napari.viewer.screen_check import NoScreen, check_screen
 from dask_napari.viewer.web import MissingPrograms, WebAddress, WebScreen, web_password
 
 
@@ -62,12 +63,6 @@ def view(
         limit = config.get_memory(memory)
     if scheduler is not None and insecure:
         raise fail("--scheduler needs keys, and --insecure has none; leave one of them out", code=2)
-    try:
-        from dask_napari.viewer.app import NoScreen, run
-    except ImportError as error:
-        raise fail(
-            f"napari is not usable: {error}\nInstall it: pip install 'dask-napari[all]'"
-        ) from None
     end_watch = EndWatch()
     with contextlib.ExitStack() as at_end:
         on_ready: Callable[[Receiver], None] = print_addresses
@@ -77,21 +72,31 @@ def view(
             addresses, keys, on_ready = attach_cluster(scheduler, listen, security_file, at_end)
         if web is not None:
             at_end.enter_context(_browser_screen(web, keys["security"], end_watch))
-        try:
-            with failing(ValueError):
-                run(
-                    addresses,
-                    **keys,
-                    title=title,
-                    memory=limit,
-                    end_watch=end_watch,
-                    on_ready=on_ready,
-                )
-        except NoScreen as error:
-            raise fail(error, code=2) from None
-        except OSError as error:
-            raise fail(error) from None
+        run = _load_viewer()
+        with failing(ValueError, OSError):
+            run(
+                addresses,
+                **keys,
+                title=title,
+                memory=limit,
+                end_watch=end_watch,
+                on_ready=on_ready,
+            )
     end_watch.end()
+
+
+def _load_viewer() -> Callable[..., None]:
+    """Import napari, which takes seconds: last, and only if there is a screen for it."""
+    try:
+        check_screen()
+        from dask_napari.viewer.app import run
+    except NoScreen as error:
+        raise fail(error, code=2) from None
+    except ImportError as error:
+        raise fail(
+            f"napari is not usable: {error}\nInstall it: pip install 'dask-napari[all]'"
+        ) from None
+    return run
 
 
 def _browser_screen(web: str, security: Security | None, end_watch: EndWatch) -> WebScreen:

@@ -7,12 +7,10 @@ from dask_napari.viewer.app._layer_writers import write_csv, write_tiff, write_z
 from dask_napari.viewer.app._live_viewer import LiveViewer
 from dask_napari.viewer.app._plugin import LiveWidget
 from dask_napari.viewer.app._run import announce, run
-from dask_napari.viewer.app._screen_check import NoScreen
 
 __all__ = [
     "LiveViewer",
     "LiveWidget",
-    "NoScreen",
     "announce",
     "clear_paint",
     "freeze",

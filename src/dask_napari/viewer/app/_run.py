@@ -15,7 +15,7 @@ from dask_napari.stream.receive import Receiver
 from dask_napari.stream.shm import janitor
 from dask_napari.system import EndWatch, process_limits
 from dask_napari.viewer.app._live_viewer import LiveViewer
-from dask_napari.viewer.app._screen_check import check_screen
+from dask_napari.viewer.screen_check import check_screen
 from dask_napari.viewer.storage import board_and_store
 
 WINDOW_SIZE = (1400, 860)

@@ -1,10 +1,8 @@
-"""The refusal to open a window where Qt would abort the process."""
+"""The refusal to open a window where Qt would abort the process; needs no napari to say so."""
 
 from __future__ import annotations
 
 from pathlib import Path
-
-from qtpy.QtCore import QLibraryInfo
 
 from dask_napari.system import screen_fault
 
@@ -15,8 +13,9 @@ class NoScreen(OSError):
 
 def check_screen() -> None:
     """Raise NoScreen without a screen that answers, or without the libraries that Qt needs."""
-    plugins = Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath))
-    fault = screen_fault(plugins)
+    from qtpy.QtCore import QLibraryInfo
+
+    fault = screen_fault(Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath)))
     if not fault:
         return
     if "library" in fault:
