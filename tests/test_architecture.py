@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "conventions": {"placement"},
     "batches": {"model", "placement", "coerce", "stream.send"},
+    "openhcs": {"model", "coerce", "tap", "config", "stream.auth", "stream.send"},
     "stream": {"model", "stream.wire", "stream.auth", "stream.send", "stream.receive"},
     "stream.wire": {"model", "system"},
     "stream.shm": {"system"},

@@ -1,6 +1,8 @@
 """Whatever a task returns becomes an item that can be shown, or a refusal with a reason."""
 
+import gc
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -201,3 +203,26 @@ def test_a_dataarray_around_a_dask_array_is_refused():
     da = pytest.importorskip("dask.array")
     with pytest.raises(Refusal, match=r"\.compute\(\)"):
         coerce(xr.DataArray(da.zeros((4, 4)), dims=("y", "x")))
+
+
+class Unreadable:
+    """An output whose array cannot be made."""
+
+    ndim, shape, dtype = 2, (2, 2), np.dtype("u1")
+
+    def __array__(self, *args, **kwargs):
+        raise OSError("no such block")
+
+
+@pytest.mark.parametrize("kind", ["image", "points"])
+def test_an_output_that_is_refused_is_let_go_of_at_once(kind):
+    output = Unreadable()
+    seen = weakref.ref(output)
+    gc.disable()
+    try:
+        (refusal,) = coerce_all(output, kind=kind)
+        assert isinstance(refusal, Refusal)
+        del output
+        assert seen() is None
+    finally:
+        gc.enable()

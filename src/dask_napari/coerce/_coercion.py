@@ -215,7 +215,7 @@ class _Coercion:
     def refusal(self, error: Exception) -> Refusal:
         """Return an error as a refusal with its layer and task."""
         # Looking at an output runs its author's code, such as `__array__`: errors are input.
-        refusal = Refusal.of(error)
+        refusal = Refusal.of(error).without_frames()
         refusal.layer, refusal.key = self.layer, self.provenance.key
         return refusal
 

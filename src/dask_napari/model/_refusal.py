@@ -49,6 +49,21 @@ class Refusal(Exception):
         refusal.__cause__ = error
         return refusal
 
+    def without_frames(self) -> Refusal:
+        """Return this refusal, fit to be kept: the frames of its tracebacks would hold the output.
+
+        >>> try:
+        ...     raise Refusal("queue-full")
+        ... except Refusal as error:
+        ...     error.without_frames().__traceback__ is None
+        True
+        """
+        error: BaseException | None = self
+        while error is not None:
+            error.__traceback__ = None
+            error = error.__cause__ or error.__context__
+        return self
+
     def __reduce__(self) -> tuple[object, ...]:
         return _restored, (type(self), self.reason, self.detail, self.layer, self.key)
 

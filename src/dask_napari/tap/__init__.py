@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dask_napari.model import Policy
-from dask_napari.tap._axis_layouts import Axis, channels, mosaic
+from dask_napari.tap._axis_layouts import Axis, axes_by_name, channels, mosaic
 from dask_napari.tap._call_costs import CallCosts
 from dask_napari.tap._compiled_tap import CompiledTap
 from dask_napari.tap._expected_items import expected_items, items_at
@@ -26,6 +26,7 @@ __all__ = [
     "Tap",
     "TapOptions",
     "TapSet",
+    "axes_by_name",
     "channels",
     "expected_items",
     "items_at",
