@@ -1,6 +1,7 @@
 """One output and a list of it are read alike: ``read(x) == read([x])``."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from hypothesis import given
@@ -15,6 +16,8 @@ TABLE = {"y": [1.0, 2.0], "x": [3.0, 4.0]}
 MESH = (np.eye(3), np.array([[0, 1, 2]]))
 CONTOUR = SQUARE[:, np.newaxis]
 
+BOX = shapely.geometry.mapping(shapely.box(0, 0, 3, 3))
+
 small = st.integers(-50, 50)
 outlines = hnp.arrays("i4", st.tuples(st.integers(1, 6), st.integers(2, 3)), elements=small)
 contours = hnp.arrays("i4", st.tuples(st.integers(1, 6), st.just(1), st.just(2)), elements=small)
@@ -28,6 +31,9 @@ SINGLE = {
     | st.lists(small, min_size=2, max_size=4)
     | st.builds(shapely.Point, small, small)
     | st.builds(shapely.box, small, small, st.just(60), st.just(60))
+    | st.builds(lambda n: pd.DataFrame({"outline": [shapely.box(0, 0, 3, n)]}), st.integers(1, 9))
+    | st.just(pd.DataFrame({"ymin": [1], "xmin": [2], "ymax": [3], "xmax": [4]}))
+    | st.builds(lambda c: {"type": "FeatureCollection", "features": [c]}, st.just(BOX))
     | st.builds(lambda c: {"type": "Point", "coordinates": c}, st.tuples(small, small)),
     "points": st.lists(small, min_size=2, max_size=4) | outlines | st.just(TABLE),
     "tracks": st.lists(st.integers(0, 9), min_size=4, max_size=5)

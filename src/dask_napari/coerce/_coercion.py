@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypedDict, Unpack
 
+import numpy as np
+
 from dask_napari.coerce._calibrations import calibration_in, merged
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._option_values import options_of
@@ -230,6 +232,8 @@ class _Coercion:
         position = self.position or position_in(layer.meta) or position_of(layer.value)
         of_meta = calibration_in(layer.meta)
         rgb = layer.meta.get("rgb", self.rgb if layer.kind == self.kind else None)
+        if not isinstance(rgb, bool | np.bool_ | int | None):
+            raise Refusal("rgb", f"rgb is a {type(rgb).__name__}; give True or False")
         context = CoercionContext(
             None if rgb is None else bool(rgb),
             layer.features,

@@ -26,29 +26,48 @@ def is_geometry(value: object) -> bool:
     >>> is_geometry({"type": "Point", "coordinates": [1, 2]}), is_geometry({"type": "polygon"})
     (True, False)
     """
-    if isinstance(value, Mapping):
-        return value.get("type") in _TYPES | {"Feature", "FeatureCollection"}
     if isinstance(value, type):
         return False
-    return getattr(value, "geom_type", None) in _TYPES or hasattr(value, "__geo_interface__")
+    if _type_of(value) in _TYPES:
+        return True
+    if isinstance(value, Mapping):
+        return _type_of(value) in ("Feature", "FeatureCollection")
+    return hasattr(value, "__geo_interface__")
+
+
+def _type_of(value: Any) -> str:
+    """Return the type that a geometry says it has; a series of them answers by a series."""
+    given = value.get("type") if isinstance(value, Mapping) else getattr(value, "geom_type", None)
+    return given if isinstance(given, str) else ""
+
+
+def is_collection(value: object) -> bool:
+    """Return whether a value is a series or an array of geometries, such as those of geopandas."""
+    if isinstance(value, type | list | tuple | Mapping):
+        return False
+    kind = getattr(getattr(value, "dtype", None), "name", None)
+    return isinstance(kind, str) and kind == "geometry"
 
 
 def elements(value: Any) -> list[Any]:
     """Return the features of a GeoJSON collection, or a list of the geometry itself."""
-    if not isinstance(value, Mapping) and getattr(value, "geom_type", None) not in _TYPES:
+    if not isinstance(value, Mapping) and _type_of(value) not in _TYPES:
         value = value.__geo_interface__
-    if isinstance(value, Mapping) and value.get("type") == "FeatureCollection":
-        return list(value.get("features") or ())
-    return [value]
+    if not isinstance(value, Mapping) or _type_of(value) != "FeatureCollection":
+        return [value]
+    features = value.get("features")
+    if not isinstance(features, list | tuple | None):
+        raise Refusal("shapes", f"features in a {type(features).__name__}; give a list of them")
+    return list(features or ())
 
 
 def add_geometry(outlines: Outlines, value: Any) -> None:
     """Add a geometry as an element of its own, of one shape or several."""
     row: Mapping[str, Any] = {}
-    if isinstance(value, Mapping) and value.get("type") == "Feature":
-        row = value.get("properties") or {}
-        value = value.get("geometry")
-    outlines.describe(row if isinstance(row, Mapping) else {})
+    if isinstance(value, Mapping) and _type_of(value) == "Feature":
+        properties, value = value.get("properties"), value.get("geometry")
+        row = properties if isinstance(properties, Mapping) else {}
+    outlines.describe(row)
     if value is None:
         outlines.leave_out("no geometry")
         return
@@ -66,8 +85,8 @@ def add_outlines(outlines: Outlines, value: Any, depth: int = 0) -> None:
     """Add the outlines of a geometry to the present element."""
     if depth > MAX_DEPTH:
         raise Refusal("shapes", f"collections of geometries more than {MAX_DEPTH} deep")
-    kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "geom_type", None)
-    if kind == "GeometryCollection" or (kind or "").startswith("Multi"):
+    kind = _type_of(value)
+    if kind == "GeometryCollection" or kind.startswith("Multi"):
         for part in _parts(value):
             add_outlines(outlines, part, depth + 1)
     elif kind in ("Point", "LineString", "LinearRing", "Polygon"):

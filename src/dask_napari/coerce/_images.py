@@ -105,7 +105,13 @@ def label_features(
 
 def _is_details(value: object) -> bool:
     """Return whether a value is the details that StarDist returns beside labels."""
-    return isinstance(value, Mapping) and {"points", "prob"} <= value.keys()
+    return (
+        isinstance(value, Mapping)
+        and {"points", "prob"} <= value.keys()
+        and all(
+            is_array(value[name]) or isinstance(value[name], list) for name in ("points", "prob")
+        )
+    )
 
 
 def _label_table(given: Any) -> Table:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.coerce._coordinate_columns import axis_columns
+from dask_napari.coerce._geometries import is_collection
 from dask_napari.coerce._host_arrays import is_array
 from dask_napari.coerce._images import IMAGE, LABELS, positions_differ
 from dask_napari.coerce._layer_arrays import Note
@@ -16,6 +17,7 @@ from dask_napari.coerce._output_kind import OutputKind
 from dask_napari.coerce._points import POINTS
 from dask_napari.coerce._shapes import SHAPES
 from dask_napari.coerce._surfaces import SURFACE
+from dask_napari.coerce._tables import is_frame
 from dask_napari.coerce._tracks import TRACKS
 from dask_napari.coerce._vectors import VECTORS
 from dask_napari.model import (
@@ -133,8 +135,10 @@ def _single(value: Any, kind: Kind, layer: str, note: Note, name: str = "") -> O
     if is_layer_data(value):
         found = _from_layer_data(value, kind, layer, note)
         return replace(found, name=name) if name else found
-    if is_labelled(value) and value.attrs.get("kind") in KINDS:
-        kind = value.attrs["kind"]
+    if is_labelled(value):
+        own: Any = value.attrs.get("kind")
+        if isinstance(own, str) and own in KINDS:
+            kind = own  # type: ignore[assignment]
     if _is_pair_with_features(value, kind):
         return OutputLayer(value[0], kind, name, features=value[1])
     return OutputLayer(value, kind, name)
@@ -145,7 +149,8 @@ def _is_output(value: Any, kind: Kind) -> bool:
     if kind in PIXEL_KINDS:
         return is_array(value) and getattr(value, "ndim", 0) >= 2
     if kind == "shapes":
-        return False  # a list of one shape is read by its kind
+        # A list of one shape is read by its kind.
+        return is_frame(value) or is_collection(value)
     if isinstance(value, Mapping):
         return OUTPUT_KINDS[kind].is_single(value)
     return OUTPUT_KINDS[kind].are_several([value])
@@ -180,6 +185,7 @@ def _from_layer_data(value: Any, kind: Kind, layer: str, note: Note) -> OutputLa
     own_kind: Any = value[2].lower() if len(value) == 3 else kind
     data, meta = value[0], dict(value[1])
     name = meta.get("name")
+    name = name if isinstance(name, str | int | float) else None
     if not name and own_kind != kind:
         name = f"{layer} {own_kind}"
     features = meta.get("features")
@@ -187,7 +193,7 @@ def _from_layer_data(value: Any, kind: Kind, layer: str, note: Note) -> OutputLa
         features = meta.get("properties")
     if isinstance(features, Mapping) and not features:
         features = None
-    if meta.pop("multiscale", False) and isinstance(data, list | tuple) and data:
+    if meta.pop("multiscale", False) is True and isinstance(data, list | tuple) and data:
         note(Conversion.RESOLUTIONS)
         data = data[0]
     return OutputLayer(data, own_kind, str(name) if name else "", meta, features)
@@ -218,7 +224,7 @@ def position_in(meta: Mapping[str, Any]) -> dict[str, Coordinate]:
     """Return the position in the ``metadata`` of a layer-data tuple, empty if there is none."""
     metadata = meta.get("metadata")
     at = metadata.get("at") if isinstance(metadata, Mapping) else None
-    if not at:
+    if at is None or (isinstance(at, Mapping) and not at):
         return {}
     try:
         return plain_position(at)

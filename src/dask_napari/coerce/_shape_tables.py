@@ -13,6 +13,7 @@ from dask_napari.coerce._column_roles import CORNERS, check_named, role_column, 
 from dask_napari.coerce._coordinate_columns import PLANES, axis_columns, complete, take
 from dask_napari.coerce._features import as_column, is_missing
 from dask_napari.coerce._geometries import add_geometry, is_geometry
+from dask_napari.coerce._host_arrays import is_array
 from dask_napari.coerce._outlines import Outlines, box
 from dask_napari.coerce._tables import Table, column_list, find
 from dask_napari.model import Refusal
@@ -39,7 +40,7 @@ def add_table(outlines: Outlines, table: Table, named: Mapping[str, str]) -> Tab
     or napari's ``index``, ``shape-type``, ``vertex-index`` and ``axis-0``, ``axis-1``.
     """
     check_named(table, named)
-    name = role_column(table, "geometry", named)
+    name = role_column(table, "geometry", named) or _geometry_column(table)
     if name is not None and "ymin" not in named:
         return _add_geometries(outlines, table, name)
     if find(table, ["vertex-index"]) and find(table, ["shape-type"]):
@@ -59,6 +60,22 @@ def add_table(outlines: Outlines, table: Table, named: Mapping[str, str]) -> Tab
         f" returns them; this one has {column_list(table)}; or say columns={{'ymin': ..., 'xmin':"
         " ..., 'ymax': ..., 'xmax': ...} of the tap",
     )
+
+
+def _geometry_column(table: Table) -> str | None:
+    """Return the first column that holds geometries, whatever its name."""
+    for name, values in table.items():
+        kind = getattr(getattr(values, "dtype", None), "kind", "O")
+        if isinstance(kind, str) and kind == "O" and _holds_geometries(values):
+            return name
+    return None
+
+
+def _holds_geometries(values: Any) -> bool:
+    if not is_array(values) and not isinstance(values, list | tuple):
+        return False
+    first = next((value for value in values if not is_missing(value)), None)
+    return is_geometry(first)
 
 
 def _numbered_corners(table: Table) -> list[str]:

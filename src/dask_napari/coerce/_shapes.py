@@ -59,7 +59,9 @@ def _is_single(value: Mapping[Any, Any]) -> bool:
     return bool(fields & value.keys()) or has_coordinates(value)
 
 
-SHAPES: Final = OutputKind(shapes, are_several=lambda values: False, is_single=_is_single)
+SHAPES: Final = OutputKind(
+    shapes, are_several=lambda values: all(map(is_frame, values)), is_single=_is_single
+)
 
 
 def _is_table(value: Any) -> bool:
@@ -93,15 +95,20 @@ def _is_typed_list(value: object) -> bool:
 def _is_vertices(value: object) -> bool:
     """Return whether a value is the vertices of one shape: rows of numbers."""
     if is_array(value):
-        return getattr(value, "ndim", 1) == 2 and getattr(value, "dtype", None) != np.dtype(object)
+        return getattr(value, "ndim", 1) == 2 and not _holds_objects(value)
     if not isinstance(value, list | tuple) or not value:
         return False
     return all(_is_row(row) for row in value)
 
 
+def _holds_objects(value: object) -> bool:
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    return isinstance(kind, str) and kind == "O"
+
+
 def _is_row(value: object) -> bool:
     if is_array(value):
-        return getattr(value, "ndim", 0) == 1
+        return getattr(value, "ndim", 0) == 1 and not _holds_objects(value)
     scalar = int | float | np.number
     return isinstance(value, list | tuple) and all(isinstance(number, scalar) for number in value)
 
@@ -114,7 +121,7 @@ def _elements(value: Any) -> Sequence[Any]:
     if _is_row(value) and 2 <= len(value) <= 4:
         return [value]  # one point
     if isinstance(value, list | tuple):
-        return value
+        return [each for entry in value for each in _of_collection(entry)]
     if is_array(value):
         data = to_host(value)
         if data.dtype.kind == "O":
@@ -124,9 +131,18 @@ def _elements(value: Any) -> Sequence[Any]:
     raise not_a_shape(value)
 
 
+def _of_collection(value: Any) -> list[Any]:
+    """Return the features of a collection in a list, or a list of the value itself."""
+    return _geometries.elements(value) if _geometries.is_geometry(value) else [value]
+
+
 def _types(given: Any, count: int) -> Sequence[str]:
     if isinstance(given, str) or given is None:
         return [given or ""] * count
+    if not isinstance(given, list | tuple | np.ndarray):
+        raise Refusal(
+            "shape type", f"shape types in a {type(given).__name__}; give text, or a list"
+        )
     found = [str(name) for name in given]
     if len(found) != count:
         raise Refusal("shape type", f"{len(found)} shape types for {count} shapes")
