@@ -7,10 +7,13 @@ import time
 
 import napari
 import numpy as np
+import pytest
 from distributed import LocalCluster
 from qtpy.QtWidgets import QApplication
 
 from dask_napari.model import Item
+from dask_napari.stream import Control, ViewerGone
+from dask_napari.stream.auth import Security
 from dask_napari.stream.send import Publisher
 
 
@@ -51,10 +54,21 @@ def test_a_scheduler_is_attached_by_its_address():
         until(lambda: "127.0.0.1:1" in bar.state.text())
         bar.connect_timeout = 30
         bar.address.setText(cluster.scheduler_address)
+        bar.listen.setText("tcp://127.0.0.1")
         bar.button.click()
-        until(lambda: widget.receiver.cluster.attached)
-        until(lambda: not bar.address.isEnabled())
-        bar.button.click()
-        until(bar.address.isEnabled)
+        until(lambda: "is not tcp://host:port" in bar.state.text())
+        before = widget.receiver.addresses
+        for listen in ("tcp://0.0.0.0:*", ""):
+            bar.listen.setText(listen)
+            bar.button.click()
+            until(lambda: not bar.address.isEnabled())
+            until(lambda: widget.receiver.cluster.attached)
+            bar.button.click()
+            until(bar.address.isEnabled)
+        # Once at an address of the user's, and without one where it did already.
+        (more,) = set(widget.receiver.addresses) - set(before)
+        assert more.startswith("tcp://0.0.0.0:")
+        with pytest.raises(ViewerGone):
+            Control([more.replace("0.0.0.0", "127.0.0.1")], security=Security.generate(), timeout=1)
         viewer.close()
         until(lambda: not receiving())

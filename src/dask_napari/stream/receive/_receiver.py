@@ -7,7 +7,8 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from queue import Queue
 from typing import Final
@@ -44,6 +45,9 @@ HANDSHAKE_MS: Final = 5_000
 
 OVERHEAD: Final = 1 << 10
 """Bytes by which encryption makes a frame longer, and more; CURVE takes some 40."""
+
+LISTEN_TIMEOUT: Final = 10.0
+"""Seconds for the thread to listen at more addresses; it may be in a large message."""
 
 SWEEP_INTERVAL: Final = 1.0
 """Seconds between looks for segments of publishers that were killed in their handshake, when
@@ -111,6 +115,7 @@ class Receiver:
             board, self.limits, self._security, self._send, self._post
         )
         self._sweep_at = 0.0
+        self._to_listen: deque[tuple[str, Future[str]]] = deque()
         self._stop = False
         self._wakeup = Wakeup()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
@@ -150,6 +155,29 @@ class Receiver:
             raise
         self._context = context
         self._thread.start()
+
+    def listen(self, addresses: Iterable[str]) -> None:
+        """Listen at more addresses, with the keys that there are.
+
+        Raises ValueError if an address is not usable, and OSError if it is taken.
+        """
+        wanted = [*addresses]
+        for address in wanted:
+            check_address(address, security=self._security, insecure=self._security is None)
+        for address in wanted:
+            bound: Future[str] = Future()
+            self._to_listen.append((address, bound))
+            self._wakeup.set()
+            self.addresses = (*self.addresses, bound.result(LISTEN_TIMEOUT))
+
+    def _listen_more(self) -> None:
+        while self._to_listen:
+            address, bound = self._to_listen.popleft()
+            try:
+                self._socket.setsockopt(zmq.IPV6, "[" in address)
+                bound.set_result(self._bind(address))
+            except OSError as error:
+                bound.set_exception(error)
 
     def _bind(self, address: str) -> str:
         if address == ANY_IPC:
@@ -264,6 +292,7 @@ class Receiver:
                 self._wakeup.clear()
                 if self._socket in ready:
                     self._receive()
+                self._listen_more()
                 while self._outgoing:
                     self.protocol.send(*self._outgoing.popleft())
                 self.protocol.grant()

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class LiveWidget(QWidget):  # type: ignore[misc]
     """Listen on this host, and attach the cluster whose scheduler the user names.
 
-    Sinks of the same user find the keys themselves; others are kept out.
+    Sinks of the same user on this host find the keys themselves, and those of the cluster get
+    them over Dask's own connections; others are kept out. For workers on other hosts, it listens
+    where they reach this one, or where the user says.
 
     A class, because napari looks for the viewer among the parameters of ``__init__``.
     """
