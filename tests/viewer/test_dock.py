@@ -74,7 +74,7 @@ def test_a_row_is_there_as_soon_as_the_tap_is(docked, tell):
     row = docked.rows["cells"]
     assert row.title.text() == "segment → cells (labels)"
     assert (row.counts.text(), row.speed.text()) == ("0 / 288", "waiting")
-    assert docked.header.state.text() == "10.0.0.1:8786 · 2 workers"
+    assert docked.header.state.text() == "2 workers · 10.0.0.1:8786"
     assert docked.header.progress.text().startswith("0 / 288 tasks")
 
 

@@ -19,7 +19,7 @@ from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
-from dask._task_spec import GraphNode, TaskRef
+from dask._task_spec import Alias, GraphNode, TaskRef
 from distributed import SchedulerPlugin
 
 if TYPE_CHECKING:
@@ -695,7 +695,7 @@ def _short(value: Any, depth: int) -> str:
         return (
             f"array {_short_text('x'.join(map(str, value.shape)))} {_short_text(str(value.dtype))}"
         )
-    if isinstance(value, TaskRef):
+    if isinstance(value, TaskRef) or kind is Alias:
         return f"<{_short_text(str(value.key))}>"
     if kind in (tuple, list, set, frozenset, dict) and depth < 2:
         inner = itertools.islice(value.items() if kind is dict else value, SHOWN)

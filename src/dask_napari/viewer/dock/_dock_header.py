@@ -101,11 +101,12 @@ class DockHeader(QWidget):  # type: ignore[misc]
         alive = [peer for peer in peers if peer.alive]
         if cluster is not None:
             address = cluster.scheduler.rpartition("://")[2]
-            workers = [address, _number(cluster.workers, "worker"), *_ways(alive)]
+            # What matters most comes first: a narrow dock shows no more.
+            workers = [_number(cluster.workers, "worker"), address, *_ways(alive)]
             if not self._commands.possible:
-                return "warning", " · ".join([*workers, "client gone"])
+                return "warning", " · ".join(["client gone", *workers])
             if cluster.paused:
-                return "warning", " · ".join([*workers, "paused"])
+                return "warning", " · ".join(["paused", *workers])
             return "good", " · ".join(workers)
         if alive:
             return "good", " · ".join([_number(len(alive), "worker"), *_ways(alive)])

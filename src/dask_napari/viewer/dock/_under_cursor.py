@@ -122,7 +122,10 @@ class UnderCursor(QWidget):  # type: ignore[misc]
         parts = [task.key, worker_text(task.worker), f"run {entry.run}"]
         show(self.task, "\n".join(filter(None, (parts[0], " · ".join(filter(None, parts[1:]))))))
         arguments = self._receiver.cluster.arguments_of(task.key)
-        show(self.arguments, f"of {shortened(arguments, ARGUMENTS_SHOWN)}" if arguments else "")
+        show(
+            self.arguments,
+            f"arguments: {shortened(arguments, ARGUMENTS_SHOWN)}" if arguments else "",
+        )
         set_plain_tooltip(self.arguments, arguments)
         show(self.times, "\n".join(times(entry)))
         is_said = entry.item is None or status is not None

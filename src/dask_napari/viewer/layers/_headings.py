@@ -73,6 +73,11 @@ class Headings:
         is_drawn = self._well is not None and self._well.visible
         return str(self._well.text) if is_drawn else ""
 
+    def room(self) -> float:
+        """Return the pixels of the screen that the headings need beside the plate."""
+        is_drawn = self._mosaic.headings and self._viewer.dims.ndisplay == 2
+        return MARGIN + BOX / 2 if is_drawn else 0.0
+
     def update(self, mosaic: Mosaic) -> None:
         """Show the headings of a mosaic."""
         if (mosaic, mosaic.version) == self._shown:

@@ -46,7 +46,8 @@ class Redraw:
     """Make, redraw and remove napari layers until they show an arrangement."""
 
     def __init__(self, viewer: napari.viewer.Viewer, reports: Reports) -> None:
-        self.fit: CameraFit = CameraFit(viewer)
+        self.headings: Headings = Headings(viewer)
+        self.fit: CameraFit = CameraFit(viewer, self.headings.room)
         """Keeps what is laid out in sight, until the user looks elsewhere."""
         self._viewer = viewer
         self._reports = reports
@@ -56,7 +57,6 @@ class Redraw:
         make_controls_on_demand(viewer)
         make_layers_cheaper()
         self._batch = LayerBatch(viewer)
-        self.headings: Headings = Headings(viewer)
         self._turn = 0
 
     def __repr__(self) -> str:
