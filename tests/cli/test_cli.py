@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import dask
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -20,6 +21,7 @@ from distributed import Client, LocalCluster
 
 from dask_napari.cli import main
 from dask_napari.cli._listening import DEFAULT_LISTEN
+from dask_napari.cli._settings_check import setting_faults
 from dask_napari.model import Item
 from dask_napari.stream import Control
 from dask_napari.stream.auth import Security, is_local
@@ -70,8 +72,29 @@ def test_doctor_looks_at_everything():
     checks = {finding["what"]: finding for finding in json.loads(found.stdout)}
     assert found.returncode == 0
     assert {"napari", "display", "shared memory", "port", "encryption"} <= checks.keys()
-    assert checks["napari"]["state"] == "ok"
-    assert "what to do" in run("doctor").stdout
+    assert checks["napari"]["state"] == checks["settings"]["state"] == "ok"
+    assert checks["window"]["state"] == "ok"
+    assert checks["window"]["found"].startswith("OpenGL")
+
+
+def test_doctor_names_settings_and_asks_workers(client):
+    set_wrong = {"DASK_DASK_NAPARI__ARENNA": "3", "DASK_DASK_NAPARI__QUEUE": "much"}
+    with dask.config.set({"dask-napari.max-shapes": 0, "dask-napari.transport": "pigeon"}):
+        faults = list(setting_faults())
+    assert faults == [
+        "dask-napari.transport='pigeon' is unknown; use auto, shared-memory, inline; set by"
+        " dask.config.set",
+        "dask-napari.max-shapes=0 is not a number from 1 on; set by dask.config.set",
+    ]
+    found = run("doctor", "--no-window", "--scheduler", client.scheduler.address, **set_wrong)
+    assert found.returncode == 1
+    assert "what to do" in found.stdout
+    assert (
+        "dask-napari.arenna is unknown; did you mean arena?; set by DASK_DASK_NAPARI__ARENNA"
+        in found.stdout
+    )
+    assert "queue='much' is not a size; write it as in '64MiB'; set by" in found.stdout
+    assert "workers can dial a viewer at" in found.stdout
 
 
 def test_doctor_sees_a_taken_port():
@@ -80,7 +103,7 @@ def test_doctor_sees_a_taken_port():
         with contextlib.suppress(OSError):  # somebody's viewer has it, which does as well
             taken.bind(("127.0.0.1", 5577))
             taken.listen()
-        checks = {f["what"]: f for f in json.loads(run("doctor", "--json").stdout)}
+        checks = {f["what"]: f for f in json.loads(run("doctor", "--json", "--no-window").stdout)}
     assert checks["port"]["state"] == "warning"
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, astuple, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
@@ -18,6 +21,8 @@ import zmq
 
 from dask_napari import config
 from dask_napari.cli._output import print_table
+from dask_napari.cli._settings_check import setting_faults
+from dask_napari.stream.auth import host_and_port
 from dask_napari.stream.shm import arena, janitor
 from dask_napari.system import screen_fault
 
@@ -26,6 +31,23 @@ EXTRAS: Final = {
     "napari": "for a viewer: pip install 'dask-napari[all]'",
     "zarr": "for records: pip install 'dask-napari[record]'",
 }
+
+
+WINDOW: Final = """
+import napari
+from napari.qt import get_qapp
+app = get_qapp()
+viewer = napari.Viewer(show=False)
+viewer.window._qt_viewer.canvas._scene_canvas.set_current()
+from vispy.gloo import gl
+renderer = gl.glGetParameter(gl.GL_RENDERER)
+viewer.close()
+print("OpenGL by", renderer)
+"""
+"""Program that makes a window and its OpenGL, and shows neither."""
+
+WINDOW_TIMEOUT: Final = 60
+"""Seconds; napari's first start on a slow disk takes 20."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +62,18 @@ class Finding:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(as_json: bool) -> None:
-    """Check display, shared memory, ports and versions, and say what to do.
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Ask the workers of this cluster, too, whether they can dial a viewer here.",
+)
+@click.option("--no-window", is_flag=True, help="Do not try to open one, which takes seconds.")
+def doctor(as_json: bool, scheduler: str | None, no_window: bool) -> None:
+    """Check settings, window, shared memory, ports and versions, and say what to do.
 
     Exit code 1 says that something is bad.
     """
-    findings = list(examine())
+    findings = list(examine(scheduler, window=not no_window))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -54,16 +82,22 @@ def doctor(as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def examine() -> Iterator[Finding]:
+def examine(scheduler: str | None = None, *, window: bool = True) -> Iterator[Finding]:
     """Run all checks, one after the other."""
     yield _python()
     yield from map(_version, ("dask", "distributed", "numpy", "pyzmq", *EXTRAS))
     yield _qt()
     yield _curve()
-    yield _display()
+    yield from _settings()
+    display = _display()
+    yield display
+    if window and display.state == "ok" and find_spec("napari") is not None:
+        yield _window()
     yield _shared_memory()
     yield _port()
     yield _left_over()
+    if scheduler is not None:
+        yield _scheduler(scheduler)
 
 
 def _python() -> Finding:
@@ -105,6 +139,42 @@ def _display() -> Finding:
         return Finding("display", "warning", fault, "run with: xvfb-run -a ...")
     remedy = "install xvfb, use `view --web`, or view on another host"
     return Finding("display", "warning", f"{fault}; no Xvfb", remedy)
+
+
+def _settings() -> Iterator[Finding]:
+    faults = list(setting_faults())
+    for fault in faults:
+        yield Finding("settings", "bad", fault, "see docs/configuration.md")
+    if not faults:
+        yield Finding("settings", "ok", "all can be used")
+
+
+def _window() -> Finding:
+    """Open a window out of sight, in a process of its own, which Qt ends if it cannot."""
+    command = [sys.executable, "-c", WINDOW]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=WINDOW_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return Finding("window", "bad", f"none within {WINDOW_TIMEOUT} s", "see `napari --info`")
+    if done.returncode == 0:
+        return Finding("window", "ok", done.stdout.strip().splitlines()[-1])
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    why = lines[-1] if lines else f"ended with {done.returncode}"
+    return Finding(
+        "window", "bad", why, "see `napari --info`; without OpenGL, LIBGL_ALWAYS_SOFTWARE=1"
+    )
+
+
+def _scheduler(address: str) -> Finding:
+    from dask_napari.live import ClusterAttachment  # takes a second, for Dask
+
+    try:
+        with contextlib.closing(ClusterAttachment(address)) as cluster:
+            hosts = {host_and_port(a)[0] for a in cluster.endpoint().addresses if "://*" not in a}
+    except (OSError, ValueError) as error:
+        remedy = "docs/troubleshooting.md; for workers behind a tunnel, watch(listen=, advertise=)"
+        return Finding("scheduler", "bad", str(error), remedy)
+    return Finding("scheduler", "ok", f"workers can dial a viewer at {', '.join(sorted(hosts))}")
 
 
 def _shared_memory() -> Finding:
