@@ -114,6 +114,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "viewer.app",
         "viewer.web",
     },
+    "__main__": {"cli"},
     "preload": {"config", "sink", "tap", "stream.auth"},
     # The face of the whole; it gives users their names.
     "": {"model", "batches", "conventions", "live", "sink", "stream", "stream.auth", "tap"},
