@@ -23,7 +23,7 @@ AUDIT_MINUTES ?= 30
 # For the viewers and clients of other systems, too; a cache each, since one is for one system.
 check-types = $(foreach system,linux darwin win32,$(BIN)/mypy --platform $(system) --cache-dir .mypy_cache/$(system) &&) true
 
-.PHONY: help demo test lint bench faults fuzz load network soak audit compose-test clean system
+.PHONY: help demo test lint bench faults fuzz load network soak audit compose-test matrix clean system
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -67,6 +67,9 @@ compose-test: $(STAMP) system  ## Run docker-compose.yml for real and look at it
 	@$(BIN)/python -m pip install --quiet --group browser
 	@command -v chromium || $(BIN)/python -m playwright install chromium
 	PYTHONPATH=tests $(BIN)/python -m compose.run $(if $(ENGINE),--engine $(ENGINE))
+
+matrix: $(STAMP) system  ## Run a part of the tests with other versions of Dask, napari, Qt and Python; an hour
+	examples/tools/with-screen $(BIN)/python tests/matrix/run.py $(if $(ONLY),--only "$(ONLY)")
 
 fuzz: $(STAMP)  ## Play hostile messages to the receiver for FUZZ_SECONDS (600)
 	@$(BIN)/python -m pip install --quiet --only-binary=:all: --group fuzz 2>/dev/null || \

@@ -107,6 +107,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "system",
         "live",
         "record",
+        "tap",
         "stream.auth",
         "stream.receive",
         "stream.shm",

@@ -1,0 +1,122 @@
+"""Run a part of the suite with other versions of what it stands on, each in an environment of its own.
+
+Those are the last three minor lines of distributed and of napari, together, and the lowest that
+pyproject.toml declares; and each Python from 3.11 on that is on the ``PATH``, and both bindings of
+Qt, in turn. Minutes for each; what was used is printed, and the exit code is 1 if one of them fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+LINES = 3
+"""Minor lines of each library: its users' clusters are rarely newer or older."""
+
+SMOKE = (
+    "tests/live/test_live.py",
+    "tests/sink",
+    "tests/viewer/test_viewer.py",
+    "tests/viewer/test_napari_internals.py",
+    "tests/viewer/layers/test_mosaic_layers.py",
+    "tests/stream/test_stream.py",
+    "tests/system/test_viewer_host.py",
+)
+"""What touches the internals of Dask and of napari, and a stream from end to end."""
+
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+
+@dataclass
+class Environment:
+    """Versions to try together."""
+
+    name: str
+    python: str
+    pins: list[str] = field(default_factory=list)
+    qt: str = "PyQt6"
+
+
+def lines(package: str) -> list[str]:
+    """Return a requirement for the newest version of each of the last minor lines."""
+    command = [sys.executable, "-m", "pip", "index", "versions", package]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    listed = re.search(r"Available versions: (.*)", text)
+    assert listed, text
+    newest: dict[str, str] = {}
+    for version in listed[1].split(", "):
+        newest.setdefault(".".join(version.split(".")[:2]), version)
+    return list(newest.values())[:LINES]
+
+
+def lowest() -> list[str]:
+    """Return the lowest versions that are declared, of all that a viewer and a worker need."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    declared = [*project["dependencies"], *extras["viewer"], *extras["record"]]
+    return [each.replace(">=", "==") for each in declared if ">=" in each]
+
+
+def environments() -> Iterator[Environment]:
+    pythons = [python for python in PYTHONS if _runs(python)]
+    newest = zip(lines("distributed"), lines("napari"), strict=True)
+    for number, (distributed, napari) in enumerate(newest):
+        pins = [f"distributed=={distributed}", f"dask=={distributed}", f"napari=={napari}"]
+        python, qt = pythons[-1 - number % len(pythons)], ("PyQt6", "PySide6")[number % 2]
+        yield Environment(f"distributed {distributed}, napari {napari}", python, pins, qt)
+    yield Environment("lowest declared", pythons[0], lowest())
+
+
+def _runs(python: str) -> bool:
+    try:
+        return not subprocess.run([f"python{python}", "-c", ""], capture_output=True).returncode
+    except FileNotFoundError:
+        return False
+
+
+def run(environment: Environment, folder: Path) -> bool:
+    """Make an environment and run the smoke tests in it; return whether they pass."""
+    place = folder / re.sub(r"\W+", "-", environment.name)
+    subprocess.run([f"python{environment.python}", "-m", "venv", place], check=True)
+    python = place / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "--upgrade"]
+    subprocess.run([*install, "pip>=25.1"], check=True)
+    wanted = ["--editable", f"{ROOT}[viewer,record]", environment.qt, *environment.pins]
+    try:
+        subprocess.run([*install, *wanted, "--group", f"{ROOT}/pyproject.toml:dev"], check=True)
+    except subprocess.CalledProcessError:
+        return False
+    tests = [name for name in SMOKE if (ROOT / name).exists()]
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    # A variable, since both bindings may be there.
+    env = {**os.environ, "QT_API": environment.qt.lower()}
+    return not subprocess.run(command, cwd=ROOT, env=env).returncode
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", metavar="TEXT", default="", help="environments of this name")
+    options = parser.parse_args()
+    chosen = [each for each in environments() if options.only in each.name]
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="dn") as folder:
+        for each in chosen:
+            print(f"== {each.name}, Python {each.python}, {each.qt}", flush=True)
+            results[each.name] = run(each, Path(folder))
+    for name, passed in results.items():
+        print(f"{'passed' if passed else 'FAILED'}: {name}")
+    return not all(results.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
