@@ -1,8 +1,8 @@
-"""Run a part of the suite with other versions of what it stands on, each in an environment of its own.
+"""Run a part of the suite with other versions of Dask, napari, Qt and Python.
 
-Those are the last three minor lines of distributed and of napari, together, and the lowest that
-pyproject.toml declares; and each Python from 3.11 on that is on the ``PATH``, and both bindings of
-Qt, in turn. Minutes for each; what was used is printed, and the exit code is 1 if one of them fails.
+Those are the last three minor lines of distributed and of napari, together, and the lowest versions
+that pyproject.toml declares. Pythons from 3.11 on that are on the ``PATH``, and both bindings of
+Qt, take turns. Each environment takes minutes; the exit code is 1 if the tests fail in one of them.
 """
 
 from __future__ import annotations
