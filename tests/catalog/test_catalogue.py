@@ -89,9 +89,10 @@ def test_counts_and_views_agree_with_the_entries_whatever_happens(steps):
     catalogue = Catalogue()
     told = Counter()
 
-    def view(entry, before):
-        told[entry.state] += 1
-        told[before] -= 1
+    def view(changed):
+        for entry, before in changed:
+            told[entry.state] += 1
+            told[before] -= 1
 
     catalogue.views.append(view)
     for name, layer, run, t in steps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, cast
 
@@ -40,7 +40,8 @@ class Catalogue:
     version : int
         Grows with every change, by one.
     views : list of callable
-        Called with an entry and its former state when that has changed after the item was put.
+        Called with entries that hold an item and their former states, when these have changed
+        after the items were put.
     left_out : int
         States of tasks that were not entered, since there were too many.
 
@@ -60,7 +61,7 @@ class Catalogue:
 
     def __init__(self) -> None:
         self.version: int = 0
-        self.views: list[Callable[[CatalogueEntry, State], None]] = []
+        self.views: list[Callable[[Sequence[tuple[CatalogueEntry, State]]], None]] = []
         self.left_out: int = 0
         self._table = EntryTable()
         self._dropped: dict[CatalogueEntry, None] = {}  # the oldest first
@@ -146,9 +147,15 @@ class Catalogue:
 
     def set_state(self, entries: Iterable[CatalogueEntry], state: State) -> None:
         """Change the state of entries that hold an item, and tell the views."""
-        for entry in entries:
-            if entry.state != state and entry.item is not None:
-                self._change(entry, state)
+        changed = [
+            (entry, entry.state)
+            for entry in entries
+            if entry.state != state and entry.item is not None
+        ]
+        for entry, _ in changed:
+            self._set(entry, state)
+        for view in self.views if changed else ():
+            view(changed)
 
     def count(self, layer: str, state: State, run: int | None = None) -> int:
         """Return how many entries of a layer are in a state, of a run or of all."""
@@ -272,9 +279,9 @@ class Catalogue:
 
     def remove(self, entries: Iterable[CatalogueEntry]) -> None:
         """Forget entries and what they hold; the views are told that they are dropped."""
-        for entry in list(entries):
-            if entry.item is not None:
-                self._change(entry, "dropped")
+        entries = list(entries)
+        self.set_state(entries, "dropped")
+        for entry in entries:
             self._forget(entry)
 
     # -- common ------------------------------------------------------------------------------
@@ -328,12 +335,6 @@ class Catalogue:
         if known is None and entry.state in WITHOUT_ITEM:
             return TaskStatus(entry.meta, cast(TaskState, entry.state))
         return known
-
-    def _change(self, entry: CatalogueEntry, state: State) -> None:
-        before = entry.state
-        self._set(entry, state)
-        for view in self.views:
-            view(entry, before)
 
     def _set(self, entry: CatalogueEntry, state: State) -> None:
         within = self._table.run_of(entry.meta.stream, entry.run)

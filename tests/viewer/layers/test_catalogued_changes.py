@@ -57,6 +57,46 @@ def test_layers_stay_until_a_run_has_shown_that_it_does_not_fill_them(viewer, li
     assert source.ledger()["raw"].balanced
 
 
+def elements(kind, value=1, run=1, **position) -> Item:
+    arrays = {}
+    if kind == "vectors":
+        data = np.full((2, 2, 2), float(value))
+    elif kind == "shapes":
+        data = np.array([[0.0, 0], [0, 3], [3, 3]]) + value
+        arrays = {"offsets": np.array([0, 3]), "types": np.array([0], "u1")}
+    else:
+        data = np.full((2, 2), float(value))
+    return Item("spots", kind, data, position, arrays=arrays, run=run)
+
+
+@pytest.mark.parametrize("kind", ["points", "shapes", "vectors"])
+def test_layers_of_elements_stay_as_the_user_set_them_in_the_next_run(
+    viewer, live, source, put, kind
+):
+    source.specs["spots"] = LayerSpec("spots", kind, {"channel": "layer"})
+    put(*(elements(kind, t, channel=c, t=t) for c in "ab" for t in range(2)))
+    layer = viewer.layers["spots [b]"]
+    part = "border" if kind == "points" else "edge"
+    if kind == "vectors":
+        layer.edge_color = "red"
+    else:
+        layer.selected_data = set(range(len(layer.data)))
+        setattr(layer, f"current_{part}_color", "red")
+        layer.selected_data = set()
+    setattr(layer, f"{part}_width", 0.5)
+    layer.name = "mine"
+    put(elements(kind, 2, channel="a", run=2))  # which has no times
+    assert "t" not in viewer.dims.axis_labels
+    assert viewer.layers["mine"] is layer
+    assert len(layer.data) == 0
+    put(elements(kind, 2, channel="b", run=2))
+    assert viewer.layers["mine"] is layer
+    assert len(layer.data) == (1 if kind == "shapes" else 2)
+    assert np.allclose(getattr(layer, f"{part}_color"), [1, 0, 0, 1])
+    assert np.allclose(getattr(layer, f"{part}_width"), 0.5)
+    assert source.ledger()["spots"].balanced
+
+
 @pytest.mark.drops("hidden")
 def test_a_new_channel_gets_a_colour_that_no_layer_has(viewer, live, source, put):
     source.specs["raw"] = CHANNELS

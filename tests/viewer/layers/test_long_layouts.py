@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dask_napari.model import Item
+from dask_napari.model import Item, LayerSpec
 from dask_napari.viewer.layers import _layers
 
 COUNT = 300
@@ -98,3 +98,118 @@ def test_a_layout_that_is_refused_half_way_changes_nothing(viewer, live, runs, m
     assert [layer.name for layer in viewer.layers] == ["raw"]
     assert (runs.mode("t"), values(viewer)) == ("slider", [2])
     assert f"it would take {COUNT} layers, and 200 are the most" in str(runs.reports.all()[-1])
+
+
+def ticks(live, source=None) -> int:
+    """Tick until all is laid out; return how often."""
+    number = 0
+    while not number or live.layers.in_progress[0] or (source and len(source.board)):
+        live.pump.tick()
+        number += 1
+    return number
+
+
+def shown(source, layer="raw") -> tuple[int, dict[str, int]]:
+    ledger = source.ledger()
+    assert ledger.balanced
+    return ledger[layer].shown, ledger[layer].dropped
+
+
+@pytest.mark.drops("cleared")
+def test_a_run_is_cleared_over_several_ticks(viewer, live, source, runs):
+    runs.clear_run(2)
+    assert runs.runs == (1, 2)
+    live.pump.tick()
+    assert (values(viewer), shown(source)) == ([2], (2 * COUNT, {}))
+    assert ticks(live) > 2
+    for _ in range(3):
+        live.pump.tick()
+    assert (runs.runs, values(viewer)) == ((1,), [1])
+    assert shown(source) == (COUNT, {"cleared": COUNT})
+    assert len(runs.catalogue) == COUNT
+
+
+def test_a_run_that_is_about_to_be_cleared_is_kept_by_who_cancels(viewer, live, source, runs):
+    runs.clear_run(2)
+    live.pump.tick()
+    runs.cancel_choice()
+    live.pump.drain()
+    assert (runs.runs, values(viewer)) == ((1, 2), [2])
+    assert shown(source) == (2 * COUNT, {})
+
+
+@pytest.mark.drops("hidden")
+def test_a_removed_layer_takes_its_axis_along_and_comes_back_over_several_ticks(
+    viewer, live, source, put, runs
+):
+    put(*(Item("mask", "labels", np.ones((2, 3), "u1"), {"z": z}, run=2) for z in range(70)))
+    viewer.layers.remove("mask")
+    live.pump.tick()
+    assert shown(source, "mask") == (0, {"hidden": 70}), "at once"
+    assert set(runs.axes.names) == {"t", "z"}
+    runs.cancel_choice()  # there is nothing to go back to
+    assert ticks(live) > 2
+    assert set(runs.axes.names) == {"t"}
+    live.pump.tick()
+
+    runs.show_hidden("mask")
+    live.pump.tick()
+    source.board.put(Item("mask", "labels", np.ones((2, 3), "u1"), {"z": 70}, run=2))
+    live.pump.tick()
+    assert shown(source, "mask") == (0, {"hidden": 71})
+    ticks(live)
+    live.pump.tick()
+    assert shown(source, "mask") == (71, {})
+    assert runs.axes["z"].coordinates == tuple(range(71))
+    assert values(viewer, "mask") == [1]
+
+
+def test_an_item_that_starts_a_run_waits_until_the_others_are_laid_out(viewer, live, source, runs):
+    live.layers.put(Item("mask", "labels", np.ones((2, 3), "u1"), {"t": 0}, run=2), None)
+    live.pump.drain()
+    live.dock.refresh()
+    source.board.put(Item("mask", "labels", np.full((2, 3), 5, "u1"), {"t": 0}, run=3))
+    source.board.put(frame(0, 7, run=2))
+    live.pump.tick()
+    left, total = runs.in_progress
+    assert 0 < left < total
+    assert source.ledger()["mask"].pending == 1
+    live.dock.refresh()
+    assert live.dock.axes.progress.text() == f"{total - left} of {total} are laid out"
+    assert not live.dock.axes.progress.isEnabled()
+    assert set(values(viewer, "mask")) == {0, 1}
+    ticks(live, source)
+    live.pump.tick()
+    assert set(values(viewer, "mask")) >= {5}
+    assert values(viewer) == [2, 7]
+    assert shown(source) == (2 * COUNT + 1, {})
+
+
+def test_a_tap_that_is_changed_lays_all_out_over_several_ticks(viewer, live, source, runs):
+    source.specs["mask"] = LayerSpec("mask", "labels", {"t": "mosaic"})
+    source.board.put(Item("mask", "labels", np.ones((2, 3), "u1"), {"t": 0}, run=2))
+    live.pump.tick()
+    assert runs.mode("t") == "slider"
+    runs.choose_run(1)  # by the user, meanwhile
+    ticks(live, source)
+    live.pump.drain()
+    assert runs.mode("t") == "mosaic"
+    assert values(viewer) == [0, 1]
+    assert viewer.layers["raw"].data.ndim == 2
+
+
+@pytest.mark.drops("layout without a place for others")
+@pytest.mark.errors("layout without a place for others")
+def test_an_item_that_asks_for_what_others_have_no_place_in_is_dropped(
+    viewer, live, source, runs, monkeypatch
+):
+    monkeypatch.setattr("dask_napari.viewer.layers._arrangement.MOST_LAYERS", 200)
+    source.specs["raw"] = LayerSpec("raw", "image", {"t": "layer"})
+    source.board.put(frame(0, 9, run=2))
+    source.board.put(Item("mask", "labels", np.ones((2, 3), "u1"), {"t": 0}, run=2))
+    live.pump.tick()
+    assert runs.in_progress[0]
+    ticks(live, source)
+    assert values(viewer) == [2]
+    assert shown(source) == (2 * COUNT, {"layout without a place for others": 1})
+    assert shown(source, "mask") == (1, {})

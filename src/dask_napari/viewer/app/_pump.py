@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QObject, QTimer
@@ -31,6 +33,9 @@ HIDDEN: Final = "hidden"
 CLEARED: Final = "cleared"
 """Reason under which items are counted that the user has let go."""
 
+REASONS: Final[Mapping[State, str]] = {"shown": "", "hidden": HIDDEN, "dropped": CLEARED}
+"""Reasons by the states of entries with an item; empty for those that count as shown."""
+
 STATUSES: Final = 1000
 """States of tasks that are entered in a tick; each takes some 8 us."""
 
@@ -49,6 +54,8 @@ class Pump(QObject):  # type: ignore[misc]
         self._sliders = sliders
         self._reports = layers.reports
         layers.catalogue.views.append(self._recount)
+        self._waiting: list[Item] = []
+        """Items off the board, the first of which asks for a layout that is under way."""
         self.ticking = False
         """True while a tick is under way: napari lets events in while it makes a layer."""
         self._timer = QTimer(self)
@@ -83,7 +90,7 @@ class Pump(QObject):  # type: ignore[misc]
 
     def drain(self) -> None:
         """Put everything that waits, however long it takes; for a picture of it all."""
-        while len(self._board):
+        while len(self._board) or self._waiting:
             self.tick(1.0)
             if self._layers.store.behind:
                 self._layers.store.settle(1.0)
@@ -95,32 +102,44 @@ class Pump(QObject):  # type: ignore[misc]
         # What waits for the disk waits on the board, which makes the senders wait: memory stays
         # within its limit at any rate.
         while time.monotonic() < deadline and not store.behind:
-            items = self._board.take(max_items=CHUNK, max_bytes=store.room)
+            items = self._waiting or self._board.take(max_items=CHUNK, max_bytes=store.room)
             if not items:
                 return
             specs = specs if specs is not None else self._receiver.layers()
-            put = [(item, self._put(item, specs.get(item.layer))) for item in items]
+            put: list[tuple[Item, State]] = []
+            for item in items:
+                state = self._put(item, specs.get(item.layer))
+                if state is None:
+                    break
+                put.append((item, state))
+            self._waiting = items[len(put) :]
             self._board.shown([item for item, state in put if state == "shown"])
             for item, state in put:
                 if state == "hidden":
                     self._board.drop(item, HIDDEN)
+            if self._waiting:
+                return
 
     def _learn(self) -> None:
         """Enter the states of tasks."""
         for run, status in self._receiver.cluster.take_statuses(STATUSES):
             self._layers.catalogue.learn(status, run)
 
-    def _recount(self, entry: CatalogueEntry, before: State) -> None:
-        """Count an entry anew: the user removed its layer, took it back, or cleared its run."""
-        if entry.item is not None:
-            reasons = {"shown": "", "hidden": HIDDEN, "dropped": CLEARED}
-            was, layer = reasons[before], entry.meta.layer
-            self._board.recount(entry.item.publisher, layer, was, reasons[entry.state])
+    def _recount(self, changed: Sequence[tuple[CatalogueEntry, State]]) -> None:
+        """Count entries anew: the user removed a layer, took it back, or cleared a run."""
+        moves: Counter[tuple[str, str, str, str | None]] = Counter()
+        for entry, before in changed:
+            if entry.item is None:
+                continue
+            was, layer = REASONS[before], entry.meta.layer
+            moves[entry.item.publisher, layer, was, REASONS[entry.state]] += 1
             for publisher, number in (entry.replaced or {}).items():
-                self._board.recount(publisher, layer, was, None, number)
+                moves[publisher, layer, was, None] += number
             entry.replaced = None
+        for (publisher, layer, was, now), number in moves.items():
+            self._board.recount(publisher, layer, was, now, number)
 
-    def _put(self, item: Item, spec: LayerSpec | None) -> State:
+    def _put(self, item: Item, spec: LayerSpec | None) -> State | None:
         key = item.provenance.key
         try:
             return self._layers.put(item, spec)

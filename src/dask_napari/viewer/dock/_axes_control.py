@@ -46,7 +46,9 @@ class AxesControl(QWidget):  # type: ignore[misc]
         """Take in axes that have come, modes that taps have set, and how far a change is."""
         left, total = self._layers.in_progress
         self.progress.setVisible(left > NOTICEABLE)
-        self.progress.setText(f"Cancel: {total - left} of {total} are laid out")
+        self.progress.setEnabled(self._layers.can_cancel)
+        offer = "Cancel: " if self._layers.can_cancel else ""
+        self.progress.setText(f"{offer}{total - left} of {total} are laid out")
         for axis in self._layers.position_axes:
             if axis not in self.choices:
                 self._add(axis)

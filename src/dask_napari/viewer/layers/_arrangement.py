@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -143,10 +143,17 @@ class Arrangement:
         return Arrangement(modes, self.context, space)
 
     def draft(
-        self, modes: Modes, space: tuple[str, ...], items: Iterable[Item], specs: Specs
+        self,
+        modes: Modes,
+        space: tuple[str, ...],
+        items: list[Item],
+        placed: Callable[[Item], Item],
+        specs: Specs,
     ) -> ArrangementDraft:
-        """Begin to lay out items by other modes; each keeps its layer if it can."""
-        items = list(items)
+        """Begin to lay out items, as they are ``placed``, by other modes.
+
+        Each keeps its layer if it can.
+        """
         other = self.emptied(modes, space)
         other._before = {**self.waiting, **self.streams}
         if ARRIVAL_AXIS in self.context.axes and modes.mode(ARRIVAL_AXIS, None) == "slider":
@@ -157,9 +164,10 @@ class Arrangement:
                     other.context.axes.admit({ARRIVAL_AXIS: at})
         # So that axes come in the order in which they came here.
         axes = {axis for item in items for axis in item.position}
+        axes.update(*(placed(item).position for item in items[:1]))
         order = [axis for axis in self.position_axes if axis in axes]
         other.position_axes = dict.fromkeys(order)
-        return ArrangementDraft(other, items, order, specs)
+        return ArrangementDraft(other, items, placed, order, specs)
 
     def settle(self) -> None:
         """Take note that the layers of the arrangement before are shown or gone."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from dask_napari.model import Item, Refusal
@@ -23,9 +24,15 @@ class ArrangementDraft:
     """An arrangement that is not shown yet, and the items on their way into it."""
 
     def __init__(
-        self, arrangement: Arrangement, items: list[Item], order: list[str], specs: Specs
+        self,
+        arrangement: Arrangement,
+        items: list[Item],
+        placed: Callable[[Item], Item],
+        order: list[str],
+        specs: Specs,
     ) -> None:
         self.arrangement = arrangement
+        self._placed = placed
         self.laid: int = 0
         self._items = items
         self._order = order
@@ -46,7 +53,7 @@ class ArrangementDraft:
     def go_on(self, until: float) -> bool:
         """Lay items out until a time; return whether all are there. Raises Refusal."""
         while self.laid < len(self._items):
-            item = self._items[self.laid]
+            item = self._placed(self._items[self.laid])
             try:
                 self.arrangement.put(_reordered(item, self._order), self._specs.get(item.layer))
             except (Refusal, TypeError, ValueError) as error:
@@ -66,7 +73,8 @@ class ArrangementDraft:
         detail = f"an item of layer {item.name!r} would have no place: {error}"
         if isinstance(error, Refusal) and error.reason == TOO_MANY:
             modes, specs = self.arrangement.modes, self._specs
-            names = {modes.layer_name(each, specs.get(each.layer)) for each in self._items}
+            items = map(self._placed, self._items)
+            names = {modes.layer_name(each, specs.get(each.layer)) for each in items}
             detail = f"it would take {len(names)} layers, and {error.detail}"
         return Refusal("layout without a place for others", detail)
 

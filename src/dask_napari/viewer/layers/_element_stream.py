@@ -50,6 +50,10 @@ MAX_REST: Final = 3.0
 """Seconds after which new elements are shown, whatever that takes."""
 
 
+def _are_alike(values: npt.NDArray[Any]) -> bool:
+    return bool(len(values) and (values == values[0]).all())
+
+
 class ElementStream(LayerStream):
     """Napari layer of elements; one subclass a kind.
 
@@ -68,6 +72,9 @@ class ElementStream(LayerStream):
 
     editable: ClassVar[bool] = False
     """Whether napari has tools to add elements and move them."""
+
+    may_be_empty: ClassVar[bool] = False
+    """Whether the napari layer may lose all of its elements."""
 
     def __init__(self, context: LayerContext, start: StreamStart) -> None:
         super().__init__(context, start)
@@ -104,6 +111,10 @@ class ElementStream(LayerStream):
     def complete(self) -> tuple[Any, dict[str, Any]] | None:
         """Return data and arguments of all elements; None if the layer has them, or cannot."""
         return None
+
+    def looks(self, layer: Any) -> dict[str, npt.NDArray[Any]]:
+        """Return the looks of each element of a layer, by the attribute for new elements."""
+        return {}
 
     @property
     def large(self) -> bool:
@@ -349,6 +360,22 @@ class ElementStream(LayerStream):
         for limits in self.limits:
             limits.follow(layer)
 
+    def clear(self) -> bool:
+        """Empty the napari layer for the next run to fill it; return whether it can be."""
+        layer: Any = self.layer
+        if not self.may_be_empty or layer is None or layer not in self.viewer.layers:
+            return False
+        rows, space = self.rows(), len(self.axes.spatial)
+        columns = {name: column[:0] for name, column in rows.columns.items()}
+        none = Rows(rows.coordinates[:0, -space:], columns, rows.source[:0], [], [])
+        alike = {name: each[0] for name, each in self.looks(layer).items() if _are_alike(each)}
+        with nullcontext() if self.edits is None else self.edits.pause():
+            self.load(none, 0)
+        for name, look in alike.items():
+            setattr(layer, name, look)
+        layer.reach, layer.complete, layer.editable = None, None, False
+        return True
+
     def set_data(self) -> None:
         """Load the rows into the layer."""
         assert self.layer is not None
@@ -399,7 +426,7 @@ class ElementStream(LayerStream):
         If all values are alike, new rows have them too.
         """
         other = np.asarray(other, values.dtype) if not len(values) else np.asarray(other)
-        if len(values) and (values == values[0]).all():
+        if _are_alike(values):
             other = values[0]
         result = np.empty((len(rows), *values.shape[1:]), values.dtype)
         result[:] = other

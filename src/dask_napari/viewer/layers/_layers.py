@@ -6,8 +6,9 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from dask_napari.model import (
     PIXEL_KINDS,
     TASK_STATES,
     AxisMode,
+    Coordinate,
     Item,
     LayerSpec,
     Refusal,
@@ -57,6 +59,9 @@ for seconds, and go on over several ticks."""
 
 LAYOUT_BUDGET: Final = 0.020
 """Seconds of a tick for a layout under way."""
+
+REMOVED_TOGETHER: Final = 256
+"""Entries that are let go of between looks at the clock, in some 2 ms."""
 
 MOST_LOOKS: Final = 1024
 """Layers that are gone whose appearance is remembered, of some 500 bytes each: more than there
@@ -95,6 +100,16 @@ class Layers:
         """By layer, modes that its tap asks for in a run and that have no place for other items."""
         self._choice: LayoutChoice | None = None
         """What the user has chosen and is not laid out yet."""
+        self._asked: tuple[object, ArrangementDraft] | None = None
+        """What an item asks for that waits, and the arrangement that is to show it."""
+        self._waiting: tuple[Item, Item] | None = None
+        """That item, as it came and as it is kept."""
+        self._removed: set[str] = set()
+        """Names of the layers that the user has removed and whose axes are still there."""
+        self._cleared: list[CatalogueEntry] = []
+        """Entries to let go of."""
+        self._known: tuple[int, dict[str, set[Coordinate]]] = -1, {}
+        """Coordinates by axis, and the version of the catalogue that has them."""
         self._former: Modes | None = None
         """Modes before the user's last choice."""
         self._redraw = Redraw(viewer, self.reports)
@@ -129,17 +144,18 @@ class Layers:
                 return self._items_on({stream.name})
         return None
 
-    def _entries_of(self, names: Container[str]) -> list[CatalogueEntry]:
-        """Return the entries that are shown on layers."""
+    def _entries_of(self, names: Container[str]) -> dict[str, list[CatalogueEntry]]:
+        """Return the entries that are shown on layers, by the names of these."""
         shown, naming = self.shown_entries, self._naming
         self._take_edits()
-        return [
-            entry
-            for entry in shown.entries()
-            if entry.state == "shown"
-            and entry.item is not None
-            and naming(shown.placed(entry.item)) in names
-        ]
+        sources = {each.source for each in self.streams.values() if each.name in names}
+        found: dict[str, list[CatalogueEntry]] = {}
+        for entry in shown.entries(sources):
+            if entry.state == "shown" and entry.item is not None:
+                name = naming(shown.placed(entry.item))
+                if name in names:
+                    found.setdefault(name, []).append(entry)
+        return found
 
     def _take_edits(self) -> None:
         """Enter all that the user has done by hand, before the entries are looked through."""
@@ -164,7 +180,7 @@ class Layers:
 
     def _items_on(self, names: Container[str]) -> Iterator[Item]:
         """Yield the items on layers, where they are laid out, with calibrations as stated."""
-        for entry in self._entries_of(names):
+        for entry in chain.from_iterable(self._entries_of(names).values()):
             if entry.item is not None:
                 item = copy.copy(self.shown_entries.placed(entry.item))
                 item.amend(calibration=self._frame.stated(item.calibration))
@@ -175,12 +191,15 @@ class Layers:
         """Position of the last item on the sliders, and whether it made an axis grow."""
         return self._arrangement.newest
 
-    def put(self, item: Item, spec: LayerSpec | None) -> State:
+    def put(self, item: Item, spec: LayerSpec | None) -> State | None:
         """Enter an item into the catalogue, and lay it on its canvas; return its state.
 
         An item of a layer that the user has removed is hidden. Items that cannot be shown raise
-        a Refusal, TypeError or ValueError, and change nothing on the screen.
+        a Refusal, TypeError or ValueError, and change nothing on the screen. None is returned for
+        an item that asks for another layout of very many: it has to be put again, until that
+        is there.
         """
+        given = item
         frame = self._frame.extended(item.calibration)
         calibration = frame.drawn(item.calibration)
         if is_drawn_otherwise := calibration is not item.calibration:
@@ -188,20 +207,26 @@ class Layers:
             item = copy.copy(item)
             item.amend(calibration=calibration)
         try:
-            if item.kind in PIXEL_KINDS:
+            if self._waiting is not None and self._waiting[0] is given:
+                item = self._waiting[1]
+            elif item.kind in PIXEL_KINDS:
                 item = HeldItem.kept(item, partial(self._keep, labels=item.kind == "labels"))
             state = self._lay(item, spec)
         except Exception as error:
+            self._waiting = None
             self.catalogue.drop(item, reason_of(error))
             raise
+        self._waiting = (given, item) if state is None else None
+        if state is None:
+            return None
         if is_drawn_otherwise:
             self.reports.note(item.name, difference)
         self._frame = frame
         self.shown_entries.admit(item)
         self._undrawn.append(item)
         self.catalogue.put(item, state)
-        if self._choice is not None and state == "shown":
-            self._choice.add(item)
+        if self._choice is not None:
+            self._choice.add(item, state)
         return state
 
     def _enter(self, item: Item) -> None:
@@ -209,14 +234,19 @@ class Layers:
         entered = self.shown_entries.entered(item)
         self.catalogue.put(entered, is_edited=True)
         if self._choice is not None:
-            self._choice.add(entered)
+            self._choice.add(entered, "shown")
+        if self._asked is not None:
+            self._asked[1].add(entered)
 
     def _keep(self, data: npt.NDArray[Any], *, labels: bool) -> ArrayHandle:
         held = self.store.hold(storable(data, labels=labels))
         return PaintableArray(held) if labels else held
 
-    def _lay(self, item: Item, spec: LayerSpec | None) -> State:
-        """Lay an item on its canvas, unless it is hidden or of a run that is not shown."""
+    def _lay(self, item: Item, spec: LayerSpec | None) -> State | None:
+        """Lay an item on its canvas, unless it is hidden or of a run that is not shown.
+
+        Return its state, None while what it asks for is laid out.
+        """
         present, shown = self._arrangement, self.shown_entries
         placed = shown.placed(item)
         known = self._specs.get(item.layer, spec)
@@ -225,9 +255,7 @@ class Layers:
         if is_retapped:
             others = [each for name, each in self._specs.items() if name != item.layer]
             modes = modes.retapped(known, [*others, spec])
-        modes = modes.extended(
-            placed.position, spec, present.context.mosaic, self.catalogue.coordinates
-        )
+        modes = modes.extended(placed.position, spec, present.context.mosaic, self._coordinates)
         space = present.space_with(placed)
         if not shown.in_run(item) or shown.is_removed(item):
             present.emptied(modes, space).put(placed, spec)  # so that it can be shown later
@@ -242,7 +270,10 @@ class Layers:
         other = present.emptied(modes, space)
         other.put(placed, spec)
         if present.streams:
-            other = self._rearranged(modes, space, item, spec)
+            rearranged = self._rearranged(modes, space, item, spec)
+            if rearranged is None:
+                return None
+            other = rearranged
             other.put(placed, spec)
             if shown.starts_run(item):
                 note = f"run {item.run} is shown now; the dock has the runs before"
@@ -257,19 +288,39 @@ class Layers:
         modes, specs = self._arrangement.modes, dict(self._specs)
         return lambda item: modes.layer_name(item, specs.get(item.layer))
 
+    def _coordinates(self, axis: str) -> Collection[Coordinate]:
+        """Return the coordinates of all items on an axis, which are looked for once a version."""
+        version, known = self._known
+        if version != self.catalogue.version:
+            version, known = self._known = self.catalogue.version, {}
+        if axis not in known:
+            known[axis] = self.catalogue.coordinates(axis)
+        return known[axis]
+
     def _rearranged(
         self, modes: Modes, space: tuple[str, ...], item: Item, spec: LayerSpec | None
-    ) -> Arrangement:
-        """Return what is shown, laid out by modes that an item asks for."""
+    ) -> Arrangement | None:
+        """Go on to lay out what is shown by modes that an item asks for; return it once it is."""
         known, wanted = self._misfits.get(item.layer), (modes, item.run, spec)
         if known is not None and known[0] == wanted:
             raise Refusal(known[1].reason, known[1].detail)
-        try:
+        asked = (item.stream, space, wanted)
+        if self._asked is None or self._asked[0] != asked:
             specs = {**self._specs, item.layer: spec}
-            return self._draft(modes, space, arriving=item, specs=specs).finished()
+            self._asked = asked, self._draft(modes, space, arriving=item, specs=specs)
+        draft = self._asked[1]
+        try:
+            if not self._go_on(draft, time.monotonic() + LAYOUT_BUDGET):
+                return None
         except Refusal as error:
             self._misfits[item.layer] = wanted, error
+            self._asked = None
             raise
+        return draft.arrangement
+
+    def _go_on(self, draft: ArrangementDraft, until: float) -> bool:
+        """Go on with a layout, at once if it is one of few items; return whether all are there."""
+        return draft.go_on(math.inf if draft.total <= AT_ONCE else until)
 
     def _draft(
         self,
@@ -278,29 +329,27 @@ class Layers:
         *,
         view: ShownEntries | None = None,
         arriving: Item | None = None,
-        hidden: Container[CatalogueEntry] = (),
-        revealed: Container[CatalogueEntry] = (),
-        without: int | None = None,
+        revealed: Container[str] = (),
         specs: Mapping[str, LayerSpec | None] | None = None,
     ) -> ArrangementDraft:
         """Begin to lay out the entries that are shown, in the present modes or others.
 
-        Those that are ``revealed`` are laid out too; those ``hidden`` and one run are left out. A
-        view other than the present one may choose the entries.
+        Hidden ones of ``revealed`` layers of taps are laid out too. A view other than the present
+        one may choose the entries.
         """
         present = self._arrangement
         shown = self.shown_entries if view is None else view
         self._take_edits()
-        items = (
-            shown.placed(entry.item)
-            for entry in shown.entries(arriving, without)
-            if entry.item is not None
-            and (entry in revealed or (entry.state == "shown" and entry not in hidden))
-        )
+        items = [
+            entry.item
+            for entry in shown.entries(arriving=arriving)
+            if entry.item is not None and (entry.state == "shown" or entry.meta.layer in revealed)
+        ]
         return present.draft(
             present.modes if modes is None else modes,
             present.space if space is None else space,
             items,
+            shown.placed,
             self._specs if specs is None else specs,
         )
 
@@ -312,6 +361,7 @@ class Layers:
         old, self._arrangement = self._arrangement, other
         if self._choice is not None:
             self._choice.draft = None  # of what lay otherwise
+        self._asked, self._removed = None, set()
         other.settle()
         self._misfits.clear()
         kept = {id(stream.layer) for stream in other.streams.values()}
@@ -340,12 +390,12 @@ class Layers:
             for stream in self.streams.values()
             if stream.layer is not None and id(stream.layer) not in listed
         }
-        if not removed:
-            return False
-        gone = self._entries_of(removed)
-        other = self._draft(hidden=set(gone)).finished()
-        self.shown_entries.hide(gone, self._naming)
-        self._adopt(other)
+        if fresh := removed - self._removed:
+            self.shown_entries.hide(self._entries_of(fresh), self._naming)
+            self._removed |= fresh
+            self._asked = None
+        if fresh or (removed and self._choice is None):
+            self._chosen()
         return False
 
     def show_hidden(self, layer: str) -> None:
@@ -353,18 +403,8 @@ class Layers:
 
         If they would have no place, they stay hidden, and the viewer says so.
         """
-        hidden = [
-            entry
-            for entry in self.catalogue.entries()
-            if entry.meta.layer == layer and entry.state == "hidden"
-        ]
-        try:
-            other = self._draft(revealed=set(hidden)).finished()
-        except Refusal as error:
-            self.reports.error("stays hidden", error, layer=layer)
-            return
-        self.shown_entries.reveal(layer, hidden)
-        self._adopt(other)
+        self._chosen().revealed.add(layer)
+        self._lay_out_choice(0.0)
 
     # -- runs --------------------------------------------------------------------------------
 
@@ -372,7 +412,8 @@ class Layers:
     def runs(self) -> tuple[int, ...]:
         """Return the numbers of all runs that have items, the oldest first."""
         streams = self.catalogue.streams
-        return tuple(sorted({run for each in streams for run in self.catalogue.runs(each)}))
+        runs = {run for each in streams for run in self.catalogue.runs(each)}
+        return tuple(sorted(runs - self.shown_entries.cleared))
 
     def choose_run(self, choice: RunChoice) -> None:
         """Show one run, the newest run of each stream, or all of them on an axis ``run``.
@@ -387,14 +428,8 @@ class Layers:
 
         If items of others that come into view would have no place, the viewer says so instead.
         """
-        try:
-            other = self._draft(without=run).finished()
-        except Refusal as error:
-            self.reports.error(f"run {run} is not cleared", error)
-            return
-        self.catalogue.remove([e for e in self.catalogue.entries() if e.run == run])
-        self.shown_entries.forget(run)
-        self._adopt(other)
+        self._chosen().cleared.add(run)
+        self._lay_out_choice(0.0)
 
     # -- modes -------------------------------------------------------------------------------
 
@@ -433,28 +468,64 @@ class Layers:
             return False
         try:
             if choice.draft is None:
-                modes = former
+                modes = choice.laid_over or former
                 for axis, mode in choice.modes.items():
-                    modes = modes.choose(axis, mode, self.catalogue.coordinates)
-                choice.draft = self._draft(modes, view=choice.view)
+                    modes = modes.choose(axis, mode, self._coordinates)
+                choice.draft = self._draft(modes, view=choice.view, revealed=choice.revealed)
             draft = choice.draft
-            if not draft.go_on(math.inf if draft.total <= AT_ONCE else until):
+            if not self._go_on(draft, until):
                 return False
         except Exception as error:
             self._choice = None
-            if not isinstance(error, Refusal):
+            if not isinstance(error, Refusal) or not choice:
                 raise
-            for axis in choice.modes:
-                self.reports.error(f"axis {axis!r} stays a {self.mode(axis)}", error)
-            if choice.run is not None:
-                self.reports.error(f"run {self.shown_entries.choice} stays in view", error)
+            self._refuse(choice, error)
             return False
         self._choice = None
-        self.shown_entries.choice = choice.view.choice
+        self._take_choice(choice)
         self._adopt(draft.arrangement)
         if choice.modes:
             self._former = former
         return True
+
+    def _take_choice(self, choice: LayoutChoice) -> None:
+        """Enter the user's choice into the catalogue, now that it is laid out."""
+        shown, catalogue = self.shown_entries, self.catalogue
+        shown.choice = choice.view.choice
+        for layer in choice.revealed:
+            entries = (entry for entry in catalogue.entries() if entry.meta.layer == layer)
+            shown.reveal(layer, [entry for entry in entries if entry.state == "hidden"])
+        if choice.cleared:
+            shown.cleared |= choice.cleared
+            self._cleared += [e for e in catalogue.entries() if e.run in choice.cleared]
+            self._let_go(0.0)
+
+    def _let_go(self, until: float) -> bool:
+        """Let go of entries of runs that the user has cleared, of few of them at once."""
+        left, runs = self._cleared, self.shown_entries.cleared
+        until = math.inf if len(left) <= AT_ONCE else until
+        while left:
+            some = left[-REMOVED_TOGETHER:]
+            del left[-REMOVED_TOGETHER:]
+            self.catalogue.remove(entry for entry in some if entry.state != "withdrawn")
+            if time.monotonic() > until:
+                return False
+        if runs:
+            self.shown_entries.forget(runs)
+        return False
+
+    def _refuse(self, choice: LayoutChoice, error: Refusal) -> None:
+        """Say that all stays as it is, since the user's choice has no place."""
+        for axis in choice.modes:
+            self.reports.error(f"axis {axis!r} stays a {self.mode(axis)}", error)
+        if choice.run is not None:
+            self.reports.error(f"run {self.shown_entries.choice} stays in view", error)
+        for layer in choice.revealed:
+            self.reports.error("stays hidden", error, layer=layer)
+        for run in choice.cleared:
+            self.reports.error(f"run {run} is not cleared", error)
+        if choice.laid_over is not None:
+            self.reports.error("the new layout stays", error)
 
     # -- where the viewer looks --------------------------------------------------------------
 
@@ -509,6 +580,7 @@ class Layers:
         self._redraw.attempt("removed layers", now, force, self._hide_removed)
         until = math.inf if force else time.monotonic() + LAYOUT_BUDGET
         self._redraw.attempt("layout", now, force, partial(self._lay_out_choice, until))
+        self._redraw.attempt("cleared runs", now, force, partial(self._let_go, until))
         self._reserve()
         drawn = self._redraw.update(self._arrangement, now, force=force)
         self.pointed.renew(self.viewer, now)
@@ -547,9 +619,10 @@ class Layers:
 
         First all items are laid out, then layers are made.
         """
-        if self._choice is not None:
-            draft = self._choice.draft
-            return (1, 1) if draft is None else (draft.total - draft.laid + 1, draft.total + 1)
+        for under_way in (self._choice, self._asked):
+            if under_way is not None:
+                draft = under_way.draft if isinstance(under_way, LayoutChoice) else under_way[1]
+                return (1, 1) if draft is None else (draft.total - draft.laid + 1, draft.total + 1)
         return self._redraw.progress(self._arrangement)
 
     @property
@@ -558,16 +631,19 @@ class Layers:
         chosen = None if self._choice is None else self._choice.run
         return self.shown_entries.choice if chosen is None else chosen
 
+    @property
+    def can_cancel(self) -> bool:
+        """Return whether what is laid out is the user's choice, and no item asks for it."""
+        return bool(self._choice or self._former is not None)
+
     def cancel_choice(self) -> None:
         """Take back the last choice, if its items are not all laid out, or its layers not made."""
         if self._choice is not None:
             self._choice = None
         elif self._former is not None and self.in_progress[0]:
-            try:
-                self._adopt(self._draft(self._former).finished())
-                self._former = None
-            except Refusal as error:
-                self.reports.error("the new layout stays", error)
+            former, self._former = self._former, None
+            self._chosen().laid_over = former
+            self._lay_out_choice(0.0)
 
     def close(self) -> None:
         """Write and draw no more; the layers stay as they are."""

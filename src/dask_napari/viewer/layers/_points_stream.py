@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from dask_napari.canvas.elements import Block, Rows
 from dask_napari.model import Item
@@ -27,6 +28,7 @@ class PointsStream(ElementStream):
     """Points."""
 
     editable: ClassVar[bool] = True
+    may_be_empty: ClassVar[bool] = True
     colours: ClassVar[tuple[str, ...]] = ("face", "border")
 
     def block(self, item: Item) -> Block:
@@ -50,6 +52,14 @@ class PointsStream(ElementStream):
             # from afar nothing else is seen of them.
             arguments = {"canvas_size_limits": (0, 10_000), **arguments}
         return Points(rows.coordinates, ndim=self.ndim, features=features(rows), **arguments)
+
+    def looks(self, layer: Any) -> dict[str, npt.NDArray[Any]]:
+        """Return the looks of each point, by the attribute for new points."""
+        return {
+            current: np.asarray(getattr(layer, name))
+            for name, current in LOOKS.items()
+            if current and str(getattr(layer, f"{name}_mode", "direct")) == "direct"
+        }
 
     def complete(self) -> tuple[Any, dict[str, Any]] | None:
         """Return data and arguments of all elements; None if the layer holds them."""

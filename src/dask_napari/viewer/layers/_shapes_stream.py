@@ -35,6 +35,7 @@ class ShapesStream(ElementStream):
     """
 
     editable: ClassVar[bool] = True
+    may_be_empty: ClassVar[bool] = True
     colours: ClassVar[tuple[str, ...]] = ("face", "edge")
     set_by_user: ClassVar[tuple[str, ...]] = (*ElementStream.set_by_user, "raster")
 
@@ -100,6 +101,10 @@ class ShapesStream(ElementStream):
                 raise
         shapes, arguments["shape_type"] = self._shapes(rows)
         return Shapes(shapes, ndim=self.ndim, features=table, **arguments)
+
+    def looks(self, layer: Any) -> dict[str, npt.NDArray[Any]]:
+        """Return the looks of each shape, by the attribute for new shapes."""
+        return {f"current_{name}": values for name, values, _ in self._looks(layer)}
 
     def complete(self) -> tuple[Any, dict[str, Any]] | None:
         """Return data and arguments of all elements; None if the layer holds them."""

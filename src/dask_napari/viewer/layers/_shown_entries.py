@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 from dask_napari.catalog import Catalogue, CatalogueEntry, StreamKey
@@ -28,11 +28,14 @@ class ShownEntries:
     ----------
     choice : RunChoice
         What the user chose.
+    cleared : frozenset of int
+        Runs that are left out as if they were forgotten.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         self.choice: RunChoice = "newest"
+        self.cleared: frozenset[int] = frozenset()
         self._newest: dict[StreamKey, int] = {}
         self._removed: list[tuple[Naming, dict[tuple[str, int], str]]] = []
         """Tap's layer, by the name and the run of a napari layer that the user has removed; with
@@ -44,9 +47,12 @@ class ShownEntries:
 
     def in_run(self, item: Item) -> bool:
         """Return whether the run of an item is one that is shown, or will be with the item."""
+        run = self._run_of(item.stream)
+        if item.run in self.cleared:
+            return False
         if self.choice == "newest":
-            return item.run >= self._newest.get(item.stream, 0)
-        return self.choice in ("all", item.run)
+            return run is None or item.run >= run
+        return run in (None, item.run)
 
     def starts_run(self, item: Item) -> bool:
         """Return whether the items of its stream that are shown now have to give way to an item."""
@@ -75,19 +81,19 @@ class ShownEntries:
         return item
 
     def entries(
-        self, arriving: Item | None = None, without: int | None = None
+        self, streams: Iterable[StreamKey] | None = None, *, arriving: Item | None = None
     ) -> Iterator[CatalogueEntry]:
         """Yield the entries with items of the runs that are shown, hidden ones included.
 
-        The run of an arriving item counts, though the item is not entered yet; a run may be left
-        out as if it were forgotten.
+        They are those of some streams, or of all. The run of an arriving item counts, though the
+        item is not entered yet.
         """
-        for stream in self.catalogue.streams:
-            run = self._run_of(stream, without)
+        for stream in self.catalogue.streams if streams is None else streams:
+            run = self._run_of(stream)
             if arriving is not None and run is not None and arriving.stream == stream:
                 run = arriving.run
             for entry in self.catalogue.entries(stream, run):
-                if entry.item is not None and entry.run != without:
+                if entry.item is not None and entry.run not in self.cleared:
                     yield entry
 
     def entry_at(
@@ -97,7 +103,7 @@ class ShownEntries:
 
         A task of a run that has no items yet counts where the shown run has nothing.
         """
-        run: Coordinate | None = self._run_of(stream, None)
+        run: Coordinate | None = self._run_of(stream)
         if run is None:
             run = position.get(RUN_AXIS)
             position = {axis: at for axis, at in position.items() if axis != RUN_AXIS}
@@ -107,23 +113,25 @@ class ShownEntries:
             entry = self.catalogue.at(stream, newest, position, origin)
         return entry
 
-    def _run_of(self, stream: StreamKey, without: int | None) -> int | None:
+    def _run_of(self, stream: StreamKey) -> int | None:
         """Return the run of a stream that is shown, None for all."""
         if self.choice == "all":
             return None
-        if self.choice != "newest" and self.choice != without:
+        if self.choice != "newest" and self.choice not in self.cleared:
             return self.choice
-        if without is None:
+        if not self.cleared:
             return self._newest.get(stream, 0)
-        return max((run for run in self.catalogue.runs(stream) if run != without), default=0)
+        runs = (run for run in self.catalogue.runs(stream) if run not in self.cleared)
+        return max(runs, default=0)
 
-    def forget(self, run: int) -> None:
-        """Take note that a run has no items any more."""
-        runs = {stream: self.catalogue.runs(stream) for stream in self.catalogue.streams}
-        self._newest = {stream: numbers[-1] for stream, numbers in runs.items() if numbers}
-        self._keep_removed(lambda tap, number: number != run)
-        if self.choice == run:
+    def forget(self, runs: Container[int]) -> None:
+        """Take note that runs have no items any more."""
+        held = {stream: self.catalogue.runs(stream) for stream in self.catalogue.streams}
+        self._newest = {stream: numbers[-1] for stream, numbers in held.items() if numbers}
+        self._keep_removed(lambda tap, number: number not in runs)
+        if self.choice in runs:
             self.choice = "newest"
+        self.cleared = frozenset()
 
     # -- layers that the user has removed ----------------------------------------------------
 
@@ -131,10 +139,13 @@ class ShownEntries:
         """Return whether the user has removed the layer of an item in its run."""
         return any((name(_on_run(item)), item.run) in names for name, names in self._removed)
 
-    def hide(self, entries: Iterable[CatalogueEntry], name: Naming) -> None:
+    def hide(self, layers: Mapping[str, Sequence[CatalogueEntry]], name: Naming) -> None:
         """Hide the entries of layers, by their names, and what comes for those in their runs."""
-        items = [(each.item, each.run) for each in entries if each.item is not None]
-        self._removed.append((name, {(name(_on_run(i)), run): i.layer for i, run in items}))
+        entries = [entry for each in layers.values() for entry in each]
+        # One of each layer and run tells the name that the others have, too.
+        alike = {(on, e.run): e.item for on, each in layers.items() for e in each if e.item}
+        names = {(name(_on_run(item)), run): item.layer for (_, run), item in alike.items()}
+        self._removed.append((name, names))
         self.catalogue.set_state(entries, "hidden")
 
     def reveal(self, layer: str, entries: Iterable[CatalogueEntry]) -> None:

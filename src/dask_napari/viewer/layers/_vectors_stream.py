@@ -22,6 +22,7 @@ MAX_SPACE: Final = 8
 class VectorsStream(ElementStream):
     """Vectors: where each starts, and how far it goes."""
 
+    may_be_empty: ClassVar[bool] = True
     colours: ClassVar[tuple[str, ...]] = ("edge",)
 
     def block(self, item: Item) -> Block:
