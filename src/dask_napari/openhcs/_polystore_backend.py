@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from polystore.streaming import StreamingBackend
 from dask_napari import config
 from dask_napari.model import Item, Kind, LayerSpec, Refusal, contain
 from dask_napari.openhcs._receipts import Receipt, Receipts, SavedEntry, tracker_of
+from dask_napari.openhcs._running_viewer import announce_viewer
 from dask_napari.openhcs._save_calls import FilePath, SaveCall, check_lengths, save_call
 from dask_napari.openhcs._saved_items import SavedFields, image_items, saved_fields
 from dask_napari.openhcs._saved_rois import roi_items
@@ -232,6 +233,7 @@ def register(
     security: Security | None = None,
     insecure: bool | None = None,
     axes: Any = None,
+    ports: Iterable[int] = (),
 ) -> type[NapariBackend]:
     """Put :class:`NapariBackend` into PolyStore's registry, in this process.
 
@@ -249,6 +251,8 @@ def register(
     axes : mapping of str to mode or Axis, optional
         Layouts that win over the display modes of the pipeline, as :class:`~dask_napari.Tap` takes
         them: ``dn.mosaic("well", plate=96)``.
+    ports : iterable of int, optional
+        Ports at which a viewer of dask-napari runs: OpenHCS opens no window of its own there.
 
     Returns
     -------
@@ -268,6 +272,8 @@ def register(
     registry = importlib.import_module("polystore.backend_registry")
     STORAGE_BACKENDS[name] = NapariBackend
     getattr(registry, "_backend_instances", {}).pop(name, None)
+    for port in ports:
+        announce_viewer(port, NapariBackend.VIEWER_TYPE)
     return NapariBackend
 
 
