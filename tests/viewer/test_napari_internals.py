@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,7 @@ def private_uses(tree: ast.AST, own: set[str]) -> Iterator[tuple[int, str]]:
                         yield node.lineno, alias.name
 
 
+@functools.cache
 def own_private_names() -> set[str]:
     """Private names that classes and modules of the viewer define."""
     found = set()
