@@ -71,10 +71,11 @@ compose-test: $(STAMP) system  ## Run docker-compose.yml for real and look at it
 matrix: $(STAMP) system  ## Run a part of the tests with other versions of Dask, napari, Qt and Python; an hour
 	examples/tools/with-screen $(BIN)/python tests/matrix/run.py $(if $(ONLY),--only "$(ONLY)")
 
-fuzz: $(STAMP)  ## Play hostile messages to the receiver for FUZZ_SECONDS (600)
+fuzz: $(STAMP) system  ## Hostile messages for FUZZ_SECONDS (600), then many examples of all properties
 	@$(BIN)/python -m pip install --quiet --only-binary=:all: --group fuzz 2>/dev/null || \
 	  echo "atheris has no wheel for $$($(BIN)/python --version)"
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
+	EXAMPLES_TIMES=20 $(BIN)/python -m pytest -m hypothesis --timeout 3600 tests
 
 faults: $(STAMP) system  ## Kill, stop and close everything 20 times each; takes an hour
 	FAULT_MOMENTS=$${FAULT_MOMENTS:-20} $(BIN)/python -m pytest -s -p no:logging tests/faults $(PYTEST_ARGS)

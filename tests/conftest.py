@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 
 import private_folder
+from example_counts import examples
 from strict import records
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ FOLDER = private_folder.enter()
 records.start()
 
 # An example's time says nothing on a machine that others use too.
-hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.register_profile("patient", deadline=None, max_examples=examples(50))
 hypothesis.settings.load_profile("patient")
 
 

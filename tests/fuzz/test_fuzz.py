@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from example_counts import examples
 from fuzz.engine import SEEDS, play, private_segments
 
 
@@ -19,9 +20,7 @@ def segments() -> Iterator[None]:
 
 @pytest.mark.drops("")
 @given(st.binary(max_size=600))
-@settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_program_of_messages_breaks_a_promise(data):
     play(data)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import subprocess
 import sys
 import tempfile
@@ -24,10 +23,8 @@ from hypothesis import strategies as st
 from dask_napari.model import Item
 from dask_napari.sink import SINK_NAME, NapariSink, TapsUpdate, tapped
 from dask_napari.tap import Tap
+from example_counts import TIMES, examples
 from headless import Headless, eventually
-
-EXAMPLES = int(os.environ.get("ARRAY_EXAMPLES", "30"))
-"""Many more by ``make fuzz``; these take some 20 s."""
 
 
 @pytest.fixture(scope="module")
@@ -201,9 +198,8 @@ WAYS = [
 
 
 @settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="ARRAY_EXAMPLES" not in os.environ,
+    max_examples=examples(30),
+    derandomize=TIMES == 1,
     # A failure waits for its deadline; shrinking it would take an hour.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),

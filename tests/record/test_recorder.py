@@ -22,6 +22,7 @@ from dask_napari.record import Record, Recorder, replay
 from dask_napari.stream.receive import Board
 from dask_napari.stream.send import Publisher
 from dask_napari.stream.wire import Limits
+from example_counts import examples
 from headless import Headless, eventually
 from record_items import IN_MEMORY, assert_holds, items
 
@@ -174,7 +175,7 @@ class Everything(Headless):
         return self.items
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(6))
 @given(st.lists(items(), min_size=1, max_size=6))
 def test_recorded_and_replayed_items_are_the_same(sent):
     folder = Path(tempfile.mkdtemp(dir=IN_MEMORY))

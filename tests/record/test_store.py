@@ -22,6 +22,7 @@ from dask_napari.record import Record, _contents, _image
 from dask_napari.record._journal import JournalLine
 from dask_napari.record._reader import RecordedOutput
 from dask_napari.record._store import Store
+from example_counts import examples
 from record_items import IN_MEMORY, assert_holds, items, last_of_each
 
 
@@ -39,7 +40,7 @@ def finished(path: Path) -> Record:
     return Record(path)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(25))
 @given(st.lists(items(), min_size=1, max_size=8), st.data())
 def test_what_was_recorded_comes_back(sent, data):
     limit = data.draw(st.sampled_from([_image.CHUNK_LIMIT, 48]))  # items of several chunks, too
@@ -62,7 +63,7 @@ def test_what_was_recorded_comes_back(sent, data):
             yaozarrs.validate_zarr_store(str(path))
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(15))
 @given(st.lists(items(), min_size=1, max_size=6))
 def test_items_of_different_places_may_come_together(sent):
     with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:

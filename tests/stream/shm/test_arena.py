@@ -23,6 +23,7 @@ from dask_napari.stream.shm import Arena, ArenaError, ArenaReader
 from dask_napari.stream.shm import arena as module
 from dask_napari.stream.shm.arena import HEADER
 from dask_napari.system import own_folder, prefix
+from example_counts import examples
 
 PAGE = 4096
 
@@ -131,7 +132,7 @@ def test_only_the_present_use_of_a_slot_can_be_freed(arena):
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 3 * PAGE)), max_size=40))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 def test_slots_never_share_bytes(steps):
     arena = Arena.create("arenatest", 8 * PAGE)
     reader = ArenaReader.attach(arena.name, arena.size)

@@ -15,6 +15,7 @@ from dask_napari.model import Item, ItemMeta, Refusal
 from dask_napari.stream.wire import Compressor, pack_frames, unpack
 from dask_napari.stream.wire._codec import WORTH, decode, encode
 from dask_napari.stream.wire.messages import ArrayHeader, ItemHeader
+from example_counts import examples
 
 DTYPES = st.one_of(
     hnp.boolean_dtypes(),
@@ -27,14 +28,14 @@ ARRAYS = hnp.arrays(DTYPES, hnp.array_shapes(min_dims=0, max_dims=4, max_side=40
 
 
 @given(ARRAYS, st.sampled_from(["zstd", "blosc"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150))
 def test_what_comes_out_is_what_went_in(array, codec):
     out = decode(codec, encode(codec, array), array.nbytes)
     assert out.tobytes() == array.tobytes()
 
 
 @given(ARRAYS, st.sampled_from(["image", "labels", "points"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100))
 def test_an_item_is_the_same_behind_any_codec(array, kind):
     item = Item("layer", kind, array, {"t": 1}, arrays={"more": array[..., np.newaxis]})
     compressor = Compressor()
@@ -50,7 +51,7 @@ def test_an_item_is_the_same_behind_any_codec(array, kind):
 
 
 @given(st.data(), st.sampled_from(["zstd", "blosc"]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(200))
 def test_damaged_bytes_are_an_error_or_an_array_of_the_declared_size(data, codec):
     good = encode(codec, np.arange(5000, dtype=np.uint16) // 7)
     bad = bytearray(good)

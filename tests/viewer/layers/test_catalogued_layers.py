@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 
 from dask_napari.model import Item, LayerSpec, Provenance
 from dask_napari.viewer.layers import Layers
+from example_counts import examples
 
 CHANNELS = LayerSpec("raw", "image", {"channel": "layer"})
 
@@ -235,7 +236,7 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow])
 def test_any_sequence_ends_in_the_picture_that_is_built_fresh(steps):
     viewer = ViewerModel()
     layers = Layers(viewer)

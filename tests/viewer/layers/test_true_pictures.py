@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QApplication
 from dask_napari.canvas.pixels import _canvas
 from dask_napari.model import Calibration, Item, LayerSpec, Layout
 from dask_napari.viewer.app._live_viewer import LiveViewer
+from example_counts import examples
 
 SIDE, TILE = 1536, 256
 """Pixels of a picture of chunks and of one chunk: at home, a window shows a coarse level."""
@@ -177,8 +178,7 @@ def live_through(viewer, source, story, *, sliders, **axes):
 
 
 few = settings(
-    max_examples=8,
-    deadline=None,
+    max_examples=examples(6),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

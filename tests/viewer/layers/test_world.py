@@ -12,6 +12,7 @@ from napari.components import ViewerModel
 
 from dask_napari.model import Calibration, Item, LayerSpec, Layout, Refusal
 from dask_napari.viewer.layers import Layers
+from example_counts import examples
 
 BRIGHT = 100
 """Least value of the pictures, and least brightness of a pixel on the screen that shows one."""
@@ -165,7 +166,7 @@ def items(draw: st.DrawFn, number: int) -> Item:
 
 
 @settings(
-    max_examples=15,
+    max_examples=examples(10),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # napari is too slow to shrink with
     suppress_health_check=[HealthCheck.too_slow],
 )
