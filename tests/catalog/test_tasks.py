@@ -314,3 +314,19 @@ def test_a_status_tells_what_it_is(state):
     catalogue.learn(told(state, 1, well="A01"))
     assert f"{state}" in repr(next(catalogue.entries()))
     assert f"{{'{state}': 1}}" in repr(catalogue)
+
+
+def test_a_task_whose_output_has_axes_of_its_own_is_done_with_its_first_item():
+    """An output with named channels makes an item for each, at places that nobody foresaw."""
+    catalogue = Catalogue()
+    task = Provenance("stack-1", run_id=1)
+    expected = ItemMeta("raw", "image", {"well": "A01"}, task)
+    other = ItemMeta("raw", "image", {"well": "A02"}, Provenance("stack-2"))
+    for meta in (expected, other):
+        catalogue.learn(TaskStatus(meta, "running"))
+    for channel in ("DAPI", "GFP"):
+        position = {"well": "A01", "channel": channel}
+        catalogue.put(Item("raw", "image", np.zeros((2, 2), "u1"), position, task))
+    catalogue.learn(TaskStatus(expected, "computed"))  # told late
+    assert catalogue.counts("raw") == {"shown": 2, "running": 1}
+    assert [entry.meta.position for entry in catalogue.tasks()] == [{"well": "A02"}]

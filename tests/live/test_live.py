@@ -407,7 +407,7 @@ def test_a_tap_that_is_wrong_is_told_at_the_call(client):
             ({"kind": "picture"}, "kind"),
             ({"at": "{well"}, "pattern"),
             ({"at": "nothing"}, "has no axis"),
-            ({"at": "{well}", "axes": {"channel": "layer"}}, "channel"),
+            ({"at": "{well}", "axes": {"wells": "layer"}}, "wells"),
         ):
             with pytest.raises(ValueError, match=match):
                 live.tap("frame", **wrong)

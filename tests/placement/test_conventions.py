@@ -415,8 +415,11 @@ def test_a_name_that_is_no_convention(at, words):
 
 
 def test_axes_of_a_tap_are_those_of_its_convention():
-    with pytest.raises(ValueError, match="no axis 'site' in convention 'imagexpress'"):
-        Tap("read", at="imagexpress", axes={"site": "layer"})
+    with pytest.raises(ValueError, match=r"no axis 'fields' in convention 'imagexpress'.*'field'"):
+        Tap("read", at="imagexpress", axes={"fields": "layer"})
+    # Outputs may have axes of their own.
+    tap = Tap("read", at="imagexpress", axes={"site": "layer"}).compile()
+    assert "no output has an axis 'site'" in tap.note_on_axes({"well": "A01", "field": 1})
 
 
 def test_ones_own_convention_is_registered_and_travels_whole():

@@ -147,6 +147,33 @@ def test_what_cannot_be_shown_is_only_counted(client, viewer):
     assert viewer.receiver.ledger()["a"].dropped == {"not an array": 3}
 
 
+def refined(path: str) -> np.ndarray:
+    for step in range(2):
+        dn.show(np.full((4, 4), step, np.uint8), layer="steps", at={"step": step})
+    dn.show(np.zeros((4, 4), np.uint8), layer="moved", at={"well": "H12"})
+    return np.zeros((4, 4), np.uint8)
+
+
+def test_what_a_task_shows_is_at_the_place_of_the_task(client):
+    """The position of a call adds to the one that a tap reads for the task, and wins over it."""
+    wells = ["A01", "B02"]
+    with Headless() as viewer:
+        taps = [Tap("refined", layer="refined", at="{well}.tif", kind="image")]
+        client.register_plugin(NapariSink(viewer.receiver.addresses, taps=taps))
+        try:
+            client.gather(client.map(refined, [f"/d/{well}.tif" for well in wells], pure=False))
+            viewer.until_shown("steps", 4)
+            viewer.until_shown("moved", 1)
+            viewer.until_shown("refined", 2)
+            places = {tuple(item.position.items()) for item in viewer.items}
+            assert places == {
+                *((("well", well), ("step", step)) for well in wells for step in range(2)),
+                *((("well", well),) for well in [*wells, "H12"]),
+            }
+        finally:
+            client.unregister_worker_plugin(SINK_NAME)
+
+
 def test_a_tap_on_the_layer_says_what_the_layer_is(client):
     with Headless() as viewer:
         tap = Tap("nothing", layer="wells", axes={"well": "layer"})

@@ -17,6 +17,13 @@ SPOTS = {"y": [1.0, 2.0], "x": [3.0, 4.0]}
 ROWS = np.array([[1.0, 0, 1, 1], [1, 1, 2, 2]])
 MESH = (np.eye(3), np.array([[0, 1, 2]]))
 
+MANY_TIMES = xr.DataArray(
+    np.zeros((5000, 2, 2), "u1"),
+    dims=("time", "y", "x"),
+    coords={"time": np.datetime64("2013-01-01", "h") + np.arange(5000)},
+)
+PIXELS_ANYWHERE = xr.DataArray(PIXELS, dims=("y", "x"), coords={"x": np.arange(5) * 1e300})
+
 OF_OUTPUTS = {
     Conversion.ELEMENTS: ([[1, 2], [1, np.nan]], "points"),
     Conversion.PARTS: ((CELLS, [PIXELS], 17.5), "labels"),
@@ -25,6 +32,8 @@ OF_OUTPUTS = {
     Conversion.COMPLEX: (PIXELS * 1j, "image"),
     Conversion.EXTENDED: (PIXELS.astype(np.longdouble), "image"),
     Conversion.MASKED: (np.ma.masked_less(PIXELS, 1), "image"),
+    Conversion.COUNTED: (MANY_TIMES, "image"),
+    Conversion.SIZE: (PIXELS_ANYWHERE, "image"),
     Conversion.IMAGE_FEATURES: ((PIXELS, {"features": {"a": [1]}}, "image"), "image"),
     Conversion.SURFACE_FEATURES: ((MESH, {"features": {"a": [1]}}, "surface"), "surface"),
     Conversion.FEATURES: ({**SPOTS, **{f"f{n}": [0, 0] for n in range(300)}}, "points"),

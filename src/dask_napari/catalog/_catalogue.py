@@ -316,7 +316,7 @@ class Catalogue:
         self._count(entry, within)
         if former is not None:
             self._take(entry, former)
-        if table.keys or meta.part:
+        if table.keys or meta.part or self._tasks:
             self._merge(entry, meta, place)
             table.index(entry)
         return entry

@@ -31,6 +31,8 @@ class EntryTable:
         self._parts: dict[str, dict[StreamKey, None]] = {}  # streams by layer
         self._names: dict[_Names, _Names] = {}  # of positions, sorted and shared
         self.keys: dict[tuple[str, int], dict[str, CatalogueEntry]] = {}
+        self._extended: set[tuple[str, int]] = set()
+        """Layers and runs whose outputs add axes to the positions of their tasks."""
 
     def __repr__(self) -> str:
         return f"<EntryTable of {len(self.streams)} streams, {len(self.keys)} indices by key>"
@@ -79,6 +81,7 @@ class EntryTable:
             del self.streams[meta.stream], streams[meta.stream]
         if not any(run in self.streams[stream] for stream in streams):
             self.keys.pop((meta.layer, run), None)
+            self._extended.discard((meta.layer, run))
         if not streams:
             del self._parts[meta.layer]
 
@@ -119,7 +122,12 @@ class EntryTable:
             return self.by_task(meta.layer, run).get(meta.provenance.key)
         place = self.place(meta)
         found = (self.at(stream, run, place) for stream in self._parts.get(meta.layer, ()))
-        return next(filter(None, found), None)
+        entry = next(filter(None, found), None)
+        if entry is None and (meta.layer, run) in self._extended:
+            other = self.by_task(meta.layer, run).get(meta.provenance.key)
+            if other is not None and meta.position.items() <= other.meta.position.items():
+                return other
+        return entry
 
     def misplaced(self, meta: ItemMeta, run: int, place: Place) -> list[CatalogueEntry]:
         """Return entries of the task of an item that are not at its place.
@@ -127,6 +135,14 @@ class EntryTable:
         The place may not have been known before the item came, nor the part of its layer.
         """
         found = [self.at((meta.layer, ""), run, place)] if meta.part else []
+        # Axes of the output's own follow those by which its task was placed.
+        axes = tuple(meta.position)
+        for count in range(1, len(axes)):
+            position = {axis: meta.position[axis] for axis in axes[:count]}
+            entry = self.at((meta.layer, ""), run, self.place_of(position, meta.origin))
+            if entry is not None and entry.meta.provenance.key == meta.provenance.key:
+                self._extended.add((meta.layer, run))
+                found.append(entry)
         if self.keys and (keys := self.keys.get((meta.layer, run))):
             other = keys.get(meta.provenance.key)
             if other is not None and not is_placed(other.meta):

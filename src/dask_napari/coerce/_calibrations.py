@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dask_napari.coerce._layer_arrays import LayerArrays
+from dask_napari.coerce._layer_arrays import LayerArrays, Note
 from dask_napari.coerce._tables import clean
-from dask_napari.model import Calibration, Refusal, arguments, check_calibration
+from dask_napari.model import Calibration, Conversion, Refusal, arguments, check_calibration
 
 NOT_IN_SPACE: Final = frozenset({"t", "time", "frame", "c", "channel", "ch"})
 """Axes for which a pixel size that is given once does not hold."""
@@ -50,6 +50,42 @@ def merged(of_tap: Calibration, of_meta: Calibration, made: LayerArrays) -> Cali
     joined = Calibration(tuple(map(clean, axes)), pick("scale", 1.0), pick("translate", 0.0), units)
     check_calibration(joined)
     return joined
+
+
+def drawable(known: Calibration, note: Note) -> Calibration:
+    """Return the calibration of an output, without sizes that no viewer can draw.
+
+    Coordinates may hold fill values or any other number; what a tap states is refused instead.
+
+    >>> drawable(Calibration(("y", "x"), scale=(1e-300, 1e300)), lambda text, why: print(text))
+    a pixel size that cannot be drawn is left out
+    Calibration(axes=('y', 'x'))
+    """
+    try:
+        check_calibration(known)
+    except Refusal as error:
+        note(Conversion.SIZE, f"{Conversion.SIZE}: {error}")
+        return Calibration(known.axes)
+    return known
+
+
+def along(known: Calibration, axes: tuple[int, ...], ndim: int) -> Calibration:
+    """Return a calibration along some of the axes of an array, for a part that has only these.
+
+    An entry that holds for all axes stays, and so do entries for another number of axes.
+
+    >>> along(Calibration(scale=(9.0, 0.5, 0.5), units=("um",)), (1, 2), 3)
+    Calibration(scale=(0.5, 0.5), units=('um',))
+    """
+    if len(axes) == ndim or known == EMPTY:
+        return known
+    fields = {name: getattr(known, name) for name in ("axes", "scale", "translate", "units")}
+    return Calibration(
+        **{
+            name: tuple(entries[axis] for axis in axes) if len(entries) == ndim else entries
+            for name, entries in fields.items()
+        }
+    )
 
 
 def _wrong_length(name: str, entries: tuple[Any, ...], ndim: int) -> Refusal:

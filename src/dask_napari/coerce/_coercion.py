@@ -9,7 +9,8 @@ from typing import Any, Final, TypedDict, Unpack
 
 import numpy as np
 
-from dask_napari.coerce._calibrations import calibration_in, merged
+from dask_napari.coerce._calibrations import along, calibration_in, drawable, merged
+from dask_napari.coerce._images import named_parts
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._option_values import options_of
 from dask_napari.coerce._output_layers import (
@@ -243,12 +244,29 @@ class _Coercion:
             self.columns if layer.kind == self.kind else {},
             self.note,
         )
-        made = OUTPUT_KINDS[layer.kind].make(layer.value, context)
-        return [self._item(arrays, layer, position, of_meta) for arrays in made]
+        make = OUTPUT_KINDS[layer.kind].make
+        return [
+            self._item(arrays, layer, place, of_meta, axes)
+            for part, place, axes in named_parts(
+                layer.value, layer.kind, position, context.rgb, self.note
+            )
+            for arrays in make(part, context)
+        ]
 
     def _item(
-        self, made: LayerArrays, layer: OutputLayer, position: Position, of_meta: Calibration
+        self,
+        made: LayerArrays,
+        layer: OutputLayer,
+        position: Position,
+        of_meta: Calibration,
+        axes: tuple[int, ...],
     ) -> Item:
+        stated = self.calibration, of_meta
+        if axes:
+            value: Any = layer.value
+            ndim = value.ndim - made.rgb
+            stated = along(self.calibration, axes, ndim), along(of_meta, axes, ndim)
+        made.calibration = drawable(made.calibration, self.note)
         # First: options of each element become arrays.
         options = options_of(made, layer.meta, self.note)
         name = f"{layer.name or self.layer} {made.suffix}" if made.suffix else layer.name
@@ -261,7 +279,7 @@ class _Coercion:
                 for axis, place in position.items()
             },
             provenance=self.provenance,
-            calibration=merged(self.calibration, of_meta, made),
+            calibration=merged(*stated, made),
             rgb=made.rgb,
             arrays=made.arrays,
             part=clean(name),

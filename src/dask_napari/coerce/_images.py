@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,11 +17,28 @@ from dask_napari.coerce._ome_metadata import sizes_of
 from dask_napari.coerce._output_kind import OutputKind, is_table
 from dask_napari.coerce._regions import are_regions, measured, regions_of
 from dask_napari.coerce._tables import Table, required_table
-from dask_napari.model import FEATURE, AnyArray, Calibration, Conversion, Kind, Refusal
-from dask_napari.placement import calibration_of, is_labelled, position_of
+from dask_napari.model import (
+    FEATURE,
+    PIXEL_KINDS,
+    AnyArray,
+    Calibration,
+    Conversion,
+    Kind,
+    Position,
+    Refusal,
+)
+from dask_napari.placement import (
+    Placement,
+    calibration_of,
+    is_colour,
+    is_labelled,
+    named_axes,
+    position_of,
+    split_axes,
+)
 
-_RGB_SIDE: Final = 30
-"""Pixels; napari's own rule for guessing colour. A smaller image says rgb=True."""
+MOST_PARTS: Final = 4096
+"""Items of one output; elements of more are counted, not named. A year of six-hourly maps fits."""
 
 
 def image(value: object, context: CoercionContext) -> list[LayerArrays]:
@@ -29,7 +47,7 @@ def image(value: object, context: CoercionContext) -> list[LayerArrays]:
         context.note(Conversion.IMAGE_FEATURES)
     _note_masked(value, context.note)
     data = _numbers(_stacked(value))
-    rgb = _is_rgb(data, context.rgb)
+    rgb = _is_rgb(data, context.rgb, value)
     data = _drawable(data, context)
     ndim = data.ndim - rgb
     return [LayerArrays("image", data, {}, ndim, rgb, _calibration(value, ndim))]
@@ -189,17 +207,44 @@ def _smallest(data: AnyArray) -> AnyArray:
     return data
 
 
-def _is_rgb(data: AnyArray, rgb: bool | None) -> bool:
+def _is_rgb(data: AnyArray, rgb: bool | None, value: object) -> bool:
     """Return whether the last axis is colour; refuse arrays of too few axes."""
-    fits = data.ndim >= 3 and data.shape[-1] in (3, 4)
     if rgb is None:
-        rgb = fits and min(data.shape[-3:-1]) >= _RGB_SIDE and data.dtype.kind in "uf"
-    if rgb and not fits:
+        names = named_axes(value).get(data.ndim - 1, ()) if is_labelled(value) else ()
+        rgb = is_colour(data.shape, data.dtype, names)
+    elif rgb and (data.ndim < 3 or data.shape[-1] not in (3, 4)):
         raise Refusal(
             "rgb", f"rgb=True needs an image of shape (..., 3) or (..., 4), not {data.shape}"
         )
     _check_axes(data, "image")
     return rgb
+
+
+def named_parts(
+    value: Any, kind: Kind, position: Position, rgb: bool | None, note: Note
+) -> Iterator[tuple[object, Position, tuple[int, ...]]]:
+    """Yield the parts of an image or labels, as views, with their positions and axes in the array.
+
+    Axes of a ``DataArray`` whose elements have names become axes of the position, as they do for
+    the chunks of one. Other values are a part as they are, and their axes are not looked at.
+    """
+    named = named_axes(value) if kind in PIXEL_KINDS else {}
+    if not named:
+        yield value, position, ()
+        return
+    if rgb is None:
+        rgb = is_colour(value.shape, value.dtype, named.get(value.ndim - 1, ()))
+    ndim = value.ndim - (rgb and kind == "image")
+    split = split_axes(value, ndim, named, position)
+    if math.prod(len(names) for _, names in split) > MOST_PARTS:
+        longest = max(split, key=lambda entry: len(entry[1]))
+        split = tuple(entry for entry in split if entry is not longest)
+        dim = str(value.dims[longest[0]])
+        note(Conversion.COUNTED.format(dim=dim, limit=MOST_PARTS))
+    named_dims = tuple((axis, str(value.dims[axis]), names) for axis, names in split)
+    axes = tuple(axis for axis in range(ndim) if axis not in dict(split))
+    for part, place in Placement(position, split=named_dims).parts(value):
+        yield part, place, axes
 
 
 def _check_axes(data: AnyArray, kind: Kind) -> None:

@@ -66,6 +66,7 @@ from dask_napari.model._polling import poll
 from dask_napari.model._position import ARRIVAL_AXIS, Position, plain_position
 from dask_napari.model._refusal import Refusal, reason_of, shown
 from dask_napari.model._reports import REPORTS_LIMIT, Report, Reports, described
+from dask_napari.model._shared_places import SharedPlaces
 from dask_napari.model._tap_matches import TAPS_LIMIT, TASK_NAMES_LIMIT, TapMatches, unmatched
 from dask_napari.model._tasks import (
     COMMANDS_LIMIT,
@@ -151,6 +152,7 @@ __all__ = [
     "Report",
     "Reports",
     "Shape",
+    "SharedPlaces",
     "Sizes",
     "Tally",
     "TapMatches",

@@ -19,6 +19,8 @@ class Conversion(StrEnum):
     COMPLEX = "complex numbers are shown by their magnitude"
     EXTENDED = "numbers of more than 64 bits are rounded to 64"
     MASKED = "masked pixels are shown as {fill}"
+    COUNTED = "along {dim!r}, more than {limit} named elements are counted"
+    SIZE = "a pixel size that cannot be drawn is left out"
     IMAGE_FEATURES = "features of images are left out"
     SURFACE_FEATURES = "features of surfaces are left out"
     FEATURES = "some features are left out: at most {columns} columns of {mebibytes} MiB are shown"

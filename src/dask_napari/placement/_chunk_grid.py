@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 
 from dask_napari.model import Calibration, Coordinate
+from dask_napari.placement._named_axes import Split
 from dask_napari.placement._placements import Placement
-
-Split = tuple[tuple[int, tuple[Coordinate, ...]], ...]
-"""Axes whose coordinates are positions: number of the axis, and coordinates of its elements."""
 
 
 @dataclass(frozen=True)

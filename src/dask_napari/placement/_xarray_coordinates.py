@@ -6,9 +6,11 @@ xarray is never imported: an output can be a ``DataArray`` only where its task i
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -55,7 +57,7 @@ def position_of(array: Any) -> dict[str, Coordinate]:
     if not is_labelled(array):
         return {}
     scalars = ((str(name), coord.values) for name, coord in array.coords.items() if not coord.ndim)
-    found = ((name, _scalar(value)) for name, value in scalars)
+    found = ((name, plain_scalar(value[()])) for name, value in scalars)
     return {name: value for name, value in found if value is not None}
 
 
@@ -99,16 +101,33 @@ def _size(array: Any, dim: Any, of_attrs: Size | None) -> Size | None:
     return Size(spacing[0], spacing[1], unit or (of_attrs.unit if of_attrs else ""))
 
 
-def _scalar(value: Any) -> Coordinate | None:
-    """Return a scalar coordinate as text or a number; None for missing values."""
-    if value.dtype.kind in "mM":
-        return None if np.isnat(value) else str(value)
-    plain = value.item()
+def plain_scalar(value: Any) -> Coordinate | None:
+    """Return a coordinate as text or a number; dates as text, None for missing values.
+
+    >>> plain_scalar(np.datetime64("2013-01-01T06:00:00.000000000")), plain_scalar(np.float32(0.5))
+    ('2013-01-01T06:00:00', 0.5)
+    """
+    plain = value if isinstance(value, np.datetime64 | np.timedelta64) else _item(value)
+    if isinstance(plain, np.datetime64 | np.timedelta64):
+        return None if np.isnat(plain) else _trimmed(str(plain))
     if isinstance(plain, bool):
         return str(plain)
     if isinstance(plain, float) and not math.isfinite(plain):
         return None
-    return plain if isinstance(plain, int | float | str) else None
+    if isinstance(plain, int | float | str):
+        return plain
+    calendar = loaded_class("cftime", "datetime")
+    is_date = isinstance(plain, date) or (calendar is not None and isinstance(plain, calendar))
+    return str(plain.isoformat()) if is_date else None
+
+
+def _item(value: Any) -> Any:
+    return value.item() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _trimmed(stamp: str) -> str:
+    """Return a time stamp without the zeros of its nanoseconds."""
+    return re.sub(r"\.0+$", "", stamp)
 
 
 def _spacing(values: Any) -> tuple[float, float] | None:

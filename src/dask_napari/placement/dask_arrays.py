@@ -8,20 +8,16 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from dask_napari.model import PIXEL_KINDS, Calibration, Coordinate, Kind
-from dask_napari.placement._chunk_grid import ChunkGrid, Split
+from dask_napari.placement._chunk_grid import ChunkGrid
+from dask_napari.placement._named_axes import is_colour, named_axes, split_axes
 from dask_napari.placement._xarray_coordinates import calibration_of, is_labelled, position_of
 
 TOKEN = re.compile(r"-[0-9a-f]{16,}$")
 """Token that Dask appends to the names of arrays."""
-
-# napari's own rule for guessing colour; a smaller image says rgb=True.
-_RGB_SIDE = 30
 
 
 def is_array(value: object) -> bool:
@@ -80,12 +76,9 @@ def chunks_of(
     _check(dask_array, title_of(array), kind)
     dims = _dims(array, dims)
     every = range(dask_array.ndim)
-    found = {axis: _categories(array, dims[axis]) for axis in every} if is_labelled(array) else {}
-    text = {axis for axis, entry in found.items() if entry and isinstance(entry[0], str)}
-    is_rgb = _is_rgb(dask_array, kind, rgb, text)
-    split = _split(
-        {axis: entry for axis, entry in found.items() if entry}, dask_array.ndim - is_rgb
-    )
+    named = named_axes(array)
+    is_rgb = _is_rgb(dask_array, kind, rgb, named.get(dask_array.ndim - 1, ()))
+    split = split_axes(array, dask_array.ndim - is_rgb, named)
     spatial = [axis for axis in every[: dask_array.ndim - is_rgb] if axis not in dict(split)]
     calibration, position = Calibration(axes=tuple(dims[axis] for axis in spatial if dims)), {}
     if is_labelled(array):
@@ -153,46 +146,18 @@ def _dims(array: Any, given: Sequence[str]) -> tuple[str, ...]:
     return dims
 
 
-def _is_rgb(array: Any, kind: Kind, rgb: bool | None, text: Iterable[int]) -> bool:
+def _is_rgb(array: Any, kind: Kind, rgb: bool | None, names: tuple[Coordinate, ...]) -> bool:
     """Return whether the last axis is colour; for all chunks, since those at the rim are small."""
-    last = array.ndim - 1
+    if rgb is None:
+        return (
+            kind == "image"
+            and array.numblocks[-1] == 1
+            and is_colour(array.shape, array.dtype, names)
+        )
     fits = array.ndim >= 3 and array.shape[-1] in (3, 4) and array.numblocks[-1] == 1
     if rgb and not (fits and kind == "image"):
         raise ValueError(
             f"rgb=True needs an image whose last axis has length 3 or 4 and one chunk, not shape"
             f" {array.shape} in {array.numblocks} chunks; x.rechunk({{-1: -1}}) joins them"
         )
-    if rgb is not None:
-        return rgb
-    large = fits and min(array.shape[-3:-1]) >= _RGB_SIDE and array.dtype.kind in "uf"
-    return large and kind == "image" and last not in text
-
-
-def _split(found: dict[int, tuple[Coordinate, ...]], ndim: int) -> Split:
-    """Return the axes that become axes of the position: text before numbers; two axes remain."""
-    found = {axis: entry for axis, entry in found.items() if axis < ndim}
-    # These remain axes first: those of uneven numbers, and the last before the others.
-    order: Callable[[int], tuple[bool, int]] = lambda axis: (isinstance(found[axis][0], str), -axis)  # noqa: E731
-    kept = sorted(found, key=order)[: max(0, 2 - (ndim - len(found)))]
-    return tuple((axis, entry) for axis, entry in sorted(found.items()) if axis not in kept)
-
-
-def _categories(array: Any, dim: str) -> tuple[Coordinate, ...]:
-    """Return coordinates that name the elements of a dimension; empty if they count or measure."""
-    coordinate = array.coords.get(dim)
-    if coordinate is None or coordinate.ndim != 1 or coordinate.chunks is not None:
-        return ()
-    values = coordinate.values
-    if values.dtype.kind in "mM":
-        found = [] if np.isnat(values).any() else [str(value) for value in values]
-    elif calibration_of(coordinate, 1).scale:
-        return ()  # evenly spaced
-    else:
-        found = values.tolist()
-        if any(isinstance(value, bool) for value in found):
-            found = [str(value) for value in found]
-    plain = all(
-        isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
-        for value in found
-    )
-    return tuple(found) if plain and len(set(found)) == len(found) else ()
+    return rgb

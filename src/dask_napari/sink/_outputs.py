@@ -121,6 +121,8 @@ class Output:
                 ):
                     if isinstance(part, Item):
                         placement.settle(part)
+                        if tap.own_axes and (note := tap.note_on_axes(part.at)):
+                            self._context.reports.note(self.layer, note)
                     items.append(part if isinstance(part, Item) else self._refusal(part))
         except ReleasedOutput:
             raise

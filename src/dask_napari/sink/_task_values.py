@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 from dask_napari.coerce import place_of
-from dask_napari.model import contain, foreign_code
+from dask_napari.model import Position, Refusal, contain, foreign_code
 from dask_napari.placement import Placement
 from dask_napari.sink import dask_internals
 from dask_napari.sink._chunk_owners import source_task
 from dask_napari.sink._context import SinkContext
 from dask_napari.sink._outputs import ShownValue
 from dask_napari.sink._snapshots import copied_nbytes
+from dask_napari.sink._task_arguments import are_plain, needed_arguments
 from dask_napari.tap import CompiledTap
 
 
@@ -36,8 +39,9 @@ class TaskValues:
     ) -> bool:
         """Put a value of the running task into the queue.
 
-        Without ``where`` its own coordinates place it, or the order of arrival. The selection of
-        the tap does not matter. Several sinks may share the copy. Return false where it is counted
+        Without ``where`` its own coordinates place it, or the order of arrival. A placement adds
+        to the position of the task, if a tap gives it one. The selection of ``tap`` does not
+        matter. Several sinks may share the copy. Return false where it is counted
         as dropped at once.
         """
         context, publisher = self._context, self._context.publisher
@@ -63,12 +67,33 @@ class TaskValues:
             with foreign_code():  # of values, which are copied, and asked for their coordinates
                 held = copy()
                 where = Placement(place_of(held)) if where is None else where
+            if isinstance(where, Placement):
+                where = replace(where, position={**self._own_position(key), **where.position})
             publisher.put(ShownValue(context, tap, held, where, provenance, nbytes))
         except BaseException as error:
             context.refuse(tap, error, key)
             contain(error)
             return False
         return True
+
+    def _own_position(self, key: object) -> Position:
+        """Return the position of a task by the names that it has; empty if no tap reads them.
+
+        No code of others runs: taps that call some are left out.
+        """
+        task = dask_internals.task_of(self._context.worker, key)
+        if task is None:
+            return {}
+        for tap in self._context.taps:
+            if not isinstance(tap.selector, str | frozenset) or tap.rule.by_value:
+                continue
+            if not tap.matches(key, task.prefix):
+                continue
+            arguments = needed_arguments(tap, dask_internals.arguments_of(task))
+            if are_plain(arguments):
+                with contextlib.suppress(Refusal):  # its output will be refused, and reported
+                    return tap.rule.placement(key, None, *arguments, task.prefix).position
+        return {}
 
     def show_chunk(
         self, source: str, numbers: tuple[int, ...], block: object, copy: Callable[[], object]

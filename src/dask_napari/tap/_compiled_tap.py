@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dask_napari.coerce import ValueOf
-from dask_napari.model import Calibration, Kind, LayerSpec, Policy
+from dask_napari.model import Calibration, Kind, LayerSpec, Policy, Position
 from dask_napari.placement import ChunkGrid
 from dask_napari.tap._placement_rule import PlacementRule
 from dask_napari.tap._selectors import Selector
@@ -68,6 +68,29 @@ class CompiledTap:
         else:
             text = f"by {text}"
         return text if self.layer == selector else f'{text} on layer "{self.layer}"'
+
+    @functools.cached_property
+    def own_axes(self) -> frozenset[str]:
+        """Axes with a layout that no pattern reads: outputs have them, or nothing has."""
+        pattern = self.rule.pattern
+        fields = pattern.fields if pattern is not None else ()
+        return frozenset(self.spec.axes) - frozenset(fields)
+
+    def note_on_axes(self, position: Position) -> str:
+        """Return what is to be said of the axes that a position lacks; empty if it has all.
+
+        >>> from dask_napari import Tap
+        >>> tap = Tap("read", at="{well}.tif", axes={"site": "mosaic"}).compile()
+        >>> tap.note_on_axes({"well": "A01"}), tap.note_on_axes({"well": "A01", "site": 1})
+        ("no output has an axis 'site', which axes= lays out; there are 'well'", '')
+        """
+        missing = self.own_axes.difference(position)
+        if not missing:
+            return ""
+        return (
+            f"no output has an axis {', '.join(map(repr, sorted(missing)))}, which axes= lays out;"
+            f" there are {', '.join(map(repr, position)) or 'none'}"
+        )
 
     @property
     def chunks(self) -> ChunkGrid | None:

@@ -6,6 +6,7 @@ import functools
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, ClassVar, Literal, get_args
 
 from dask_napari.coerce import ValueOf, checked_columns
@@ -312,9 +313,10 @@ class Tap:
 
 
 def _check_axes(axes: Mapping[str, Axis], pattern: Matcher) -> None:
-    unknown = next((axis for axis in axes if axis not in pattern.fields), None)
-    if unknown is not None:
-        raise ValueError(
-            f"axes: no axis {unknown!r} in {pattern.title}, whose fields are"
-            f" {', '.join(pattern.fields)}"
-        )
+    """Refuse an axis that is a mistyped field; others may be named axes of what tasks return."""
+    for axis in axes:
+        if axis not in pattern.fields and (near := get_close_matches(axis, pattern.fields, n=1)):
+            raise ValueError(
+                f"axes: no axis {axis!r} in {pattern.title}, whose fields are"
+                f" {', '.join(pattern.fields)}; did you mean {near[0]!r}?"
+            )

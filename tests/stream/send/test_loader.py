@@ -11,10 +11,11 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 import numpy as np
 import pytest
 
-from dask_napari.model import Item, Policy
+from dask_napari.model import Item, Policy, Reports
 from dask_napari.stream.send import Publisher
 from dask_napari.stream.send._entries import ItemEntry
-from dask_napari.stream.send._loader import HUNG, LoaderThread
+from dask_napari.stream.send._loader import HUNG, Loader, LoaderThread
+from dask_napari.stream.send._outbox import Outbox
 from headless import Headless, eventually
 
 PATIENCE = 0.4
@@ -201,3 +202,20 @@ def test_pages_of_a_file_are_read_by_the_loader(hang, tmp_path):
         np.testing.assert_array_equal(viewer.items[0].data, array)
         assert item.data.base is None
         del array
+
+
+def test_tasks_that_share_places_are_noted():
+    """Those that coalesce here never reach a viewer, which could not tell of them."""
+    reports, outbox = Reports(), Outbox(1 << 20)
+    loader = Loader(outbox, reports)
+    for n in (0, 1, 2, 3, 4, 5, 5):  # the last is a task that has run once more
+        output = Output(n)
+        output.foreign = False
+        output.place = lambda n=n: ("raw", n % 2)
+        outbox.put(output)
+    loader.look()
+    loader.advance()
+    assert outbox.counts()["raw"].coalesced == 5
+    (report,) = reports.all()
+    assert report.note
+    assert report.text.startswith("6 tasks fill 2 places, and replace each other's outputs there")

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final
 
-from dask_napari.model import Item, Refusal, Reports, reason_of
+from dask_napari.model import Item, Refusal, Reports, SharedPlaces, reason_of
 from dask_napari.stream.send._entries import Entry, ItemEntry, key_of
 from dask_napari.stream.send._loader_thread import Failure, Job, LoaderThread, run
 from dask_napari.stream.send._outbox import Outbox
@@ -49,6 +49,7 @@ class Loader:
         self.outbox = outbox
         self.wake = wake
         self._reports = reports
+        self._shared = SharedPlaces(reports)
         self._patience = patience
         self._lock = threading.Lock()
         self._made: deque[Item] = deque()
@@ -253,7 +254,9 @@ class Loader:
                 self._made_bytes += item.nbytes
         else:
             place: Hashable = outcome
-            self.outbox.end_placing(entry, place)
+            replaced = self.outbox.end_placing(entry, place)
+            if replaced is not None:
+                self._shared.add(entry.layer, place, key_of(entry), key_of(replaced))
 
     def _report(self, entry: Entry, error: BaseException) -> None:
         refused = isinstance(error, Refusal)

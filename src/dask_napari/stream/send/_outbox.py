@@ -126,16 +126,17 @@ class Outbox(OutputCounts):
             self._placing = entry, entry.nbytes, entry.owner
             return entry
 
-    def end_placing(self, entry: Entry, place: Hashable) -> None:
-        """Queue an entry at its place, coalescing as the policies say.
+    def end_placing(self, entry: Entry, place: Hashable) -> Entry | None:
+        """Queue an entry at its place, coalescing as the policies say; return what it replaces.
 
         It may hold less than before; nothing happens if the outbox was cleared meanwhile.
         """
         with self._lock:
-            if self._take_placing(entry):
-                if self.budget.withholds:
-                    self._forget(entry)
-                self._insert(entry, place)
+            if not self._take_placing(entry):
+                return None
+            if self.budget.withholds:
+                self._forget(entry)
+            return self._insert(entry, place)
 
     def cannot_place(self, entry: Entry, reason: str) -> None:
         """Drop an entry that has no place."""
@@ -154,18 +155,19 @@ class Outbox(OutputCounts):
             self.budget.add(entry.nbytes, entry.owner)
         return True
 
-    def _insert(self, entry: Entry, place: Hashable) -> None:
+    def _insert(self, entry: Entry, place: Hashable) -> Entry | None:
         if entry.policy != "latest":
             self._serial += 1
             self._ready[self._serial] = entry
             if entry.policy == "drop-oldest":
                 self._oldest.append(self._serial)
-            return
+            return None
         replaced = self._ready.get(place)
         self._ready[place] = entry  # keeps the turn of the entry that it replaces
         if replaced is not None:
             self.budget.remove(replaced.nbytes, replaced.owner)
             self._coalesce(replaced.layer)
+        return replaced
 
     def pop(self) -> Entry | None:
         """Return the next entry, which stays queued in the counts until told otherwise."""

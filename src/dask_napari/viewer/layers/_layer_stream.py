@@ -270,8 +270,10 @@ class LayerStream:
         elif self.must_update:
             self.set_data()
             if self._structure != structure:
-                self.layer.axis_labels = self.labels
-                self.layer.units = self.units
+                arguments = self.arguments()
+                for name in ("axis_labels", "units", "scale", "translate"):
+                    if tuple(getattr(self.layer, name)) != arguments[name]:
+                        setattr(self.layer, name, arguments[name])
             self.thumbnail_due = True
         elif self.touched and (force or now >= self._rest_until):
             began = time.monotonic()

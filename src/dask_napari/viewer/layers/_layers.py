@@ -32,12 +32,14 @@ from dask_napari.model import (
     LayerSpec,
     Refusal,
     Reports,
+    SharedPlaces,
     reason_of,
 )
 from dask_napari.viewer.layers._arrangement import Arrangement
 from dask_napari.viewer.layers._arrangement_draft import ArrangementDraft
 from dask_napari.viewer.layers._axis_modes import Modes
 from dask_napari.viewer.layers._headings import Headings
+from dask_napari.viewer.layers._inherited_calibrations import InheritedCalibrations
 from dask_napari.viewer.layers._layer_stream import LayerContext, LayerStream
 from dask_napari.viewer.layers._layout_choice import LayoutChoice
 from dask_napari.viewer.layers._pointed_entries import PointedEntries
@@ -80,7 +82,8 @@ class Layers:
         self.reports: Reports = Reports(logger)
         self.catalogue: Catalogue = Catalogue()
         """All items, whatever layers show of them."""
-        self.shown_entries: ShownEntries = ShownEntries(self.catalogue)
+        calibrations = InheritedCalibrations(self.catalogue, self.reports)
+        self.shown_entries: ShownEntries = ShownEntries(self.catalogue, calibrations)
         self.pointed: PointedEntries = PointedEntries(self.shown_entries, lambda: self.streams)
         context = LayerContext(
             viewer,
@@ -94,6 +97,7 @@ class Layers:
             {},
         )
         self._frame = WorldFrame()
+        self._shared = SharedPlaces(self.reports)
         self._arrangement = Arrangement(Modes(), context)
         self._specs: dict[str, LayerSpec | None] = {}
         self._misfits: dict[str, tuple[tuple[Modes, int, LayerSpec | None], Refusal]] = {}
@@ -224,8 +228,14 @@ class Layers:
         self._frame = frame
         self.shown_entries.admit(item)
         self._undrawn.append(item)
+        former = self.catalogue.find(item.meta, item.run)
+        if former is not None and former.item is not None:
+            keys = item.provenance.key, former.meta.provenance.key
+            self._shared.add(item.name, item.place, *keys)
         self.catalogue.put(item, state)
-        if self._choice is not None:
+        if self.shown_entries.calibrations.admit(item):
+            self._chosen()  # others lie on this one: all is laid out anew
+        elif self._choice is not None:
             self._choice.add(item, state)
         return state
 

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from dask_napari.catalog import Catalogue, CatalogueEntry, StreamKey
 from dask_napari.model import Coordinate, Item, Position
+from dask_napari.viewer.layers._inherited_calibrations import InheritedCalibrations
 
 RUN_AXIS: Final = "live run"
 """Axis on which the runs lie when all of them are shown; users call axes of their own "run"."""
@@ -30,10 +31,13 @@ class ShownEntries:
         What the user chose.
     cleared : frozenset of int
         Runs that are left out as if they were forgotten.
+    calibrations : InheritedCalibrations
+        Calibrations of items that state none.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, calibrations: InheritedCalibrations) -> None:
         self.catalogue = catalogue
+        self.calibrations = calibrations
         self.choice: RunChoice = "newest"
         self.cleared: frozenset[int] = frozenset()
         self._newest: dict[StreamKey, int] = {}
@@ -64,10 +68,13 @@ class ShownEntries:
         self._newest[item.stream] = max(item.run, self._newest.get(item.stream, 0))
 
     def placed(self, item: Item) -> Item:
-        """Return an item as it is laid out: with its run on an axis if all runs are shown."""
-        if self.choice != "all":
-            return item
-        return _on_run(item)
+        """Return an item as it is laid out.
+
+        It has the calibration of its picture, if it states none, and its run on an axis if all
+        runs are shown.
+        """
+        item = self.calibrations.applied(item)
+        return _on_run(item) if self.choice == "all" else item
 
     def entered(self, placed: Item) -> Item:
         """Return an item that was laid out as it is entered: the reverse of :meth:`placed`."""
