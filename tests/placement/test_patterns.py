@@ -1,9 +1,12 @@
 """Patterns read back what ``str.format`` wrote."""
 
 import contextlib
+import dataclasses
 import pickle
 from pathlib import Path
 
+import dask
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,6 +112,35 @@ class Reference:
 def test_names_are_found_in_nested_arguments():
     arguments = ((Path("/d/A01.tif"), 3, None), {"masks": ["m1.tif", {"deep": "m2.tif"}]})
     assert list(names_in(arguments)) == ["/d/A01.tif", "m1.tif", "m2.tif"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Site:
+    number: int
+    path: Path
+    masks: tuple = ()
+
+
+class Slide(msgspec.Struct):
+    site: Site
+
+
+def test_names_are_found_in_dataclasses_and_their_like():
+    site = Site(3, Path("/d/A01.tif"), ("m1.tif",))
+    for arguments in ((site, {}), Slide(site)):
+        assert list(names_in(arguments)) == ["/d/A01.tif", "m1.tif"]
+    assert list(names_in((Site,))) == []
+
+
+def test_a_partition_of_a_bag_has_the_name_of_its_only_element():
+    bag = pytest.importorskip("dask.bag")
+    names = ["/d/A01.tif", "/d/A02.tif", "/d/A03.tif"]
+    for count in (3, 1):
+        mapped = bag.from_sequence(names, npartitions=count).map(len)
+        graph = dask.optimize(mapped)[0].__dask_graph__()
+        nodes = [graph[getattr(graph[key], "target", key)] for key in mapped.__dask_keys__()]
+        found = [[n for n in names_in((node.args, node.kwargs)) if "/" in n] for node in nodes]
+        assert found == ([[name] for name in names] if count == 3 else [[]])
 
 
 def test_looking_for_names_is_bounded():

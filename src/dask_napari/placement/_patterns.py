@@ -170,8 +170,14 @@ def compiled(text: str) -> Pattern:
 
 
 def names_in(value: object) -> Iterator[str]:
-    """Yield the names in task arguments: text and paths, in containers too."""
+    """Yield the names in task arguments: text and paths, in containers and dataclasses too.
+
+    A partition of a bag is data in the graph; it has a name if it has one element.
+    """
     for leaf in itertools.islice(_leaves(value), _MOST_LEAVES):
+        if getattr(leaf, "data_producer", False) is True:
+            leaf = getattr(leaf, "value", None)
+            leaf = leaf[0] if isinstance(leaf, list | tuple) and len(leaf) == 1 else leaf
         if isinstance(leaf, str):
             yield leaf
         elif isinstance(leaf, os.PathLike):
@@ -222,12 +228,25 @@ def _leaves(value: object, depth: int = 0) -> Iterator[object]:
         inner = value
     elif isinstance(args := getattr(value, "args", None), tuple):
         inner = args
+    elif fields := _fields_of(type(value)):
+        inner = (getattr(value, name, None) for name in fields)
     else:
         yield value
         return
     if depth < _DEEPEST:
         for leaf in itertools.islice(inner, _MOST_NAMES):
             yield from _leaves(leaf, depth + 1)
+
+
+def _fields_of(kind: type) -> tuple[str, ...]:
+    """Return the fields of a dataclass, or of a class of attrs, msgspec or pydantic."""
+    if dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
+    for attribute in ("__attrs_attrs__", "__struct_fields__", "__pydantic_fields__"):
+        found = getattr(kind, attribute, None)
+        if isinstance(found, tuple | dict):
+            return tuple(str(getattr(field, "name", field)) for field in found)
+    return ()
 
 
 def _fields(text: str) -> tuple[str, ...]:

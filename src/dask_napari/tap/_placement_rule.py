@@ -101,7 +101,8 @@ def _read(pattern: Matcher, key: Any, arguments: Any, prefix: str) -> Position:
         raise Refusal(
             "no position",
             f"{pattern.title} matches no name of task {key!r}, which goes by"
-            f" {', '.join(map(repr, tried))}; {pattern.explain(tried)}",
+            f" {', '.join(map(repr, tried))}; {pattern.explain(tried)}; where no name tells the"
+            " place, say at=lambda key, value, args: {...}",
         )
     return found
 
