@@ -127,6 +127,18 @@ def test_the_options_for_type_checkers_are_those_of_a_tap():
         assert kind == of_a_tap[name], name
 
 
+def test_the_part_and_the_columns_travel_with_a_tap():
+    tap = Tap("detect", kind="points", value=lambda out: out[0], columns={"y": "n", "x": "e"})
+    other = cloudpickle.loads(cloudpickle.dumps(tap))
+    output = [{"n": [1.0], "e": [2.0]}]
+    item = coerce(other.compile().value(output), kind="points", columns=other.compile().columns)
+    assert item.data.tolist() == [[1, 2]]
+    assert "columns={'y': 'n', 'x': 'e'}" in repr(other)
+    assert Tap("a", value=0) == Tap("a", value=0) != Tap("a", value=1)
+    columns = {"kind": "points", "columns": {"y": "n", "x": "e"}}
+    assert Tap("a", **columns) == Tap("a", **columns) != Tap("a", kind="points")
+
+
 def test_layer_is_named_after_the_task():
     assert Tap("segment").layer == "segment"
     assert Tap(np.ndarray).layer == "dask"

@@ -205,3 +205,7 @@ def from_lists(value: list[Any] | tuple[Any, ...], name: str) -> AnyArray:
         return np.asarray(rows)
     except (TypeError, ValueError, OverflowError) as error:
         raise Refusal("dimensions", f"{name} of unequal lengths: {error}") from error
+    except Exception as error:  # of the elements' own `__array__` or `__len__`
+        raise Refusal(
+            "not an array", f"{name} cannot be read: {type(error).__name__}: {error}"
+        ) from error

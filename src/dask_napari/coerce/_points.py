@@ -130,6 +130,8 @@ def _from_array(value: Any, context: CoercionContext) -> AnyArray:
         return np.empty((0, data.shape[1] if has_ndim else context.empty_ndim), data.dtype)
     if data.ndim == 1 and 2 <= len(data) <= 4:
         return data[np.newaxis]  # one point, such as a centre of mass
+    if data.ndim == 3 and data.shape[1:] == (1, 2):
+        return data[:, 0, ::-1]  # of OpenCV, which has x before y
     if data.ndim != 2 or not 2 <= data.shape[1] <= AXES_LIMIT:
         raise Refusal(
             "dimensions", f"points need an array of shape (n, D); this one has shape {data.shape}"

@@ -28,6 +28,9 @@ from dask_napari.coerce._tables import (
 )
 from dask_napari.model import AnyArray, Refusal
 
+MOST_AXES: Final = 5
+"""Axes that vertices have in practice; arrays of more have the vertices on the last axis."""
+
 
 def shapes(value: object, context: CoercionContext) -> list[LayerArrays]:
     """Make shapes; points among them become a second layer.
@@ -126,6 +129,8 @@ def _elements(value: Any) -> Sequence[Any]:
         data = to_host(value)
         if data.dtype.kind == "O":
             return list(data.ravel())
+        if data.ndim == 3 and data.shape[1] == 2 and data.shape[2] > MOST_AXES:
+            data = data.transpose(0, 2, 1)  # (n, 2, rays), as StarDist has its outlines
         if data.ndim == 3 or data.size == 0:
             return list(data) if data.size else []
     raise not_a_shape(value)

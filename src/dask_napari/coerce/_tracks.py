@@ -69,6 +69,10 @@ def _are_several(values: Sequence[Any]) -> bool:
 TRACKS: Final = OutputKind(tracks, are_several=_are_several, is_features=lambda value: False)
 
 
+_SPLITS: Final = ("child_track_id", "parent_track_id")
+"""Columns of a frame that is a graph of tracks."""
+
+
 def _fields(value: Any, graph: Any) -> tuple[Any, Any, Any]:
     """Return data, features and graph of the tuple that trackers return."""
     if not isinstance(value, tuple) or len(value) not in (2, 3):
@@ -77,12 +81,18 @@ def _fields(value: Any, graph: Any) -> tuple[Any, Any, Any]:
     if not all(entry is None or isinstance(entry, Mapping) or is_frame(entry) for entry in others):
         return value, None, graph
     features = None
+    splits: dict[Any, list[Any]] = {}
     for entry in others:
-        if isinstance(entry, Mapping) and all(_is_integer(key) for key in entry):
+        table = table_of(entry) if is_frame(entry) else None
+        if table is not None and table.keys() <= {*_SPLITS}:
+            # LapTrack returns a frame of tracks, one of splits and one of merges, perhaps empty.
+            for child, parent in zip(*(table.get(name, ()) for name in _SPLITS), strict=True):
+                splits.setdefault(child, []).append(parent)
+        elif isinstance(entry, Mapping) and all(_is_integer(key) for key in entry):
             graph = entry or graph
         elif entry is not None:
             features = entry
-    return data, features, graph
+    return data, features, splits or graph
 
 
 def _is_integer(key: object) -> bool:

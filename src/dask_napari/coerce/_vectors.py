@@ -28,7 +28,8 @@ _PROJECTIONS: Final = (
 def vectors(value: object, context: CoercionContext) -> list[LayerArrays]:
     """Make vectors of starts and projections ``(n, 2, D)``, of a field, pairs or a table.
 
-    A field ``(N, M, 2)``, or of more axes and as many components, has a vector a pixel. A table
+    A field ``(N, M, 2)`` or ``(2, N, M)``, or of more axes and as many components, has a vector a
+    pixel. A table
     has columns such as ``y``, ``x``, ``dy`` and ``dx``.
     """
     table: Table | None = None
@@ -58,6 +59,8 @@ def _from_array(data: AnyArray, context: CoercionContext) -> AnyArray:
         return data
     if data.ndim >= 3 and shape[-1] == data.ndim - 1:
         return _from_field(data)
+    if data.ndim >= 3 and shape[0] == data.ndim - 1:  # components first, as of optical flow
+        return _from_field(np.moveaxis(data, 0, -1))
     if data.ndim == 2 and shape[0] == 2 and 2 <= shape[1] <= AXES_LIMIT:
         return data[np.newaxis]
     raise Refusal(
