@@ -23,7 +23,7 @@ AUDIT_MINUTES ?= 30
 # For the viewers and clients of other systems, too; a cache each, since one is for one system.
 check-types = $(foreach system,linux darwin win32,$(BIN)/mypy --platform $(system) --cache-dir .mypy_cache/$(system) &&) true
 
-.PHONY: help demo test lint bench faults fuzz load network soak audit tools compose-test matrix clean system
+.PHONY: help demo test lint bench faults fuzz load network soak audit compose-test matrix clean system
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -62,11 +62,6 @@ soak: $(STAMP)  ## A cluster for SOAK_MINUTES (30) with restarts; fails on growt
 
 audit: $(STAMP) system  ## Compare every pixel of AUDIT_MINUTES (30) with kills and restarts
 	examples/tools/with-screen $(BIN)/python -m benchmarks.audit --minutes $(AUDIT_MINUTES)
-
-tools: $(STAMP) system  ## Run the recipes and the tests with the tools whose outputs are shown
-	@$(BIN)/python -m pip install --quiet --group tools
-	@$(BIN)/python -m pip install --quiet --no-deps csbdeep stardist  # they ask for TensorFlow
-	$(BIN)/python -m pytest tests/test_recipes.py tests/coerce/test_tools.py $(PYTEST_ARGS)
 
 compose-test: $(STAMP) system  ## Run docker-compose.yml for real and look at it with a browser; minutes
 	@$(BIN)/python -m pip install --quiet --group browser

@@ -1,4 +1,4 @@
-"""What the tools of the field return, by the tools themselves; `make tools` installs them."""
+"""What tools return, made by the tools themselves; `make matrix ONLY=tools` has them."""
 
 import numpy as np
 import pandas as pd

@@ -1,8 +1,9 @@
 """Run a part of the suite with other versions of Dask, napari, Qt and Python.
 
 Those are the last three minor lines of distributed and of napari, together, and the lowest versions
-that pyproject.toml declares. Pythons from 3.11 on that are on the ``PATH``, and both bindings of
-Qt, take turns. Each environment takes minutes; the exit code is 1 if the tests fail in one of them.
+that pyproject.toml declares; one environment has the tools whose outputs are shown. Pythons from
+3.11 on that are on the ``PATH``, and both bindings of Qt, take turns. Each environment takes
+minutes; the exit code is 1 if the tests fail in one of them.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ SMOKE = (
 )
 """What touches the internals of Dask and of napari, and a stream from end to end."""
 
+TOOLS = ("tests/test_recipes.py", "tests/coerce")
+"""What is skipped without the dependency group `tools`."""
+
+WITHOUT_REQUIREMENTS = ("csbdeep", "stardist")
+"""Tools of which a part is used that needs no TensorFlow, which they require."""
+
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -45,6 +52,7 @@ class Environment:
     python: str
     pins: list[str] = field(default_factory=list)
     qt: str = "PyQt6"
+    with_tools: bool = False
 
 
 def lines(package: str) -> list[str]:
@@ -75,6 +83,7 @@ def environments() -> Iterator[Environment]:
         python, qt = pythons[-1 - number % len(pythons)], ("PyQt6", "PySide6")[number % 2]
         yield Environment(f"distributed {distributed}, napari {napari}", python, pins, qt)
     yield Environment("lowest declared", pythons[0], lowest())
+    yield Environment("tools", pythons[0], with_tools=True)
 
 
 def _runs(python: str) -> bool:
@@ -92,11 +101,18 @@ def run(environment: Environment, folder: Path) -> bool:
     install = [python, "-m", "pip", "install", "--quiet", "--upgrade"]
     subprocess.run([*install, "pip>=25.1"], check=True)
     wanted = ["--editable", f"{ROOT}[viewer,record]", environment.qt, *environment.pins]
+    groups = ["dev", "tools"] if environment.with_tools else ["dev"]
+    for group in groups:
+        wanted += ["--group", f"{ROOT}/pyproject.toml:{group}"]
     try:
-        subprocess.run([*install, *wanted, "--group", f"{ROOT}/pyproject.toml:dev"], check=True)
+        subprocess.run([*install, *wanted], check=True)
+        if environment.with_tools:
+            subprocess.run([*install, "--no-deps", *WITHOUT_REQUIREMENTS], check=True)
     except subprocess.CalledProcessError:
         return False
-    tests = [name for name in SMOKE if (ROOT / name).exists()]
+    tests = [
+        name for name in (TOOLS if environment.with_tools else SMOKE) if (ROOT / name).exists()
+    ]
     command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     # A variable, since both bindings may be there.
     env = {**os.environ, "QT_API": environment.qt.lower()}
