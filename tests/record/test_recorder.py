@@ -88,8 +88,47 @@ def test_runs_are_told_apart_and_replayed_as_runs(tmp_path):
         assert replay(record, viewer.receiver.addresses) == 5
         viewer.until(lambda: len(viewer.items) == 5)
         assert [item.run for item in viewer.items] == [1, 1, 1, 2, 2]
-    recorded(path, [frame(5)], append=True)
-    assert Record(path).runs == (1, 2), "the first group of another session goes on with run 1"
+
+
+def test_a_record_that_is_gone_on_with_counts_its_runs_on(tmp_path):
+    path = tmp_path / "run.zarr"
+
+    def record_from(group: str, item: Item, **how: object) -> None:
+        with Recorder(path, ADDRESS, **how) as recorder:
+            with Publisher(recorder.receiver.addresses, name="me", group=group) as publisher:
+                publisher.put(item)
+                publisher.close(30)
+            recorder.step()
+            # Before the end, which a kill would take away.
+            runs = json.loads((path / "zarr.json").read_text())["attributes"]["dask-napari"]["runs"]
+            assert set(runs.values()) >= set(Record(path).runs)
+            recorder.run(until_done=True)
+
+    record_from("monday", frame(0))
+    record_from("tuesday", frame(0), append=True)
+    record_from("monday", frame(1), append=True)  # its recorder was away
+    record_from("wednesday", frame(2), append=True)
+    found = [(item.run, item.position["n"]) for item in Record(path).items()]
+    assert sorted(found) == [(1, 0), (1, 1), (2, 0), (3, 2)]
+    assert not any(b"monday" in file.read_bytes() for file in path.rglob("*") if file.is_file())
+
+    # An earlier version did not write down whose runs they were.
+    found = json.loads((path / "zarr.json").read_text())
+    del found["attributes"]["dask-napari"]["runs"]
+    (path / "zarr.json").write_text(json.dumps(found))
+    record_from("monday", frame(3), append=True)
+    assert Record(path).runs == (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("runs", [{"a": 0}, {"a": "1"}, {"a": 1 << 60}, [1]])
+def test_runs_that_no_recorder_writes_are_refused(tmp_path, runs):
+    path = tmp_path / "run.zarr"
+    recorded(path, [frame(0)])
+    found = json.loads((path / "zarr.json").read_text())
+    found["attributes"]["dask-napari"]["runs"] = runs
+    (path / "zarr.json").write_text(json.dumps(found))
+    with pytest.raises(ValueError, match="not a record"):
+        Recorder(path, ADDRESS, append=True)
 
 
 def test_a_record_without_runs_is_one_run(tmp_path):

@@ -7,14 +7,14 @@ import shutil
 import time
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from dask_napari._version import __version__
 from dask_napari.model import LayerSpec, Ledger
 from dask_napari.record._files import ELEMENTS, read_attributes, write_group
-from dask_napari.record._journal import NAME, from_json, to_json
+from dask_napari.record._journal import NAME, JournalReader, from_json, to_json
 from dask_napari.record._ome_zarr import KEY, VERSION
 from dask_napari.stream.receive import plain
 
@@ -27,6 +27,7 @@ class _Attributes(msgspec.Struct):
     layout: int
     layers: list[dict[str, Any]] = []
     sessions: list[dict[str, Any]] = []
+    runs: dict[str, Annotated[int, msgspec.Meta(ge=1, lt=1 << 31)]] = {}
 
 
 def layers_of(attributes: dict[str, Any]) -> list[LayerSpec]:
@@ -54,6 +55,21 @@ def check_record(path: Path) -> dict[str, Any]:
         by = f"dask-napari {attributes.get('software')}"
         raise ValueError(f"{path} has a layout that this version cannot read; read it with {by}")
     return attributes
+
+
+def runs_of(path: Path) -> dict[str, int]:
+    """Return the runs of a record, if there is one, by digests of the groups that filled them.
+
+    Raises OSError or ValueError.
+    """
+    if not path.exists():
+        return {}
+    attributes = check_record(path)
+    if "runs" in attributes:
+        runs: dict[str, int] = attributes["runs"]
+        return runs
+    # An earlier version did not say which groups they were of.
+    return {f"of run {number}": number for number in JournalReader(path).runs}
 
 
 def create_record(path: Path, *, append: bool = False, overwrite: bool = False) -> None:
@@ -99,7 +115,13 @@ class RecordSession:
         return f"<RecordSession {len(self._sessions)} of {self._path}>"
 
     def save(
-        self, ledger: Ledger, layers: list[LayerSpec], images: Collection[str], *, closed: bool
+        self,
+        ledger: Ledger,
+        layers: list[LayerSpec],
+        images: Collection[str],
+        *,
+        closed: bool,
+        runs: dict[str, int] | None = None,
     ) -> None:
         """Write what is new; layers of earlier sessions stay. Raises OSError."""
         for spec in layers:
@@ -110,6 +132,8 @@ class RecordSession:
             session["ended"] = time.time()
         ours = {"layout": LAYOUT, "software": __version__, "closed": closed}
         ours |= {"layers": list(self._layers.values()), "sessions": self._sessions}
+        if runs is not None:
+            ours["runs"] = runs
         if (text := msgspec.json.encode([ours, sorted(images)])) != self._saved:
             write_attributes(self._path, ours, images)
             self._saved = text

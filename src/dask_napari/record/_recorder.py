@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dask_napari.model import Ledger, Refusal, Reports, contained
-from dask_napari.record._record_group import RecordSession
+from dask_napari.record._record_group import RecordSession, runs_of
 from dask_napari.record._store import Store
 from dask_napari.stream.receive import Board, Receiver
 
@@ -75,8 +75,10 @@ class Recorder:
     ) -> None:
         self.path: Path = Path(path)
         self.board: Board = Board() if board is None else board
+        runs = runs_of(self.path) if append else {}
         # First, so that nothing on the disk is touched where it cannot listen.
         self.receiver: Receiver = Receiver(addresses, self.board, **options)
+        self.receiver.resume_runs(runs)
         self.receiver.start()
         try:
             self.store: Store = Store(self.path, append=append, overwrite=overwrite)
@@ -88,6 +90,7 @@ class Recorder:
         """Set it to end :meth:`run`; from a signal handler, too."""
         self._reports = Reports(logger, str(path))
         self._save_at = 0.0
+        self._newest_run = 0
         self._closed = False
         self.save()
 
@@ -120,6 +123,9 @@ class Recorder:
     def step(self) -> None:
         """Write some of what waits."""
         items = self.board.take(ROUND_ITEMS, ROUND_BYTES)
+        if (newest := max((item.run for item in items), default=0)) > self._newest_run:
+            self._newest_run = newest
+            self.save()  # whose run that is, before any of its items is there
         self.store.specs = self.receiver.layers()
         # An error of ours costs these items, counted, and not the rest of the stream.
         refusals: list[Refusal | None] = [Refusal("error")] * len(items)
@@ -154,7 +160,8 @@ class Recorder:
                 for tally in ledger.tallies.values():
                     tally.drop_pending("viewer-gone")
                 ledger = Ledger(ledger.tallies)
-            self._session.save(ledger, layers, images, closed=closed)
+            runs = self.receiver.run_numbers()
+            self._session.save(ledger, layers, images, closed=closed, runs=runs)
         except OSError as error:
             self._reports.error("the metadata cannot be written", error)
 

@@ -62,6 +62,11 @@ class Publishers:
         with self.lock:
             return self._runs.begin()
 
+    @property
+    def runs(self) -> Runs:
+        """Runs that are filled; to be used under :attr:`lock`."""
+        return self._runs
+
     def run_of(self, group: str) -> int:
         """Return the number of the run that a group of publishers fills."""
         with self.lock:

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from queue import Queue
@@ -253,6 +253,16 @@ class Receiver:
         run = self.protocol.publishers.begin_run()
         self.cluster.tell([all_to_come()], run, 0)
         return run
+
+    def run_numbers(self) -> dict[str, int]:
+        """Return the runs by digests of the groups of publishers that fill them."""
+        with self.protocol.publishers.lock:
+            return self.protocol.publishers.runs.numbers
+
+    def resume_runs(self, numbers: Mapping[str, int]) -> None:
+        """Go on with the runs of an earlier receiver: before this one starts."""
+        with self.protocol.publishers.lock:
+            self.protocol.publishers.runs.resume(numbers)
 
     def known(self) -> dict[str, int]:
         """Return the number of tasks that will fill each layer, where somebody counted them."""
