@@ -6,6 +6,10 @@ images and the list of viewers are its own.
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -14,6 +18,7 @@ from headless import Headless, eventually
 
 pytest.importorskip("openhcs.core")  # not this folder
 
+import polystore.napari_stream
 from openhcs.core.config import (
     NapariDimensionMode,
     NapariStreamingConfig,
@@ -162,7 +167,9 @@ def test_regions_that_polystore_extracts_lie_on_the_labels(viewer, config, files
 
 
 @pytest.fixture
-def announced(config):
+def announced(config, monkeypatch):
+    module = polystore.napari_stream
+    monkeypatch.setattr(module, "NapariStreamingBackend", module.NapariStreamingBackend)
     replaced = STORAGE_BACKENDS.get("napari_stream")
     openhcs.register(ports=[config.port])
     yield
@@ -181,3 +188,103 @@ def test_openhcs_opens_no_window_where_a_viewer_runs(config, files):
     assert compiled_plate_execution.settle_viewer_state([viewer]) == {}
     compiled_plate_execution.stop_execution_visualizers([viewer])
     compiled_plate_execution.rollback_failed_visualizer_bootstrap([viewer])
+
+
+PIPELINE = """
+import multiprocessing
+import sys
+from pathlib import Path
+
+
+from dask_napari import openhcs
+from objectstate.lazy_factory import ensure_global_config_context
+from openhcs.constants.constants import VariableComponents
+from openhcs.core.config import (
+    GlobalPipelineConfig,
+    LazyNapariStreamingConfig,
+    LazyProcessingConfig,
+    NapariDimensionMode,
+    PipelineConfig,
+)
+from openhcs.core.orchestrator.orchestrator import PipelineOrchestrator
+from openhcs.core.progress import set_progress_queue
+from openhcs.core.steps.function_step import FunctionStep
+from openhcs.demo.synthetic_data import SyntheticMicroscopyGenerator
+from openhcs.processing.backends.processors.numpy_processor import (
+    create_projection,
+    stack_percentile_normalize,
+)
+
+# The workers import this script, too.
+openhcs.register(ports=[int(sys.argv[1])])
+
+
+def main(port, folder):
+    plate = Path(folder) / "plate"
+    SyntheticMicroscopyGenerator(
+        str(plate),
+        grid_size=(2, 1),
+        tile_size=(64, 64),
+        wavelengths=2,
+        z_stack_levels=2,
+        num_cells=10,
+        wells=["A01", "B02"],
+        random_seed=1,
+    ).generate_dataset()
+    ensure_global_config_context(GlobalPipelineConfig, GlobalPipelineConfig(num_workers=2))
+    stream = LazyNapariStreamingConfig(
+        enabled=True, port=port, channel_mode=NapariDimensionMode.LAYER, colormap="viridis"
+    )
+    steps = [
+        FunctionStep(
+            func=stack_percentile_normalize, name="Enhance", napari_streaming_config=stream
+        ),
+        FunctionStep(
+            func=create_projection,
+            name="Flatten",
+            processing_config=LazyProcessingConfig(
+                variable_components=[VariableComponents.Z_INDEX]
+            ),
+            napari_streaming_config=stream,
+        ),
+    ]
+    orchestrator = PipelineOrchestrator(plate, pipeline_config=PipelineConfig()).initialize()
+    with multiprocessing.get_context("spawn").Manager() as manager:
+        queue = manager.Queue()
+        set_progress_queue(queue)
+        done = orchestrator.execute_compiled_plate(
+            orchestrator.compile_pipelines(steps),
+            progress_queue=queue,
+            progress_context={
+                "execution_id": orchestrator.execution_id,
+                "plate_id": str(plate),
+            },
+        )
+    assert all(result.status.value == "success" for result in done.values()), done
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])
+"""
+
+
+def test_a_pipeline_of_openhcs_runs_as_it_is(viewer, config, tmp_path):
+    """Two steps in two spawned workers, each streamed: 16 images, and 8 projections."""
+    script = tmp_path / "pipeline.py"
+    script.write_text(PIPELINE)
+    arguments = [sys.executable, str(script), str(config.port), str(tmp_path)]
+    with (tmp_path / "log").open("w+") as log:
+        process = subprocess.Popen(arguments, stdout=log, stderr=log)
+        viewer.until(lambda: len(viewer.items) == 24 or process.poll() is not None)
+        code = process.wait(60)
+        log.seek(0)
+        assert code == 0, log.read()[-4000:]
+    viewer.until(lambda: len(viewer.items) == 24)
+    places = {(item.layer, *map(str, item.position.items())) for item in viewer.items}
+    assert len(places) == 24
+    layers = Counter(item.layer for item in viewer.items)
+    assert layers == {"1. Enhance": 16, "2. Flatten": 8}
+    assert {item.position["well"] for item in viewer.items} == {"A01", "B02"}
+    assert {item.data.shape for item in viewer.items} == {(64, 64)}
+    assert {item.run for item in viewer.items} == {1}
+    assert viewer.receiver.layers()["1. Enhance"].axes["channel"] == "layer"

@@ -33,6 +33,7 @@ from headless import Headless, eventually
 pytest.importorskip("polystore")
 pytest.importorskip("zmqruntime")
 
+import polystore.napari_stream
 from polystore import roi as rois
 from polystore.backend_registry import STORAGE_BACKENDS
 from polystore.filemanager import FileManager
@@ -109,7 +110,9 @@ def port(viewer):
 
 
 @pytest.fixture
-def backend():
+def backend(monkeypatch):
+    module = polystore.napari_stream
+    monkeypatch.setattr(module, "NapariStreamingBackend", module.NapariStreamingBackend)
     replaced = STORAGE_BACKENDS.get("napari_stream")
     openhcs.register()
     backend = STORAGE_BACKENDS["napari_stream"]()
@@ -484,7 +487,6 @@ def test_a_forked_process_has_streams_of_its_own(viewer, port, backend):
 
 def save_and_end(backend, port):
     backend.save_batch([PLANE], ["A01_s1_w1_z1_t1.tif"], **keywords(port))
-    backend.cleanup()
 
 
 SCRIPT = """

@@ -8,8 +8,10 @@ import os
 import socket
 import threading
 import uuid
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.util import Finalize
 from typing import Any, Final
 
 import polystore.napari_stream
@@ -99,6 +101,8 @@ class NapariBackend(StreamingBackend):
         self._lock = threading.Lock()
         self._streams: dict[str, _ViewerStream] = {}
         self._sources: dict[str, tuple[str, ...]] = {}
+        # A forked worker ends without `atexit`; here is what multiprocessing runs then.
+        Finalize(None, _deliver, (weakref.ref(self),), exitpriority=10)
 
     def __repr__(self) -> str:
         return f"<NapariBackend: {', '.join(self._streams) or 'no viewers'}>"
@@ -267,14 +271,23 @@ def register(
     <class 'dask_napari.openhcs.NapariBackend'>
     """
     NapariBackend.defaults = BackendOptions(security, insecure, axes_by_name(axes))
-    # Found first, lest its later discovery take the key back.
-    importlib.import_module(polystore.napari_stream.__name__)
+    if name == "napari_stream":
+        # PolyStore looks for its backends when somebody asks which there are, or has a cache of
+        # their modules and names. It must find this one then: looking here, before OpenHCS has set
+        # PolyStore up, would settle that.
+        polystore.napari_stream.NapariStreamingBackend = NapariBackend
+    dict.__setitem__(STORAGE_BACKENDS, name, NapariBackend)
     registry = importlib.import_module("polystore.backend_registry")
-    STORAGE_BACKENDS[name] = NapariBackend
     getattr(registry, "_backend_instances", {}).pop(name, None)
     for port in ports:
         announce_viewer(port, NapariBackend.VIEWER_TYPE)
     return NapariBackend
+
+
+def _deliver(backend: weakref.ref[NapariBackend]) -> None:
+    """Deliver what waits in a backend, at the end of a process."""
+    if (alive := backend()) is not None:
+        alive.cleanup()
 
 
 def _is_archive(path: FilePath) -> bool:
