@@ -262,3 +262,36 @@ def test_records_are_features_of_labels():
 def test_vectors_lie_in_their_frame():
     table = {"frame": [0, 1], "y": [1, 2], "x": [3, 4], "velocity_y": [1, 1], "velocity_x": [2, 2]}
     assert coerce(table, kind="vectors").data[0].tolist() == [[0, 1, 3], [0, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [["10:00", "10:05"], [None, None], [np.nan, np.nan], pd.to_datetime(["2024-01-01"] * 2)],
+)
+def test_times_that_are_no_numbers_are_features(times):
+    table = pd.DataFrame({"time": times, "y": [1.0, 2.0], "x": [3.0, 4.0]})
+    item, notes = read(table, "points")
+    assert item.data.tolist() == [[1, 3], [2, 4]]
+    assert "time" in item.features
+    assert "not time" in notes[0]
+
+
+def test_seconds_are_no_frames():
+    table = {"track_id": [1] * 4, "time": [0, 0.5, 1, 1.5], "y": [0.0] * 4, "x": [0.0] * 4}
+    with pytest.raises(Refusal, match="whole numbers") as refusal:
+        coerce(table, kind="tracks")
+    assert refusal.value.reason == "track times"
+
+
+@pytest.mark.parametrize(
+    "names", ["cy cx", "yc xc", "rows cols", "YM XM", "cell_y cell_x", "global_y global_x"]
+)
+def test_further_names_of_published_tables(names):
+    table = {name: [float(n)] for n, name in enumerate(names.split())}
+    assert coerce(table, kind="points").data.tolist() == [[0, 1]]
+
+
+def test_an_output_of_bad_rows_alone_is_refused():
+    with pytest.raises(Refusal, match="all points are left out") as refusal:
+        coerce({"y": [np.nan], "x": [1.0]}, kind="points")
+    assert refusal.value.reason == "not finite"

@@ -46,8 +46,20 @@ def test_rows_without_a_label_count_from_0_as_in_napari():
     ],
 )
 def test_features_that_do_not_fit(features, words):
-    with pytest.raises(Refusal, match=words):
-        coerce((CELLS, features), kind="labels")
+    """They cost themselves, and not the labels."""
+    notes = []
+    item = coerce((CELLS, features), kind="labels", on_note=lambda *note: notes.append(note))
+    assert "area" not in item.features
+    assert words in notes[0][2]
+
+
+def test_a_row_without_a_label_costs_itself():
+    notes = []
+    features = {"label": ["1", "2", None, "cell"], "area": [5, 6, 7, 8]}
+    item = coerce((CELLS, features), kind="labels", on_note=lambda *note: notes.append(note))
+    assert item.features["index"].tolist() == [1, 2]
+    assert item.features["area"].tolist() == [5, 6]
+    assert notes[0][2].startswith("2 of 4 rows of features without the number of a label")
 
 
 def test_a_stack_of_planes_and_flags():

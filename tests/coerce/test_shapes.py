@@ -363,7 +363,6 @@ def test_places_in_a_stack_are_features():
         ([{"type": "Polygon", "coordinates": 3}], "shapes"),
         ([{"type": "Feature", "geometry": {"type": "Blob"}}], "shapes"),
         (pd.DataFrame({"geometry": ["POINT (1 2)"]}), "shapes"),
-        (([SQUARE, SQUARE], {"features": {"n": [1]}}, "shapes"), "feature length"),
     ],
 )
 def test_what_is_no_shapes(value, reason):

@@ -116,7 +116,6 @@ def test_a_pixel_size_holds_in_space_not_in_time():
         ((ROWS, {"graph": [1, 2]}, "tracks"), "graph"),
         ((ROWS, {2: "one"}), "graph"),
         ((ROWS, {2: {}}), "graph"),
-        ((ROWS, {"n": [1]}, {}), "feature length"),
     ],
 )
 def test_what_is_no_tracks(value, reason):

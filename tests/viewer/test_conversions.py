@@ -37,6 +37,8 @@ OF_OUTPUTS = {
     Conversion.IMAGE_FEATURES: ((PIXELS, {"features": {"a": [1]}}, "image"), "image"),
     Conversion.SURFACE_FEATURES: ((MESH, {"features": {"a": [1]}}, "surface"), "surface"),
     Conversion.FEATURES: ({**SPOTS, **{f"f{n}": [0, 0] for n in range(300)}}, "points"),
+    Conversion.FEATURE: ({**SPOTS, "n": [1, 2, 3]}, "points"),
+    Conversion.LABEL_ROWS: ((CELLS, {"label": [1, None], "n": [1, 2]}), "labels"),
     Conversion.LONG_TEXT: ({**SPOTS, "name": ["a" * 300, "b"]}, "points"),
     Conversion.OBJECTS: ({**SPOTS, "color": [[1, 2], None]}, "points"),
     Conversion.OTHER_COORDINATES: ({**SPOTS, "pos_y": [1, 2], "pos_x": [1, 2]}, "points"),

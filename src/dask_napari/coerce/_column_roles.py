@@ -17,8 +17,8 @@ AXES: Final = ("t", "z", "y", "x")
 AXIS_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "t": ("frame", "t", "timepoint", "time"),
     "z": ("z", "slice", "plane"),
-    "y": ("y", "row"),
-    "x": ("x", "col", "column"),
+    "y": ("y", "row", "rows", "cy", "yc", "ym"),
+    "x": ("x", "col", "column", "cols", "cx", "xc", "xm"),
 }
 """Words for each axis, the best first: the number of a frame before a time in seconds."""
 
@@ -38,7 +38,8 @@ COLUMN_ROLES: Final[Mapping[Kind, tuple[str, ...]]] = {
 
 _PLACE: Final = frozenset(
     {"position", "pos", "centroid", "center", "centre", "location", "loc", "com"}
-    | {"coord", "coordinate", "coordinates", "axis"}
+    | {"coord", "coordinate", "coordinates", "axis", "spatial", "global"}
+    | {"cell", "nucleus", "nuclei", "spot", "object"}
 )
 """Words that may stand beside an axis in a name. Others make it something else: ``velocity_x``."""
 

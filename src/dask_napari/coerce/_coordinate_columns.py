@@ -17,7 +17,10 @@ from dask_napari.model import AnyArray, Conversion, Refusal
 Places = Mapping[tuple[str, tuple[str, ...]], str]
 """Columns by their word for an axis, and the rest of their words."""
 
-PLANES: Final = (("y", "x"), ("row", "col"), ("row", "column"))
+PLANES: Final = (
+    *(("y", "x"), ("row", "col"), ("row", "column"), ("rows", "cols")),
+    *(("cy", "cx"), ("yc", "xc"), ("ym", "xm")),
+)
 """Words that go together."""
 
 
@@ -94,6 +97,22 @@ def complete(family: Mapping[int, str]) -> list[str]:
             " on; return the others, too",
         )
     return [family[number] for number in sorted(family)]
+
+
+def with_numbers(
+    columns: Mapping[str, str], table: Table, named: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the columns without those of t and z that have no number, such as times of day."""
+    return {
+        axis: name
+        for axis, name in columns.items()
+        if axis not in ("t", "z") or axis in named or _has_number(table[name], name)
+    }
+
+
+def _has_number(values: object, name: str) -> bool:
+    numbers = numbers_in(as_column(name, values, "rows"))
+    return numbers.dtype.kind in "iuf" and (not numbers.size or bool(np.isfinite(numbers).any()))
 
 
 def note_unused(

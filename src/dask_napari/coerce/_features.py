@@ -46,8 +46,18 @@ def features_of(
         return {}
     found: dict[str, AnyArray] = {}
     nbytes = left_out = 0
-    for name, values in required_table(table).items():
-        for full_name, column in _columns(name, values, count, elements, note):
+    try:
+        given = required_table(table)
+    except Refusal as error:
+        note(Conversion.FEATURE.format(why=error.reason), f"no features are shown: {error}")
+        return {}
+    for name, values in given.items():
+        try:
+            columns = list(_columns(name, values, count, elements, note))
+        except Refusal as error:
+            note(Conversion.FEATURE.format(why=error.reason), f"a feature is left out: {error}")
+            continue
+        for full_name, column in columns:
             if len(found) >= MAX_COLUMNS or nbytes + column.nbytes > MAX_BYTES:
                 left_out += 1
                 continue

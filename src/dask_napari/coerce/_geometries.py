@@ -71,8 +71,11 @@ def add_geometry(outlines: Outlines, value: Any) -> None:
     if value is None:
         outlines.leave_out("no geometry")
         return
+    present = len(outlines.vertices) + len(outlines.points)
     try:
         add_outlines(outlines, value)
+        if len(outlines.vertices) + len(outlines.points) == present:
+            outlines.leave_out("no vertices")
     except Refusal:
         raise
     except Exception as error:

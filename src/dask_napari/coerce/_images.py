@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.coerce._column_roles import check_named, role_column
+from dask_napari.coerce._coordinate_columns import numbers_in
 from dask_napari.coerce._features import as_column, column, features_of
 from dask_napari.coerce._host_arrays import is_array, to_host
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays, Note
@@ -60,7 +61,13 @@ def labels(value: object, context: CoercionContext) -> list[LayerArrays]:
     _note_masked(value, context.note)
     data = _smallest(_numbers(_stacked(value)))
     _check_axes(data, "labels")
-    arrays = label_features(context.features, context.note, context.columns)
+    try:
+        arrays = label_features(context.features, context.note, context.columns)
+    except Refusal as error:
+        if context.columns:
+            raise  # the tap names a column that is not there
+        context.note(Conversion.FEATURE.format(why=error.reason), f"no features: {error}")
+        arrays = {}
     calibration = _calibration(value, data.ndim)
     return [LayerArrays("labels", data, arrays, data.ndim, calibration=calibration)]
 
@@ -111,14 +118,20 @@ def label_features(
         index: AnyArray = np.arange(len(as_column(first, values, "labels")))
     else:
         index = column(as_column(name, table.pop(name), "labels"))
-        whole = index.dtype.kind in "iu" or (
-            index.dtype.kind == "f" and bool((index == np.floor(index)).all())
-        )
-        if index.ndim != 1 or not whole:
+        index = numbers_in(index)
+        if index.ndim != 1 or index.dtype.kind not in "iuf":
             raise Refusal("features", f"column {name!r} must hold the whole numbers of labels")
-        index = index.astype(np.int64, copy=False)
     table.pop("index", None)
-    return {FEATURE + "index": index, **features_of(table, len(index), "labels", note)}
+    columns = features_of(table, len(index), "labels", note)
+    whole = np.isfinite(index) & (index == np.floor(index)) & (np.abs(index) < 1 << 62)
+    if not whole.all():
+        if not whole.any():
+            raise Refusal("features", f"column {name!r} must hold the whole numbers of labels")
+        text = "rows of features without the number of a label"
+        left_out = f"{int((~whole).sum())} of {len(whole)} {text}"
+        note(Conversion.LABEL_ROWS, f"{left_out} are left out")
+        index, columns = index[whole], {n: column[whole] for n, column in columns.items()}
+    return {FEATURE + "index": index.astype(np.int64, copy=False), **columns}
 
 
 def _is_details(value: object) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from dask_napari.coerce._features import features_of
 from dask_napari.coerce._layer_arrays import LayerArrays, Note
 from dask_napari.coerce._output_layers import META
-from dask_napari.model import LAYER_OPTIONS, Conversion, Refusal, arguments
+from dask_napari.model import LAYER_OPTIONS, Conversion, arguments
 
 MAX_LEAVES: Final = 1000
 """Numbers and texts in all options of an item: they travel in the header of its message, where
@@ -63,9 +63,8 @@ def _is_per_element(value: Any, made: LayerArrays) -> bool:
 
 
 def _add_feature(made: LayerArrays, name: str, value: Any, note: Note) -> None:
-    try:
-        columns = features_of({name: value}, len(made), made.kind)
-    except Refusal:
+    columns = features_of({name: value}, len(made), made.kind)
+    if not columns:
         note(Conversion.ARGUMENT_VALUE.format(name=name, why="it is not plain data"))
         return
     note(Conversion.PER_ELEMENT.format(name=name, kind=made.kind))

@@ -8,7 +8,13 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.coerce._column_roles import check_named
-from dask_napari.coerce._coordinate_columns import axis_columns, axis_names, note_unused, take
+from dask_napari.coerce._coordinate_columns import (
+    axis_columns,
+    axis_names,
+    note_unused,
+    take,
+    with_numbers,
+)
 from dask_napari.coerce._features import features_of
 from dask_napari.coerce._host_arrays import coordinates, is_array
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
@@ -73,6 +79,8 @@ def made_of_rows(
         count = int((usable & ~kept).sum())
         context.leave_out(rows_of(kind), count, len(data), NOT_REACHABLE)
         kept &= usable
+        if not kept.any():
+            raise Refusal("not finite", f"all {rows_of(kind)} are left out: {NOT_REACHABLE}")
         if not kept.all():
             data = data[kept]
             arrays = {name: array[kept] for name, array in arrays.items()}
@@ -89,6 +97,7 @@ def _from_table(table: Table, context: CoercionContext) -> tuple[AnyArray, tuple
             " z, t), row and col, centroid-0, centroid-1 ... or axis-0, axis-1 ...; or say columns="
             "{'y': ..., 'x': ...} of the tap",
         )
+    columns = with_numbers(columns, table, context.columns)
     note_unused(table, columns, context.note, context.position_axes)
     data, others = take(table, list(columns.values()), "points")
     return data, axis_names(columns), others

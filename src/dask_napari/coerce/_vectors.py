@@ -9,7 +9,13 @@ from typing import Final
 import numpy as np
 
 from dask_napari.coerce._column_roles import check_named, words_of
-from dask_napari.coerce._coordinate_columns import axis_columns, axis_names, note_unused, take
+from dask_napari.coerce._coordinate_columns import (
+    axis_columns,
+    axis_names,
+    note_unused,
+    take,
+    with_numbers,
+)
 from dask_napari.coerce._host_arrays import is_array
 from dask_napari.coerce._layer_arrays import CoercionContext, LayerArrays
 from dask_napari.coerce._output_kind import OutputKind, are_rows
@@ -80,6 +86,7 @@ def _from_field(field: AnyArray) -> AnyArray:
 def _from_table(table: Table, context: CoercionContext) -> tuple[AnyArray, tuple[str, ...], Table]:
     check_named(table, context.columns)
     starts = axis_columns(table, context.position_axes, context.columns)
+    starts = with_numbers(starts, table, context.columns)
     projections = _projections(table, list(starts), context.columns)
     if not projections:
         raise Refusal(

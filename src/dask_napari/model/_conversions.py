@@ -24,6 +24,8 @@ class Conversion(StrEnum):
     IMAGE_FEATURES = "features of images are left out"
     SURFACE_FEATURES = "features of surfaces are left out"
     FEATURES = "some features are left out: at most {columns} columns of {mebibytes} MiB are shown"
+    FEATURE = "a feature that does not fit is left out: {why}"
+    LABEL_ROWS = "rows of features without the number of a label are left out"
     LONG_TEXT = "text of features is cut after {characters} characters"
     OBJECTS = "lists and objects among the features are shown as text"
     OTHER_COORDINATES = (
