@@ -47,7 +47,7 @@ lint: $(STAMP)  ## Mend the style, check the types
 	$(check-types)
 
 bench: $(STAMP) system  ## Run all benchmarks; figures go to docs/benchmarks with BENCH_SAVE set
-	@for name in throughput growth catalogue latency overhead stall layouts elements plate memory record; do \
+	@for name in throughput growth catalogue latency overhead stall layouts elements plate memory record pointer dock; do \
 	  examples/tools/with-screen $(BIN)/python -m benchmarks.$$name || exit 1; \
 	done
 

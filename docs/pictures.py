@@ -17,7 +17,8 @@ from types import ModuleType
 
 import napari
 import numpy as np
-from distributed import Client, LocalCluster
+from distributed import Client, Event, LocalCluster
+from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
@@ -31,6 +32,9 @@ from dask_napari.stream.receive import ANY_IPC, Board, Receiver
 from dask_napari.viewer.app import LiveViewer
 
 DEADLINE = 60.0
+
+HALF = 15
+"""Wells that are computed before the first picture; two of them fail."""
 
 SMALL, LARGE = (1024, 700), (1400, 860)
 
@@ -80,11 +84,13 @@ class Photographer:
         self._live.viewer.theme = theme
         self._window.resize(*size)
         settle()
-        self._window.grab().save(str(self._folder / name))
+        self.take_part(name, self._window)
 
     def take_part(self, name: str, widget: QWidget) -> None:
         """Save a part of the window."""
-        widget.grab().save(str(self._folder / name))
+        path = self._folder / name
+        widget.grab().save(str(path))
+        Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
 
 
 def look_at(live: LiveViewer, layer: str, well: str) -> None:
@@ -127,13 +133,22 @@ def main(folder: Path) -> None:
         sinks.change(lambda known: known.added(taps))
         images = client.map(plate.read, wells, key=[f"read-{well}" for well in wells])
         names = [f"segment-{well}" for well in wells]
-        cells = client.map(plate.segment, images, wells, key=names)
+        cells = client.map(plate.segment, images[:HALF], wells[:HALF], key=names[:HALF])
+        gate = Event("half", client=client)
+        rest = [*zip(images[HALF:], wells[HALF:], names[HALF:], strict=True)]
+
+        def held(image: object, well: str) -> object:
+            Event("half").wait(DEADLINE)
+            return plate.segment(image, well)
+
+        cells += [client.submit(held, image, well, key=name) for image, well, name in rest]
         rows = live.dock.rows
-        until(lambda: "cells" in rows.order and rows["cells"].figures.shown > 8)
+        until(lambda: "cells" in rows.order and rows["cells"].figures.shown == HALF - 2)
         camera.take("window.png")
         live.dock.states.click()
         camera.take("under-the-cursor.png", LARGE)
         camera.take("window-light.png", LARGE, "light")
+        gate.set()
         until(lambda: rows["cells"].figures.unfinished == 0 and rows["cells"].figures.failed == 5)
         live.dock.states.click()
         ((_, line),) = rows["cells"].details.failures.lines.items()
