@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dask_napari.model import Item, LayerSpec
-from dask_napari.viewer.layers import _layers
+from dask_napari.viewer.layers import _layouts
 
 COUNT = 300
 
@@ -14,8 +14,8 @@ COUNT = 300
 @pytest.fixture(autouse=True)
 def slow(monkeypatch):
     """Any layout takes several ticks."""
-    monkeypatch.setattr(_layers, "AT_ONCE", 0)
-    monkeypatch.setattr(_layers, "LAYOUT_BUDGET", 0.0)
+    monkeypatch.setattr(_layouts, "AT_ONCE", 0)
+    monkeypatch.setattr(_layouts, "LAYOUT_BUDGET", 0.0)
 
 
 def frame(t: int, value: int, run: int = 1, **position) -> Item:
