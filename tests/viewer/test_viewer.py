@@ -91,6 +91,15 @@ def test_calibration_reaches_the_layer(viewer, live, source, put):
     assert [str(unit) for unit in layer.units] == ["pixel", "micrometer", "micrometer"]
 
 
+def test_once_closed_it_names_no_place_beside_sliders_that_it_no_longer_watches(viewer, live, put):
+    put(item(2, well="A02"), item(4, well="A04"))
+    text = viewer.canvas.overlays.text
+    assert (text.visible, text.text) == (True, "well A04")
+    live.close()
+    viewer.dims.set_current_step(0, 0)
+    assert not text.visible
+
+
 def test_a_coordinate_that_comes_late_does_not_move_the_view(viewer, live, source, put):
     put(item(2, well="A02"), item(4, well="A04"), item(5, well="A05"))
     viewer.dims.set_current_step(0, 1)

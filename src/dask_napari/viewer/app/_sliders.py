@@ -46,8 +46,10 @@ class Sliders(QObject):  # type: ignore[misc]
         return f"<Sliders at {self._shown}{', following' if self.following else ''}>"
 
     def close(self) -> None:
-        """Let go of the viewer."""
+        """Let go of the viewer; without this, its text would name a place that has been left."""
         self._viewer.dims.events.current_step.disconnect(self._on_step)
+        if self._described:
+            self._viewer.canvas.overlays.text.visible = self._described = False
 
     def follow(self, on: bool) -> None:
         """Move to the newest item from now on, or stay."""
