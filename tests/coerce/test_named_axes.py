@@ -122,3 +122,17 @@ def test_dates_of_other_calendars_name_elements():
     ]
     (item,) = coerce_all(array[0])
     assert item.position == {"time": "2001-02-27T00:00:00"}
+
+
+def test_units_of_quantities_are_those_of_the_pixels():
+    pytest.importorskip("pint_xarray")
+    um = {"units": "um"}
+    array = xr.DataArray(
+        np.ones((3, 3)),
+        dims=("y", "x"),
+        coords={"y": ("y", [0.0, 0.5, 1.0], um), "x": ("x", [0.0, 0.5, 1.0], um)},
+        attrs={"units": "K"},
+    )
+    (item,) = coerce_all(array.pint.quantify())
+    assert item.calibration.scale == (0.5, 0.5)
+    assert item.calibration.units == ("micrometer", "micrometer")

@@ -219,6 +219,8 @@ GUID = "836B5662-3526-47FE-A453-0D1775E08D17"
             "EssenFiles/ScanData/2210/11/1530/1234/A1-2-Ph.tif",
             {"t": "2210/11/1530", "plate": "1234", "well": "A01", "field": 2, "channel": "Ph"},
         ),
+        ("ome-zarr", "week 1.zarr/B/3/0", {"plate": "week 1", "well": "B03", "field": 0}),
+        ("ome-zarr", "P1.ome.zarr/AF/48/12/s0", {"plate": "P1", "well": "AF48", "field": 12}),
         ("cell-tracking-challenge", "01/t003.tif", {"sequence": 1, "t": 3}),
         (
             "cell-tracking-challenge",
@@ -363,6 +365,7 @@ def test_a_name_cut_short_or_longer_is_explained(convention, example):
         "cx7": "P1_A01f00d0",
         "cytation": "A1_01_1_1_DAPI_001",
         "incucyte": "Phase_B3_1_00d06h00m",
+        "ome-zarr": "P1.zarr/B/3/0",
         "cell-tracking-challenge": "01_GT/SEG/man_seg000",
         "micro-manager": "img_channel000_position000_time000000000_z000",
         "muvi": "stack_0_channel_0_obj_left/Cam_Left_00000",

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.model import AnyArray, Refusal, mapping_of
-from dask_napari.placement import is_labelled
+from dask_napari.placement import is_labelled, is_quantity
 from dask_napari.system import copy_mapped
 
 _HOST: Final = frozenset({1, 3, 11, 13})
@@ -90,6 +90,8 @@ def to_host(value: object) -> AnyArray:
         # The usual case, for which the checks below would cost more than a copy.
         return value if value.base is None else _in_memory(value)
     refuse_lazy(value)
+    if is_quantity(value):
+        value = value.magnitude  # type: ignore[attr-defined]
     if isinstance(value, np.ma.MaskedArray):
         refuse_repeated(value)
         value = np.ma.masked_array(_in_memory(value.data), value.mask)
@@ -120,7 +122,7 @@ def _read(value: Any) -> AnyArray:
     if isinstance(value, np.ndarray):
         return np.asarray(value)
     if is_labelled(value):
-        inner = value.data
+        inner = value.data.magnitude if is_quantity(value.data) else value.data
         return _read(inner) if is_array(inner) else np.asarray(value)
     if _on_host(value):
         if not _converts(value):

@@ -16,6 +16,7 @@ from dask_napari.placement._xarray_coordinates import (
     column_names,
     is_dataset,
     is_labelled,
+    is_quantity,
     loaded_class,
     position_of,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "is_colour",
     "is_dataset",
     "is_labelled",
+    "is_quantity",
     "loaded_class",
     "name_reader",
     "named_axes",

@@ -12,7 +12,12 @@ from typing import Any, Final
 import numpy as np
 
 from dask_napari.model import Coordinate
-from dask_napari.placement._xarray_coordinates import calibration_of, is_labelled, plain_scalar
+from dask_napari.placement._xarray_coordinates import (
+    calibration_of,
+    is_labelled,
+    plain_scalar,
+    values_of,
+)
 
 Split = tuple[tuple[int, tuple[Coordinate, ...]], ...]
 """Axes whose coordinates are positions: number of the axis, and coordinates of its elements."""
@@ -82,7 +87,7 @@ def _names(array: Any, dim: Any) -> tuple[Coordinate, ...]:
     coordinate = array.coords[dim]
     if coordinate.ndim != 1 or coordinate.chunks is not None:
         return ()
-    values = coordinate.values
+    values = values_of(coordinate)
     if values.dtype.kind in "iuf" and calibration_of(coordinate, 1).scale:
         return ()  # evenly spaced
     found = [plain_scalar(value) for value in values]

@@ -212,3 +212,15 @@ INCUCYTE: Final = Convention(
     text=("channel",),
 )
 """``Phase_B3_1_00d06h00m.tif`` of Incucyte."""
+
+OME_ZARR: Final = Convention(
+    "ome-zarr",
+    # plate.zarr/B/3/0 of the OME-NGFF specification (versions 0.4 and 0.5, "Plate layout"): row,
+    # column and field, perhaps with the resolution. Read by MoBIE (HCSScheme.java).
+    [
+        (r"(?:(?P<plate>[^/]+?)(?:\.ome)?\.zarr/)?", "a plate such as 'plate.zarr'"),
+        (r"(?P<row>[A-Za-z]{1,2})/(?P<column>\d{1,2})", "a row and a column such as 'B/3'"),
+        (r"/(?P<field>\d+)(?:/s?\d)?", "a field such as '0'"),
+    ],
+)
+"""``plate.zarr/B/3/0``: the groups of the images of a plate in OME-Zarr."""

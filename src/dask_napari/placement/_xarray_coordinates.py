@@ -40,6 +40,18 @@ def loaded_class(module: str, name: str) -> type | None:
     return found if isinstance(found, type) else None
 
 
+def is_quantity(value: object) -> bool:
+    """Return whether a value is a quantity of pint's, which warns where numpy reads it."""
+    quantity = loaded_class("pint", "Quantity")
+    return quantity is not None and isinstance(value, quantity)
+
+
+def values_of(coordinate: Any) -> Any:
+    """Return the values of a coordinate as a numpy array; of quantities, their magnitudes."""
+    data = coordinate.data
+    return np.asarray(data.magnitude) if is_quantity(data) else coordinate.values
+
+
 def is_labelled(value: object) -> bool:
     """Return whether a value is an ``xarray.DataArray``."""
     data_array = loaded_class("xarray", "DataArray")
@@ -56,7 +68,9 @@ def position_of(array: Any) -> dict[str, Coordinate]:
     """Return the scalar coordinates of a ``DataArray``, in their order; empty for other values."""
     if not is_labelled(array):
         return {}
-    scalars = ((str(name), coord.values) for name, coord in array.coords.items() if not coord.ndim)
+    scalars = (
+        (str(name), values_of(coord)) for name, coord in array.coords.items() if not coord.ndim
+    )
     found = ((name, plain_scalar(value[()])) for name, value in scalars)
     return {name: value for name, value in found if value is not None}
 
@@ -91,7 +105,7 @@ def _size(array: Any, dim: Any, of_attrs: Size | None) -> Size | None:
     """Return the pixel size along one axis, by its coordinates or else by the attributes."""
     if dim not in array.coords:
         return of_attrs
-    coords = array.coords[dim].values
+    coords = values_of(array.coords[dim])
     spacing = _spacing(coords)
     if spacing is None:
         return of_attrs
@@ -149,8 +163,14 @@ def _spacing(values: Any) -> tuple[float, float] | None:
 
 
 def _unit(array: Any, dim: Any) -> str:
-    attrs = array.coords[dim].attrs if dim in array.coords else {}
-    return str(attrs.get("units", attrs.get("unit", "")))
+    """Return the unit of coordinates: in their attributes, or of pint's quantities."""
+    if dim not in array.coords:
+        return ""
+    coordinate = array.coords[dim]
+    unit = coordinate.attrs.get("units", coordinate.attrs.get("unit", ""))
+    if not unit and is_quantity(coordinate.data):
+        unit = coordinate.data.units
+    return str(unit)
 
 
 def column_names(value: object, count: int) -> tuple[str, ...]:
