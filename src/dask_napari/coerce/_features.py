@@ -104,11 +104,14 @@ def _nested(values: AnyArray) -> Table | None:
     """
     if values.dtype.kind not in "OU":
         return None
+    # The first tells for most columns, which are text or numbers.
+    present = (value for value in values.flat if not is_missing(value))
+    first = next((value for value in present if not isinstance(value, str) or value), "")
+    is_json = isinstance(first, str) and first.startswith(("{", "[{"))
+    if not is_json and not isinstance(first, Mapping | list):
+        return None
     rows = [None if is_missing(value) else value for value in values.tolist()]
-    first = next((row for row in rows if row is not None), None)
-    if isinstance(first, str) and first.startswith(("{", "[{")):
-        rows = list(map(_from_json, rows))
-    rows = list(map(_as_mapping, rows))
+    rows = list(map(_as_mapping, map(_from_json, rows) if is_json else rows))
     if not any(isinstance(row, Mapping) for row in rows):
         return None
     return rows_to_table(rows) if all(isinstance(row, Mapping | None) for row in rows) else None
@@ -170,9 +173,10 @@ def _nullable(values: Any) -> AnyArray:
 
 def _holds_objects(values: AnyArray) -> bool:
     """Return whether a column has lists or other objects, which are no more than text here."""
-    return values.dtype.kind == "O" and any(
-        isinstance(value, list | tuple | set | Mapping | np.ndarray) for value in values.tolist()
-    )
+    if values.dtype.kind != "O":
+        return False
+    kinds = set(map(type, values.tolist()))  # few, and an ABC is slow to ask
+    return any(issubclass(kind, list | tuple | set | Mapping | np.ndarray) for kind in kinds)
 
 
 def column(values: AnyArray) -> AnyArray:
