@@ -336,14 +336,17 @@ def test_only_two_modules_know_the_insides_of_dask():
     compare(cases, NOT_YET_INTERNAL_TO_DASK)
 
 
+NAPARI_MODULES = "viewer.napari_internals", "viewer.napari_shortcuts"
+
+
 def test_only_one_module_knows_the_insides_of_napari():
     cases = defaultdict(list)
     for each in imports():
-        if each.by.name != "viewer.napari_internals" and re.match(r"napari\b.*\._", each.name):
+        if each.by.name not in NAPARI_MODULES and re.match(r"napari\b.*\._", each.name):
             cases[top(each.by.room)].append(str(each))
     own = own_private_names()
     for module in modules().values():
-        if top(module.room) != "viewer" or module.name == "viewer.napari_internals":
+        if top(module.room) != "viewer" or module.name in NAPARI_MODULES:
             continue
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr):

@@ -13,17 +13,12 @@ import re
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas  # noqa: F401 - napari loads it with its first table, for a second or two
 import pint
-from napari._qt.widgets.qt_viewer_buttons import QtViewerPushButton as _Button
-from napari._vispy.layers.image import ImageLayerNode as _ImageNodes
-from napari._vispy.layers.labels import LabelLayerNode as _LabelNodes
-from napari.components import ViewerModel, layerlist
 from napari.layers import Image as _Image
 from napari.layers import Labels as _Labels
 from napari.layers import Points as _Points
@@ -34,7 +29,7 @@ from napari.layers import Vectors as _Vectors
 from napari.layers.shapes import _shapes_utils
 from napari.layers.shapes._shapes_models import shape as _shape
 from napari.layers.utils import _link_layers
-from napari.utils.events import Event, EventEmitter
+from napari.utils.events import Event
 from napari.utils.transforms._units import get_units_from_name
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QLabel
@@ -198,114 +193,6 @@ class _ControlsOnDemand(dict[Any, Any]):
         """Remove the controls of a layer that has gone, if they were ever made."""
         if event.value in self:
             self._container._remove(event)
-
-
-class _OnDemand:
-    """Attribute that makes its value when it is first asked for, if it was set to a ``partial``."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __repr__(self) -> str:
-        return f"<_OnDemand {self._name}>"
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        instance.__dict__[self._name] = value
-
-    def __get__(self, instance: Any, owner: type) -> Any:
-        value = instance.__dict__[self._name]
-        if isinstance(value, functools.partial):
-            value = instance.__dict__[self._name] = value()
-        return value
-
-
-def _made_later(method: Callable[..., None], *classes: str) -> Callable[..., None]:
-    """Return a method that sets ``partial``s where it would make objects of some classes."""
-    where: dict[str, Any] = method.__globals__  # type: ignore[attr-defined]
-
-    @functools.wraps(method)
-    def make(*args: Any, **options: Any) -> None:
-        now = {name: where[name] for name in classes}
-        where.update({name: functools.partial(functools.partial, now[name]) for name in classes})
-        try:
-            method(*args, **options)
-        finally:
-            where.update(now)
-
-    return make
-
-
-_check_signature = EventEmitter._check_signature
-
-_takes: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
-"""Whether methods, functions and the calls of emitters take an event."""
-
-
-def _takes_event(callback: Callable[..., Any]) -> bool:
-    """Return whether a callback takes an event, which is the same for all methods of a function."""
-    function = getattr(callback, "__func__", callback)
-    key = type(callback) if isinstance(callback, EventEmitter) else function
-    if key is not type(callback) and not isinstance(function, FunctionType):
-        return bool(_check_signature(callback))
-    found = _takes.get(key)
-    if found is None:
-        found = _takes[key] = bool(_check_signature(callback))
-    return found
-
-
-def _if_needed(adapt: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Return a method of a viewer that adapts its dims to its layers, if either has changed."""
-
-    @functools.wraps(adapt)
-    def _on_layers_change(viewer: Any) -> None:
-        if getattr(viewer.layers, "_adapted", None) != _world_of(viewer):
-            adapt(viewer)
-            viewer.layers._adapted = _world_of(viewer)
-
-    return _on_layers_change
-
-
-def _world_of(viewer: Any) -> tuple[Any, ...]:
-    """Return all that a viewer makes its dims of, and the dims."""
-    layers, dims = viewer.layers, viewer.dims
-    extents = (layer.extent for layer in layers)
-    spans = {(e.world.tobytes(), e.step.tobytes(), e.units) for e in extents}
-    labels = (layers.axis_labels, all(layer._has_default_axis_labels() for layer in layers))
-    units = (layers._units, dims.units)
-    return spans, labels, units, dims.range, dims.axis_labels, len(viewer.cursor.position)
-
-
-def _if_other(change: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    """Return a method that changes the state of a button, if it is in another one."""
-
-    @functools.wraps(change)
-    def change_state(button: Any, state: Any) -> None:
-        if button.property("creation_state") != getattr(state, "value", state):
-            change(button, state)
-
-    return change_state
-
-
-def make_layers_cheaper() -> None:
-    """Spare napari what it does for each layer that comes or goes, and need not do.
-
-    - It makes nodes that show an image in space and in tiles, which few images need. ``get_node``
-      takes them from ``_volume_node`` and ``_tiledimage_node``.
-    - It inspects the signatures of the hundred callbacks that it connects.
-    - It adapts its sliders to all layers, though they reach as far as before.
-    - It has Qt style three buttons anew, though they look as before.
-    """
-    if isinstance(vars(_ImageNodes).get("_volume_node"), _OnDemand):
-        return
-    _ImageNodes.__init__ = _made_later(_ImageNodes.__init__, "TiledImageNode", "VolumeNode")
-    _ImageNodes._tiledimage_node = _OnDemand("_tiledimage_node")
-    _ImageNodes._volume_node = _OnDemand("_volume_node")
-    _LabelNodes._setup_nodes = _made_later(_LabelNodes._setup_nodes, "VolumeNode")
-    _LabelNodes._volume_node = _OnDemand("_volume_node")
-    EventEmitter._check_signature = staticmethod(_takes_event)
-    layerlist.cmp = functools.lru_cache(256)(layerlist.cmp)
-    ViewerModel._on_layers_change = _if_needed(ViewerModel._on_layers_change)
-    _Button._change_selection_state = _if_other(_Button._change_selection_state)
 
 
 def make_controls_on_demand(viewer: napari.viewer.Viewer) -> None:

@@ -15,11 +15,8 @@ from dask_napari.viewer.layers._arrangement import Arrangement
 from dask_napari.viewer.layers._headings import NAME as HEADINGS
 from dask_napari.viewer.layers._headings import Headings
 from dask_napari.viewer.layers._layer_stream import LayerStream
-from dask_napari.viewer.napari_internals import (
-    LayerBatch,
-    make_controls_on_demand,
-    make_layers_cheaper,
-)
+from dask_napari.viewer.napari_internals import LayerBatch, make_controls_on_demand
+from dask_napari.viewer.napari_shortcuts import make_layers_cheaper
 
 if TYPE_CHECKING:
     import napari
