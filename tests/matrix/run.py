@@ -1,7 +1,8 @@
 """Run a part of the suite with other versions of Dask, napari, Qt and Python.
 
 Those are the last three minor lines of distributed and of napari, together, and the lowest versions
-that pyproject.toml declares; one environment has the tools whose outputs are shown. Pythons from
+that pyproject.toml declares; one environment has the tools whose outputs are shown, and others have
+releases of OpenHCS and PolyStore, whose backend `dask_napari.openhcs` replaces. Pythons from
 3.11 on that are on the ``PATH``, and both bindings of Qt, take turns. Each environment takes
 minutes; the exit code is 1 if the tests fail in one of them.
 """
@@ -41,6 +42,17 @@ TOOLS = ("tests/test_recipes.py", "tests/coerce")
 WITHOUT_REQUIREMENTS = ("csbdeep", "stardist")
 """Tools of which a part is used that needs no TensorFlow, which they require."""
 
+OPENHCS = ("tests/openhcs",)
+"""What is skipped without PolyStore or OpenHCS."""
+
+POLYSTORES = {
+    "polystore": ["polystore"],
+    "openhcs": ["openhcs"],  # and the PolyStore that it requires
+    # The last with keywords in place of a request; it is of its time, and requires zarr 2.
+    "polystore 0.1.9": ["polystore==0.1.9", "zmqruntime==0.1.11", "numcodecs<0.16"],
+}
+"""Requirements of the environments with PolyStore, by name."""
+
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -53,6 +65,8 @@ class Environment:
     pins: list[str] = field(default_factory=list)
     qt: str = "PyQt6"
     with_tools: bool = False
+    extras: str = "viewer,record"
+    tests: tuple[str, ...] = SMOKE
 
 
 def lines(package: str) -> list[str]:
@@ -83,7 +97,9 @@ def environments() -> Iterator[Environment]:
         python, qt = pythons[-1 - number % len(pythons)], ("PyQt6", "PySide6")[number % 2]
         yield Environment(f"distributed {distributed}, napari {napari}", python, pins, qt)
     yield Environment("lowest declared", pythons[0], lowest())
-    yield Environment("tools", pythons[0], with_tools=True)
+    yield Environment("tools", pythons[0], with_tools=True, tests=TOOLS)
+    for name, pins in POLYSTORES.items():
+        yield Environment(name, pythons[0], pins, extras="viewer", tests=OPENHCS)
 
 
 def _runs(python: str) -> bool:
@@ -100,7 +116,7 @@ def run(environment: Environment, folder: Path) -> bool:
     python = place / "bin" / "python"
     install = [python, "-m", "pip", "install", "--quiet", "--upgrade"]
     subprocess.run([*install, "pip>=25.1"], check=True)
-    wanted = ["--editable", f"{ROOT}[viewer,record]", environment.qt, *environment.pins]
+    wanted = ["--editable", f"{ROOT}[{environment.extras}]", environment.qt, *environment.pins]
     groups = ["dev", "tools"] if environment.with_tools else ["dev"]
     for group in groups:
         wanted += ["--group", f"{ROOT}/pyproject.toml:{group}"]
@@ -110,9 +126,9 @@ def run(environment: Environment, folder: Path) -> bool:
             subprocess.run([*install, "--no-deps", *WITHOUT_REQUIREMENTS], check=True)
     except subprocess.CalledProcessError:
         return False
-    chosen = TOOLS if environment.with_tools else SMOKE
     # Each version warns of other things than the one that the suite is strict with.
-    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default", *chosen]
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default"]
+    command += environment.tests
     # A variable, since both bindings may be there.
     env = {**os.environ, "QT_API": environment.qt.lower()}
     return not subprocess.run(command, cwd=ROOT, env=env).returncode

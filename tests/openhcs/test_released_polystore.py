@@ -507,7 +507,7 @@ def test_an_interpreter_that_ends_delivers_and_leaves_nothing(viewer, port):
     )
     assert done.returncode == 0, done.stderr
     by_position(viewer, 1)
-    assert {*os.listdir("/dev/shm")} == before
+    eventually(lambda: not {*os.listdir("/dev/shm")} - before)  # other tests have segments, too
 
 
 def test_registries_and_managers_make_the_backend(backend):

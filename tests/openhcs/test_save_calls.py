@@ -181,6 +181,16 @@ def test_masks_of_boxes_and_of_whole_images_are_labels():
     assert np.count_nonzero(labels) == 5
 
 
+def test_masks_of_a_part_lie_at_its_place_in_the_source():
+    mask = np.zeros((3, 4), bool)
+    mask[0, 1] = True
+    found = regions_of(
+        [region("mask", {"spatial_origin_yx": (5, 6)}, mask=mask, bbox=(5, 7, 6, 8))],
+        source_spatial_shape_yx=(9, 12),
+    )
+    assert np.argwhere(found["cells masks"].data).tolist() == [[5, 7]]
+
+
 def test_measurements_that_some_points_lack_are_not_numbers():
     found = regions_of(
         [

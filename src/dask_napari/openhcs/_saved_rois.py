@@ -38,6 +38,8 @@ def roi_items(
         features = _features(roi.metadata)
         for shape in roi.shapes:
             kind, element = _element(shape, features, number)
+            if kind == "labels":
+                element = (*element, roi.metadata.get("spatial_origin_yx") or fields.origin)
             groups.setdefault((kind, plane), []).append(element)
     if not groups:
         # What an earlier pass found there must go.
@@ -115,13 +117,14 @@ def _points(elements: Sequence[Mapping[str, Any]]) -> tuple[AnyArray, dict[str, 
     return data, {"features": features}, "points"
 
 
-def _labels(elements: Sequence[tuple[int, Any]], fields: SavedFields) -> AnyArray:
+def _labels(elements: Sequence[tuple[int, Any, Any]], fields: SavedFields) -> AnyArray:
     """Return masks as labels, over one another in their order."""
     placed = []
-    for label, shape in elements:
+    for label, shape, origin in elements:
         y0, x0, y1, x1 = map(int, shape.bbox)
-        # A mask is that of the box or of the image.
-        y, x = (y0, x0) if shape.mask.shape == (y1 - y0, x1 - x0) else (0, 0)
+        # A mask is that of the box, or of the image, which may be a part of its source.
+        of_box = shape.mask.shape == (y1 - y0, x1 - x0)
+        y, x = (y0, x0) if of_box else map(int, origin or (0, 0))
         if min(y, x) < 0:
             raise Refusal("mask", f"a mask whose box {shape.bbox} begins before the image")
         placed.append((label, shape.mask, y, x))
