@@ -129,3 +129,29 @@ def test_without_calibrated_pictures_nothing_is_said():
     viewer, layers = shown(picture(Calibration()), made_of_it(), made_of_it("points"))
     assert {tuple(layer.scale[-2:]) for layer in viewer.layers} == {(1.0, 1.0)}
     assert layers.reports.all() == []
+
+
+def in_run(run: int, item: Item) -> Item:
+    item.run = run
+    return item
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["picture first", "mask first"])
+def test_the_pixels_of_a_new_run_count(first):
+    binned = Calibration(scale=(2.0, 2.0))
+    second = [in_run(2, picture(binned)), in_run(2, made_of_it())]
+    viewer, _ = shown(picture(), made_of_it(), *(reversed(second) if first else second))
+    assert tuple(viewer.layers["raw"].scale[-2:]) == (2.0, 2.0)
+    assert tuple(viewer.layers["labels"].scale[-2:]) == (2.0, 2.0)
+
+
+def test_a_stream_is_no_picture_of_its_own():
+    viewer, layers = shown(picture(), in_run(2, picture(Calibration())))
+    assert tuple(viewer.layers["raw"].scale[-2:]) == (1.0, 1.0)
+    assert not any("that of 'raw'" in text for text in notes(layers, "raw"))
+
+
+def test_units_spelled_otherwise_are_no_other_size():
+    spelled = [Calibration(scale=(0.5, 0.5), units=(unit, unit)) for unit in ("um", "micrometer")]
+    viewer, _ = shown(picture(spelled[0]), picture(spelled[1], "other"), made_of_it())
+    assert tuple(viewer.layers["labels"].scale[-2:]) == (0.5, 0.5)

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterable
 from typing import Any, Final
 
+import numpy as np
 from msgspec.structs import replace
 
 from dask_napari.catalog import Catalogue, StreamKey
@@ -22,6 +23,8 @@ class _Picture:
 
     def __init__(self, item: Item) -> None:
         self.calibration: Calibration = item.calibration
+        self.run: int = item.run
+        """Run of the items that count, the newest."""
         self.shapes: set[Shape] = set()
         self.is_staged = False
         """Whether tiles begin at different places in the world."""
@@ -34,6 +37,12 @@ class _Picture:
 
     def take(self, item: Item) -> None:
         """Take note of an item of the stream."""
+        if item.run > self.run:  # what a new run says of its pixels counts alone
+            self.run, self.calibration = item.run, item.calibration
+            self.is_staged, self.shapes = False, set()
+            self._origins.clear()
+        elif item.run < self.run:
+            return
         self.shapes.add(_shape(item))
         self.is_staged |= item.calibration.translate != self.calibration.translate
         for axes, origins in self._origins.items():
@@ -69,7 +78,7 @@ class InheritedCalibrations:
         self._pictures: dict[StreamKey, _Picture] = {}
         self._chosen: dict[StreamKey, StreamKey] = {}
         self._without: dict[StreamKey, Item] = {}
-        """First item of each stream that lies on no picture."""
+        """First item of each stream that lies on no picture, without its data."""
 
     def __repr__(self) -> str:
         return f"<InheritedCalibrations of {len(self._pictures)} pictures: {self._chosen}>"
@@ -82,7 +91,8 @@ class InheritedCalibrations:
         if not _states_none(item.calibration):
             return item.kind in PIXEL_KINDS and bool(item.calibration.scale) and self._take(item)
         if item.stream not in self._chosen and item.stream not in self._without:
-            self._without[item.stream] = item
+            empty = np.broadcast_to(np.uint8(0), item.data.shape)
+            self._without[item.stream] = Item.of(item.meta, empty, {})
             self._tell(item)
         return False
 
@@ -102,29 +112,30 @@ class InheritedCalibrations:
 
     def _take(self, item: Item) -> bool:
         picture = self._pictures.get(item.stream)
-        is_known = picture is not None and _shape(item) in picture.shapes
-        was_staged = picture is not None and picture.is_staged
+        before = None
         if picture is None:
             picture = self._pictures[item.stream] = _Picture(item)
+        else:
+            before = picture.calibration.scale, picture.is_staged, _shape(item) in picture.shapes
         picture.take(item)
-        if is_known and picture.is_staged == was_staged:
+        now = picture.calibration.scale, picture.is_staged, _shape(item) in picture.shapes
+        if now == before:
             return False
-        if picture.is_staged and not was_staged and item.stream in self._chosen.values():
-            return True
         found = [stream for stream, each in self._without.items() if self._picture_of(each)]
         for stream in found:
             del self._without[stream]
         if not found:
             for each in self._without.values():
                 self._tell(each)
-        return bool(found)
+        is_changed = before is not None and now[:2] != before[:2]
+        return bool(found) or (is_changed and item.stream in self._chosen.values())
 
     def _picture_of(self, item: Item) -> StreamKey | None:
         """Return the stream of the picture on which an item lies, which its stream keeps."""
         chosen = self._chosen.get(item.stream)
         if chosen is None:
             found = self._candidates(item)
-            sizes = {_size(self._pictures[stream].calibration) for stream in found}
+            sizes = {self._pictures[stream].calibration.scale for stream in found}
             if len(sizes) != 1:
                 return None
             self._chosen[item.stream] = chosen = found[0]
@@ -136,14 +147,22 @@ class InheritedCalibrations:
         return chosen
 
     def _candidates(self, item: Item) -> list[StreamKey]:
+        pictures = {
+            stream: picture
+            for stream, picture in self._pictures.items()
+            if stream != item.stream and self._catalogue.runs(stream)
+        }
         if item.kind in PIXEL_KINDS:
             shape = _shape(item)
-            return [key for key, picture in self._pictures.items() if shape in picture.shapes]
+            return [stream for stream, picture in pictures.items() if shape in picture.shapes]
         ndim = item.data.shape[-1]
         # Beside coordinates, tracks have a number, and a time that the picture may have.
         counts = (ndim - 1, ndim - 2) if item.kind == "tracks" else (ndim,)
-        pictures = self._pictures.items()
-        return [key for key, each in pictures if len(each.calibration.scale) in counts]
+        return [
+            stream
+            for stream, picture in pictures.items()
+            if len(picture.calibration.scale) in counts
+        ]
 
     def _tell(self, item: Item) -> None:
         """Note that an item lies on no picture, if there are any."""
@@ -163,10 +182,6 @@ def _states_none(known: Calibration) -> bool:
 def _shape(item: Item) -> Shape:
     """Return the shape of an image along its axes in space; of a chunk, that of its array."""
     return item.array_shape or item.data.shape[: item.data.ndim - item.rgb]
-
-
-def _size(known: Calibration) -> tuple[object, ...]:
-    return known.scale, known.units
 
 
 def _add(
