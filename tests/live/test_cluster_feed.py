@@ -41,7 +41,7 @@ def test_groups_are_told_with_counts_types_and_durations(client, watched):
     gate = f"gate-{uuid.uuid4().hex}"
     futures = client.map(tasks.gated_frame, range(12), gate=gate, free=3, pure=False)
     eventually(lambda: (group := watched.group("gated_frame")) and group.counts.computed == 3)
-    eventually(lambda: watched.group("gated_frame").shape == "64 x 64 uint16")
+    eventually(lambda: watched.group("gated_frame").shape == "64x64 uint16")
     group = watched.group("gated_frame")
     assert group.counts.total == 12
     assert group.types == ("numpy.ndarray",)

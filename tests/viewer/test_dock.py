@@ -11,7 +11,7 @@ from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QComboBox, QLineEdit, QToolButton
+from qtpy.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QToolButton
 
 from dask_napari.model import Item, ItemMeta, LayerSpec, Provenance, Report, TaskStatus
 from dask_napari.viewer.dock._dock_colours import DockColours, contrast
@@ -150,10 +150,12 @@ def test_a_row_is_folded_by_a_click_and_by_keys(docked, tell):
 
 def test_a_group_of_tasks_is_tapped_and_a_tap_is_stopped_by_clicks(docked, tell):
     groups = [group("segment", 3, 0, 1, 0, types=["numpy.ndarray"], seconds=3.2)]
-    groups[0]["shape"] = "64 x 64 uint16"
+    groups[0]["shape"] = "64x64 uint16"
     assert tell(groups=groups) == []
     line = docked.groups.lines["segment"]
-    assert line.facts.text() == "1 / 4 · 64 x 64 uint16 · 3.2 s each"
+    assert line.facts.text() == "1 / 4 · 64x64 uint16 · 3.2 s each"
+    QApplication.processEvents()
+    assert QLabel.text(line.facts) == line.facts.text(), "nothing of it is left out"
     click(line.title)
     form = docked.groups.form
     assert (form.layer.text(), form.kind.currentData()) == ("segment", "labels")
@@ -377,9 +379,9 @@ def test_a_hundred_rows_fit_a_small_window_and_cost_little(docked, tell, viewer,
     for n in range(1, 20):
         cluster = {"scheduler": SCHEDULER, "workers": 200, "taps": taps(n)}
         source.cluster.hear({"cluster": cluster})
-        started = time.perf_counter()
+        started = time.thread_time()
         docked.refresh()
-        took.append(time.perf_counter() - started)
+        took.append(time.thread_time() - started)
     assert min(took) < 0.005, took
     last = docked.rows["layer 98"]
     docked.rows.ensureWidgetVisible(last)

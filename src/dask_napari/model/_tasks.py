@@ -157,7 +157,7 @@ class TaskGroup(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds : float
         Mean duration of a task, 0 if none has ended.
     shape : str
-        Shape of one output, ``"512 x 512 uint16"``, empty if it is not known.
+        Shape of one output, ``"512x512 uint16"``, empty if it is not known.
     """
 
     name: Name

@@ -34,14 +34,14 @@ def shape_text(value: object) -> str:
     """Return the shape of an array or a table, empty of anything else.
 
     >>> shape_text(np.zeros((512, 256), "uint16")), shape_text([1, 2])
-    ('512 x 256 uint16', '')
+    ('512x256 uint16', '')
     """
     kind = type(value)
     if kind is np.ndarray:
         array: np.ndarray[Any, Any] = value  # type: ignore[assignment]
-        return f"{' x '.join(map(str, array.shape)) or 'scalar'} {array.dtype}"
+        return f"{'x'.join(map(str, array.shape)) or 'scalar'} {array.dtype}"
     tables = (getattr(sys.modules.get(module), name, None) for module, name in TABLES)
     if any(kind is table for table in tables):
         rows, columns = value.shape  # type: ignore[attr-defined]
-        return f"{rows} x {columns}"
+        return f"{rows}x{columns}"
     return ""

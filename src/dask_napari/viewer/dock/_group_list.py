@@ -22,6 +22,10 @@ GROUPS_SHOWN: Final = 20
 """Groups that are listed, the newest; the filter finds the others."""
 
 
+FACTS_WIDTH: Final = 40
+"""Characters of numbers, the shape of an array and a duration, for which there is room."""
+
+
 class GroupLine(QWidget):  # type: ignore[misc]
     """Show a task group; a click asks for its form."""
 
@@ -30,7 +34,7 @@ class GroupLine(QWidget):  # type: ignore[misc]
         self.add: DockButton = DockButton(f"Stream the outputs of {name}", "add", role="link")
         self.title: TitleLabel = TitleLabel(name)
         set_plain_tooltip(self.title, f"Stream the outputs of {name}")
-        self.facts: ElidedLabel = ElidedLabel("")
+        self.facts: ElidedLabel = ElidedLabel("", widest=FACTS_WIDTH)
         self.facts.setProperty("role", "faint")
         line = QHBoxLayout(self)
         line.setContentsMargins(4, 0, 4, 0)

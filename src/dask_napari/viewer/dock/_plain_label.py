@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
 WIDEST: Final = 28
-"""Characters for which an elided label asks for room at most."""
+"""Characters for which an elided label asks for room at most, unless it is told another number."""
 
 
 class ElidedLabel(QLabel):  # type: ignore[misc]
     """Show one line of plain text, with its middle or its end elided if it is too long."""
 
-    def __init__(self, text: str, *, at_end: bool = False) -> None:
+    def __init__(self, text: str, *, at_end: bool = False, widest: int = WIDEST) -> None:
         super().__init__(text)
+        self._widest = widest
         self._mode = Qt.TextElideMode.ElideRight if at_end else Qt.TextElideMode.ElideMiddle
         self.setTextFormat(Qt.TextFormat.PlainText)
         self._text = text
@@ -45,7 +46,7 @@ class ElidedLabel(QLabel):  # type: ignore[misc]
         # Napari's style sheet gives labels a padding, which the metrics do not know.
         wide = metrics.averageCharWidth()
         width = metrics.horizontalAdvance(self._text) + 2 * wide
-        return QSize(min(width, WIDEST * wide), metrics.height())
+        return QSize(min(width, self._widest * wide), metrics.height())
 
     def minimumSizeHint(self) -> QSize:
         """Ask for the height of a line alone."""
