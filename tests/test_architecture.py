@@ -99,10 +99,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "viewer.storage",
     },
     "record": {"model", "catalog", "system", "stream.send", "stream.receive"},
+    "fiji": {"model", "system", "stream.receive"},
     "relay": {"model", "system", "stream.send", "stream.receive"},
     "cli": {
         "model",
         "stream",
+        "fiji",
         "config",
         "system",
         "live",
@@ -387,7 +389,7 @@ def test_first_lines_are_plain():
 
 # -- what a debugger shows -------------------------------------------------------------------------
 
-STATEFUL_ROOMS = {"stream", "sink", "live", "viewer", "canvas", "record"}
+STATEFUL_ROOMS = {"stream", "sink", "live", "viewer", "canvas", "record", "fiji"}
 
 NOT_YET_SHOWN: dict[str, int] = {}
 """Classes with state whose instances a debugger shows by their addresses."""

@@ -42,6 +42,7 @@ def test_data_files_are_there(name):
         ),
         ("dask_napari.viewer.__main__", ["distributed"]),
         ("dask_napari.record", ["napari", "qtpy", "PyQt6", "dask", "distributed"]),
+        ("dask_napari.fiji", ["napari", "qtpy", "PyQt6", "zarr", "dask", "distributed"]),
         ("dask_napari.cli", ["napari", "qtpy", "zarr", "distributed", "rich", "typer"]),
     ],
 )

@@ -7,6 +7,7 @@ import click
 from dask_napari._version import __version__
 from dask_napari.cli._demo_command import demo
 from dask_napari.cli._doctor_command import doctor
+from dask_napari.cli._fiji_command import fiji
 from dask_napari.cli._janitor_command import janitor
 from dask_napari.cli._record_command import record
 from dask_napari.cli._replay_command import replay
@@ -23,5 +24,5 @@ def main() -> None:
     """See a Dask computation in napari while it runs."""
 
 
-for _command in (view, record, replay, status, demo, doctor, janitor):
+for _command in (view, fiji, record, replay, status, demo, doctor, janitor):
     main.add_command(_command)

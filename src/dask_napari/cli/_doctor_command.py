@@ -23,6 +23,7 @@ from dask_napari import config
 from dask_napari.cli._output import print_table
 from dask_napari.cli._settings_check import setting_faults
 from dask_napari.stream.auth import host_and_port
+from dask_napari.fiji import ImageJPrograms, MissingImageJ
 from dask_napari.stream.shm import arena, janitor
 from dask_napari.system import screen_fault
 
@@ -93,6 +94,7 @@ def examine(scheduler: str | None = None, *, window: bool = True) -> Iterator[Fi
     yield display
     if window and display.state == "ok" and find_spec("napari") is not None:
         yield _window()
+    yield _imagej()
     yield _shared_memory()
     yield _port()
     yield _left_over()
@@ -175,6 +177,14 @@ def _scheduler(address: str) -> Finding:
         remedy = "docs/troubleshooting.md; for workers behind a tunnel, watch(listen=, advertise=)"
         return Finding("scheduler", "bad", str(error), remedy)
     return Finding("scheduler", "ok", f"workers can dial a viewer at {', '.join(sorted(hosts))}")
+
+
+def _imagej() -> Finding:
+    try:
+        return Finding("ImageJ", "ok", str(ImageJPrograms.find().jar))
+    except MissingImageJ as error:
+        found, _, remedy = str(error).partition(": ")
+        return Finding("ImageJ", "ok", found, f"for dask-napari fiji: {remedy}")
 
 
 def _shared_memory() -> Finding:

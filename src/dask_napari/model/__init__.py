@@ -63,7 +63,13 @@ from dask_napari.model._plates import (
     well_name,
 )
 from dask_napari.model._polling import poll
-from dask_napari.model._position import ARRIVAL_AXIS, Position, plain_position
+from dask_napari.model._position import (
+    ARRIVAL_AXIS,
+    CHANNELS,
+    TIMES,
+    Position,
+    plain_position,
+)
 from dask_napari.model._refusal import Refusal, reason_of, shown
 from dask_napari.model._reports import REPORTS_LIMIT, Report, Reports, described
 from dask_napari.model._shared_places import SharedPlaces
@@ -94,6 +100,7 @@ __all__ = [
     "ARRIVAL_AXIS",
     "AXES_LIMIT",
     "AXIS_MODES",
+    "CHANNELS",
     "COMMANDS_LIMIT",
     "CONTRAST_MODES",
     "ERROR_LIMIT",
@@ -118,6 +125,7 @@ __all__ = [
     "TASK_KEY_LIMIT",
     "TASK_NAMES_LIMIT",
     "TASK_STATES",
+    "TIMES",
     "TRACEBACK_LIMIT",
     "WELL",
     "AnyArray",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 
@@ -15,6 +16,10 @@ Position = Mapping[str, Coordinate]
 
 ARRIVAL_AXIS = "item"
 """Axis of items that have no position: coordinates are task keys, ordered by arrival."""
+
+TIMES: Final = frozenset({"t", "time", "frame", "timepoint", "tp"})
+CHANNELS: Final = frozenset({"c", "ch", "channel", "channels", "wavelength"})
+"""Names of axes that are time, or channels, to readers that know such axes; in small letters."""
 
 
 def plain_position(position: object) -> dict[str, Coordinate]:

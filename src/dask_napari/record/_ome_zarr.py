@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from dask_napari.model import (
     ARRIVAL_AXIS,
+    CHANNELS,
     SPATIAL,
+    TIMES,
     Coordinate,
     Item,
     ItemMeta,
@@ -20,9 +22,6 @@ from dask_napari.model import (
 
 VERSION: Final = "0.5"
 KEY: Final = "dask-napari"  # of our own attributes, beside "ome"
-
-TIMES: Final = frozenset({"t", "time", "frame", "timepoint", "tp"})
-CHANNELS: Final = frozenset({"c", "ch", "channel", "channels", "wavelength"})
 
 FREE_LIMIT: Final = 256  # indices that may stay free below a whole number that is its own
 

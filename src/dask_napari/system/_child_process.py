@@ -22,9 +22,11 @@ def start_child(
     *,
     environment: Mapping[str, str] = os.environ,
     keep: Sequence[int] = (),
+    piped: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a program that writes to ``log``; the descriptors in ``keep`` stay open in it.
 
+    With ``piped``, its standard input and output are pipes to this process instead.
     On Linux it is terminated when the thread that calls this function ends, which should be the
     main one: the kernel goes by threads.
     """
@@ -37,8 +39,8 @@ def start_child(
 
     return subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
+        stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+        stdout=subprocess.PIPE if piped else log,
         stderr=log,
         env=dict(environment),
         pass_fds=keep,
