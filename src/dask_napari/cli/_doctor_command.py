@@ -22,8 +22,8 @@ import zmq
 from dask_napari import config
 from dask_napari.cli._output import print_table
 from dask_napari.cli._settings_check import setting_faults
-from dask_napari.stream.auth import host_and_port
 from dask_napari.fiji import ImageJPrograms, MissingImageJ
+from dask_napari.stream.auth import host_and_port
 from dask_napari.stream.shm import arena, janitor
 from dask_napari.system import screen_fault
 
