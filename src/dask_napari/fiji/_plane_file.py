@@ -29,7 +29,8 @@ class PlaneFile:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._file = unnamed_file(folder or Path(tempfile.gettempdir()))
+        self._folder = folder or Path(tempfile.gettempdir())
+        self._file = unnamed_file(self._folder)
         self._end = 0
         self._free: dict[int, list[int]] = defaultdict(list)
 
@@ -50,15 +51,15 @@ class PlaneFile:
             if self._free[nbytes]:
                 offset = self._free[nbytes].pop()
             else:
-                if free_bytes(self.fileno()) < nbytes + RESERVE:
+                if free_bytes(self._folder) < nbytes + RESERVE:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 offset = self._end
                 self._end += nbytes
             self.overwrite(offset, data)
         except OSError as error:
             reason = "disk-full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "disk"
-            folder = tempfile.gettempdir()
-            raise Refusal(reason, f"{folder}: {error.strerror}; set TMPDIR to another") from error
+            remedy = f"{self._folder}: {error.strerror}; set TMPDIR to another"
+            raise Refusal(reason, remedy) from error
         return offset
 
     def overwrite(self, offset: int, data: AnyArray) -> None:
