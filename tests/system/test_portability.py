@@ -14,7 +14,15 @@ SOURCE = Path(__file__).parents[2] / "src" / "dask_napari"
 NAMES = {
     *("fcntl", "ctypes", "msvcrt", "resource"),
     *("getuid", "pread", "preadv", "pwrite", "statvfs", "fstatvfs", "posix_fallocate"),
-    *("memfd_create", "register_at_fork", "fork", "disk_partitions", "st_uid", "st_blocks"),
+    *(
+        "memfd_create",
+        "set_blocking",
+        "register_at_fork",
+        "fork",
+        "disk_partitions",
+        "st_uid",
+        "st_blocks",
+    ),
     *("pass_fds", "preexec_fn", "start_new_session", "creationflags", "AF_UNIX"),
     *("O_CLOEXEC", "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "O_TMPFILE", "O_BINARY"),
 }

@@ -15,7 +15,7 @@ from typing import Final
 
 from dask_napari.fiji._imagej_programs import ImageJPrograms
 from dask_napari.fiji._plane_file import PlaneFile
-from dask_napari.system import RuntimeDirectory, start_child, unnamed_file
+from dask_napari.system import RuntimeDirectory, never_block, start_child, unnamed_file
 
 REPLY: Final = b"@dask-napari "
 """Beginning of a reply; ImageJ and its plugins may write other lines."""
@@ -54,8 +54,8 @@ class ImageJProcess:
             assert self._process.stdout is not None
             self._input = self._process.stdin.fileno()
             self._output = self._process.stdout.fileno()
-            os.set_blocking(self._input, False)
-            os.set_blocking(self._output, False)
+            never_block(self._input)
+            never_block(self._output)
             self.version = self._await_plugin()
         except BaseException:
             self.close()

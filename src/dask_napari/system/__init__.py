@@ -24,6 +24,7 @@ from dask_napari.system._platform import (
     is_closed,
     is_own,
     map_file,
+    never_block,
     private_memory,
     reserve,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "lock",
     "map_file",
     "meeting_places",
+    "never_block",
     "open_own",
     "open_regular",
     "own_folder",

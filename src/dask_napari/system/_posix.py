@@ -135,6 +135,11 @@ def private_memory(nbytes: int) -> mmap.mmap:
     return memory
 
 
+def never_block(descriptor: int) -> None:
+    """Have reading and writing of a pipe raise BlockingIOError where it would wait."""
+    os.set_blocking(descriptor, False)
+
+
 def after_fork(callback: Callable[[], object]) -> None:
     """Have a function called in each process that is forked from this one."""
     os.register_at_fork(after_in_child=callback)

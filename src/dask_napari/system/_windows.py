@@ -129,6 +129,11 @@ def private_memory(nbytes: int) -> mmap.mmap:
     return mmap.mmap(-1, nbytes)
 
 
+def never_block(descriptor: int) -> None:
+    """Raise OSError: pipes always wait here."""
+    raise OSError("pipes to other programs are for Linux and macOS")
+
+
 def after_fork(callback: Callable[[], object]) -> None:
     """Do nothing: no process is forked here."""
 
