@@ -123,7 +123,8 @@ def test_a_recorder_that_is_killed_leaves_a_record_and_may_go_on(client, tmp_pat
     with recording(path, tmp_path) as (process, addresses):
         control = Control(addresses)
         keys = control_keys(addresses[0])
-        client.register_plugin(NapariSink(addresses, TAPS, name="record", security=keys))
+        sink = NapariSink(addresses, TAPS, name="record", security=keys)
+        client.register_plugin(sink)
         futures = compute(client)
         eventually(lambda: control.request("recorded")["items"] >= 10)
         at_least = control.request("recorded")["items"]
@@ -139,7 +140,9 @@ def test_a_recorder_that_is_killed_leaves_a_record_and_may_go_on(client, tmp_pat
     # Another goes on where that one ended; the sinks send it what the workers still have.
     with recording(path, tmp_path, "--append") as (process, addresses):
         keys = control_keys(addresses[0])
-        client.register_plugin(NapariSink(addresses, TAPS, name="record", security=keys))
+        moved = NapariSink(addresses, TAPS, name="record", security=keys)
+        moved.group = sink.group  # those sinks, at the other address: another group is another run
+        client.register_plugin(moved)
         control = Control(addresses)
         eventually(lambda: control.request("recorded")["items"] == COUNT + 5)
         eventually(lambda: not control.ledger().total.pending, control.ledger)

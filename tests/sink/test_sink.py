@@ -338,7 +338,14 @@ def sink_threads() -> int:
     return sum(t.name == "dask-napari-publisher" for t in threading.enumerate())
 
 
-@pytest.mark.parametrize("end", ["close", "retire", "restart", "unregister", "term", "kill"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        *("close", "retire", "restart", "unregister"),
+        # What it had not sent is lost with it, counted.
+        *(pytest.param(end, marks=pytest.mark.drops("worker-lost")) for end in ("term", "kill")),
+    ],
+)
 def test_nothing_is_left_however_a_worker_ends(canvas, end):
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,

@@ -80,11 +80,13 @@ def test_nor_does_what_is_imported_only_when_it_is_needed():
     assert len(sources) > 100
     found = {path.name: findings(path) for path in sources if findings(path)}
     # Of plugins and taps, which travel from the client to the workers as Dask's own do; and of the
-    # client's own taps, two of which are compared by what they pickle to. The source that is
-    # compiled is a constant.
+    # client's own taps, two of which are compared by what they pickle to. The sources that are
+    # compiled are a constant and modules of ours; as code they travel to the scheduler, as Dask's
+    # own plugins do.
     assert found == {
         "_opener.py": ["imports cloudpickle", "calls compile"],
         "_active_taps.py": ["imports cloudpickle"],
+        "scheduler_internals.py": ["imports marshal", "calls compile"],
     }
 
 
