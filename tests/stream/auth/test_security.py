@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import logging
@@ -121,7 +122,9 @@ def answered(address: str, keys: Security | None, token: str) -> bool:
             link.curve_serverkey = keys.server_key.encode()
             link.curve_publickey, link.curve_secretkey = public, secret
         link.connect(address)
-        link.send(wire.encode(wire.Hello(wire.WIRE_VERSION, "0", "client", "me", token)))
+        with contextlib.suppress(zmq.Again):  # turned away already: sending would block
+            hello = wire.Hello(wire.WIRE_VERSION, "0", "client", "me", token)
+            link.send(wire.encode(hello), zmq.DONTWAIT)
         return bool(link.poll(10_000 if keys is not None else QUIET))
 
 
