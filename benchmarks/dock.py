@@ -20,7 +20,7 @@ import napari
 import numpy as np
 from distributed import Client, Event, LocalCluster
 
-from benchmarks.report import publish, table
+from benchmarks.report import milliseconds, publish, table
 from dask_napari.live._cluster_feed import KEYS_TOLD, ClusterFeed
 from dask_napari.live._cluster_sinks import ClusterSinks
 from dask_napari.model import Item, ItemMeta, LayerSpec, Provenance, TaskStatus
@@ -32,20 +32,9 @@ from dask_napari.viewer.dock import LiveDock
 from dask_napari.viewer.layers import Layers
 
 TAPS, TASKS, WORKERS = 100, 1000, 200
-REPEATS = 50
 
 CEILING = 10.0
 """Milliseconds for which the feed may keep the event loop of a scheduler."""
-
-
-def milliseconds(work: Callable[[], Any]) -> float:
-    """Return the median time of some work."""
-    took = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - began)
-    return 1e3 * float(np.median(took))
 
 
 class CrowdedReceiver(Receiver):

@@ -9,14 +9,12 @@ change of one task.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
 
 import napari
 import numpy as np
 from napari.layers import Image
 
-from benchmarks.report import publish, table
+from benchmarks.report import milliseconds, publish, table
 from dask_napari.model import (
     PLATES,
     Item,
@@ -31,19 +29,8 @@ from dask_napari.viewer.layers import Layers
 
 WELLS = 1536
 TIMES = 65
-REPEATS = 100
 
 ROWS, COLUMNS = PLATES[WELLS]
-
-
-def milliseconds(work: Callable[[], Any]) -> float:
-    """Return the median time of some work."""
-    took = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - began)
-    return 1e3 * float(np.median(took))
 
 
 def main() -> None:

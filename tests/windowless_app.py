@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import sys
 import threading
 from collections.abc import Callable, Sequence
 
@@ -45,7 +44,7 @@ def run(
     with Receiver(listen, board, security=security, insecure=insecure) as receiver:
         end_watch.cleanups.append(receiver.close)
         end_watch.heed_signals(end.set)
-        threading.Thread(target=lambda: (sys.stdin.read(), end.set()), daemon=True).start()
+        end_watch.heed_parent(end.set)
         on_ready(receiver)
         while not end.is_set():
             if board.wait(0.02):

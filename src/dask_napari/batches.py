@@ -28,6 +28,7 @@ from dask_napari.model import (
     Position,
     Provenance,
     Refusal,
+    arguments,
     plain_position,
 )
 from dask_napari.placement import Matcher, name_reader, position
@@ -70,7 +71,7 @@ def save_batch(
     rgb : bool, optional
         Whether the last axis is colour; guessed if not given.
     policy : {"latest", "drop-oldest", "keep"}
-        What happens when there is no room.
+        Treatment of the values for which there is no room.
 
     Raises
     ------
@@ -88,10 +89,8 @@ def save_batch(
     ...     len(publisher.outbox)
     1
     """
-    if policy not in get_args(Policy):
-        raise ValueError(f"policy={policy!r} is unknown; use {', '.join(get_args(Policy))}")
-    if not isinstance(layer, str) or not layer:
-        raise TypeError(f"layer={layer!r} is not a layer name; give some text")
+    arguments.one_of("policy", policy, get_args(Policy))
+    arguments.layer_name(layer)
     values, places = list(values), list(places)
     if len(values) != len(places):
         raise ValueError(

@@ -145,7 +145,7 @@ def coerce_all(
 
 
 _NO_FORM: Final = frozenset({"not an array", "not points", "not vectors", "dimensions", "dtype"})
-"""Reasons for which a tuple is no output itself, but may hold some."""
+"""Reasons for refusing a tuple as one output, whose parts may be shown all the same."""
 
 
 def _may_be_part(layer: OutputLayer, items: list[Item] | Refusal) -> bool:

@@ -23,7 +23,7 @@ def part_of(output: Any, value: ValueOf | None) -> Any:
     Raises
     ------
     Refusal
-        If there is no such part; it names those that there are.
+        If the output has no such part; the message names its parts.
 
     Examples
     --------

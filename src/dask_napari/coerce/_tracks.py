@@ -190,7 +190,8 @@ def _in_tracks(data: AnyArray, context: CoercionContext) -> AnyArray:
         given = np.isfinite(values) & usable
         right = (values == np.floor(values)) & (values >= 0) & (values <= FARTHEST)
         wrong = given & ~right
-        # Rows outside of tracks may be many, but times of which half are no frames are seconds.
+        # Many rows may lie outside of tracks; but if half of the times are fractions, they are
+        # seconds and not frames.
         few = (given & right).sum() <= (wrong.sum() if index else 0)
         if wrong.any() and few:
             raise Refusal(reason, text)

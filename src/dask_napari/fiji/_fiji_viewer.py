@@ -166,7 +166,7 @@ class FijiViewer:
                 request.reply()
                 self.ended.set()
             else:
-                request.fail(f"Fiji cannot do {request.name!r}: it is no napari")
+                request.fail(f"Fiji cannot do {request.name!r}, which only napari can")
 
     def close(self) -> None:
         """End the stream and ImageJ, and count what it has not shown; may be called again."""

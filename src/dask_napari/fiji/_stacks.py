@@ -55,7 +55,7 @@ class StackWindow:
     pixels: StackPixels
     shape: tuple[int, int]
     planes: dict[PlaneKey, int] = field(default_factory=dict)
-    """Where each plane begins in the file."""
+    """Offset of each plane in the file, in bytes."""
     shown: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Items of each publisher and layer that the user would lose with the window."""
     closed: bool = False

@@ -14,7 +14,7 @@ SHARED: Final = (
     "tasks replace each other's outputs, since several have one place: give at= what tells them"
     " apart"
 )
-"""Note on a layer of which tasks share places."""
+"""Note on a layer whose tasks share places."""
 
 
 class SharedPlaces:

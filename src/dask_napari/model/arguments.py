@@ -45,6 +45,12 @@ def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
         raise ValueError(f"{name}={value!r} is not one of {known}{hint and f'; {hint}'}")
 
 
+def layer_name(value: object) -> None:
+    """Refuse a value that is not the name of a layer."""
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"layer={value!r} is not a layer name; give some text")
+
+
 def numbers(name: str, value: object) -> tuple[float, ...]:
     """Return one number or several as a tuple; empty for None."""
     if value is None:

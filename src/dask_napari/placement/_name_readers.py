@@ -49,7 +49,8 @@ def position(name: str | os.PathLike[str], convention: str | Matcher) -> dict[st
     Raises
     ------
     ValueError
-        If the name does not match, with how far it does; or if there is no such convention.
+        If the name does not match, and the message tells how far it does; or if the
+        convention is unknown.
 
     Examples
     --------

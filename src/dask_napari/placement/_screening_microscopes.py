@@ -120,6 +120,13 @@ INCELL: Final = Convention(
 )
 """``B - 03(fld 1 wv DAPI - DAPI).tif`` of IN Cell Analyzer 1000 to 6500, and other exports."""
 
+_SCANR_AXES: Final = [
+    (r"--P(?P<field>\d{5})", "a position such as '--P00001'"),
+    (r"--Z(?P<z>\d{5})", "a plane such as '--Z00000'"),
+    (r"--T(?P<t>\d{5})", "a time such as '--T00000'"),
+    (r"--(?P<channel>[^/]+)", "a channel such as '--DAPI'"),
+]
+
 SCANR: Final = Convention(
     "scanr",
     # A1--W00001--P00001--Z00000--T00000--DAPI.tif: the label and number of the well, position,
@@ -127,17 +134,11 @@ SCANR: Final = Convention(
     # CellCognition (naming_schemas.conf); Bio-Formats builds the same names (ScanrReader.java).
     [
         (rf"(?P<well>{WELL})--W\d{{5}}", "a well such as 'B3--W00015'"),
-        (r"--P(?P<field>\d{5})", "a position such as '--P00001'"),
-        (r"--Z(?P<z>\d{5})", "a plane such as '--Z00000'"),
-        (r"--T(?P<t>\d{5})", "a time such as '--T00000'"),
-        (r"--(?P<channel>[^/]+)", "a channel such as '--DAPI'"),
+        *_SCANR_AXES,
     ],
     [
         (r"(?P<plate>[^/]+?)?--W(?P<well>\d{5})", "the number of a well such as '--W00015'"),
-        (r"--P(?P<field>\d{5})", "a position such as '--P00001'"),
-        (r"--Z(?P<z>\d{5})", "a plane such as '--Z00000'"),
-        (r"--T(?P<t>\d{5})", "a time such as '--T00000'"),
-        (r"--(?P<channel>[^/]+)", "a channel such as '--DAPI'"),
+        *_SCANR_AXES,
     ],
     text=("channel",),
 )

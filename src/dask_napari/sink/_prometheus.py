@@ -53,7 +53,8 @@ class OutputsCollector:
 class SharedCollector:
     """Register a collector while any worker of this process has a sink.
 
-    Where Dask has not imported ``prometheus_client``, there is no page for the metrics either.
+    Only where Dask has imported ``prometheus_client`` does it serve metrics; elsewhere, nothing is
+    registered.
     """
 
     def __init__(self) -> None:

@@ -135,7 +135,7 @@ class TaskWatch(SchedulerPlugin):
         self._sums: dict[str, tuple[int, ...]] = {}  # counts and bytes of prefixes, as told
         self._cancelled: Counter[str] = Counter()  # tasks by group that never had an output
         self._journal = _Journal()
-        self._examples: dict[str, None] = {}  # prefixes of which an output is known
+        self._examples: dict[str, None] = {}  # prefixes with a known output
         self._turns = 0
         self._page: Application | None = None
         self._page_until = 0.0

@@ -43,7 +43,7 @@ class EndWatch:
         self._told, self._wakeup = socket.socketpair()
         self._wakeup.setblocking(False)  # as signal.set_wakeup_fd asks
         self._hung_up = threading.Event()
-        self._at_hang_up: Callable[[], None] = _nothing
+        self._at_hang_up: Callable[[], None] | None = None
         targets = (self._wait, self._listen) if parent else (self._wait,)
         for target in targets:
             threading.Thread(target=target, name="dask-napari-end-watch", daemon=True).start()
@@ -93,12 +93,9 @@ class EndWatch:
                 pass
         self._hung_up.set()
         self._wakeup.send(bytes([HUNG_UP]))
-        self._at_hang_up()
+        if self._at_hang_up is not None:
+            self._at_hang_up()
 
     def _clean(self) -> None:
         for cleanup in reversed(self.cleanups):
             cleanup()
-
-
-def _nothing() -> None:
-    """Do nothing: nobody has asked to be told yet."""

@@ -19,6 +19,7 @@ from dask_napari.model import (
     Reports,
     Tally,
     TapMatches,
+    arguments,
     poll,
 )
 from dask_napari.stream.auth import Security
@@ -168,7 +169,7 @@ class Publisher:
         kind : Kind
             What arrays are shown as; an item says so itself.
         policy : {"latest", "drop-oldest", "keep"}
-            What happens when there is no room.
+            Treatment of the values for which there is no room.
 
         Raises
         ------
@@ -185,8 +186,7 @@ class Publisher:
         ...     len(publisher.outbox)
         2
         """
-        if policy not in get_args(Policy):
-            raise ValueError(f"policy={policy!r} is unknown; use {', '.join(get_args(Policy))}")
+        arguments.one_of("policy", policy, get_args(Policy))
         for item in items_of(values, positions, layer, kind):
             self.put(item, policy)
 

@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from dask_napari.model import KINDS, PIXEL_KINDS, Coordinate, Item, Kind, Position, plain_position
+from dask_napari.model import (
+    KINDS,
+    PIXEL_KINDS,
+    Coordinate,
+    Item,
+    Kind,
+    Position,
+    arguments,
+    plain_position,
+)
 
 
 def items_of(
@@ -21,8 +30,7 @@ def items_of(
             f"{len(values)} values and {len(positions)} positions for layer {layer!r}; give one"
             " position for each value"
         )
-    if not isinstance(layer, str) or not layer:
-        raise TypeError(f"layer={layer!r} is not a layer name; give some text")
+    arguments.layer_name(layer)
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r} is unknown; use {', '.join(map(repr, KINDS))}")
     return [
